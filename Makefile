@@ -1,0 +1,133 @@
+# Cloudless: build, test, demo, install. GNU Make; one Makefile.
+#
+#   make                 build/cloudless (installs missing dependencies first, says nothing when there are none)
+#   make demo            server on port 4566 with the example applications; make demo-stop ends it
+#   make test            everything: units, end to end, crash, fuzz corpus, sanitizers
+#   make bench | fuzz | install DESTDIR= PREFIX= | format
+#   make SAN=address,undefined … | SAN=thread …      the same into a build folder of its own
+#
+# Every folder under src/ becomes an archive; DEPS_<folder> lists the archives it may use, in link order.
+# docs/map.md says the same in words and tests/map_test.py checks the includes against it.
+
+CC      ?= gcc
+CXX     ?= g++
+SAN     ?=
+DEBUG   ?=
+PREFIX  ?= /usr/local
+DESTDIR ?=
+O       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+comma   := ,
+O       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+VENV    := build/venv
+PY      := $(VENV)/bin/python
+VERSION := $(shell cat VERSION)
+
+LIBS_PKG := libuv libcrypto libarchive libseccomp
+# Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
+LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lpthread
+WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-align -Wwrite-strings
+WARN_C   := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+# x86-64-v2 and PCLMUL: any server CPU since 2010; simdjson and llhttp use both.
+ARCH     := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2 -mpclmul)
+HARDEN   := -fPIE -fstack-protector-strong -fno-strict-overflow $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+OPT      := $(if $(SAN)$(DEBUG),-O1,-O2)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+            $(if $(findstring address,$(SAN)),-DCLOUDLESS_ARENA_DEBUG)
+CPPFLAGS := -Isrc -Iinclude -I$(O)/gen -isystem /usr/share/include/llhttp -D_GNU_SOURCE -DCLOUDLESS_VERSION='"$(VERSION)"' \
+            $(shell pkg-config --cflags $(LIBS_PKG) 2>/dev/null)
+CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -MMD -MP
+CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) -Wall -Wextra $(HARDEN) $(SANFLAGS) -fno-rtti -MMD -MP
+LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
+
+FOLDERS := base net store auth api sandbox services/iam services/sts services/logs services/dynamodb services/lambda \
+           services/apigateway gateway front main
+# What a folder may link with, nearest first.
+DEPS_base                :=
+DEPS_net                 := base
+DEPS_store               := base
+DEPS_auth                := net store base
+DEPS_api                 := auth $(DEPS_auth)
+DEPS_sandbox             := net base
+DEPS_services/iam        := api $(DEPS_api)
+DEPS_services/sts        := services/iam $(DEPS_services/iam)
+DEPS_services/logs       := api $(DEPS_api)
+DEPS_services/dynamodb   := api $(DEPS_api)
+DEPS_services/lambda     := services/iam services/logs sandbox api $(DEPS_api)
+DEPS_services/apigateway := api $(DEPS_api)
+DEPS_gateway             := services/apigateway services/lambda $(DEPS_services/lambda)
+DEPS_front               := gateway $(DEPS_gateway)
+DEPS_main                := front services/dynamodb services/sts $(DEPS_front)
+
+lib_of  = $(O)/lib/lib$(subst /,_,$(1)).a
+src_of  = $(wildcard src/$(1)/*.c src/$(1)/*.cc)
+obj_of  = $(patsubst src/%,$(O)/obj/%.o,$(call src_of,$(1)))
+LLHTTP  := $(O)/lib/libllhttp.a
+libs_of = $(call lib_of,$(1)) $(foreach d,$(DEPS_$(1)),$(call lib_of,$(d)))
+
+SERVICES_GEN := dynamodb lambda iam sts logs apigateway
+GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
+
+.DEFAULT_GOAL := all
+.PHONY: all demo demo-stop test bench fuzz install format clean deps units
+.SECONDARY:
+
+all: $(O)/cloudless $(if $(SAN),,runtimes)
+
+# ---- dependencies ----
+deps: ; @tools/deps.sh apt
+$(VENV)/.done: requirements.txt tools/deps.sh | deps
+	@tools/deps.sh venv $(VENV)
+.PHONY: runtimes
+runtimes: $(VENV)/.done
+	@tools/runtimes.sh build/runtimes
+
+# ---- build ----
+$(O)/obj/%.c.o: src/%.c | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+$(O)/obj/%.cc.o: src/%.cc | deps
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+$(O)/gen/model_%.c: tools/gen_api.py $(VENV)/.done
+	@mkdir -p $(@D)
+	$(PY) tools/gen_api.py $* $@
+$(O)/obj/gen/%.c.o: $(O)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+# Debian ships llhttp's C sources; they are built where they are.
+$(O)/obj/llhttp/%.o: | deps
+	@mkdir -p $(@D)
+	$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
+$(LLHTTP): $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/http.c.o
+	@mkdir -p $(@D)
+	$(AR) rcs $@ $^
+
+define folder_rule
+$(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter api,$(1)),$(GEN_OBJ))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
+
+$(O)/cloudless: $(call libs_of,main) $(LLHTTP)
+	$(CC) $(LDFLAGS) -o $@ $(call obj_of,main) -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
+
+# ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
+UNITS     := $(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c)
+UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
+define unit_rule
+$(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP)
+	@mkdir -p $$(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LDLIBS) -lcmocka
+endef
+$(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
+units: $(UNIT_BINS)
+	@tests/run_units.sh $(O)/unit $(UNIT_BINS)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,98 @@
+/* call.h -- one AWS API call, from its authenticated request to its answer. What a service's handlers see.
+ *
+ * Life: front finds the service → protocol adapter finds the operation → SigV4 (auth) → adapter makes the input tree →
+ * validator → row.needs authorised → row.prepare → row.run or row.mutate → adapter writes the answer.
+ * A handler is called with a valid, authorised input; it sets call->output (a tree with the model's member names,
+ * timestamps as epoch seconds numbers, blobs as base64 strings) or calls call_fail, and returns.
+ * Memory: everything lives in call->arena, which goes with the call from thread to thread. */
+#ifndef CLOUDLESS_API_CALL_H
+#define CLOUDLESS_API_CALL_H
+#include "api/model.h"
+#include "auth/principal.h"
+#include "base/json.h"
+#include "net/http.h"
+#include "store/store.h"
+
+struct service;
+struct row;
+
+struct call {
+    struct arena *arena;
+    struct http_request *http;
+    const struct service *service;
+    const struct model_operation *operation;
+    const struct row *row;
+    struct principal *caller;
+    struct str account, region;         /* the call's: from the access key and the credential scope */
+    struct str request_id;
+    struct json *input;                 /* object; never NULL. Members by the model's names, wherever they travelled */
+    struct str payload;                 /* input's blob payload member, raw (Invoke) */
+    struct json *output;                /* NULL: an empty structure */
+    struct str output_payload;          /* output's blob payload member, raw */
+    bool has_output_payload;
+    int status;                         /* 0: the operation's own */
+    bool failed;
+    const char *error_code;             /* of the model or of the common table in call.c */
+    int error_status;
+    struct str error_message;
+    struct json *error_fields;          /* further members of the error shape, or NULL (CancellationReasons, Item, Type…) */
+    enum call_run { RUN_INLINE, RUN_MUTATION, RUN_WORKER, RUN_ASYNC } run;   /* row.run; prepare may set RUN_WORKER */
+    void *state;                        /* the handler's own, from prepare to run */
+};
+
+/* Marks the call failed and forgets its output. `code` must be an error of the service's model or of the common table
+ * (asserted); HTTP status comes from there. The first failure wins. */
+void call_fail(struct call *call, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void call_fail_not_implemented(struct call *call, const char *what);    /* 501 NotImplemented, names operation and `what` */
+/* An enum err of a lower layer as the service's internal error (500; 503 for ERR_BUSY), logged with the request id. */
+void call_fail_err(struct call *call, enum err err);
+
+/* Ends a RUN_ASYNC call: exactly once, any thread. */
+void call_complete(struct call *call);
+
+/* Refuses, by name, every member of input that is present and listed; NULL-terminated. True: none was there. */
+bool call_refuse_members(struct call *call, const char *const *names);
+
+struct str call_arn(struct call *call, const char *service, const char *format, ...) __attribute__((format(printf, 3, 4)));
+                                        /* arn:aws:SERVICE:REGION:ACCOUNT:… */
+
+/* ---- what a row asks to be authorised ---- */
+struct needs;
+/* One (action, resource ARN). Context keys beyond the global ones (aws:…) are added to the need added last. */
+void need_add(struct needs *needs, const char *action, struct str resource_arn);
+void need_context(struct needs *needs, const char *key, struct str value);
+/* A resource policy (JSON text) that counts for the need added last, united with the identity's. */
+void need_resource_policy(struct needs *needs, struct str policy);
+
+typedef void call_needs_fn(struct call *call, struct needs *needs);     /* on the loop; may call_fail (unknown resource) */
+typedef void call_run_fn(struct call *call);                            /* inline: loop; worker: worker thread; async: loop */
+typedef void call_mutate_fn(struct call *call, struct store_txn *txn);  /* committer; call_fail drops the writes; may rerun */
+
+struct row {
+    const char *name;               /* the model's operation */
+    enum call_run run;
+    call_needs_fn *needs;           /* NULL only where AWS needs no permission: sts:GetCallerIdentity */
+    call_run_fn *prepare;           /* or NULL; before run/mutate, on the loop */
+    call_run_fn *handle;            /* RUN_INLINE, RUN_WORKER, RUN_ASYNC */
+    call_mutate_fn *mutate;         /* RUN_MUTATION */
+    call_run_fn *committed;         /* or NULL; after a durable commit, on the loop, before the answer */
+    bool prepare_blocks;            /* prepare runs on a worker (blobs, unpacking) */
+    const char *const *refused;     /* or NULL: input members that are refused by name (501), NULL-terminated */
+};
+
+struct service {
+    const struct model *model;
+    const struct row *rows;         /* sorted by name; operations of the model without a row answer 501 */
+    size_t row_count;
+    /* How each way to fail authentication and common checks is answered; see api/service_errors.c */
+    const struct service_errors *errors;
+    size_t body_max;                /* bytes of a request */
+    void *state;                    /* the service's own singleton */
+    /* May adjust a finished answer's headers (x-amz-crc32 is the adapter's); or NULL. */
+    void (*answer_headers)(struct call *call, struct http_response *response);
+};
+
+/* Input helpers: by the model's member name. */
+#define call_str(call, name) json_str((call)->input, (name))
+#define call_has(call, name) (json_at((call)->input, (name)) != NULL)
+#endif

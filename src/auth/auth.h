@@ -1,0 +1,35 @@
+/* auth.h -- authenticate a request, then authorise what its row needs. Caches (one a loop) hold signing keys, compiled
+ * policies and decisions, and are dropped when the source's generation changes. */
+#ifndef CLOUDLESS_AUTH_AUTH_H
+#define CLOUDLESS_AUTH_AUTH_H
+#include "auth/policy.h"
+#include "auth/principal.h"
+#include "auth/sigv4.h"
+#include "store/store.h"
+
+struct auth;
+enum err auth_new(struct store *store, const struct auth_source *source, size_t loops, struct auth **ret);
+void auth_free(struct auth *auth);
+
+enum auth_failure {             /* api/service_errors.c maps each to code, status and message of the service */
+    AUTH_OK, AUTH_MISSING_TOKEN, AUTH_INCOMPLETE_SIGNATURE, AUTH_BAD_SCOPE, AUTH_UNKNOWN_KEY, AUTH_BAD_SESSION_TOKEN,
+    AUTH_EXPIRED_TOKEN, AUTH_SIGNATURE_EXPIRED, AUTH_SIGNATURE_MISMATCH, AUTH_UNSUPPORTED, AUTH_INTERNAL
+};
+/* *ret_region is the scope's. *ret_message: AWS's sentence where the failure has one of its own. */
+enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig, const char *service,
+                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message);
+/* One need. `resource_policy` may be STR_NONE. Global context keys are added here (aws:PrincipalArn, aws:SourceIp, …).
+ * ERR_DENIED: *ret_message is AWS's wording. */
+enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
+                        struct str *ret_message);
+
+/* ---- session credentials: self-contained, sealed (AES-256-GCM) with a key kept in the store, so none is stored ---- */
+struct auth_session {
+    struct str access_key_id;   /* ASIA… */
+    struct str secret, token;
+    int64_t expires_ms;
+};
+/* For AssumeRole and for execution roles of functions. Any thread, no write. */
+void auth_session_issue(struct auth *auth, const struct principal *session, int64_t expires_ms, struct arena *arena,
+                        struct auth_session *ret);
+#endif

@@ -1,0 +1,46 @@
+/* principal.h -- who calls, and where the auth layer learns about keys and policies.
+ * IAM (a service, above this layer) registers an auth_source; auth never includes a service. */
+#ifndef CLOUDLESS_AUTH_PRINCIPAL_H
+#define CLOUDLESS_AUTH_PRINCIPAL_H
+#include "base/arena.h"
+#include "base/err.h"
+
+enum principal_type { PRINCIPAL_ROOT, PRINCIPAL_USER, PRINCIPAL_ROLE_SESSION, PRINCIPAL_SERVICE };
+
+struct principal {
+    enum principal_type type;
+    struct str account;         /* 12 digits; STR_NONE for a service */
+    struct str arn;             /* arn:aws:iam::A:root, …:user/path/NAME, arn:aws:sts::A:assumed-role/ROLE/SESSION; service: lambda.amazonaws.com */
+    struct str id;              /* unique id: the account (root), AIDA…, AROA…:SESSION */
+    struct str name;            /* user name, or role name of a session */
+    struct str role_arn;        /* of a session: arn:aws:iam::A:role/path/ROLE */
+    struct str session_policy;  /* JSON, or STR_NONE */
+    struct str access_key_id;
+    struct str source_ip;       /* of this request */
+    int64_t issued_ms;          /* session: when */
+};
+
+struct auth_key {
+    struct str secret;          /* 40 characters; never logged */
+    struct str session_token;   /* STR_NONE for a long-term key */
+    bool active;
+    int64_t expires_ms;         /* 0: never */
+    struct principal principal;
+};
+
+struct policy;                  /* compiled, policy.h */
+
+struct auth_source {
+    void *arg;
+    /* Long-term keys. Copies into the arena. ERR_NOT_FOUND, ERR_IO. */
+    enum err (*find_key)(void *arg, struct str access_key_id, struct arena *arena, struct auth_key *ret);
+    /* Texts of all identity policies that count for the principal: inline, attached, of its groups; AWS-managed ones too. */
+    enum err (*identity_policies)(void *arg, const struct principal *principal, struct arena *arena,
+                                  struct str **ret_texts, size_t *ret_count);
+    /* Permissions boundary text, or STR_NONE. */
+    enum err (*boundary)(void *arg, const struct principal *principal, struct arena *arena, struct str *ret_text);
+    /* Tags of the principal for aws:PrincipalTag/KEY; false: no such tag. */
+    bool (*tag)(void *arg, const struct principal *principal, struct str key, struct arena *arena, struct str *ret);
+    uint64_t (*generation)(void *arg);      /* changes whenever any answer above may have changed */
+};
+#endif

@@ -1,0 +1,36 @@
+/* sigv4.h -- AWS Signature Version 4 in the Authorization header. Source: "Create a signed AWS API request", IAM user guide.
+ * The signature itself only: who the key belongs to and whether it is valid comes from auth.h. */
+#ifndef CLOUDLESS_AUTH_SIGV4_H
+#define CLOUDLESS_AUTH_SIGV4_H
+#include "net/http.h"
+
+#define SIGV4_SKEW_MS (15 * 60 * 1000)
+
+enum sigv4_status {
+    SIGV4_OK,
+    SIGV4_MISSING,              /* no Authorization header, nor a signed query */
+    SIGV4_INCOMPLETE,           /* malformed header, missing parts, missing date: message says which */
+    SIGV4_BAD_SCOPE,            /* scope does not end in aws4_request, wrong service, date differs */
+    SIGV4_EXPIRED,              /* date outside the skew */
+    SIGV4_MISMATCH,             /* computed signature differs */
+    SIGV4_UNSUPPORTED           /* query-string signatures, SigV4A, V2: named in message */
+};
+
+struct sigv4 {                  /* the parsed header; spans of the request */
+    struct str access_key_id, date, region, service;        /* of the credential scope */
+    struct str signed_headers, signature;
+    struct str amz_date;        /* x-amz-date, or Date converted */
+    struct str security_token;  /* x-amz-security-token or STR_NONE */
+    int64_t time_ms;
+    struct str message;         /* for a status other than OK: AWS's sentence */
+};
+
+enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *arena, struct sigv4 *ret);
+/* Per-loop cache: scope + key → signing key with its HMAC states. */
+struct sigv4_cache;
+struct sigv4_cache *sigv4_cache_new(size_t max);
+void sigv4_cache_free(struct sigv4_cache *cache);
+/* OK, EXPIRED or MISMATCH. `encode_path_twice` for every service but S3. */
+enum sigv4_status sigv4_check(struct sigv4_cache *cache, const struct http_request *request, struct sigv4 *sig, struct str secret,
+                              int64_t now_ms, bool encode_path_twice, struct arena *arena);
+#endif

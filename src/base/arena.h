@@ -1,0 +1,28 @@
+/* arena.h -- memory of one request: allocated piece by piece, freed at once.
+ * Blocks grow by doubling from 4 KiB to 1 MiB; larger pieces stand alone. Never returns NULL (panic.h).
+ * A clean-up runs at reset and free, last added first: descriptors, iterators, references.
+ * With CLOUDLESS_ARENA_DEBUG (set in sanitizer builds) each piece is its own malloc, so ASan sees overruns.
+ * Thread: one at a time; a request hands its arena on together with itself. */
+#ifndef CLOUDLESS_BASE_ARENA_H
+#define CLOUDLESS_BASE_ARENA_H
+#include "base/str.h"
+#include <stdarg.h>
+
+struct arena;
+
+struct arena *arena_new(void);
+void arena_free(struct arena *arena);                       /* NULL is fine */
+void arena_reset(struct arena *arena);                      /* keeps one block for the next use */
+size_t arena_bytes(const struct arena *arena);              /* held from malloc */
+
+void *arena_alloc(struct arena *arena, size_t size);        /* 16-byte aligned, not zeroed */
+void *arena_zalloc(struct arena *arena, size_t size);
+struct str arena_dup(struct arena *arena, struct str s);    /* a copy, NUL-terminated after its n bytes */
+char *arena_cstr(struct arena *arena, struct str s);        /* the same, as a C string */
+struct str arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args);
+void arena_on_free(struct arena *arena, void (*clean)(void *arg), void *arg);
+
+#define arena_new_of(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
+#define arena_array(arena, type, count) ((type *)arena_zalloc((arena), sizeof(type) * (count)))
+#endif

@@ -1,0 +1,23 @@
+/* log.h -- the server's own log: one line an event on stderr, `time level event key=value …` (values quoted when needed).
+ * Never give it a secret, a token, a signature or a body. Lower layers return errors; services, front and main log. */
+#ifndef CLOUDLESS_BASE_LOG_H
+#define CLOUDLESS_BASE_LOG_H
+#include "base/str.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct log_field { const char *key; struct str value; };
+
+void log_set_level(enum log_level level);
+bool log_level_parse(const char *name, enum log_level *ret);    /* error warn info debug */
+bool log_on(enum log_level level);
+void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+/* log_to(LOG_WARN, "store.sync_failed", {"path", path}, {"error", str_of(text)}); */
+#define log_to(level, event, ...)                                                              \
+    do {                                                                                       \
+        if (log_on(level)) {                                                                   \
+            const struct log_field log_fields_[] = {__VA_ARGS__};                              \
+            log_event((level), (event), log_fields_, COUNT_OF(log_fields_));                   \
+        }                                                                                      \
+    } while (0)
+#endif

@@ -1,0 +1,71 @@
+/* str.h -- a borrowed run of bytes: pointer and length, never NUL-terminated by contract.
+ * Whoever made the bytes (an arena, a literal, the input buffer of a connection) owns them. */
+#ifndef CLOUDLESS_BASE_STR_H
+#define CLOUDLESS_BASE_STR_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+    const char *p;      /* may be NULL only if n is 0 */
+    size_t n;           /* bytes */
+};
+
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})   /* of a string literal */
+#define STR_NONE ((struct str){NULL, 0})
+#define STR_FMT "%.*s"                                /* printf: STR_FMT with STR_ARG(s) */
+#define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static inline struct str str_of(const char *c_string)
+{
+    return (struct str){c_string, c_string ? strlen(c_string) : 0};
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* memcmp order, a shorter prefix first: the order of keys in the store. */
+static inline int str_cmp(struct str a, struct str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int c = n ? memcmp(a.p, b.p, n) : 0;
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+static inline bool str_starts(struct str s, struct str prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+static inline bool str_ends(struct str s, struct str suffix)
+{
+    return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+}
+
+/* The bytes from `from` (clamped) up to `to` (clamped, exclusive). */
+static inline struct str str_slice(struct str s, size_t from, size_t to)
+{
+    to = to > s.n ? s.n : to;
+    from = from > to ? to : from;
+    return (struct str){s.p + from, to - from};
+}
+
+/* Index of the first `c`, or s.n. */
+static inline size_t str_find(struct str s, char c)
+{
+    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+    return at ? (size_t)(at - s.p) : s.n;
+}
+
+bool str_eq_nocase(struct str a, struct str b);                 /* ASCII only */
+/* Cuts the piece before the first `c` off *rest and returns it; *rest becomes what follows, or STR_NONE. */
+struct str str_cut(struct str *rest, char c);
+struct str str_trim(struct str s);                              /* ASCII space, \t, \r, \n */
+/* Decimal digits only, no sign, no overflow; *ret untouched on failure. */
+bool str_to_u64(struct str s, uint64_t *ret);
+bool str_to_i64(struct str s, int64_t *ret);                    /* an optional leading '-' */
+#endif

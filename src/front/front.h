@@ -1,0 +1,17 @@
+/* front.h -- whose request is it. In this order: the Host names an API (website, function URL); the path begins with
+ * /_aws/ or /_cloudless/ or has the /restapis/{id}/{stage}/_user_request_ form; a SigV4 scope, X-Amz-Target or a service's
+ * own path prefix says it is an AWS call. From inside a sandbox all of these answer except /_cloudless/. */
+#ifndef CLOUDLESS_FRONT_FRONT_H
+#define CLOUDLESS_FRONT_FRONT_H
+#include "api/api.h"
+#include "gateway/gateway.h"
+
+struct front;
+struct front_options { struct api *api; struct gateway *gateway; struct http_server *http; struct store *store; bool *ready; };
+struct front *front_new(const struct front_options *options);
+void front_free(struct front *front);
+void front_handle(struct http_request *request, void *front);               /* http_handler of outside listeners */
+void front_handle_inside(struct http_request *request, void *front);        /* of sandboxes' AWS endpoints */
+size_t front_body_limit(const struct http_request *headers_only, void *front);
+void front_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *front);
+#endif

@@ -1,0 +1,86 @@
+/* http.h -- HTTP/1.1 server connections (llhttp): keep-alive, pipelining, chunked both ways, 100-continue, HEAD.
+ *
+ * A request is handed to its listener's handler once it is complete (headers and body); it belongs to the loop of its
+ * connection. The handler answers exactly once, now or later, with http_respond on that loop, or http_respond_from
+ * from any thread. A client that went away is not seen by the handler: the answer is dropped.
+ * Malformed or ambiguous messages (both lengths, bad chunk, obs-fold, bare CR, repeated or differing Content-Length)
+ * get 400 and the connection closes; nothing reaches a handler. Limits: net/limits.h. Source: RFC 9110, 9112.
+ * An answer's arena is the request's; it is freed when the last byte was written. */
+#ifndef CLOUDLESS_NET_HTTP_H
+#define CLOUDLESS_NET_HTTP_H
+#include "base/arena.h"
+#include "net/loop.h"
+
+struct http_header { struct str name, value; };     /* name as sent; value trimmed */
+
+struct http_request {
+    struct arena *arena;
+    struct loop *loop;
+    struct str method;              /* as sent: GET, POST, … */
+    struct str target;              /* as sent */
+    struct str path;                /* raw, still percent-encoded, before '?' ; absolute-form targets already cut */
+    struct str query;               /* raw, behind '?'; STR_NONE without one */
+    struct str host;                /* Host header as sent, may be STR_NONE on 1.0 */
+    struct http_header *headers;
+    size_t header_count;
+    struct str body;                /* de-chunked */
+    struct str peer_ip;             /* text */
+    uint16_t peer_port;
+    bool http_1_0;
+    void *listener_arg;             /* of http_listen: which listener it came through */
+    int64_t received_ms;            /* epoch, first byte */
+    void *user;                     /* the handler's */
+};
+
+struct http_response {
+    int status;
+    struct http_header *headers;    /* Content-Length, Connection and Date are ours; Transfer-Encoding is refused */
+    size_t header_count;
+    struct str body;                /* not sent for HEAD, 204, 304 */
+};
+
+typedef void http_handler(struct http_request *request, void *listener_arg);
+
+struct http_server;
+struct http_server *http_server_new(struct loops *loops);
+/* Serves `fd` (listening, non-blocking; taken) on every loop, or on `only` if not NULL. body_max per request: at most
+ * NET_BODY_BYTES_MAX. body_limit may be NULL; else it is asked after the headers for the limit of this request. */
+struct http_listener;
+struct http_listener_options {
+    int fd;
+    struct loop *only;
+    http_handler *handler;
+    void *arg;
+    size_t body_max;
+    size_t (*body_limit)(const struct http_request *headers_only, void *arg);
+    /* Instead of a bare 413/400/408/431 of our own: fill the answer for a request that is refused before its handler.
+     * request has what was parsed so far. May be NULL. */
+    void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
+    bool trusted_peer_idle;         /* no idle, header or stall limits: the Runtime API of a sandbox waits in GET …/next */
+    void (*closed)(void *arg);      /* on `only`, after http_listener_close and all its connections; may be NULL */
+};
+struct http_listener *http_listen(struct http_server *server, const struct http_listener_options *options);
+void http_listener_close(struct http_listener *listener);      /* on `only`, or during start/stop: ends its connections too */
+/* A socket that listens on "127.0.0.1:4566" or "[::1]:4566"; no SO_REUSEPORT. ERR_EXISTS: in use, ERR_INVALID, ERR_IO. */
+enum err http_bind(struct str address, int *ret_fd);
+void http_server_drain(struct http_server *server);             /* stop accepting, close idle, wait ≤ NET_DRAIN_MS for the rest */
+void http_server_free(struct http_server *server);
+struct http_stats { uint64_t requests, connections, refused; };
+void http_server_stats(const struct http_server *server, struct http_stats *ret);
+
+/* First header of that name, case-insensitive; STR_NONE if absent. */
+struct str http_header(const struct http_request *request, const char *name);
+
+void http_respond(struct http_request *request, const struct http_response *response);        /* on request->loop */
+void http_respond_from(struct http_request *request, const struct http_response *response);   /* any thread; response is copied shallowly */
+/* Text answer with one content type. */
+void http_respond_text(struct http_request *request, int status, const char *content_type, struct str body);
+const char *http_status_text(int status);
+
+/* A file as a chunked answer, read piece by piece on a worker; the fd is taken. */
+struct workers;
+void http_respond_file(struct http_request *request, const struct http_response *head, int fd, struct workers *workers);
+
+/* True (and the request will not be answered by itself): the connection of this request is gone. For long waits. */
+bool http_request_gone(const struct http_request *request);
+#endif

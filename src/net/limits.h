@@ -1,0 +1,21 @@
+/* limits.h -- every bound of the network layer, in one list. Sources where a service has its own. */
+#ifndef CLOUDLESS_NET_LIMITS_H
+#define CLOUDLESS_NET_LIMITS_H
+
+#define NET_HEADER_BYTES_MAX (10u * 1024 + 8192)    /* request line and headers; API Gateway allows 10,240 of headers */
+#define NET_HEADER_COUNT_MAX 128
+#define NET_TARGET_BYTES_MAX 8192                   /* request line's target; longer: 414 */
+#define NET_BODY_BYTES_MAX (70u << 20)              /* Lambda's CreateFunction: 50 MB zip as base64 in JSON; the largest of all */
+#define NET_BODY_API_INVOKE_MAX (10u << 20)         /* API Gateway payload quota: 10 MB */
+#define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
+#define NET_CONNECTIONS_MAX 10000                   /* of a server; more are accepted and closed */
+#define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
+#define NET_IDLE_MS 75000                           /* between requests */
+#define NET_HEADER_MS 20000                         /* from a request's first byte to the end of its headers: 408 */
+#define NET_BODY_STALL_MS 20000                     /* without a byte of body: 408 */
+#define NET_WRITE_STALL_MS 30000                    /* a client that does not read: closed */
+#define NET_OUT_BYTES_MAX (16u << 20)               /* unsent bytes of a streamed answer before the writer is paused */
+#define NET_WORKER_THREADS 4
+#define NET_WORKER_QUEUE_MAX 4096                   /* more: ERR_BUSY, answered 503 */
+#define NET_DRAIN_MS 30000                          /* after SIGTERM: running requests may end */
+#endif

@@ -1,0 +1,18 @@
+/* worker.h -- a bounded pool of threads for what may block: long scans, unpacking, file and cluster i/o. */
+#ifndef CLOUDLESS_NET_WORKER_H
+#define CLOUDLESS_NET_WORKER_H
+#include "base/err.h"
+#include "net/loop.h"
+
+struct workers;
+struct work {                                   /* embedded by the caller */
+    void (*run)(struct work *work);             /* on a worker thread */
+    void (*done)(struct work *work);            /* on `loop`; NULL: none */
+    struct loop *loop;                          /* where done runs; NULL only if done is NULL */
+    struct work *next;                          /* the pool's */
+    struct loop_task task;                      /* the pool's */
+};
+struct workers *workers_new(size_t threads, size_t queue_max);
+void workers_free(struct workers *workers);     /* runs what is queued, joins */
+enum err workers_submit(struct workers *workers, struct work *work);   /* ERR_BUSY: full, ERR_CLOSED */
+#endif

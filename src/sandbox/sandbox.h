@@ -1,0 +1,68 @@
+/* sandbox.h -- environments: sandboxed process trees, made by a launcher process from a pool of waiting holders.
+ *
+ * server ── launcher (single-threaded, lives in the template root; forked before the server has threads)
+ *              └─ holder: pid 1 of one sandbox in its own user, mount, pid, ipc, uts, net and cgroup namespaces; made
+ *                 ahead; hands the server two listeners (127.0.0.1:9001 Runtime API, 127.0.0.1:4566 AWS endpoint) and
+ *                 waits. At start it gets detached mounts (code, layers, interpreter, runtime) and what to exec.
+ * A sandbox dies with the server (the holder sees its control socket close), whatever killed the server.
+ * Life of a sandbox: sandbox_start → running → exited (its hook, once) → sandbox_free. */
+#ifndef CLOUDLESS_SANDBOX_SANDBOX_H
+#define CLOUDLESS_SANDBOX_SANDBOX_H
+#include "base/arena.h"
+#include "base/err.h"
+#include "net/loop.h"
+
+#define SANDBOX_UID 993                 /* the function's user inside, as on AWS */
+#define SANDBOX_PIDS_MAX 1024           /* Lambda quota: processes and threads */
+#define SANDBOX_FILES_MAX 1024          /* Lambda quota: descriptors */
+#define SANDBOX_START_MS_MAX 5000       /* a holder that does not answer in that time is killed: ERR_TIMEOUT */
+
+struct sandbox_host;
+struct sandbox;
+
+struct sandbox_host_options {
+    const char *state_dir;              /* DIR/run: mount points, cgroup names; made if missing */
+    size_t spares;                      /* holders kept waiting; 0: none */
+};
+/* Before any thread exists. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,
+ * everything else works). Sweeps what a killed server left: processes, mounts, cgroups. */
+enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
+void sandbox_host_stop(struct sandbox_host *host);      /* kills and reaps every sandbox, removes mounts and cgroups */
+
+struct sandbox_spec {
+    const char *code_dir;               /* → /var/task, read-only */
+    const char *layers_dir;             /* → /opt, read-only; NULL: empty */
+    const char *lang_dir;               /* interpreter's prefix → /var/lang, read-only; NULL */
+    const char *runtime_dir;            /* client and SDK → /var/runtime, read-only; NULL */
+    const char *const *argv;            /* argv[0]: path inside */
+    const char *const *env;             /* NAME=value */
+    size_t memory_bytes;                /* of the whole tree */
+    size_t tmp_bytes;                   /* of /tmp */
+    unsigned cpu_percent;               /* 100: one core */
+};
+struct sandbox_exit {
+    int status;                         /* exit status, or -1 when killed */
+    int signal;                         /* 0: none */
+    bool out_of_memory;
+    bool killed_by_us;
+};
+struct sandbox_hooks {
+    void (*exited)(struct sandbox *sandbox, const struct sandbox_exit *exit, void *arg);    /* on `loop`, once */
+    void *arg;
+    struct loop *loop;
+};
+/* Blocks for about a millisecond (a worker thread's work). The spec is borrowed for the call. */
+enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
+                       struct sandbox **ret);
+/* Descriptors, taken by the caller (each once): listeners, non-blocking; output: read end of stdout and stderr. */
+int sandbox_take_runtime_listener(struct sandbox *sandbox);
+int sandbox_take_aws_listener(struct sandbox *sandbox);
+int sandbox_take_output(struct sandbox *sandbox);
+size_t sandbox_memory_peak(struct sandbox *sandbox);    /* bytes, as the cgroup (or the kernel's rusage) tells */
+void sandbox_kill(struct sandbox *sandbox);             /* SIGKILL to the whole tree; `exited` follows. Any thread */
+void sandbox_free(struct sandbox **sandbox);            /* after `exited` */
+
+/* What this machine offers, for `cloudless doctor`. */
+struct sandbox_check { const char *what; bool fine; struct str detail; };    /* detail says how to get it when not fine */
+size_t sandbox_doctor(struct arena *arena, struct sandbox_check **ret);
+#endif

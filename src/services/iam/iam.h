@@ -1,0 +1,25 @@
+/* iam.h -- what other parts may ask of IAM. Users, roles, policies: documents in STORE_SPACE_IAM, region aws-global. */
+#ifndef CLOUDLESS_SERVICES_IAM_IAM_H
+#define CLOUDLESS_SERVICES_IAM_IAM_H
+#include "api/call.h"
+#include "auth/auth.h"
+
+struct iam;
+extern const struct service iam_service;        /* rows; state is set by iam_new */
+enum err iam_new(struct store *store, struct str root_account, struct iam **ret);
+void iam_free(struct iam *iam);
+void iam_set_auth(struct iam *iam, struct auth *auth);
+struct auth_source iam_auth_source(struct iam *iam);
+
+/* The root key of the account: made at the first start or preset; committed durably. `secret` may be STR_NONE to make one. */
+enum err iam_root_key(struct iam *iam, struct str preset_id, struct str preset_secret, struct arena *arena,
+                      struct str *ret_id, struct str *ret_secret);
+
+struct iam_role { struct str arn, id, name, path, trust_policy, account; int64_t max_session_s; };
+/* By full role ARN. ERR_NOT_FOUND. Reader or mutation. */
+enum err iam_role_find(struct store_txn *txn, struct str role_arn, struct arena *arena, struct iam_role *ret);
+/* The principal of a session of the role, for auth_session_issue. */
+void iam_role_session(const struct iam_role *role, struct str session_name, int64_t now_ms, struct arena *arena, struct principal *ret);
+/* Does the trust policy let this service principal (lambda.amazonaws.com) assume the role? */
+bool iam_role_trusts_service(const struct iam_role *role, const char *service_principal, struct arena *arena);
+#endif

@@ -1,0 +1,79 @@
+/* lambda.h -- functions: control plane, environments, invocations; and how the gateway invokes.
+ * An invocation is born by Invoke or the gateway, waits in its function's queue for a free environment, and ends exactly
+ * once: answered, failed, timed out or refused. */
+#ifndef CLOUDLESS_SERVICES_LAMBDA_LAMBDA_H
+#define CLOUDLESS_SERVICES_LAMBDA_LAMBDA_H
+#include "api/call.h"
+#include "auth/auth.h"
+#include "net/worker.h"
+#include "sandbox/sandbox.h"
+#include "services/iam/iam.h"
+#include "services/logs/logs.h"
+#include "store/blob.h"
+
+#define LAMBDA_PAYLOAD_BYTES_MAX 6291456        /* quota: 6 MB request, synchronous */
+#define LAMBDA_INIT_MS_MAX 10000
+#define LAMBDA_TIMEOUT_S_MAX 900
+
+struct lambda;
+extern struct service lambda_service;           /* state is set by lambda_new */
+
+struct lambda_options {
+    struct store *store;
+    struct blobs *blobs;
+    struct auth *auth;
+    struct iam *iam;
+    struct logs *logs;
+    struct loops *loops;
+    struct workers *workers;
+    struct http_server *http;
+    struct sandbox_host *sandboxes;             /* NULL: invocations answer an error that says why */
+    struct str sandboxes_missing;               /* that reason */
+    const char *cache_dir;                      /* DIR/cache: unpacked code, rebuilt at need */
+    const char *runtimes_dir;                   /* build/runtimes or share/cloudless/runtimes */
+    const char *const *runtime_flags;           /* --runtime python3.13=/path, NULL-terminated */
+    http_handler *aws_endpoint;                 /* front's handler for requests from inside a sandbox */
+    void *aws_endpoint_arg;
+};
+enum err lambda_new(const struct lambda_options *options, struct lambda **ret);
+void lambda_stop(struct lambda *lambda);        /* ends environments; pending invocations fail */
+void lambda_free(struct lambda *lambda);
+
+enum lambda_outcome {
+    LAMBDA_ANSWERED,            /* payload is the handler's answer */
+    LAMBDA_FUNCTION_ERROR,      /* payload is AWS's error JSON; function_error "Unhandled" (or "Handled") */
+    LAMBDA_REFUSED              /* code, status, message: not found, throttled, too large, service failure */
+};
+struct lambda_invocation {
+    /* in; borrowed until done */
+    struct loop *loop;          /* where done runs */
+    struct arena *arena;        /* answers live here */
+    struct str account, region, function, qualifier, payload, client_context, trace_id;
+    bool tail_log;
+    void (*done)(struct lambda_invocation *invocation);
+    void *arg;
+    /* out */
+    enum lambda_outcome outcome;
+    struct str answer;          /* payload */
+    const char *function_error;
+    struct str log_tail;        /* last 4 KB of the log, raw */
+    struct str request_id;
+    const char *error_code;     /* refused: a name of the Lambda model */
+    int error_status;
+    struct str error_message;
+    /* the service's */
+    struct lambda_invocation *next;
+    struct loop_task task;
+    void *internal;
+};
+void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation);       /* any thread */
+/* Does the function's resource policy let this service principal invoke it for source_arn? Reads inline, cached. */
+bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function, const char *service_principal,
+                    struct str source_arn, struct arena *arena);
+/* A function's name and account from a (partial) ARN or name; false: malformed. */
+bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name, struct str *ret_qualifier);
+
+/* Which interpreter serves which runtime, for `cloudless runtime list` and doctor. */
+struct lambda_runtime { const char *name; bool available; struct str path; struct str remedy; };
+size_t lambda_runtimes(const char *runtimes_dir, const char *const *flags, struct arena *arena, struct lambda_runtime **ret);
+#endif

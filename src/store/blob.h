@@ -1,0 +1,17 @@
+/* blob.h -- files beside the engine, named by the SHA-256 of their content: function packages, layers.
+ * Written to a temporary name, fsynced, renamed, directory fsynced, before the commit that refers to them.
+ * These calls block: worker threads only. */
+#ifndef CLOUDLESS_STORE_BLOB_H
+#define CLOUDLESS_STORE_BLOB_H
+#include "base/arena.h"
+#include "base/err.h"
+
+struct blobs;
+enum err blobs_open(const char *dir, struct blobs **ret);     /* DIR/blobs; removes what a crash left unfinished */
+void blobs_close(struct blobs *blobs);
+enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, struct str *ret_sha256_hex);
+enum err blob_get(struct blobs *blobs, struct str sha256_hex, struct arena *arena, struct str *ret_bytes);
+struct str blob_path(struct blobs *blobs, struct str sha256_hex, struct arena *arena);   /* NUL-terminated */
+/* Removes blobs that `referred` does not know and that are older than an hour. */
+enum err blob_sweep(struct blobs *blobs, bool (*referred)(void *arg, struct str sha256_hex), void *arg);
+#endif

@@ -1,0 +1,108 @@
+/* store.h -- ordered collections, written by mutations. The engine (RocksDB) is known to src/store/ only.
+ *
+ * A space holds collections; a collection is an ordered map of byte strings. Reads go straight to the engine, on any
+ * thread. A write is a mutation: a function that reads through its transaction, decides, writes, and returns. One
+ * committer thread runs all mutations one after the other over the batch that gathers, writes the batch, syncs once,
+ * and only then answers all of it. So mutations are serializable, and nothing is visible before it is durable.
+ * A mutation is short and bounded, touches nothing but its transaction and its request's arena, and may be run again.
+ *
+ * Visibility: readers see a write only after it is durable. A mutation sees every mutation before it.
+ *
+ * Engine key:  version byte (1) · space (8, big-endian) · siphash24(collection) (8, big-endian)
+ *              · collection with 0x00 escaped as 0x00 0xFF, ended by 0x00 0x01 · key
+ * so a walk over a space goes in hash order of its collections, and within each in key order. */
+#ifndef CLOUDLESS_STORE_STORE_H
+#define CLOUDLESS_STORE_STORE_H
+#include "base/arena.h"
+#include "base/err.h"
+
+/* Spaces below STORE_SPACE_FIRST are fixed, one for the metadata of each part; each has a generation (below). */
+enum store_space {
+    STORE_SPACE_SYSTEM = 1,     /* format, counters, keys of the server */
+    STORE_SPACE_IAM = 2,
+    STORE_SPACE_DYNAMODB = 3,   /* table descriptions */
+    STORE_SPACE_LAMBDA = 4,
+    STORE_SPACE_APIGATEWAY = 5,
+    STORE_SPACE_LOGS = 6,       /* groups and streams */
+    STORE_SPACE_LOG_EVENTS = 7,
+    STORE_SPACE_FIRST = 64
+};
+#define STORE_COLLECTION_MAX 4096       /* bytes of a collection's name */
+#define STORE_KEY_MAX 4096
+#define STORE_VALUE_MAX (16u << 20)
+#define STORE_MUTATION_BYTES_MAX (64u << 20)    /* of one mutation's writes: more is ERR_TOO_LARGE */
+
+struct store;
+struct store_txn;
+
+struct store_options {
+    const char *dir;            /* made if missing */
+    size_t cache_bytes;         /* block cache; 0: 64 MiB */
+    size_t row_cache_bytes;     /* 0: 32 MiB */
+};
+
+struct store_key { uint64_t space; struct str collection, key; };
+
+/* ERR_BUSY: another process has the directory. ERR_UNSUPPORTED: written by a newer format. ERR_IO, ERR_CORRUPT.
+ * On failure *ret_message is a sentence for the user, in static or arena memory. */
+enum err store_open(const struct store_options *options, struct arena *arena, struct store **ret, struct str *ret_message);
+void store_close(struct store *store);      /* waits for queued mutations; NULL is fine */
+
+/* ---- reads; `txn` is either store_reader() (committed data, any thread) or a mutation's own ---- */
+struct store_txn *store_reader(struct store *store);
+/* ERR_OK, ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT. The value is copied into the arena. */
+enum err store_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct str *ret_value);
+
+struct store_range {
+    uint64_t space;
+    struct str collection;
+    struct str from;            /* inclusive; STR_NONE: the beginning */
+    struct str to;              /* exclusive; STR_NONE: the end */
+    bool reverse;               /* from the greatest key below `to` down to `from` */
+};
+struct store_iter;
+/* Closed by the arena, or earlier by store_iter_close. Reads a consistent view as of now. */
+struct store_iter *store_range(struct store_txn *txn, const struct store_range *range, struct arena *arena);
+/* A walk over whole collections of a space in hash order, from `from_hash` up to and including `to_hash` (0, UINT64_MAX
+ * for all). With `after`, starts behind that collection and key (its space is ignored). Committed data only. */
+struct store_iter *store_walk(struct store_txn *reader, uint64_t space, uint64_t from_hash, uint64_t to_hash,
+                              const struct store_key *after, struct arena *arena);
+/* ERR_OK and the next pair (valid until the next call or close), ERR_NOT_FOUND at the end, ERR_IO. */
+enum err store_next(struct store_iter *iter, struct store_key *ret_key, struct str *ret_value);
+void store_iter_close(struct store_iter *iter);
+uint64_t store_hash(struct store *store, struct str collection);    /* where a collection stands in a walk */
+
+/* ---- writes; inside a mutation only ---- */
+void store_put(struct store_txn *txn, struct store_key key, struct str value);   /* copies */
+void store_delete(struct store_txn *txn, struct store_key key);
+/* Everything of a collection from `from` (inclusive) to `to` (exclusive); bounds as in store_range. */
+void store_delete_range(struct store_txn *txn, const struct store_range *range);
+uint64_t store_new_space(struct store_txn *txn);        /* never used before or again */
+/* The space is emptied in the background after the commit, also across a restart. */
+void store_drop_space(struct store_txn *txn, uint64_t space);
+
+/* ERR_OK: commit what was written. Anything else: drop it, and pass that error to `done`. May run more than once.
+ * The loop thread does not touch `arg` until done. */
+typedef enum err store_mutate_fn(struct store_txn *txn, void *arg);
+
+struct store_mutation {                     /* embedded in the caller's request; lives until done */
+    store_mutate_fn *mutate;
+    void (*done)(struct store_mutation *mutation, enum err err);   /* on the committer thread: hand over and return.
+                                               ERR_IO: the sync failed or the disk is full, nothing is stored. */
+    void *arg;
+    struct store_mutation *next;            /* the store's */
+    enum err err;                           /* the store's */
+};
+/* Any thread. After store_close began, done gets ERR_CLOSED. */
+void store_submit(struct store *store, struct store_mutation *mutation);
+/* The same, waiting: for worker threads, start-up and tests. Never on a loop, never inside a mutation. */
+enum err store_mutate(struct store *store, store_mutate_fn *mutate, void *arg);
+/* Mutations waiting; the dispatcher answers 503 above STORE_QUEUE_MAX. */
+size_t store_queued(const struct store *store);
+#define STORE_QUEUE_MAX 65536
+
+/* Changes after every commit that wrote to fixed space `space` (< STORE_SPACE_FIRST), before the commit is answered.
+ * A cache reads it first, then the store, keeps both, and drops its content when it differs. Any thread, wait-free. */
+uint64_t store_generation(const struct store *store, enum store_space space);
+
+#endif

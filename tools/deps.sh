@@ -1,0 +1,45 @@
+#!/bin/sh
+# deps.sh apt | venv DIR -- installs what packages.txt and requirements.txt name; silent when nothing is missing.
+# Without root the missing Debian packages are named and the script fails; run again once they are there.
+set -eu
+cd "$(dirname "$0")/.."
+
+apt_packages() {
+    missing=
+    for package in $(sed -e 's/#.*//' packages.txt); do
+        case "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" in
+            installed) ;;
+            *) missing="$missing $package" ;;
+        esac
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "deps: these Debian packages are missing; install them, then run make again:" >&2
+        echo "  sudo apt-get install$missing" >&2
+        exit 1
+    fi
+    echo "deps: installing$missing" >&2
+    mkdir -p build
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >build/apt.log 2>&1; then
+        tail -n 20 build/apt.log >&2
+        echo "deps: apt-get failed; its whole output is in build/apt.log" >&2
+        exit 1
+    fi
+}
+
+venv() {
+    python=/usr/bin/python3
+    [ -x "$python" ] || python=python3
+    if ! { "$python" -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check -r requirements.txt; } >build/pip.log 2>&1; then
+        tail -n 20 build/pip.log >&2
+        echo "deps: pip failed; its whole output is in build/pip.log" >&2
+        exit 1
+    fi
+    touch "$1/.done"
+}
+
+case "${1:-}" in
+    apt) apt_packages ;;
+    venv) mkdir -p build; venv "$2" ;;
+    *) echo "usage: tools/deps.sh apt | venv DIR" >&2; exit 2 ;;
+esac

@@ -5,10 +5,18 @@
 #define CLOUDLESS_FRONT_FRONT_H
 #include "api/api.h"
 #include "gateway/gateway.h"
+#include <stdatomic.h>
 
 struct front;
-struct front_options { struct api *api; struct gateway *gateway; struct http_server *http; struct store *store; bool *ready; };
-struct front *front_new(const struct front_options *options);
+struct front_options {
+    struct api *api;
+    struct gateway *gateway;
+    struct str default_region;
+    const atomic_bool *ready;           /* false while the server drains: health answers 503 */
+};
+/* Made before the parts it leads to, because the functions' endpoint leads back to it; connected before the first request. */
+struct front *front_new(void);
+void front_connect(struct front *front, const struct front_options *options);
 void front_free(struct front *front);
 void front_handle(struct http_request *request, void *front);               /* http_handler of outside listeners */
 void front_handle_inside(struct http_request *request, void *front);        /* of sandboxes' AWS endpoints */

@@ -1,0 +1,20 @@
+/* datadir.h -- the data directory: made, locked by one process, and the two small files that clients read.
+ *   DIR/lock          flock of the running server
+ *   DIR/credentials   the root key, mode 0600, AWS's shared-credentials format
+ *   DIR/endpoint      URL, region and pid of the server that ran last; what `cloudless env` prints
+ *   DIR/store DIR/blobs DIR/cache DIR/run    of the store, the packages, unpacked code, the sandboxes */
+#ifndef CLOUDLESS_MAIN_DATADIR_H
+#define CLOUDLESS_MAIN_DATADIR_H
+#include "base/arena.h"
+#include "base/err.h"
+
+/* Makes DIR (mode 0700) and its parents, and locks it until the process ends. ERR_BUSY: another server has it. */
+enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_message);
+const char *datadir_path(struct arena *arena, const char *dir, const char *name);
+/* Written to a temporary name, synced and renamed; mode 0600. */
+enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena);
+/* At most 64 KiB. ERR_NOT_FOUND, ERR_IO. */
+enum err datadir_read(const char *dir, const char *name, struct arena *arena, struct str *ret);
+/* Value of "name = value" in such a text, or STR_NONE. */
+struct str datadir_value(struct str text, const char *name);
+#endif

@@ -1,0 +1,30 @@
+/* env.c -- `cloudless env`: shell exports made from the data directory's credentials and endpoint files. */
+#include "main/command.h"
+#include "main/datadir.h"
+#include <stdio.h>
+
+static void export(const char *name, struct str value)
+{
+    printf("export %s='" STR_FMT "'\n", name, STR_ARG(value));     /* keys, regions and URLs hold no quote */
+}
+
+int command_env(const struct options *options, struct arena *arena)
+{
+    struct str credentials, endpoint;
+    enum err err = datadir_read(options->data, "credentials", arena, &credentials);
+    if (err == ERR_OK)
+        err = datadir_read(options->data, "endpoint", arena, &endpoint);
+    if (err != ERR_OK) {
+        fprintf(stderr, "cloudless: %s holds no credentials to read (%s); start `cloudless serve --data %s` once\n", options->data,
+                err_text(err), options->data);
+        return EXIT_FAILED;
+    }
+    struct str region = datadir_value(endpoint, "region");
+    export("AWS_ACCESS_KEY_ID", datadir_value(credentials, "aws_access_key_id"));
+    export("AWS_SECRET_ACCESS_KEY", datadir_value(credentials, "aws_secret_access_key"));
+    export("AWS_REGION", region);
+    export("AWS_DEFAULT_REGION", region);
+    export("AWS_ENDPOINT_URL", datadir_value(endpoint, "url"));
+    puts("unset AWS_SESSION_TOKEN AWS_PROFILE");
+    return EXIT_FINE;
+}

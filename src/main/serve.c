@@ -1,0 +1,266 @@
+/* serve.c -- `cloudless serve`: makes the parts in the order of their dependencies, serves, drains, and takes them down
+ * in the opposite order.
+ * The launcher of the sandboxes is forked while the process has one thread; the data directory's lock is taken before,
+ * because starting the launcher sweeps what a killed server of this directory left behind.
+ * Signals are blocked in every thread; the main thread waits for them. */
+#include "api/api.h"
+#include "base/panic.h"
+#include "front/front.h"
+#include "main/command.h"
+#include "main/datadir.h"
+#include "net/limits.h"
+#include "services/apigateway/apigateway.h"
+#include "services/dynamodb/dynamodb.h"
+#include "services/logs/logs.h"
+#include "services/sts/sts.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SANDBOX_SPARES 2
+
+static const struct service *const services[] = {&dynamodb_service, &lambda_service, &iam_service, &sts_service,
+                                                 &logs_service,     &apigateway_service, NULL};
+
+struct server {
+    const struct options *options;
+    struct arena *arena;
+    struct sandbox_host *sandboxes;
+    struct str sandboxes_missing;
+    struct store *store;
+    struct blobs *blobs;
+    struct iam *iam;
+    struct auth *auth;
+    struct logs *logs;
+    struct loops *loops;
+    struct workers *workers;
+    struct http_server *http;
+    struct front *front;
+    struct lambda *lambda;
+    struct gateway *gateway;
+    struct api *api;
+    atomic_bool ready;
+};
+
+static int fail(const char *what, struct str why)
+{
+    fprintf(stderr, "cloudless: %s: " STR_FMT "\n", what, STR_ARG(why));
+    return EXIT_FAILED;
+}
+
+static int fail_err(const char *what, enum err err)
+{
+    return fail(what, str_of(err_text(err)));
+}
+
+/* 127.0.0.0/8, [::1] and localhost: without TLS nothing else is served. */
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 || strncmp(address, "localhost:", 10) == 0;
+}
+
+/* Binds first: a taken port is found before anything is written. */
+static int bind_all(const struct options *options, int fds[LISTEN_MAX])
+{
+    for (size_t i = 0; i < options->listen_count; i++) {
+        const char *address = options->listen[i];
+        if (!is_loopback(address)) {
+            fprintf(stderr, "cloudless: --listen %s: only loopback addresses are served without TLS, which this version does not have\n", address);
+            return EXIT_USAGE;
+        }
+        enum err err = http_bind(str_of(address), &fds[i]);
+        if (err == ERR_INVALID) {
+            fprintf(stderr, "cloudless: --listen %s: it should be ADDRESS:PORT\n", address);
+            return EXIT_USAGE;
+        }
+        if (err == ERR_EXISTS)
+            return fail(address, STR("the port is taken by another program; stop it, or choose another with --listen"));
+        if (err != ERR_OK)
+            return fail_err(address, err);
+    }
+    return EXIT_FINE;
+}
+
+static int open_data(struct server *s)
+{
+    const struct options *o = s->options;
+    struct str message = STR_NONE;
+    struct store_options store_options = {.dir = datadir_path(s->arena, o->data, "store")};
+    enum err err = store_open(&store_options, s->arena, &s->store, &message);
+    if (err != ERR_OK)
+        return fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
+    if ((err = blobs_open(datadir_path(s->arena, o->data, "blobs"), &s->blobs)) != ERR_OK)
+        return fail_err("the packages' folder cannot be opened", err);
+    return EXIT_FINE;
+}
+
+static int write_credentials(struct server *s)
+{
+    const char *id = getenv("CLOUDLESS_ROOT_ACCESS_KEY_ID"), *secret = getenv("CLOUDLESS_ROOT_SECRET_ACCESS_KEY");
+    struct str key_id, key_secret;
+    enum err err = iam_root_key(s->iam, str_of(id), str_of(secret), s->arena, &key_id, &key_secret);
+    if (err != ERR_OK)
+        return fail_err("the root access key", err);
+    struct str text = arena_printf(s->arena, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
+                                   STR_ARG(key_id), STR_ARG(key_secret));
+    struct str old;
+    if (datadir_read(s->options->data, "credentials", s->arena, &old) == ERR_OK && str_eq(old, text))
+        return EXIT_FINE;
+    err = datadir_write(s->options->data, "credentials", text, s->arena);
+    return err == ERR_OK ? EXIT_FINE : fail_err("DIR/credentials cannot be written", err);
+}
+
+static int make_services(struct server *s)
+{
+    const struct options *o = s->options;
+    size_t cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+    enum err err;
+
+    if ((err = iam_new(s->store, str_of(o->account), &s->iam)) != ERR_OK)
+        return fail_err("IAM", err);
+    int status = write_credentials(s);
+    if (status != EXIT_FINE)
+        return status;
+    struct auth_source source = iam_auth_source(s->iam);
+    s->loops = loops_new(cores < 1 ? 1 : cores);
+    s->workers = workers_new(NET_WORKER_THREADS, NET_WORKER_QUEUE_MAX);
+    s->http = http_server_new(s->loops);
+    s->front = front_new();
+    if ((err = auth_new(s->store, &source, loops_count(s->loops), &s->auth)) != ERR_OK)
+        return fail_err("authentication", err);
+    iam_set_auth(s->iam, s->auth);
+    sts_init(s->auth, s->store);
+    if ((err = dynamodb_new(s->store)) != ERR_OK || (err = apigateway_new(s->store)) != ERR_OK || (err = logs_new(s->store, &s->logs)) != ERR_OK)
+        return fail_err("a service", err);
+    struct lambda_options lambda = {
+        .store = s->store, .blobs = s->blobs, .auth = s->auth, .iam = s->iam, .logs = s->logs, .loops = s->loops,
+        .workers = s->workers, .http = s->http, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
+        .cache_dir = datadir_path(s->arena, o->data, "cache"), .runtimes_dir = o->runtimes_dir, .runtime_flags = o->runtimes,
+        .aws_endpoint = front_handle_inside, .aws_endpoint_arg = s->front,
+    };
+    if ((err = lambda_new(&lambda, &s->lambda)) != ERR_OK)
+        return fail_err("Lambda", err);
+    if ((err = gateway_new(s->store, s->lambda, s->loops, &s->gateway)) != ERR_OK)
+        return fail_err("the gateway", err);
+    struct api_options api = {.store = s->store, .auth = s->auth, .workers = s->workers, .services = services,
+                              .default_account = str_of(o->account), .default_region = str_of(o->region)};
+    s->api = api_new(&api);
+    struct front_options front = {.api = s->api, .gateway = s->gateway, .default_region = str_of(o->region), .ready = &s->ready};
+    front_connect(s->front, &front);
+    return EXIT_FINE;
+}
+
+static void listen_all(struct server *s, const int fds[LISTEN_MAX])
+{
+    for (size_t i = 0; i < s->options->listen_count; i++) {
+        struct http_listener_options listener = {.fd = fds[i], .handler = front_handle, .arg = s->front, .body_max = NET_BODY_BYTES_MAX,
+                                                 .body_limit = front_body_limit, .refuse = front_refuse};
+        http_listen(s->http, &listener);
+    }
+}
+
+static int announce(struct server *s)
+{
+    const struct options *o = s->options;
+    struct str text = arena_printf(s->arena, "url = http://%s\nregion = %s\naccount = %s\npid = %ld\n", o->listen[0], o->region, o->account,
+                                   (long)getpid());
+    enum err err = datadir_write(o->data, "endpoint", text, s->arena);
+    if (err != ERR_OK)
+        return fail_err("DIR/endpoint cannot be written", err);
+    atomic_store(&s->ready, true);
+    printf("Cloudless %s is ready at http://%s (data: %s)\n", CLOUDLESS_VERSION, o->listen[0], o->data);
+    fflush(stdout);
+    return EXIT_FINE;
+}
+
+static void exit_at_once(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_FAILED);
+}
+
+/* Returns after the first SIGTERM or SIGINT; the next one ends the process wherever it is. */
+static void wait_for_signal(const sigset_t *set)
+{
+    int number = 0;
+    sigwait(set, &number);
+    log_to(LOG_INFO, "server.stopping", {"signal", str_of(number == SIGINT ? "SIGINT" : "SIGTERM")});
+    signal(SIGTERM, exit_at_once);
+    signal(SIGINT, exit_at_once);
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
+static void take_down(struct server *s)
+{
+    atomic_store(&s->ready, false);
+    if (s->http)
+        http_server_drain(s->http);
+    if (s->lambda)
+        lambda_stop(s->lambda);
+    if (s->loops)
+        loops_stop(s->loops);
+    workers_free(s->workers);
+    gateway_free(s->gateway);
+    api_free(s->api);
+    lambda_free(s->lambda);
+    logs_free(s->logs);
+    store_close(s->store);      /* answers what still waits; nothing is left to use it */
+    http_server_free(s->http);
+    loops_free(s->loops);
+    front_free(s->front);
+    apigateway_free();
+    dynamodb_free();
+    auth_free(s->auth);
+    iam_free(s->iam);
+    blobs_close(s->blobs);
+    sandbox_host_stop(s->sandboxes);
+}
+
+static void default_listen(struct options *options)
+{
+    if (options->listen_count == 0)
+        options->listen[options->listen_count++] = "127.0.0.1:4566";
+}
+
+int command_serve(const struct options *given, struct arena *arena)
+{
+    struct options options = *given;
+    struct server server = {.options = &options, .arena = arena};
+    int fds[LISTEN_MAX];
+    struct str message = STR_NONE;
+
+    default_listen(&options);
+    log_set_level(options.log);
+    int status = bind_all(&options, fds);
+    if (status != EXIT_FINE)
+        return status;
+    enum err err = datadir_lock(options.data, arena, &message);
+    if (err != ERR_OK)
+        return fail("the data directory", message);
+
+    struct sandbox_host_options sandbox = {.state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
+    if (sandbox_host_start(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
+        log_to(LOG_WARN, "sandbox.unavailable", {"reason", server.sandboxes_missing}, {"remedy", STR("run cloudless doctor")});
+
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    status = open_data(&server);
+    if (status == EXIT_FINE)
+        status = make_services(&server);
+    if (status == EXIT_FINE) {
+        listen_all(&server, fds);
+        loops_start(server.loops);
+        status = announce(&server);
+        if (status == EXIT_FINE)
+            wait_for_signal(&signals);
+    }
+    take_down(&server);
+    return status;
+}

@@ -1,0 +1,102 @@
+# deploy.sh -- the steps that the examples' own deploy.sh scripts share; sourced, not run. AWS CLI only: with AWS's endpoint
+# and credentials the same steps deploy there. Each step may be run again.
+set -eu
+
+export AWS_PAGER='' AWS_EC2_METADATA_DISABLED=true
+# Command lines older than 2.13 do not read AWS_ENDPOINT_URL.
+aws() { command aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"; }
+
+step() { printf '  %s\n' "$*" >&2; }
+
+region=${AWS_REGION:-${AWS_DEFAULT_REGION:-us-east-1}}
+account=$(aws sts get-caller-identity --query Account --output text)
+
+# role NAME POLICY_FILE: an execution role with exactly that policy.
+role() {
+    step "IAM role $1"
+    aws iam get-role --role-name "$1" >/dev/null 2>&1 || aws iam create-role --role-name "$1" --assume-role-policy-document \
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}' >/dev/null
+    aws iam put-role-policy --role-name "$1" --policy-name least-privilege --policy-document "file://$2"
+}
+
+# table NAME: partition key "id" of type string, on demand.
+table() {
+    step "DynamoDB table $1"
+    aws dynamodb describe-table --table-name "$1" >/dev/null 2>&1 && return
+    aws dynamodb create-table --table-name "$1" --billing-mode PAY_PER_REQUEST \
+        --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH >/dev/null
+    aws dynamodb wait table-exists --table-name "$1"
+}
+
+# function NAME ROLE FILE [ENVIRONMENT]: Python, handler app.handler; prints nothing.
+function_py() {
+    step "Lambda function $1 (${RUNTIME:-python3.11})"
+    package=$(mktemp -d)
+    (cd "$(dirname "$3")" && zip -q "$package/function.zip" "$(basename "$3")")
+    if aws lambda get-function --function-name "$1" >/dev/null 2>&1; then
+        aws lambda update-function-code --function-name "$1" --zip-file "fileb://$package/function.zip" >/dev/null
+    else
+        aws lambda create-function --function-name "$1" --runtime "${RUNTIME:-python3.11}" --handler app.handler \
+            --role "arn:aws:iam::$account:role/$2" --zip-file "fileb://$package/function.zip" --timeout 10 \
+            ${4:+--environment "$4"} >/dev/null
+    fi
+    rm -r "$package"
+    aws lambda wait function-active --function-name "$1"
+}
+
+# rest_api NAME: sets $api and $root, the root resource. An API of that name is used again.
+rest_api() {
+    step "REST API $1"
+    api=$(aws apigateway get-rest-apis --query "items[?name=='$1'].id | [0]" --output text)
+    [ "$api" != None ] || api=$(aws apigateway create-rest-api --name "$1" --endpoint-configuration types=REGIONAL --query id --output text)
+    root=$(aws apigateway get-resources --rest-api-id "$api" --query "items[?path=='/'].id | [0]" --output text)
+}
+
+# resource PARENT PART PATH: sets $resource.
+resource() {
+    resource=$(aws apigateway get-resources --rest-api-id "$api" --query "items[?path=='$3'].id | [0]" --output text)
+    [ "$resource" != None ] || resource=$(aws apigateway create-resource --rest-api-id "$api" --parent-id "$1" --path-part "$2" --query id --output text)
+}
+
+# method RESOURCE METHOD TYPE FUNCTION: TYPE is AWS or AWS_PROXY; AWS gets its 200 answer.
+method() {
+    step "method $2 ($3)"
+    aws apigateway get-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" >/dev/null 2>&1 ||
+        aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" --authorization-type NONE >/dev/null
+    aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method "$2" --type "$3" --integration-http-method POST \
+        --uri "arn:aws:apigateway:$region:lambda:path/2015-03-31/functions/arn:aws:lambda:$region:$account:function:$4/invocations" >/dev/null
+    [ "$3" = AWS ] || return 0
+    aws apigateway put-method-response --rest-api-id "$api" --resource-id "$1" --http-method "$2" --status-code 200 >/dev/null 2>&1 || true
+    aws apigateway put-integration-response --rest-api-id "$api" --resource-id "$1" --http-method "$2" --status-code 200 >/dev/null
+}
+
+# cors RESOURCE METHODS: the preflight, answered by a mock integration as the console makes it.
+cors() {
+    step "CORS preflight for $2"
+    aws apigateway get-method --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS >/dev/null 2>&1 && return
+    aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --authorization-type NONE >/dev/null
+    aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --type MOCK \
+        --request-templates '{"application/json":"{\"statusCode\": 200}"}' >/dev/null
+    aws apigateway put-method-response --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --status-code 200 --response-parameters \
+        'method.response.header.Access-Control-Allow-Origin=false,method.response.header.Access-Control-Allow-Headers=false,method.response.header.Access-Control-Allow-Methods=false' >/dev/null
+    aws apigateway put-integration-response --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --status-code 200 --response-parameters \
+        "{\"method.response.header.Access-Control-Allow-Origin\":\"'*'\",\"method.response.header.Access-Control-Allow-Headers\":\"'Content-Type,Authorization'\",\"method.response.header.Access-Control-Allow-Methods\":\"'$2'\"}" >/dev/null
+}
+
+# permit FUNCTION: the API of $api may invoke it.
+permit() {
+    aws lambda get-policy --function-name "$1" 2>/dev/null | grep -q "gateway-$api" && return
+    aws lambda add-permission --function-name "$1" --statement-id "gateway-$api" --action lambda:InvokeFunction \
+        --principal apigateway.amazonaws.com --source-arn "arn:aws:execute-api:$region:$account:$api/*/*" >/dev/null
+}
+
+# deployment STAGE: prints the URL of the stage.
+deployment() {
+    step "deployment to stage $1"
+    aws apigateway create-deployment --rest-api-id "$api" --stage-name "$1" >/dev/null
+    if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
+        echo "$AWS_ENDPOINT_URL/_aws/execute-api/$api/$1"
+    else
+        echo "https://$api.execute-api.$region.amazonaws.com/$1"
+    fi
+}

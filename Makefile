@@ -96,10 +96,10 @@ $(O)/obj/gen/%.c.o: $(O)/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-# Debian ships llhttp's C sources; they are built where they are.
+# Debian ships llhttp's C sources; they are built where they are. Strict: the loose mode lets bytes stand between chunks.
 $(O)/obj/llhttp/%.o: | deps
 	@mkdir -p $(@D)
-	$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
+	$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
 $(LLHTTP): $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/http.c.o
 	@mkdir -p $(@D)
 	$(AR) rcs $@ $^

@@ -1,0 +1,179 @@
+/* groups.c -- operations on log groups: create, describe, delete, retention, tags. Source: CloudWatch Logs API reference. */
+#include "base/clock.h"
+#include "services/logs/internal.h"
+#include "store/doc.h"
+
+#define DESCRIBE_LIMIT_MAX 50       /* API reference, DescribeLogGroups */
+
+static struct str group_arn(struct call *call, struct str name)
+{
+    return call_arn(call, "logs", "log-group:" STR_FMT, STR_ARG(name));
+}
+
+static struct store_key group_key(struct call *call, struct str name)
+{
+    return (struct store_key){STORE_SPACE_LOGS, doc_collection(call->arena, call->account, call->region, "log-group"), name};
+}
+
+void logs__prepare_create_group(struct call *call)
+{
+    struct str class = call_str(call, "logGroupClass");
+    if (class.n && !str_eq(class, STR("STANDARD")))
+        call_fail_not_implemented(call, "logGroupClass other than STANDARD");
+}
+
+void logs__create_group(struct call *call, struct store_txn *txn)
+{
+    struct logs__group group;
+    struct str name = call_str(call, "logGroupName");
+    enum err err = logs__group_find(txn, call->account, call->region, name, call->arena, &group);
+    if (err == ERR_OK)
+        call_fail(call, "ResourceAlreadyExistsException", "The specified log group already exists");
+    else if (err == ERR_NOT_FOUND)
+        logs__group_make(txn, call->account, call->region, name, json_at(call->input, "tags"), clock_epoch_ms(), call->arena, &group);
+    else
+        call_fail_err(call, err);
+}
+
+void logs__delete_group(struct call *call, struct store_txn *txn)
+{
+    struct logs__group group;
+    if (!logs__call_group(call, txn, &group))
+        return;
+    store_delete(txn, group_key(call, logs__call_group_name(call)));
+    store_drop_space(txn, group.space);
+}
+
+static void set_retention(struct call *call, struct store_txn *txn, int64_t days)
+{
+    struct logs__group group;
+    if (!logs__call_group(call, txn, &group))
+        return;
+    json_put(group.doc, STR("retentionDays"), json_new_i64(call->arena, days));
+    doc_put(txn, group_key(call, logs__call_group_name(call)), group.doc, call->arena);
+}
+
+void logs__prepare_retention(struct call *call)
+{
+    static const int64_t allowed[] = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+    int64_t days = json_i64(call->input, "retentionInDays", 0);
+    for (size_t i = 0; i < COUNT_OF(allowed); i++)
+        if (allowed[i] == days)
+            return;
+    call_fail(call, "InvalidParameterException", "1 validation error detected: Value '%lld' at 'retentionInDays' failed to satisfy constraint: "
+              "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]",
+              (long long)days);
+}
+
+void logs__put_retention(struct call *call, struct store_txn *txn)
+{
+    set_retention(call, txn, json_i64(call->input, "retentionInDays", 0));
+}
+
+void logs__delete_retention(struct call *call, struct store_txn *txn)
+{
+    set_retention(call, txn, 0);
+}
+
+void logs__retention_committed(struct call *call)
+{
+    (void)call;
+    logs__writer_kick_sweep(logs__the_writer);
+}
+
+static void describe(struct call *call, struct json *list, struct json *doc)
+{
+    struct json *out = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
+    struct str name = json_str(doc, "name"), arn = group_arn(call, name);
+    uint64_t space = 0;
+    json_add_str(call->arena, out, "logGroupName", name);
+    json_add_i64(call->arena, out, "creationTime", json_i64(doc, "createdMs", 0));
+    if (json_i64(doc, "retentionDays", 0))
+        json_add_i64(call->arena, out, "retentionInDays", json_i64(doc, "retentionDays", 0));
+    json_add_i64(call->arena, out, "metricFilterCount", 0);
+    json_add_str(call->arena, out, "arn", arena_printf(call->arena, STR_FMT ":*", STR_ARG(arn)));
+    if (str_to_u64(json_str(doc, "space"), &space))
+        json_add_i64(call->arena, out, "storedBytes", logs__bytes(store_reader(logs__store()), space, call->arena));
+    json_add_str(call->arena, out, "logGroupClass", STR("STANDARD"));
+    json_add_str(call->arena, out, "logGroupArn", arn);
+}
+
+void logs__describe_groups(struct call *call)
+{
+    struct json *page, *list;
+    bool more = false;
+    size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
+    struct str pattern = call_str(call, "logGroupNamePattern"), last = STR_NONE;
+
+    if (pattern.n && call_has(call, "logGroupNamePrefix")) {
+        call_fail(call, "InvalidParameterException", "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
+        return;
+    }
+    enum err err = doc_list(store_reader(logs__store()), STORE_SPACE_LOGS, doc_collection(call->arena, call->account, call->region, "log-group"),
+                            call_str(call, "logGroupNamePrefix"), call_str(call, "nextToken"), limit, call->arena, &page, &more);
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
+        return;
+    }
+    call->output = json_new(call->arena, JSON_OBJECT);
+    list = json_add_array(call->arena, call->output, "logGroups");
+    for JSON_EACH (entry, page) {
+        last = json_str(entry, "k");
+        if (pattern.n == 0 || memmem(last.p, last.n, pattern.p, pattern.n))
+            describe(call, list, json_at(entry, "d"));
+    }
+    if (more)
+        json_add_str(call->arena, call->output, "nextToken", last);
+}
+
+/* ---- tags: resourceArn is arn:aws:logs:REGION:ACCOUNT:log-group:NAME ---- */
+static struct str name_of_arn(struct str arn)
+{
+    for (int i = 0; i < 6; i++)
+        str_cut(&arn, ':');
+    return str_ends(arn, STR(":*")) ? str_slice(arn, 0, arn.n - 2) : arn;
+}
+
+static bool tagged_group(struct call *call, struct store_txn *txn, struct logs__group *ret)
+{
+    struct str name = name_of_arn(call_str(call, "resourceArn"));
+    enum err err = logs__group_find(txn, call->account, call->region, name, call->arena, ret);
+    if (err == ERR_NOT_FOUND)
+        call_fail(call, "ResourceNotFoundException", "The specified log group does not exist.");
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK;
+}
+
+void logs__list_tags(struct call *call)
+{
+    struct logs__group group;
+    if (!tagged_group(call, store_reader(logs__store()), &group))
+        return;
+    call->output = json_new(call->arena, JSON_OBJECT);
+    struct json *tags = json_at(group.doc, "tags");
+    json_add(call->output, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
+}
+
+void logs__tag(struct call *call, struct store_txn *txn)
+{
+    struct logs__group group;
+    if (!tagged_group(call, txn, &group))
+        return;
+    struct json *tags = json_at(group.doc, "tags");
+    for JSON_EACH (tag, json_at(call->input, "tags"))
+        json_put(tags, tag->key, json_new_str(call->arena, tag->text));
+    if (tags->count > 50)
+        call_fail(call, "TooManyTagsException", "A resource can have at most 50 tags.");
+    doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
+}
+
+void logs__untag(struct call *call, struct store_txn *txn)
+{
+    struct logs__group group;
+    if (!tagged_group(call, txn, &group))
+        return;
+    for JSON_EACH (key, json_at(call->input, "tagKeys"))
+        json_remove(json_at(group.doc, "tags"), key->text);
+    doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
+}

@@ -1,0 +1,78 @@
+/* internal.h -- how log groups, streams and events lie in the store; shared by the files of this folder.
+ *
+ * A group is a document in STORE_SPACE_LOGS and a space of its own, so that deleting it is dropping a space:
+ *   collection "streams"       stream name              → JSON {"createdMs": …}
+ *   collection "time"          time 8 · sequence 8      → version 1 · ingestion time 8 · length 4 · stream name · message
+ *   collection "stream/NAME"   time 8 · sequence 8      → empty; the event stands under the same key in "time"
+ *   collection "meta"          "bytes"                  → 8 bytes: what the group's events count, for storedBytes
+ * Sequences come from one counter of the process, seeded with the clock: never the same twice for one millisecond. */
+#ifndef CLOUDLESS_SERVICES_LOGS_INTERNAL_H
+#define CLOUDLESS_SERVICES_LOGS_INTERNAL_H
+#include "services/logs/logs.h"
+
+#define LOGS_EVENT_KEY_BYTES 16
+#define LOGS_EVENT_OVERHEAD 26              /* bytes that each event counts beside its text. API reference, PutLogEvents */
+#define LOGS_EVENT_BYTES_MAX (256u * 1024)  /* quota: event size */
+#define LOGS_BATCH_BYTES_MAX 1048576u       /* API reference, PutLogEvents */
+#define LOGS_PAGE_BYTES_MAX (1u << 20)      /* API reference, GetLogEvents and FilterLogEvents */
+#define LOGS_PAGE_EVENTS_MAX 10000
+
+struct logs__group {
+    uint64_t space;
+    int64_t created_ms, retention_days;     /* 0: never expires */
+    struct json *doc;
+};
+struct logs__event {
+    uint8_t key[LOGS_EVENT_KEY_BYTES];
+    int64_t time_ms, ingested_ms;
+    struct str stream, message;
+};
+
+struct store *logs__store(void);
+uint64_t logs__sequence(void);
+
+/* ERR_NOT_FOUND: no such group. */
+enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
+                          struct logs__group *ret);
+/* The call's group by logGroupName or logGroupIdentifier; call_fail if it is missing. `txn` is a reader or the mutation's. */
+bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret);
+struct str logs__call_group_name(struct call *call);
+/* Mutation: makes the group when it is not there. */
+void logs__group_make(struct store_txn *txn, struct str account, struct str region, struct str name, struct json *tags, int64_t now_ms,
+                      struct arena *arena, struct logs__group *ret);
+bool logs__stream_exists(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena);
+void logs__stream_make(struct store_txn *txn, uint64_t space, struct str stream, int64_t now_ms, struct arena *arena);
+struct str logs__stream_collection(struct arena *arena, struct str stream);
+
+/* Mutation: one event and its place in its stream. Does not count bytes: logs__add_bytes once a batch. */
+void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, int64_t now_ms, struct str message,
+                     struct arena *arena);
+void logs__add_bytes(struct store_txn *txn, uint64_t space, int64_t bytes, struct arena *arena);
+int64_t logs__bytes(struct store_txn *txn, uint64_t space, struct arena *arena);
+bool logs__event_decode(struct str key, struct str value, struct logs__event *ret);
+/* Events before this are gone for readers, swept or not; 0: none. */
+int64_t logs__oldest_ms(const struct logs__group *group, int64_t now_ms);
+
+/* Filter patterns of plain terms: all terms, "phrases", -excluded, ?any. Source: "Filter pattern syntax". */
+struct logs__pattern;
+/* NULL: the pattern is of a kind that is not served (JSON, space-delimited, regular expressions); *ret_why names it. */
+struct logs__pattern *logs__pattern_parse(struct str text, struct arena *arena, const char **ret_why);
+bool logs__pattern_match(const struct logs__pattern *pattern, struct str message);
+
+/* writer.c: the queue behind logs_append and the sweep of expired events. */
+struct logs__writer;
+struct logs__writer *logs__writer_new(struct store *store);
+void logs__writer_free(struct logs__writer *writer);
+bool logs__writer_append(struct logs__writer *writer, struct str account, struct str region, struct str group, struct str stream,
+                         int64_t epoch_ms, struct str message);
+void logs__writer_flush(struct logs__writer *writer);
+void logs__writer_kick_sweep(struct logs__writer *writer);
+
+extern struct logs__writer *logs__the_writer;
+
+call_mutate_fn logs__create_group, logs__delete_group, logs__put_retention, logs__delete_retention, logs__tag, logs__untag;
+call_mutate_fn logs__create_stream, logs__put_events;
+call_run_fn logs__describe_groups, logs__list_tags, logs__prepare_create_group, logs__prepare_retention, logs__retention_committed;
+call_run_fn logs__describe_streams, logs__delete_stream, logs__prepare_create_stream;
+call_run_fn logs__prepare_put_events, logs__get_events, logs__filter_events;
+#endif

@@ -1,0 +1,126 @@
+/* logs.c -- CloudWatch Logs: the table of operations, what each needs to be authorised, and the service's singleton. */
+#include "base/clock.h"
+#include "base/panic.h"
+#include "services/logs/internal.h"
+#include "api/service_errors.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct logs {
+    struct store *store;
+    _Atomic uint64_t sequence;
+};
+
+static struct logs *the_logs;
+struct logs__writer *logs__the_writer;
+
+struct store *logs__store(void)
+{
+    return the_logs->store;
+}
+
+uint64_t logs__sequence(void)
+{
+    return atomic_fetch_add(&the_logs->sequence, 1);
+}
+
+static void need_group(struct call *call, struct needs *needs, const char *action, struct str group, struct str stream)
+{
+    need_add(needs, action, call_arn(call, "logs", "log-group:" STR_FMT ":log-stream:" STR_FMT, STR_ARG(group), STR_ARG(stream)));
+}
+
+#define NEEDS(function, action, group, stream)                         \
+    static void function(struct call *call, struct needs *needs)       \
+    {                                                                  \
+        need_group(call, needs, action, group, stream);                \
+    }
+#define GROUP logs__call_group_name(call)
+#define STREAM call_str(call, "logStreamName")
+NEEDS(needs_create_group, "logs:CreateLogGroup", GROUP, STR_NONE)
+NEEDS(needs_create_stream, "logs:CreateLogStream", GROUP, STREAM)
+NEEDS(needs_delete_group, "logs:DeleteLogGroup", GROUP, STR_NONE)
+NEEDS(needs_delete_retention, "logs:DeleteRetentionPolicy", GROUP, STR_NONE)
+NEEDS(needs_delete_stream, "logs:DeleteLogStream", GROUP, STREAM)
+NEEDS(needs_describe_groups, "logs:DescribeLogGroups", STR_NONE, STR_NONE)
+NEEDS(needs_describe_streams, "logs:DescribeLogStreams", GROUP, STR_NONE)
+NEEDS(needs_filter, "logs:FilterLogEvents", GROUP, STR_NONE)
+NEEDS(needs_get, "logs:GetLogEvents", GROUP, STREAM)
+NEEDS(needs_put, "logs:PutLogEvents", GROUP, STREAM)
+NEEDS(needs_put_retention, "logs:PutRetentionPolicy", GROUP, STR_NONE)
+#undef NEEDS
+
+static void needs_list_tags(struct call *call, struct needs *needs)
+{
+    need_add(needs, "logs:ListTagsForResource", call_str(call, "resourceArn"));
+}
+static void needs_tag(struct call *call, struct needs *needs)
+{
+    need_add(needs, "logs:TagResource", call_str(call, "resourceArn"));
+}
+static void needs_untag(struct call *call, struct needs *needs)
+{
+    need_add(needs, "logs:UntagResource", call_str(call, "resourceArn"));
+}
+
+static const char *const group_refused[] = {"kmsKeyId", "deletionProtectionEnabled", NULL};
+static const char *const put_refused[] = {"entity", NULL};
+static const char *const read_refused[] = {"unmask", NULL};
+static const char *const describe_refused[] = {"accountIdentifiers", "includeLinkedAccounts", "logGroupClass", "logGroupIdentifiers", NULL};
+
+static const struct row rows[] = {
+    {.name = "CreateLogGroup", .run = RUN_MUTATION, .needs = needs_create_group, .prepare = logs__prepare_create_group,
+     .mutate = logs__create_group, .refused = group_refused},
+    {.name = "CreateLogStream", .run = RUN_MUTATION, .needs = needs_create_stream, .prepare = logs__prepare_create_stream, .mutate = logs__create_stream},
+    {.name = "DeleteLogGroup", .run = RUN_MUTATION, .needs = needs_delete_group, .mutate = logs__delete_group},
+    {.name = "DeleteLogStream", .run = RUN_WORKER, .needs = needs_delete_stream, .handle = logs__delete_stream},
+    {.name = "DeleteRetentionPolicy", .run = RUN_MUTATION, .needs = needs_delete_retention, .mutate = logs__delete_retention},
+    {.name = "DescribeLogGroups", .run = RUN_WORKER, .needs = needs_describe_groups, .handle = logs__describe_groups, .refused = describe_refused},
+    {.name = "DescribeLogStreams", .run = RUN_WORKER, .needs = needs_describe_streams, .handle = logs__describe_streams},
+    {.name = "FilterLogEvents", .run = RUN_WORKER, .needs = needs_filter, .handle = logs__filter_events, .refused = read_refused},
+    {.name = "GetLogEvents", .run = RUN_WORKER, .needs = needs_get, .handle = logs__get_events, .refused = read_refused},
+    {.name = "ListTagsForResource", .run = RUN_INLINE, .needs = needs_list_tags, .handle = logs__list_tags},
+    {.name = "PutLogEvents", .run = RUN_MUTATION, .needs = needs_put, .prepare = logs__prepare_put_events, .mutate = logs__put_events,
+     .refused = put_refused},
+    {.name = "PutRetentionPolicy", .run = RUN_MUTATION, .needs = needs_put_retention, .prepare = logs__prepare_retention,
+     .mutate = logs__put_retention, .committed = logs__retention_committed},
+    {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_tag, .mutate = logs__tag},
+    {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_untag, .mutate = logs__untag},
+};
+
+struct service logs_service = {
+    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_logs, .body_max = 2u << 20,
+};
+
+enum err logs_new(struct store *store, struct logs **ret)
+{
+    struct logs *logs = mem_zalloc(sizeof *logs);
+    logs->store = store;
+    logs->sequence = (uint64_t)clock_epoch_ms() << 20;
+    the_logs = logs;
+    logs_service.state = logs;
+    logs__the_writer = logs__writer_new(store);
+    *ret = logs;
+    return ERR_OK;
+}
+
+void logs_free(struct logs *logs)
+{
+    if (!logs)
+        return;
+    logs__writer_free(logs__the_writer);
+    logs__the_writer = NULL;
+    the_logs = NULL;
+    free(logs);
+}
+
+bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms, struct str message)
+{
+    (void)logs;
+    return logs__writer_append(logs__the_writer, account, region, group, stream, epoch_ms, message);
+}
+
+void logs_flush(struct logs *logs)
+{
+    (void)logs;
+    logs__writer_flush(logs__the_writer);
+}

@@ -1,0 +1,158 @@
+/* model.c -- groups, streams and events as they lie in the store (internal.h draws the layout). */
+#include "base/codec.h"
+#include "base/panic.h"
+#include "services/logs/internal.h"
+#include "store/doc.h"
+
+#define DAY_MS (24 * 3600 * 1000LL)
+#define EVENT_VERSION 1
+
+static struct store_key group_key(struct str account, struct str region, struct str name, struct arena *arena)
+{
+    return (struct store_key){STORE_SPACE_LOGS, doc_collection(arena, account, region, "log-group"), name};
+}
+
+static void fill_group(struct json *doc, struct logs__group *ret)
+{
+    uint64_t space = 0;
+    ENSURE(str_to_u64(json_str(doc, "space"), &space));
+    *ret = (struct logs__group){.space = space, .created_ms = json_i64(doc, "createdMs", 0),
+                                .retention_days = json_i64(doc, "retentionDays", 0), .doc = doc};
+}
+
+enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
+                          struct logs__group *ret)
+{
+    struct json *doc;
+    enum err err = doc_get(txn, group_key(account, region, name, arena), arena, &doc);
+    if (err == ERR_OK)
+        fill_group(doc, ret);
+    return err;
+}
+
+/* logGroupIdentifier is a name or an ARN: arn:aws:logs:REGION:ACCOUNT:log-group:NAME[:*] */
+struct str logs__call_group_name(struct call *call)
+{
+    struct str name = call_str(call, "logGroupName");
+    if (name.n)
+        return name;
+    name = call_str(call, "logGroupIdentifier");
+    if (!str_starts(name, STR("arn:")))
+        return name;
+    for (int i = 0; i < 6; i++)
+        str_cut(&name, ':');
+    return str_ends(name, STR(":*")) ? str_slice(name, 0, name.n - 2) : name;
+}
+
+bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret)
+{
+    struct str name = logs__call_group_name(call);
+    if (name.n == 0) {
+        call_fail(call, "InvalidParameterException", "Exactly one of logGroupName and logGroupIdentifier must be specified.");
+        return false;
+    }
+    enum err err = logs__group_find(txn, call->account, call->region, name, call->arena, ret);
+    if (err == ERR_NOT_FOUND)
+        call_fail(call, "ResourceNotFoundException", "The specified log group does not exist.");
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK;
+}
+
+void logs__group_make(struct store_txn *txn, struct str account, struct str region, struct str name, struct json *tags, int64_t now_ms,
+                      struct arena *arena, struct logs__group *ret)
+{
+    struct json *doc = json_new(arena, JSON_OBJECT);
+    struct str space = arena_printf(arena, "%llu", (unsigned long long)store_new_space(txn));
+    json_add_str(arena, doc, "name", name);
+    json_add_str(arena, doc, "space", space);
+    json_add_i64(arena, doc, "createdMs", now_ms);
+    json_add(doc, "tags", tags ? json_clone(arena, tags) : json_new(arena, JSON_OBJECT));
+    doc_put(txn, group_key(account, region, name, arena), doc, arena);
+    fill_group(doc, ret);
+}
+
+static struct store_key stream_key(uint64_t space, struct str stream)
+{
+    return (struct store_key){space, STR("streams"), stream};
+}
+
+bool logs__stream_exists(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena)
+{
+    struct str value;
+    return store_get(txn, stream_key(space, stream), arena, &value) == ERR_OK;
+}
+
+void logs__stream_make(struct store_txn *txn, uint64_t space, struct str stream, int64_t now_ms, struct arena *arena)
+{
+    struct json *doc = json_new(arena, JSON_OBJECT);
+    json_add_i64(arena, doc, "createdMs", now_ms);
+    doc_put(txn, stream_key(space, stream), doc, arena);
+}
+
+struct str logs__stream_collection(struct arena *arena, struct str stream)
+{
+    return arena_printf(arena, "stream/" STR_FMT, STR_ARG(stream));
+}
+
+void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, int64_t now_ms, struct str message,
+                     struct arena *arena)
+{
+    uint8_t *key = arena_alloc(arena, LOGS_EVENT_KEY_BYTES);
+    size_t size = 1 + 8 + 4 + stream.n + message.n;
+    uint8_t *value = arena_alloc(arena, size);
+
+    put_u64(key, (uint64_t)time_ms);
+    put_u64(key + 8, logs__sequence());
+    value[0] = EVENT_VERSION;
+    put_u64(value + 1, (uint64_t)now_ms);
+    put_u32(value + 9, (uint32_t)stream.n);
+    memcpy(value + 13, stream.p, stream.n);
+    if (message.n)
+        memcpy(value + 13 + stream.n, message.p, message.n);
+    struct str k = {(char *)key, LOGS_EVENT_KEY_BYTES};
+    store_put(txn, (struct store_key){space, STR("time"), k}, (struct str){(char *)value, size});
+    store_put(txn, (struct store_key){space, logs__stream_collection(arena, stream), k}, STR_NONE);
+}
+
+bool logs__event_decode(struct str key, struct str value, struct logs__event *ret)
+{
+    const uint8_t *v = (const uint8_t *)value.p;
+    if (key.n != LOGS_EVENT_KEY_BYTES || value.n < 13 || v[0] != EVENT_VERSION)
+        return false;
+    size_t stream = get_u32(v + 9);
+    if (stream > value.n - 13)
+        return false;
+    memcpy(ret->key, key.p, LOGS_EVENT_KEY_BYTES);
+    ret->time_ms = (int64_t)get_u64((const uint8_t *)key.p);
+    ret->ingested_ms = (int64_t)get_u64(v + 1);
+    ret->stream = str_slice(value, 13, 13 + stream);
+    ret->message = str_slice(value, 13 + stream, value.n);
+    return true;
+}
+
+static struct store_key bytes_key(uint64_t space)
+{
+    return (struct store_key){space, STR("meta"), STR("bytes")};
+}
+
+int64_t logs__bytes(struct store_txn *txn, uint64_t space, struct arena *arena)
+{
+    struct str value;
+    if (store_get(txn, bytes_key(space), arena, &value) != ERR_OK || value.n != 8)
+        return 0;
+    return (int64_t)get_u64((const uint8_t *)value.p);
+}
+
+void logs__add_bytes(struct store_txn *txn, uint64_t space, int64_t bytes, struct arena *arena)
+{
+    uint8_t value[8];
+    int64_t total = logs__bytes(txn, space, arena) + bytes;
+    put_u64(value, (uint64_t)(total < 0 ? 0 : total));
+    store_put(txn, bytes_key(space), (struct str){(char *)value, sizeof value});
+}
+
+int64_t logs__oldest_ms(const struct logs__group *group, int64_t now_ms)
+{
+    return group->retention_days ? now_ms - group->retention_days * DAY_MS : 0;
+}

@@ -1,0 +1,193 @@
+/* streams.c -- operations on log streams: create, describe, delete. Source: CloudWatch Logs API reference. */
+#include "base/clock.h"
+#include "services/logs/internal.h"
+#include "store/doc.h"
+#include <stdlib.h>
+
+#define DESCRIBE_LIMIT_MAX 50           /* API reference, DescribeLogStreams */
+#define ORDERED_STREAMS_MAX 10000       /* streams that orderBy LastEventTime looks at; older names are left out */
+#define DELETE_STEP 1000                /* events that one mutation of DeleteLogStream removes */
+
+void logs__prepare_create_stream(struct call *call)
+{
+    struct str name = call_str(call, "logStreamName");
+    if (str_find(name, ':') < name.n || str_find(name, '*') < name.n)
+        call_fail(call, "InvalidParameterException", "1 validation error detected: Value '" STR_FMT "' at 'logStreamName' failed to satisfy "
+                  "constraint: Member must satisfy regular expression pattern: [^:*]*", STR_ARG(name));
+}
+
+void logs__create_stream(struct call *call, struct store_txn *txn)
+{
+    struct logs__group group;
+    struct str name = call_str(call, "logStreamName");
+    if (!logs__call_group(call, txn, &group))
+        return;
+    if (logs__stream_exists(txn, group.space, name, call->arena))
+        call_fail(call, "ResourceAlreadyExistsException", "The specified log stream already exists");
+    else
+        logs__stream_make(txn, group.space, name, clock_epoch_ms(), call->arena);
+}
+
+struct stream_row {
+    struct str name;
+    int64_t created_ms, first_ms, last_ms, ingested_ms;     /* 0: no event */
+};
+
+/* The first or last event of a stream. */
+static bool edge(struct store_txn *txn, uint64_t space, struct str stream, bool last, struct arena *arena, struct logs__event *ret)
+{
+    struct store_range range = {.space = space, .collection = logs__stream_collection(arena, stream), .reverse = last};
+    struct store_iter *iter = store_range(txn, &range, arena);
+    struct store_key key;
+    struct str value;
+    bool found = store_next(iter, &key, &value) == ERR_OK;
+    if (found) {
+        struct store_key event = {space, STR("time"), arena_dup(arena, key.key)};
+        found = store_get(txn, event, arena, &value) == ERR_OK && logs__event_decode(event.key, value, ret);
+    }
+    store_iter_close(iter);
+    return found;
+}
+
+static struct stream_row row_of(struct store_txn *txn, uint64_t space, struct json *entry, struct arena *arena)
+{
+    struct stream_row row = {.name = json_str(entry, "k"), .created_ms = json_i64(json_at(entry, "d"), "createdMs", 0)};
+    struct logs__event event;
+    if (edge(txn, space, row.name, false, arena, &event))
+        row.first_ms = event.time_ms;
+    if (edge(txn, space, row.name, true, arena, &event)) {
+        row.last_ms = event.time_ms;
+        row.ingested_ms = event.ingested_ms;
+    }
+    return row;
+}
+
+static void describe(struct call *call, struct json *list, const struct stream_row *row)
+{
+    struct json *out = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
+    struct str group = logs__call_group_name(call);
+    json_add_str(call->arena, out, "logStreamName", row->name);
+    json_add_i64(call->arena, out, "creationTime", row->created_ms);
+    if (row->last_ms) {
+        json_add_i64(call->arena, out, "firstEventTimestamp", row->first_ms);
+        json_add_i64(call->arena, out, "lastEventTimestamp", row->last_ms);
+        json_add_i64(call->arena, out, "lastIngestionTime", row->ingested_ms);
+    }
+    json_add_str(call->arena, out, "uploadSequenceToken", arena_printf(call->arena, "%056llu", (unsigned long long)row->ingested_ms));
+    json_add_str(call->arena, out, "arn", call_arn(call, "logs", "log-group:" STR_FMT ":log-stream:" STR_FMT, STR_ARG(group), STR_ARG(row->name)));
+    json_add_i64(call->arena, out, "storedBytes", 0);   /* AWS answers 0 for every stream since 2019 */
+}
+
+static int by_last_event(const void *a, const void *b)
+{
+    const struct stream_row *x = a, *y = b;
+    return x->last_ms != y->last_ms ? (x->last_ms > y->last_ms) - (x->last_ms < y->last_ms) : str_cmp(x->name, y->name);
+}
+
+/* By name the token is the last name; by time or descending it is the offset, as the order is made anew for each page. */
+void logs__describe_streams(struct call *call)
+{
+    struct store_txn *txn = store_reader(logs__store());
+    struct logs__group group;
+    struct json *page;
+    bool more, descending = json_bool(call->input, "descending", false), by_time = str_eq(call_str(call, "orderBy"), STR("LastEventTime"));
+    struct str prefix = call_str(call, "logStreamNamePrefix"), token = call_str(call, "nextToken");
+    size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
+    uint64_t offset = 0;
+
+    if (by_time && prefix.n) {
+        call_fail(call, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.");
+        return;
+    }
+    if (token.n && !str_to_u64(token, &offset)) {
+        call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
+        return;
+    }
+    if (!logs__call_group(call, txn, &group))
+        return;
+    enum err err = doc_list(txn, group.space, STR("streams"), prefix, STR_NONE, ORDERED_STREAMS_MAX, call->arena, &page, &more);
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
+        return;
+    }
+    size_t count = 0;
+    struct stream_row *rows = arena_array(call->arena, struct stream_row, page->count + 1);
+    for JSON_EACH (entry, page)
+        rows[count++] = by_time ? row_of(txn, group.space, entry, call->arena)
+                                : (struct stream_row){.name = json_str(entry, "k"), .created_ms = json_i64(json_at(entry, "d"), "createdMs", 0)};
+    if (by_time && count)
+        qsort(rows, count, sizeof *rows, by_last_event);
+    call->output = json_new(call->arena, JSON_OBJECT);
+    struct json *list = json_add_array(call->arena, call->output, "logStreams");
+    for (size_t i = offset; i < count && i - offset < limit; i++) {
+        struct stream_row *row = &rows[descending ? count - 1 - i : i];
+        if (!by_time) {
+            struct json *entry = json_new(call->arena, JSON_OBJECT), *doc = json_add_object(call->arena, entry, "d");
+            json_add_str(call->arena, entry, "k", row->name);
+            json_add_i64(call->arena, doc, "createdMs", row->created_ms);
+            *row = row_of(txn, group.space, entry, call->arena);
+        }
+        describe(call, list, row);
+    }
+    if (offset + limit < count)
+        json_add_str(call->arena, call->output, "nextToken", arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit)));
+}
+
+/* ---- DeleteLogStream: the events go step by step, the stream's document last, so an interrupted delete can be repeated ---- */
+struct delete_step {
+    uint64_t space;
+    struct str stream;
+    bool done;
+};
+
+static enum err delete_some(struct store_txn *txn, void *arg)
+{
+    struct delete_step *step = arg;
+    struct arena *arena = arena_new();
+    struct store_range range = {.space = step->space, .collection = logs__stream_collection(arena, step->stream)};
+    struct store_iter *iter = store_range(txn, &range, arena);
+    struct store_key key;
+    struct str value, keys[DELETE_STEP];
+    size_t count = 0;
+    int64_t bytes = 0;
+    enum err err;
+
+    while (count < DELETE_STEP && (err = store_next(iter, &key, &value)) == ERR_OK)
+        keys[count++] = arena_dup(arena, key.key);
+    store_iter_close(iter);
+    for (size_t i = 0; i < count; i++) {
+        struct store_key event = {step->space, STR("time"), keys[i]};
+        struct logs__event decoded;
+        if (store_get(txn, event, arena, &value) == ERR_OK && logs__event_decode(keys[i], value, &decoded))
+            bytes += (int64_t)decoded.message.n + LOGS_EVENT_OVERHEAD;
+        store_delete(txn, event);
+        store_delete(txn, (struct store_key){step->space, range.collection, keys[i]});
+    }
+    logs__add_bytes(txn, step->space, -bytes, arena);
+    step->done = count < DELETE_STEP;
+    if (step->done)
+        store_delete(txn, (struct store_key){step->space, STR("streams"), step->stream});
+    arena_free(arena);
+    return ERR_OK;
+}
+
+void logs__delete_stream(struct call *call)
+{
+    struct store_txn *txn = store_reader(logs__store());
+    struct logs__group group;
+    struct str name = call_str(call, "logStreamName");
+    if (!logs__call_group(call, txn, &group))
+        return;
+    if (!logs__stream_exists(txn, group.space, name, call->arena)) {
+        call_fail(call, "ResourceNotFoundException", "The specified log stream does not exist.");
+        return;
+    }
+    struct delete_step step = {.space = group.space, .stream = name};
+    while (!step.done) {
+        enum err err = store_mutate(logs__store(), delete_some, &step);
+        if (err != ERR_OK) {
+            call_fail_err(call, err);
+            return;
+        }
+    }
+}

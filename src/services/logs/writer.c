@@ -1,0 +1,374 @@
+/* writer.c -- what functions print, written in batches; and the sweep of events past their group's retention.
+ * One thread. Appenders put events into a list under the lock, bounded by QUEUE_BYTES_MAX: a full queue drops the event
+ * and counts it for its stream, and the stream's next batch begins with a line that says how many were lost. The thread
+ * writes when BATCH_BYTES wait, BATCH_MS passed since the first, or a flush is asked for: one mutation a stream and batch.
+ * `taken` and `written` count events from the start; flush waits until `written` reaches what was taken before it. */
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/panic.h"
+#include "services/logs/internal.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define QUEUE_BYTES_MAX (8u << 20)
+#define BATCH_BYTES (64u << 10)
+#define BATCH_MS 200
+#define SWEEP_MS (10 * 60 * 1000)
+#define LOST_STREAMS_MAX 1024
+
+struct event {
+    struct event *next;
+    int64_t time_ms;
+    struct str account, region, group, stream, message;     /* behind the struct, one allocation */
+};
+
+struct logs__writer {
+    struct store *store;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake, flushed;
+    struct event *head, **tail;
+    size_t bytes;
+    uint64_t taken, written;
+    bool flush, sweep, stop;
+    struct map *lost;           /* stream's identity → count */
+};
+
+static void *run(void *arg);
+
+struct logs__writer *logs__writer_new(struct store *store)
+{
+    struct logs__writer *w = mem_zalloc(sizeof *w);
+    pthread_condattr_t monotonic;
+    w->store = store;
+    w->tail = &w->head;
+    w->lost = map_new(LOST_STREAMS_MAX, free);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_cond_init(&w->flushed, NULL);
+    pthread_condattr_destroy(&monotonic);
+    ENSURE(pthread_create(&w->thread, NULL, run, w) == 0);
+    return w;
+}
+
+void logs__writer_free(struct logs__writer *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    map_free(w->lost);
+    pthread_cond_destroy(&w->wake);
+    pthread_cond_destroy(&w->flushed);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+static struct str place(char **at, struct str s)
+{
+    struct str copy = {*at, s.n};
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+static struct event *event_new(struct str account, struct str region, struct str group, struct str stream, int64_t time_ms, struct str message)
+{
+    struct event *e = mem_alloc(sizeof *e + account.n + region.n + group.n + stream.n + message.n);
+    char *at = (char *)(e + 1);
+    *e = (struct event){.time_ms = time_ms};
+    e->account = place(&at, account);
+    e->region = place(&at, region);
+    e->group = place(&at, group);
+    e->stream = place(&at, stream);
+    e->message = place(&at, message);
+    return e;
+}
+
+static struct str identity(const struct event *e, struct arena *arena)
+{
+    return arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT "\n" STR_FMT, STR_ARG(e->account), STR_ARG(e->region), STR_ARG(e->group), STR_ARG(e->stream));
+}
+
+static void count_lost(struct logs__writer *w, const struct event *e)
+{
+    struct arena *arena = arena_new();
+    struct str id = identity(e, arena);
+    uint64_t *count = map_get(w->lost, id);
+    if (!count)
+        map_put(w->lost, id, count = mem_zalloc(sizeof *count));
+    (*count)++;
+    arena_free(arena);
+}
+
+bool logs__writer_append(struct logs__writer *w, struct str account, struct str region, struct str group, struct str stream,
+                         int64_t epoch_ms, struct str message)
+{
+    struct event *e = event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
+    pthread_mutex_lock(&w->lock);
+    bool room = w->bytes + e->message.n <= QUEUE_BYTES_MAX && !w->stop;
+    if (room) {
+        bool first = w->head == NULL;
+        size_t before = w->bytes;
+        *w->tail = e;
+        w->tail = &e->next;
+        w->bytes += e->message.n + LOGS_EVENT_OVERHEAD;
+        w->taken++;
+        if (first || (before < BATCH_BYTES && w->bytes >= BATCH_BYTES))
+            pthread_cond_signal(&w->wake);
+    } else {
+        count_lost(w, e);
+        free(e);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return room;
+}
+
+void logs__writer_flush(struct logs__writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    uint64_t until = w->taken;
+    w->flush = true;
+    pthread_cond_signal(&w->wake);
+    while (w->written < until)
+        pthread_cond_wait(&w->flushed, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void logs__writer_kick_sweep(struct logs__writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->sweep = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- the thread ---- */
+
+struct batch {
+    struct event *events;       /* of one stream, in order */
+    uint64_t lost;
+};
+
+static bool same_stream(const struct event *a, const struct event *b)
+{
+    return str_eq(a->stream, b->stream) && str_eq(a->group, b->group) && str_eq(a->region, b->region) && str_eq(a->account, b->account);
+}
+
+static enum err write_stream(struct store_txn *txn, void *arg)
+{
+    struct batch *batch = arg;
+    struct event *first = batch->events;
+    struct arena *arena = arena_new();
+    struct logs__group group;
+    int64_t now = clock_epoch_ms(), bytes = 0;
+    enum err err = logs__group_find(txn, first->account, first->region, first->group, arena, &group);
+
+    if (err == ERR_NOT_FOUND) {
+        logs__group_make(txn, first->account, first->region, first->group, NULL, now, arena, &group);
+        err = ERR_OK;
+    }
+    if (err == ERR_OK) {
+        if (!logs__stream_exists(txn, group.space, first->stream, arena))
+            logs__stream_make(txn, group.space, first->stream, now, arena);
+        if (batch->lost) {
+            struct str line = arena_printf(arena, "%llu log events were lost: the log queue was full\n", (unsigned long long)batch->lost);
+            logs__event_put(txn, group.space, first->stream, first->time_ms, now, line, arena);
+        }
+        for (struct event *e = first; e; e = e->next) {
+            logs__event_put(txn, group.space, e->stream, e->time_ms, now, e->message, arena);
+            bytes += (int64_t)e->message.n + LOGS_EVENT_OVERHEAD;
+        }
+        logs__add_bytes(txn, group.space, bytes, arena);
+    }
+    arena_free(arena);
+    return err;
+}
+
+static uint64_t take_lost(struct logs__writer *w, const struct event *e)
+{
+    struct arena *arena = arena_new();
+    pthread_mutex_lock(&w->lock);
+    uint64_t *count = map_take(w->lost, identity(e, arena));
+    pthread_mutex_unlock(&w->lock);
+    uint64_t lost = count ? *count : 0;
+    free(count);
+    arena_free(arena);
+    return lost;
+}
+
+/* Takes the events of the first one's stream off *list, in order. */
+static struct event *take_stream(struct event **list)
+{
+    struct event *first = *list, **end = &first->next, **at = &first->next, *rest = NULL, **rest_end = &rest;
+    for (struct event *e = *at, *next; e; e = next) {
+        next = e->next;
+        struct event ***to = same_stream(first, e) ? &end : &rest_end;
+        **to = e;
+        *to = &e->next;
+    }
+    *end = NULL;
+    *rest_end = NULL;
+    *list = rest;
+    return first;
+}
+
+static void write_all(struct logs__writer *w, struct event *list)
+{
+    while (list) {
+        struct batch batch = {.events = take_stream(&list)};
+        batch.lost = take_lost(w, batch.events);
+        enum err err = store_mutate(w->store, write_stream, &batch);
+        if (err != ERR_OK)
+            log_to(LOG_ERROR, "logs.write_failed", {"group", batch.events->group}, {"stream", batch.events->stream}, {"error", str_of(err_text(err))});
+        for (struct event *e = batch.events, *next; e; e = next) {
+            next = e->next;
+            free(e);
+        }
+    }
+}
+
+/* ---- expiry: the streams' places first, the events last, so an interrupted sweep finds its work again ---- */
+struct expiry {
+    struct store_range range;       /* up to the cutoff */
+    uint64_t space;
+    int64_t bytes;
+};
+
+static enum err expire_range(struct store_txn *txn, void *arg)
+{
+    struct expiry *x = arg;
+    store_delete_range(txn, &x->range);
+    if (x->bytes) {
+        struct arena *arena = arena_new();
+        logs__add_bytes(txn, x->space, -x->bytes, arena);
+        arena_free(arena);
+    }
+    return ERR_OK;
+}
+
+static int64_t bytes_in(struct store_txn *reader, const struct store_range *range, struct arena *arena)
+{
+    struct store_iter *iter = store_range(reader, range, arena);
+    struct store_key key;
+    struct str value;
+    struct logs__event event;
+    int64_t bytes = 0;
+    while (store_next(iter, &key, &value) == ERR_OK)
+        if (logs__event_decode(key.key, value, &event))
+            bytes += (int64_t)event.message.n + LOGS_EVENT_OVERHEAD;
+    store_iter_close(iter);
+    return bytes;
+}
+
+static enum err expire_group(struct store *store, const struct logs__group *group, struct arena *arena)
+{
+    struct store_txn *reader = store_reader(store);
+    uint8_t cutoff[8];
+    put_u64(cutoff, (uint64_t)logs__oldest_ms(group, clock_epoch_ms()));
+    struct store_range time = {.space = group->space, .collection = STR("time"), .to = {(char *)cutoff, sizeof cutoff}};
+    struct store_range names = {.space = group->space, .collection = STR("streams")};
+    struct expiry expiry = {.range = time, .space = group->space};
+    int64_t bytes = bytes_in(reader, &time, arena);
+    struct store_iter *iter = store_range(reader, &names, arena);
+    struct store_key key;
+    struct str value;
+    enum err err = ERR_OK;
+
+    while (bytes && err == ERR_OK && store_next(iter, &key, &value) == ERR_OK) {
+        expiry.range.collection = logs__stream_collection(arena, key.key);
+        err = store_mutate(store, expire_range, &expiry);
+    }
+    store_iter_close(iter);
+    expiry.range = time;
+    expiry.bytes = bytes;
+    return bytes && err == ERR_OK ? store_mutate(store, expire_range, &expiry) : err;
+}
+
+static void sweep(struct logs__writer *w)
+{
+    struct arena *arena = arena_new();
+    struct store_iter *iter = store_walk(store_reader(w->store), STORE_SPACE_LOGS, 0, UINT64_MAX, NULL, arena);
+    struct store_key key;
+    struct str value;
+    while (store_next(iter, &key, &value) == ERR_OK) {
+        struct arena *one = arena_new();
+        struct logs__group group;
+        struct str place = key.collection, account = str_cut(&place, '/'), region = str_cut(&place, '/');
+        if (logs__group_find(store_reader(w->store), account, region, key.key, one, &group) == ERR_OK && group.retention_days) {
+            enum err err = expire_group(w->store, &group, one);
+            if (err != ERR_OK)
+                log_to(LOG_WARN, "logs.sweep_failed", {"group", key.key}, {"error", str_of(err_text(err))});
+        }
+        arena_free(one);
+    }
+    store_iter_close(iter);
+    arena_free(arena);
+}
+
+static void wait_ms(struct logs__writer *w, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&w->wake, &w->lock, &until);
+}
+
+/* With the lock held: sleeps until a batch is due, a sweep is due, or the end. */
+static void wait_for_work(struct logs__writer *w, int64_t next_sweep_ms)
+{
+    int64_t since = 0;
+    while (!w->stop && !w->flush && !w->sweep && w->bytes < BATCH_BYTES) {
+        int64_t now = (int64_t)(clock_mono_ns() / 1000000);
+        since = w->head && !since ? now : since;
+        int64_t due = w->head ? since + BATCH_MS : next_sweep_ms;
+        if (now >= due)
+            break;
+        wait_ms(w, due - now);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct logs__writer *w = arg;
+    int64_t next_sweep = (int64_t)(clock_mono_ns() / 1000000) + SWEEP_MS;
+    bool stop = false;
+
+    while (!stop) {
+        pthread_mutex_lock(&w->lock);
+        wait_for_work(w, next_sweep);
+        struct event *list = w->head;
+        uint64_t until = w->taken;
+        int64_t now = (int64_t)(clock_mono_ns() / 1000000);
+        bool sweep_now = w->sweep || now >= next_sweep;
+        w->head = NULL;
+        w->tail = &w->head;
+        w->bytes = 0;
+        w->flush = w->sweep = false;
+        stop = w->stop;
+        pthread_mutex_unlock(&w->lock);
+
+        write_all(w, list);
+        if (sweep_now && !stop) {
+            sweep(w);
+            next_sweep = now + SWEEP_MS;
+        }
+        pthread_mutex_lock(&w->lock);
+        w->written = until;
+        pthread_cond_broadcast(&w->flushed);
+        pthread_mutex_unlock(&w->lock);
+    }
+    return NULL;
+}

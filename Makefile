@@ -24,7 +24,7 @@ VERSION := $(shell cat VERSION)
 
 LIBS_PKG := libuv libcrypto libarchive libseccomp
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
-LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lpthread
+LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lpthread
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-align -Wwrite-strings
 WARN_C   := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 # x86-64-v2 and PCLMUL: any server CPU since 2010; simdjson and llhttp use both.
@@ -36,7 +36,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 CPPFLAGS := -Isrc -Iinclude -I$(O)/gen -isystem /usr/share/include/llhttp -D_GNU_SOURCE -DCLOUDLESS_VERSION='"$(VERSION)"' \
             $(shell pkg-config --cflags $(LIBS_PKG) 2>/dev/null)
 CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -MMD -MP
-CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) -Wall -Wextra $(HARDEN) $(SANFLAGS) -fno-rtti -MMD -MP
+CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) -Wall -Wextra $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
 FOLDERS := base net store auth api sandbox services/iam services/sts services/logs services/dynamodb services/lambda \

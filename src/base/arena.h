@@ -17,6 +17,9 @@ size_t arena_bytes(const struct arena *arena);              /* held from malloc 
 
 void *arena_alloc(struct arena *arena, size_t size);        /* 16-byte aligned, not zeroed */
 void *arena_zalloc(struct arena *arena, size_t size);
+void *arena_zalloc_array(struct arena *arena, size_t size, size_t count);   /* panics if the product overflows */
+/* `old` (old_size bytes, or NULL and 0) made larger: in place if it is the newest piece, a copy otherwise. */
+void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size);
 struct str arena_dup(struct arena *arena, struct str s);    /* a copy, NUL-terminated after its n bytes */
 char *arena_cstr(struct arena *arena, struct str s);        /* the same, as a C string */
 struct str arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -24,5 +27,5 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args);
 void arena_on_free(struct arena *arena, void (*clean)(void *arg), void *arg);
 
 #define arena_new_of(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
-#define arena_array(arena, type, count) ((type *)arena_zalloc((arena), sizeof(type) * (count)))
+#define arena_array(arena, type, count) ((type *)arena_zalloc_array((arena), sizeof(type), (count)))
 #endif

@@ -6,7 +6,7 @@
 #define CLOUDLESS_BASE_PANIC_H
 #include <stddef.h>
 
-_Noreturn void panic(const char *file, int line, const char *what);
+void panic(const char *file, int line, const char *what) __attribute__((noreturn));
 #define ENSURE(condition) ((condition) ? (void)0 : panic(__FILE__, __LINE__, #condition))
 #define UNREACHABLE() panic(__FILE__, __LINE__, "unreachable")
 

@@ -51,13 +51,13 @@ static inline struct str str_slice(struct str s, size_t from, size_t to)
 {
     to = to > s.n ? s.n : to;
     from = from > to ? to : from;
-    return (struct str){s.p + from, to - from};
+    return (struct str){s.p ? s.p + from : NULL, to - from};
 }
 
 /* Index of the first `c`, or s.n. */
 static inline size_t str_find(struct str s, char c)
 {
-    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+    const char *at = s.n ? (const char *)memchr(s.p, c, s.n) : NULL;
     return at ? (size_t)(at - s.p) : s.n;
 }
 

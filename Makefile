@@ -22,7 +22,7 @@ VENV    := build/venv
 PY      := $(VENV)/bin/python
 VERSION := $(shell cat VERSION)
 
-LIBS_PKG := libuv libcrypto libarchive libseccomp
+LIBS_PKG := libuv libcrypto libarchive libseccomp libpcre2-8
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
 LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lpthread
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-align -Wwrite-strings

@@ -1,0 +1,177 @@
+/* document.c -- keys, loading and saving of API Gateway's documents. See document.h for the layout. No state. */
+#include "services/apigateway/document.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "services/apigateway/apigateway.h"
+
+struct store_txn *apigateway__reader(void)
+{
+    return store_reader(apigateway_service.state);
+}
+
+static struct store_key key_of(struct arena *arena, struct str account, struct str region, const char *type, struct str api_id,
+                               struct str child)
+{
+    struct str key = child.n ? arena_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(child)) : api_id;
+    return (struct store_key){STORE_SPACE_APIGATEWAY, doc_collection(arena, account, region, type), key};
+}
+
+struct store_key apigateway__key(struct call *call, const char *type, struct str api_id, struct str child)
+{
+    return key_of(call->arena, call->account, call->region, type, api_id, child);
+}
+
+struct store_key apigateway__index_key(struct str api_id)
+{
+    return (struct store_key){STORE_SPACE_APIGATEWAY, STR("api-ids"), api_id};
+}
+
+struct str apigateway__prefix(struct call *call, struct str api_id)
+{
+    return arena_printf(call->arena, STR_FMT "/", STR_ARG(api_id));
+}
+
+bool apigateway__load(struct call *call, struct store_txn *txn, struct store_key key, const char *message, struct json **ret)
+{
+    struct str api_id = call_str(call, "restApiId");
+    /* An API id with the separator would reach into another level of the key. */
+    bool valid = api_id.n && key.key.n <= STORE_KEY_MAX && str_find(api_id, '/') == api_id.n;
+    enum err err = valid ? doc_get(txn, key, call->arena, ret) : ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND)
+        call_fail(call, "NotFoundException", "%s", message);
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK;
+}
+
+bool apigateway__load_api(struct call *call, struct store_txn *txn, struct json **ret)
+{
+    struct str id = call_str(call, "restApiId");
+    struct str message = arena_printf(call->arena, "Invalid API identifier specified " STR_FMT ":" STR_FMT,
+                                      STR_ARG(call->account), STR_ARG(id));
+    return apigateway__load(call, txn, apigateway__key(call, APIGATEWAY_RESTAPIS, id, STR_NONE), message.p, ret);
+}
+
+bool apigateway__load_resource(struct call *call, struct store_txn *txn, struct str id, struct json **ret)
+{
+    struct store_key key = apigateway__key(call, APIGATEWAY_RESOURCES, call_str(call, "restApiId"), id);
+    return apigateway__load(call, txn, key, "Invalid Resource identifier specified", ret);
+}
+
+bool apigateway__load_method(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method)
+{
+    if (!apigateway__load_resource(call, txn, call_str(call, "resourceId"), ret_resource))
+        return false;
+    *ret_method = json_get(json_at(*ret_resource, "resourceMethods"), call_str(call, "httpMethod"));
+    if (!*ret_method)
+        call_fail(call, "NotFoundException", "Invalid Method identifier specified");
+    return *ret_method != NULL;
+}
+
+bool apigateway__load_all(struct call *call, struct store_txn *txn, const char *type, struct json **ret)
+{
+    struct str api_id = call_str(call, "restApiId"), after = STR_NONE;
+    struct store_key key = apigateway__key(call, type, api_id, STR_NONE);
+    struct json *all = json_new(call->arena, JSON_ARRAY);
+    bool more = true;
+    while (more) {
+        struct json *page;
+        enum err err = doc_list(txn, key.space, key.collection, apigateway__prefix(call, api_id), after, APIGATEWAY_PAGE_MAX,
+                                call->arena, &page, &more);
+        if (err != ERR_OK) {
+            call_fail_err(call, err);
+            return false;
+        }
+        for JSON_EACH (entry, page) {
+            after = json_str(entry, "k");
+            struct json *document = json_at(entry, "d");
+            document->next = NULL;
+            json_add(all, NULL, document);
+        }
+    }
+    *ret = all;
+    return true;
+}
+
+bool apigateway__save_resource(struct call *call, struct store_txn *txn, struct json *resource)
+{
+    if (json_text(call->arena, resource).n > APIGATEWAY_RESOURCE_BYTES_MAX) {
+        call_fail(call, "LimitExceededException", "The definitions of a resource's methods are limited to %u bytes",
+                  APIGATEWAY_RESOURCE_BYTES_MAX);
+        return false;
+    }
+    doc_put(txn, apigateway__key(call, APIGATEWAY_RESOURCES, call_str(call, "restApiId"), json_str(resource, "id")), resource, call->arena);
+    return true;
+}
+
+void apigateway__delete_all(struct call *call, struct store_txn *txn, const char *type, struct str api_id)
+{
+    struct store_key key = apigateway__key(call, type, api_id, STR_NONE);
+    struct store_range range = {
+        .space = key.space,
+        .collection = key.collection,
+        .from = apigateway__prefix(call, api_id),
+        .to = arena_printf(call->arena, STR_FMT "0", STR_ARG(api_id)),     /* '0' follows '/' */
+    };
+    store_delete_range(txn, &range);
+}
+
+struct str apigateway__new_id(struct arena *arena, size_t n)
+{
+    return random_chars(arena, "abcdefghijklmnopqrstuvwxyz0123456789", n);
+}
+
+void apigateway__add_now(struct call *call, struct json *document, const char *member)
+{
+    json_put(document, str_of(member), json_new_i64(call->arena, clock_epoch_ms() / 1000));
+}
+
+void apigateway__answer_page(struct call *call, struct json *items, const char *key)
+{
+    int64_t limit = json_i64(call->input, "limit", APIGATEWAY_PAGE_DEFAULT);
+    struct str position = call_str(call, "position");
+    if (limit < 1 || limit > APIGATEWAY_PAGE_MAX)
+        limit = limit < 1 ? APIGATEWAY_PAGE_DEFAULT : APIGATEWAY_PAGE_MAX;
+    struct json *output = json_new(call->arena, JSON_OBJECT);
+    struct json *page = json_new(call->arena, JSON_ARRAY);
+    struct str last = STR_NONE;
+    struct json *next;
+    for (struct json *item = items->first; item; item = next) {
+        next = item->next;
+        if (position.n && str_cmp(json_str(item, key), position) <= 0)
+            continue;
+        if (page->count == (size_t)limit) {
+            json_add_str(call->arena, output, "position", last);
+            break;
+        }
+        last = json_str(item, key);
+        item->next = NULL;
+        json_add(page, NULL, item);
+    }
+    json_add(output, "items", page);
+    call->output = output;
+}
+
+void apigateway__copy(struct call *call, struct json *document, const char *const *members)
+{
+    for (; *members; members++) {
+        struct json *value = json_at(call->input, *members);
+        if (value && value->type != JSON_NULL)
+            json_put(document, str_of(*members), json_clone(call->arena, value));
+    }
+}
+
+bool apigateway__check_tags(struct call *call, const struct json *tags)
+{
+    if (tags && tags->count > APIGATEWAY_TAGS_MAX) {
+        call_fail(call, "BadRequestException", "The number of tags exceeds the limit of %d", APIGATEWAY_TAGS_MAX);
+        return false;
+    }
+    for JSON_EACH (tag, tags) {
+        if (tag->key.n < 1 || tag->key.n > 128 || tag->text.n > 256 || str_starts(tag->key, STR("aws:"))) {
+            call_fail(call, "BadRequestException", "Invalid tag key or value specified: " STR_FMT, STR_ARG(tag->key));
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,68 @@
+/* tags.c -- GetTags, TagResource, UntagResource on REST APIs and stages. Tags stand in the document of what they are on. */
+#include "services/apigateway/document.h"
+#include "services/apigateway/handlers.h"
+
+/* arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME]; fills in input's restApiId, by which the finders go. */
+static bool load_tagged(struct call *call, struct store_txn *txn, struct store_key *ret_key, struct json **ret)
+{
+    struct str arn = call_str(call, "resourceArn"), rest = arn;
+    struct str prefix = arena_printf(call->arena, "arn:aws:apigateway:" STR_FMT "::/restapis/", STR_ARG(call->region));
+    if (!str_starts(arn, prefix)) {
+        bool ours = str_starts(arn, STR("arn:aws:apigateway:"));
+        call_fail(call, ours ? "NotFoundException" : "BadRequestException",
+                  ours ? "Invalid resource identifier specified" : "Invalid ARN specified in the request");
+        return false;
+    }
+    rest = str_slice(arn, prefix.n, arn.n);
+    struct str id = str_cut(&rest, '/'), kind = str_cut(&rest, '/'), name = rest;
+    json_put(call->input, STR("restApiId"), json_new_str(call->arena, id));
+    if (kind.n == 0) {
+        *ret_key = apigateway__key(call, APIGATEWAY_RESTAPIS, id, STR_NONE);
+        return apigateway__load_api(call, txn, ret);
+    }
+    if (!str_eq(kind, STR("stages")) || name.n == 0) {
+        call_fail(call, "NotFoundException", "Invalid resource identifier specified");
+        return false;
+    }
+    *ret_key = apigateway__key(call, APIGATEWAY_STAGES, id, name);
+    return apigateway__load(call, txn, *ret_key, "Invalid stage identifier specified", ret);
+}
+
+void apigateway__get_tags(struct call *call)
+{
+    struct store_key key;
+    struct json *document;
+    if (!load_tagged(call, apigateway__reader(), &key, &document))
+        return;
+    struct json *tags = json_at(document, "tags");
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add(call->output, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
+}
+
+void apigateway__tag_resource(struct call *call, struct store_txn *txn)
+{
+    struct store_key key;
+    struct json *document;
+    if (!load_tagged(call, txn, &key, &document) || !apigateway__check_tags(call, json_at(call->input, "tags")))
+        return;
+    struct json *tags = json_at(document, "tags");
+    if (!tags)
+        tags = json_add_object(call->arena, document, "tags");
+    for JSON_EACH (tag, json_at(call->input, "tags"))
+        json_put(tags, tag->key, json_new_str(call->arena, tag->text));
+    if (apigateway__check_tags(call, tags))
+        doc_put(txn, key, document, call->arena);
+}
+
+void apigateway__untag_resource(struct call *call, struct store_txn *txn)
+{
+    struct store_key key;
+    struct json *document;
+    if (!load_tagged(call, txn, &key, &document))
+        return;
+    struct json *tags = json_at(document, "tags");
+    for JSON_EACH (name, json_at(call->input, "tagKeys"))
+        if (tags)
+            json_remove(tags, name->text);
+    doc_put(txn, key, document, call->arena);
+}

@@ -22,10 +22,16 @@ struct policy_request {
     const struct principal *principal;
     struct policy_context *context;
     size_t context_count;
+    /* Asked for a key that `context` lacks (global keys, tags); false: no such key. May be NULL. */
+    bool (*lookup)(void *arg, const struct policy_request *request, struct str key, struct arena *arena, struct str *ret);
+    void *lookup_arg;
+    struct arena *arena;                    /* for values of variables and keys; NULL: one is made for the time of a match */
 };
 
 enum policy_effect { POLICY_NO_MATCH, POLICY_ALLOW, POLICY_DENY };
 /* What a trust or resource policy names: `by_account` is set when the only matching Principal is the account itself. */
+/* Does a decision by this policy hang on more than principal, action and resource? */
+bool policy_depends_on_request(const struct policy *policy);
 enum policy_effect policy_match(const struct policy *policy, const struct policy_request *request, bool *ret_by_account);
 
 enum decision_reason {
@@ -33,6 +39,9 @@ enum decision_reason {
     DECISION_EXPLICIT_DENY_RESOURCE, DECISION_NO_BOUNDARY_ALLOW, DECISION_EXPLICIT_DENY_BOUNDARY,
     DECISION_NO_SESSION_ALLOW, DECISION_EXPLICIT_DENY_SESSION
 };
+/* identity, boundary and session belong to request->principal; resource to request->resource. A resource policy of kind
+ * POLICY_TRUST must allow in any case; any other is united with the identity's in one account, and both must allow when the
+ * resource's ARN names another account than the principal's. */
 struct policy_set { struct policy **identity; size_t identity_count; struct policy *boundary, *session, *resource; };
 enum decision_reason policy_decide(const struct policy_set *set, const struct policy_request *request);
 /* "User: ARN is not authorized to perform: A on resource: R because no identity-based policy allows the A action" */

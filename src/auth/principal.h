@@ -16,7 +16,8 @@ struct principal {
     struct str role_arn;        /* of a session: arn:aws:iam::A:role/path/ROLE */
     struct str session_policy;  /* JSON, or STR_NONE */
     struct str access_key_id;
-    struct str source_ip;       /* of this request */
+    struct str source_ip;       /* of this request, as are region (of its scope) and user_agent */
+    struct str region, user_agent;
     int64_t issued_ms;          /* session: when */
 };
 

@@ -1,0 +1,427 @@
+/* auth.c -- who is it, and may they: ties signatures, keys, sessions and policies together.
+ *
+ * Every loop has a slot of caches that only its thread touches: keys by access key id, opened session tokens, signing
+ * keys, compiled policies of a principal, and decisions. Threads that are no loop share one more slot under a mutex.
+ * Keys, policies and decisions belong to a generation of the source: it is read first, and when it differs from the
+ * slot's, all three are emptied before anything is looked up. Session tokens and signing keys do not depend on it.
+ * A decision is kept for (access key, action, resource) if no policy that took part asks about more of the request than
+ * that, and no resource policy took part. All caches are bounded; map.h drops the oldest.
+ * A principal handed out is a copy in the request's arena, so a cache entry may go at any time. */
+#include "auth/auth_internal.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/panic.h"
+#include "net/loop.h"
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define KEYS_MAX 1024           /* of a slot */
+#define TOKENS_MAX 1024
+#define SIGNING_KEYS_MAX 1024
+#define POLICY_SETS_MAX 512
+#define DECISIONS_MAX 8192
+#define PRINCIPAL_POLICIES_MAX 256
+
+struct slot {
+    uint64_t generation;
+    struct map *keys;           /* access key id → struct known_key */
+    struct map *tokens;         /* the same, of sessions */
+    struct map *sets;           /* principal → struct known_set */
+    struct map *decisions;      /* (access key, action, resource) → enum decision_reason + 1 */
+    struct sigv4_cache *signing;
+    struct session_sealer *sealer;
+};
+
+struct auth {
+    struct auth_source source;
+    size_t loops;
+    struct slot *slots;         /* [loops] is for threads that are no loop */
+    pthread_mutex_t outside;    /* guards slots[loops] */
+};
+
+struct known_key {
+    struct arena *arena;        /* holds this struct too */
+    struct auth_key key;
+};
+
+struct known_set {
+    struct arena *arena;
+    struct policy_set set;
+    bool depends_on_request;
+};
+
+static void known_key_free(void *value)
+{
+    struct known_key *known = value;
+
+    OPENSSL_cleanse((char *)known->key.secret.p, known->key.secret.n);
+    arena_free(known->arena);
+}
+
+static void known_set_free(void *value)
+{
+    struct known_set *known = value;
+
+    for (size_t i = 0; i < known->set.identity_count; i++)
+        policy_free(known->set.identity[i]);
+    policy_free(known->set.boundary);
+    policy_free(known->set.session);
+    arena_free(known->arena);
+}
+
+/* ---- life ---- */
+
+static void slot_init(struct slot *slot, const uint8_t key[SESSION_KEY_BYTES])
+{
+    slot->keys = map_new(KEYS_MAX, known_key_free);
+    slot->tokens = map_new(TOKENS_MAX, known_key_free);
+    slot->sets = map_new(POLICY_SETS_MAX, known_set_free);
+    slot->decisions = map_new(DECISIONS_MAX, NULL);
+    slot->signing = sigv4_cache_new(SIGNING_KEYS_MAX);
+    slot->sealer = session__sealer_new(key);
+}
+
+static void slot_clear(struct slot *slot)
+{
+    map_free(slot->keys);
+    map_free(slot->tokens);
+    map_free(slot->sets);
+    map_free(slot->decisions);
+    sigv4_cache_free(slot->signing);
+    session__sealer_free(slot->sealer);
+}
+
+enum err auth_new(struct store *store, const struct auth_source *source, size_t loops, struct auth **ret)
+{
+    uint8_t key[SESSION_KEY_BYTES];
+    enum err err = session__load_key(store, key);
+
+    if (err != ERR_OK)
+        return err;
+    struct auth *auth = mem_zalloc(sizeof *auth);
+    auth->source = *source;
+    auth->loops = loops;
+    auth->slots = mem_zalloc((loops + 1) * sizeof *auth->slots);
+    for (size_t i = 0; i <= loops; i++)
+        slot_init(&auth->slots[i], key);
+    ENSURE(pthread_mutex_init(&auth->outside, NULL) == 0);
+    OPENSSL_cleanse(key, sizeof key);
+    *ret = auth;
+    return ERR_OK;
+}
+
+void auth_free(struct auth *auth)
+{
+    if (!auth)
+        return;
+    for (size_t i = 0; i <= auth->loops; i++)
+        slot_clear(&auth->slots[i]);
+    pthread_mutex_destroy(&auth->outside);
+    free(auth->slots);
+    free(auth);
+}
+
+static struct slot *slot_take(struct auth *auth)
+{
+    struct loop *loop = loop_current();
+
+    if (loop && loop_index(loop) < auth->loops)
+        return &auth->slots[loop_index(loop)];
+    pthread_mutex_lock(&auth->outside);
+    return &auth->slots[auth->loops];
+}
+
+static void slot_release(struct auth *auth, struct slot *slot)
+{
+    if (slot == &auth->slots[auth->loops])
+        pthread_mutex_unlock(&auth->outside);
+}
+
+static void slot_refresh(struct auth *auth, struct slot *slot)
+{
+    uint64_t generation = auth->source.generation(auth->source.arg);
+
+    if (generation == slot->generation)
+        return;
+    map_reset(slot->keys);
+    map_reset(slot->sets);
+    map_reset(slot->decisions);
+    slot->generation = generation;
+}
+
+/* ---- authentication ---- */
+
+static enum auth_failure long_term_key(struct auth *auth, struct slot *slot, struct str id, struct auth_key **ret)
+{
+    struct known_key *known = map_get(slot->keys, id);
+
+    if (!known) {
+        struct arena *arena = arena_new();
+        known = arena_new_of(arena, struct known_key);
+        known->arena = arena;
+        enum err err = auth->source.find_key(auth->source.arg, id, arena, &known->key);
+        if (err != ERR_OK) {
+            arena_free(arena);
+            return err == ERR_NOT_FOUND ? AUTH_UNKNOWN_KEY : AUTH_INTERNAL;
+        }
+        known->key.principal.access_key_id = arena_dup(arena, id);
+        map_put(slot->keys, id, known);
+    }
+    *ret = &known->key;
+    return known->key.active ? AUTH_OK : AUTH_UNKNOWN_KEY;
+}
+
+static enum auth_failure session_key(struct slot *slot, struct str id, struct str token, struct auth_key **ret)
+{
+    struct known_key *known = map_get(slot->tokens, id);
+
+    if (!token.n)
+        return AUTH_UNKNOWN_KEY;
+    if (!known || !str_eq(known->key.session_token, token)) {
+        struct arena *arena = arena_new();
+        known = arena_new_of(arena, struct known_key);
+        known->arena = arena;
+        if (session__open(slot->sealer, arena_dup(arena, token), arena, &known->key) != ERR_OK ||
+            !str_eq(known->key.principal.access_key_id, id)) {
+            arena_free(arena);
+            return AUTH_BAD_SESSION_TOKEN;
+        }
+        map_put(slot->tokens, id, known);
+    }
+    *ret = &known->key;
+    return AUTH_OK;
+}
+
+static enum auth_failure find_key(struct auth *auth, struct slot *slot, const struct sigv4 *sig, int64_t now_ms, struct auth_key **ret)
+{
+    enum auth_failure failure;
+
+    if (str_starts(sig->access_key_id, STR("ASIA")))
+        failure = session_key(slot, sig->access_key_id, sig->security_token, ret);
+    else if (sig->security_token.n)
+        failure = AUTH_BAD_SESSION_TOKEN;
+    else
+        failure = long_term_key(auth, slot, sig->access_key_id, ret);
+    if (failure == AUTH_OK && (*ret)->expires_ms && (*ret)->expires_ms <= now_ms)
+        failure = AUTH_EXPIRED_TOKEN;
+    return failure;
+}
+
+enum auth_failure auth_failure_of(enum sigv4_status status)
+{
+    static const enum auth_failure failures[] = {
+        [SIGV4_OK] = AUTH_OK,
+        [SIGV4_MISSING] = AUTH_MISSING_TOKEN,
+        [SIGV4_INCOMPLETE] = AUTH_INCOMPLETE_SIGNATURE,
+        [SIGV4_BAD_SCOPE] = AUTH_BAD_SCOPE,
+        [SIGV4_EXPIRED] = AUTH_SIGNATURE_EXPIRED,
+        [SIGV4_MISMATCH] = AUTH_SIGNATURE_MISMATCH,
+        [SIGV4_UNSUPPORTED] = AUTH_UNSUPPORTED,
+    };
+
+    return failures[status];
+}
+
+static struct principal *principal_copy(struct arena *arena, const struct principal *from)
+{
+    struct principal *to = arena_alloc(arena, sizeof *to);
+    struct str *const text[] = {&to->account, &to->arn, &to->id, &to->name, &to->role_arn, &to->session_policy, &to->access_key_id};
+    size_t bytes = 0;
+
+    *to = *from;
+    for (size_t i = 0; i < COUNT_OF(text); i++)
+        bytes += text[i]->n;
+    char *out = arena_alloc(arena, bytes + 1);
+    for (size_t i = 0; i < COUNT_OF(text); i++) {
+        if (!text[i]->n)
+            continue;
+        memcpy(out, text[i]->p, text[i]->n);
+        text[i]->p = out;
+        out += text[i]->n;
+    }
+    return to;
+}
+
+enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig, const char *service,
+                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message)
+{
+    struct sigv4 checked = *sig;
+    struct auth_key *key = NULL;
+    int64_t now_ms = clock_epoch_ms();
+
+    *ret_message = STR_NONE;
+    if (!str_eq(sig->service, str_of(service))) {
+        *ret_message = arena_printf(arena, "Credential should be scoped to correct service: '%s'. ", service);
+        return AUTH_BAD_SCOPE;
+    }
+    struct slot *slot = slot_take(auth);
+    slot_refresh(auth, slot);
+    enum auth_failure failure = find_key(auth, slot, sig, now_ms, &key);
+    if (failure == AUTH_OK) {
+        bool twice = strcmp(service, "s3") != 0;
+        failure = auth_failure_of(sigv4_check(slot->signing, request, &checked, key->secret, now_ms, twice, arena));
+        *ret_message = checked.message;
+    }
+    if (failure == AUTH_OK) {
+        *ret = principal_copy(arena, &key->principal);
+        (*ret)->source_ip = request->peer_ip;
+        (*ret)->user_agent = http_header(request, "user-agent");
+        (*ret)->region = sig->region;
+        *ret_region = sig->region;
+    }
+    slot_release(auth, slot);
+    return failure;
+}
+
+/* ---- authorisation ---- */
+
+static enum err compile_one(struct str text, struct arena *arena, struct policy **ret, bool *depends)
+{
+    struct str message;
+
+    if (!text.n)
+        return ERR_OK;
+    if (policy_compile(text, POLICY_IDENTITY, ret, arena, &message) != ERR_OK)
+        return ERR_CORRUPT;
+    *depends |= policy_depends_on_request(*ret);
+    return ERR_OK;
+}
+
+/* On failure what was compiled stays in *known, for known_set_free. */
+static enum err fill_set(const struct auth_source *source, const struct principal *principal, struct arena *arena, struct known_set *known)
+{
+    struct str *text = NULL, boundary = STR_NONE;
+    size_t count = 0;
+    enum err err = source->identity_policies(source->arg, principal, arena, &text, &count);
+
+    if (err == ERR_OK)
+        err = source->boundary(source->arg, principal, arena, &boundary);
+    if (err == ERR_OK && count > PRINCIPAL_POLICIES_MAX)
+        err = ERR_TOO_LARGE;
+    known->set.identity = arena_array(known->arena, struct policy *, count + 1);
+    for (size_t i = 0; i < count && err == ERR_OK; i++) {
+        err = compile_one(text[i], arena, &known->set.identity[i], &known->depends_on_request);
+        known->set.identity_count += err == ERR_OK && known->set.identity[i];
+    }
+    if (err == ERR_OK)
+        err = compile_one(boundary, arena, &known->set.boundary, &known->depends_on_request);
+    if (err == ERR_OK)
+        err = compile_one(principal->session_policy, arena, &known->set.session, &known->depends_on_request);
+    return err;
+}
+
+/* Sessions of one role share their policies unless they have a session policy of their own. */
+static struct str set_key(const struct principal *principal, struct arena *arena)
+{
+    bool session = principal->type == PRINCIPAL_ROLE_SESSION;
+    struct str arn = session ? principal->role_arn : principal->arn;
+    struct str id = session ? str_slice(principal->id, 0, str_find(principal->id, ':')) : principal->id;
+
+    return arena_printf(arena, STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(arn), STR_ARG(id), STR_ARG(principal->session_policy));
+}
+
+/* Root and services have no policies of their own. */
+static enum err find_set(struct auth *auth, struct slot *slot, const struct principal *principal, struct arena *arena,
+                         struct known_set **ret)
+{
+    struct str key = set_key(principal, arena);
+    struct known_set *known = map_get(slot->sets, key);
+
+    if (!known) {
+        struct arena *own = arena_new();
+        known = arena_new_of(own, struct known_set);
+        known->arena = own;
+        bool has_own = principal->type == PRINCIPAL_USER || principal->type == PRINCIPAL_ROLE_SESSION;
+        enum err err = has_own ? fill_set(&auth->source, principal, arena, known) : ERR_OK;
+        if (err != ERR_OK) {
+            known_set_free(known);
+            return err;
+        }
+        map_put(slot->sets, key, known);
+    }
+    *ret = known;
+    return ERR_OK;
+}
+
+static enum err decide(struct auth *auth, struct slot *slot, struct policy_request *request, struct str resource_policy,
+                       struct arena *arena, enum decision_reason *ret, bool *ret_keep)
+{
+    struct context_source context = {&auth->source, clock_epoch_ms()};
+    struct policy *resource = NULL;
+    struct known_set *known;
+    struct str message;
+    enum err err = find_set(auth, slot, request->principal, arena, &known);
+
+    if (err != ERR_OK)
+        return err;
+    bool trust = str_eq_nocase(str_slice(request->action, 0, 14), STR("sts:AssumeRole"));
+    if (resource_policy.n && policy_compile(resource_policy, trust ? POLICY_TRUST : POLICY_RESOURCE, &resource, arena, &message) != ERR_OK)
+        return ERR_CORRUPT;
+    struct policy_set set = known->set;
+    set.resource = resource;
+    request->lookup = context__lookup;
+    request->lookup_arg = &context;
+    request->arena = arena;
+    *ret = policy_decide(&set, request);
+    *ret_keep = !resource && !known->depends_on_request;
+    policy_free(resource);
+    return ERR_OK;
+}
+
+/* STR_NONE: such a decision is not kept. */
+static struct str decision_key(const struct policy_request *request, struct str resource_policy, struct arena *arena)
+{
+    struct str id = request->principal->access_key_id;
+
+    if (resource_policy.n || !id.n)
+        return STR_NONE;
+    size_t n = id.n + request->action.n + request->resource.n + 2;
+    char *text = arena_alloc(arena, n);
+    memcpy(text, id.p, id.n);
+    text[id.n] = '\0';
+    memcpy(text + id.n + 1, request->action.p, request->action.n);
+    text[id.n + 1 + request->action.n] = '\0';
+    if (request->resource.n)
+        memcpy(text + id.n + 2 + request->action.n, request->resource.p, request->resource.n);
+    return (struct str){text, n};
+}
+
+enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
+                        struct str *ret_message)
+{
+    struct policy_request asked = *request;
+    struct str key = decision_key(request, resource_policy, arena);
+    enum decision_reason reason = DECISION_NO_IDENTITY_ALLOW;
+    enum err err = ERR_OK;
+    bool keep = false;
+
+    struct slot *slot = slot_take(auth);
+    slot_refresh(auth, slot);
+    uintptr_t known = key.n ? (uintptr_t)map_get(slot->decisions, key) : 0;
+    if (known)
+        reason = (enum decision_reason)(known - 1);
+    else
+        err = decide(auth, slot, &asked, resource_policy, arena, &reason, &keep);
+    if (err == ERR_OK && keep && key.n)
+        map_put(slot->decisions, key, (void *)(uintptr_t)(reason + 1));
+    slot_release(auth, slot);
+    if (err == ERR_OK && reason != DECISION_ALLOWED) {
+        *ret_message = policy_denied_message(arena, reason, request);
+        err = ERR_DENIED;
+    }
+    return err;
+}
+
+/* ---- sessions ---- */
+
+void auth_session_issue(struct auth *auth, const struct principal *session, int64_t expires_ms, struct arena *arena,
+                        struct auth_session *ret)
+{
+    struct auth_key key = {.expires_ms = expires_ms, .active = true, .principal = *session};
+    struct slot *slot = slot_take(auth);
+
+    ENSURE(session->type == PRINCIPAL_ROLE_SESSION);
+    session__issue(slot->sealer, &key, arena, ret);
+    slot_release(auth, slot);
+}

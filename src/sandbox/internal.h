@@ -1,0 +1,105 @@
+/* internal.h -- what the files of src/sandbox share: messages between server, launcher and holder, and the parts of a host.
+ *
+ *   server ──(SEQPACKET, one)── launcher      request: struct sandbox__make + [control socket][cgroup]; answer: pid + [pidfd]
+ *   server ──(SEQPACKET, each)─ holder        READY + [runtime listener][aws listener]
+ *                                             ← struct sandbox__start + strings + [output][mounts…]
+ *                                             STARTED (errno), later EXITED (wait status), then the holder ends */
+#ifndef CLOUDLESS_SANDBOX_INTERNAL_H
+#define CLOUDLESS_SANDBOX_INTERNAL_H
+#include "sandbox/sandbox.h"
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SANDBOX__START_BYTES_MAX 65536      /* one start message: arguments and environment */
+#define SANDBOX__FDS_MAX 8                  /* descriptors in one message */
+#define SANDBOX__FILTER_MAX 1024            /* instructions of the seccomp program */
+#define SANDBOX__UID_BASE 1900000000u       /* root's server: ids of sandboxes outside; above what distributions hand out */
+#define SANDBOX__UID_SLOTS 65536u           /* sandbox n has base + 2·(n mod slots) and the one behind it */
+
+/* ---- wire.c: datagrams with descriptors ---- */
+/* 0 or -errno. */
+int sandbox__send(int socket, const void *bytes, size_t n, const int *fds, size_t fd_count);
+/* Bytes read, 0: peer gone, or -errno. Received descriptors are close-on-exec; more than room are closed. */
+ssize_t sandbox__recv(int socket, void *bytes, size_t max, int *fds, size_t fd_room, size_t *ret_fd_count);
+/* 1 readable (or hung up), 0 not in time. */
+int sandbox__wait_readable(int fd, int timeout_ms);
+
+enum sandbox__mount { SANDBOX__TASK, SANDBOX__OPT, SANDBOX__LANG, SANDBOX__RUNTIME, SANDBOX__MOUNTS };
+extern const char *const sandbox__mount_at[SANDBOX__MOUNTS];
+
+struct sandbox__make {
+    uint32_t uid_base;          /* 0: ordinary user, only our own id can be mapped */
+    uint32_t has_cgroup;        /* a cgroup v2 directory follows the control socket */
+};
+struct sandbox__made {
+    int32_t pid;                /* or -errno */
+};
+struct sandbox__start {
+    uint64_t tmp_bytes;
+    uint64_t data_bytes;        /* RLIMIT_DATA where no memory cgroup is; 0: none */
+    uint32_t argc, envc;
+    uint32_t mounts;            /* bit i: a descriptor for sandbox__mount_at[i] follows, in order, behind the output */
+};                              /* then argc + envc strings, each with its NUL */
+enum sandbox__kind { SANDBOX__READY = 1, SANDBOX__STARTED, SANDBOX__EXITED };
+struct sandbox__report {
+    int32_t kind;
+    int32_t value;              /* STARTED: errno or 0. EXITED: wait status */
+    uint64_t rss_peak_bytes;    /* EXITED */
+};
+
+/* ---- seccomp.c ---- */
+struct sandbox__filter {
+    uint16_t count;
+    struct sock_filter code[SANDBOX__FILTER_MAX];
+};
+enum err sandbox__filter_make(struct sandbox__filter *ret);
+
+/* ---- template.c: the root every sandbox starts from ---- */
+/* In a mount namespace of our own: builds the root at `at` and makes it "/". 0, or -errno with *ret_step. */
+int sandbox__template_enter(const char *at, bool root, const char **ret_step);
+int sandbox__mount_new(const char *type, const char *const *options, unsigned attributes, const char *at);  /* 0 or -errno */
+
+/* ---- launcher.c, holder.c ---- */
+struct sandbox__launcher {
+    int commands;               /* its end of the server's socket */
+    const char *root_at;        /* empty directory */
+    bool root;
+    const struct sandbox__filter *filter;
+    const int *cgroup_parents;  /* directories; their child cgroup_name is removed when the server is gone */
+    size_t cgroup_parent_count;
+    const char *cgroup_name;
+};
+_Noreturn void sandbox__launcher_run(const struct sandbox__launcher *launcher);
+_Noreturn void sandbox__holder_run(int control, int go, bool root, const struct sandbox__filter *filter);
+
+/* ---- cgroup.c ---- */
+enum sandbox__resource { SANDBOX__MEMORY, SANDBOX__CPU, SANDBOX__PIDS, SANDBOX__RESOURCES };
+struct sandbox__cgroups {
+    bool v2;                            /* one tree; only dir[0] is used */
+    bool has[SANDBOX__RESOURCES];       /* limited by a cgroup here */
+    int parent[SANDBOX__RESOURCES];     /* directory that holds `name`; -1: none */
+    int dir[SANDBOX__RESOURCES];        /* parent/name */
+    int remembered_fd;                  /* while opening: the list of parents, for the next server */
+    char name[40];                      /* cloudless-<hash of the state directory> */
+};
+struct sandbox__cgroup {                /* of one sandbox */
+    int dir[SANDBOX__RESOURCES];        /* -1: none */
+    char name[16];
+};
+/* Finds what the machine offers, makes our directories, removes what an earlier server left in them. Never fails: has[] tells. */
+void sandbox__cgroups_open(struct sandbox__cgroups *cgroups, const char *state_dir);
+void sandbox__cgroups_close(struct sandbox__cgroups *cgroups, bool remove);
+/* Removes `name` below parent with the (one level of) directories in it; waits up to wait_ms for processes to end. */
+void sandbox__cgroup_tree_remove(int parent, const char *name, int wait_ms, bool kill_processes);
+void sandbox__cgroup_make(const struct sandbox__cgroups *cgroups, unsigned id, struct sandbox__cgroup *ret);
+void sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, pid_t pid);   /* v1: 7–15 ms */
+bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, const struct sandbox_spec *spec);
+bool sandbox__cgroup_oom(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);
+size_t sandbox__cgroup_peak(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);      /* 0: not known */
+void sandbox__cgroup_remove(const struct sandbox__cgroups *cgroups, struct sandbox__cgroup *cgroup);
+
+/* ---- host.c ---- */
+bool sandbox__is_privileged(void);      /* root with CAP_SYS_ADMIN: no user namespace of the server's own is needed */
+#endif

@@ -1,0 +1,72 @@
+/* str_test.c -- base/str.h: slices, cutting, trimming, and numbers at their bounds. */
+#include "unit.h"
+
+static void compares(void **state)
+{
+    (void)state;
+    assert_true(str_eq(STR_NONE, STR("")));
+    assert_true(str_eq_nocase(STR("X-Amz-Date"), STR("x-amz-DATE")));
+    assert_false(str_eq_nocase(STR("a{"), STR("a[")));     /* differ by the case bit, are no letters */
+    assert_true(str_cmp(STR("ab"), STR("abc")) < 0);
+    assert_true(str_cmp(STR("b"), STR("abc")) > 0);
+    assert_int_equal(str_cmp(STR_NONE, STR_NONE), 0);
+    assert_true(str_starts(STR("abc"), STR_NONE) && str_ends(STR("abc"), STR("bc")));
+    assert_false(str_starts(STR("a"), STR("ab")) || str_ends(STR("a"), STR("ba")));
+}
+
+static void slices(void **state)
+{
+    (void)state;
+    assert_str(str_slice(STR("hello"), 1, 3), "el");
+    assert_str(str_slice(STR("hello"), 3, 99), "lo");
+    assert_str(str_slice(STR("hello"), 9, 99), "");
+    assert_int_equal(str_slice(STR_NONE, 0, 5).n, 0);
+    assert_int_equal(str_find(STR("a/b"), '/'), 1);
+    assert_int_equal(str_find(STR("ab"), '/'), 2);
+}
+
+static void cuts(void **state)
+{
+    (void)state;
+    struct str rest = STR("a,,b");
+    assert_str(str_cut(&rest, ','), "a");
+    assert_str(str_cut(&rest, ','), "");
+    assert_str(str_cut(&rest, ','), "b");
+    assert_null(rest.p);
+    rest = STR("a,");
+    assert_str(str_cut(&rest, ','), "a");
+    assert_non_null(rest.p);    /* an empty last piece differs from no piece */
+    assert_str(str_trim(STR(" \t a b \r\n")), "a b");
+    assert_str(str_trim(STR(" \n ")), "");
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    static const struct { const char *text; bool ok; uint64_t value; } u64[] = {
+        {"0", true, 0}, {"007", true, 7}, {"18446744073709551615", true, UINT64_MAX}, {"18446744073709551616", false, 0},
+        {"99999999999999999999", false, 0}, {"", false, 0}, {"-1", false, 0}, {"+1", false, 0}, {" 1", false, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(u64); i++) {
+        uint64_t value = 42;
+        assert_int_equal(str_to_u64(str_of(u64[i].text), &value), u64[i].ok);
+        assert_true(value == (u64[i].ok ? u64[i].value : 42));
+    }
+    static const struct { const char *text; bool ok; int64_t value; } i64[] = {
+        {"-9223372036854775808", true, INT64_MIN}, {"-9223372036854775809", false, 0},
+        {"9223372036854775807", true, INT64_MAX}, {"9223372036854775808", false, 0}, {"-0", true, 0}, {"-", false, 0},
+        {"", false, 0}, {"--1", false, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(i64); i++) {
+        int64_t value = 42;
+        assert_int_equal(str_to_i64(str_of(i64[i].text), &value), i64[i].ok);
+        assert_true(value == (i64[i].ok ? i64[i].value : 42));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(compares), cmocka_unit_test(slices), cmocka_unit_test(cuts),
+                                       cmocka_unit_test(numbers)};
+    return RUN(tests);
+}

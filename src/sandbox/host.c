@@ -110,12 +110,24 @@ static int take_fd(int *fd)
     return taken;
 }
 
+/* Every id exists here: we are not in a user namespace that knows only some of them (a container's, or our own of before). */
+static bool all_ids_are_mapped(void)
+{
+    unsigned inside = 1, outside = 1, count = 0;
+    FILE *file = fopen("/proc/self/uid_map", "re");
+    if (!file)
+        return false;
+    bool fine = fscanf(file, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 && count == UINT_MAX;
+    fclose(file);
+    return fine;
+}
+
 bool sandbox__is_privileged(void)
 {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct have[2] = {{0}};
     unsigned need = 1u << CAP_SYS_ADMIN | 1u << CAP_SETUID | 1u << CAP_SETGID;
-    return geteuid() == 0 && syscall(SYS_capget, &head, have) == 0 && (have[0].effective & need) == need;
+    return geteuid() == 0 && syscall(SYS_capget, &head, have) == 0 && (have[0].effective & need) == need && all_ids_are_mapped();
 }
 
 /* ---- a holder's birth and end ---- */

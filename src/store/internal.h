@@ -1,0 +1,73 @@
+/* internal.h -- what the files of src/store/ share. See store.h for what it is and commit.c for who runs where.
+ *
+ * Locks: `queue_lock` over the queue and `closing`; `drop_lock` over the dropper's flags; the row cache has its own.
+ * No two are held at once. */
+#ifndef CLOUDLESS_STORE_INTERNAL_H
+#define CLOUDLESS_STORE_INTERNAL_H
+#include "store/key.h"
+#include "store/layer.h"
+#include "store/rocks.h"
+#include "store/rowcache.h"
+#include "store/store.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* One batch, one sync: closed at the first of these, so that a flood of writes cannot hold the first one's answer. */
+#define BATCH_COUNT_MAX 4096
+#define BATCH_BYTES_MAX (8u << 20)
+
+struct store_txn {
+    struct store *store;
+    bool mutation;              /* or a reader: then nothing below is used */
+    enum err err;               /* sticky: a write over its limit, or a read a write needed that failed */
+    struct layer *own, *batch;  /* this mutation's writes; those of the batch before it */
+    uint64_t spaces;            /* bit per fixed space written */
+    bool drops;                 /* a space was dropped */
+    struct store_iter *iters;   /* open; closed at the mutation's end */
+};
+
+struct store {
+    struct rocks *rocks;
+    struct rowcache *rows;
+    uint8_t hash_key[16];
+    int lock_fd;
+    struct store_txn reader;
+    _Atomic uint64_t generation[STORE_SPACE_FIRST];
+
+    pthread_mutex_t queue_lock;
+    pthread_cond_t queue_wake;
+    struct store_mutation *head, **tail;    /* tail == &head when empty */
+    bool idle;                              /* the committer waits: only then is a signal worth a system call */
+    bool closing;
+    _Atomic size_t queued;
+    pthread_t committer;
+
+    pthread_mutex_t drop_lock;
+    pthread_cond_t drop_wake;
+    bool drop_pending, drop_stop, drop_running, drop_started;
+    pthread_t dropper;
+};
+
+/* txn.c */
+void store__txn_begin(struct store_txn *txn);       /* for the next mutation */
+void store__txn_end(struct store_txn *txn);         /* closes what the mutation left open */
+/* The range's engine keys. ERR_TOO_LARGE: a name or key is over its limit. */
+enum err store__range_bounds(struct store *store, const struct store_range *range, struct engine_key *ret_from,
+                             struct engine_key *ret_to);
+/* Everything of a space, for the dropper's mutation. */
+void store__txn_empty_space(struct store_txn *txn, uint64_t space);
+void store__space_bounds(uint64_t space, struct engine_key *ret_from, struct engine_key *ret_to);
+
+/* commit.c */
+void store__committer_start(struct store *store);
+void store__committer_stop(struct store *store);    /* after the queue is empty */
+
+/* drop.c */
+struct store_key store__drop_key(uint64_t space, uint8_t bytes[8]);
+void store__drop_wake(struct store *store);         /* there may be spaces to empty */
+void store__drop_resume(struct store *store);       /* at open */
+void store__drop_stop(struct store *store);
+
+/* A thread with a name that takes no signals. */
+pthread_t store__thread(const char *name, void *(*run)(void *), void *arg);
+#endif

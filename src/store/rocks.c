@@ -1,0 +1,278 @@
+/* rocks.c -- see rocks.h. What is set and why, as measured on two cores:
+ *
+ * - One writer: no concurrent memtable writes. A write fills the memtable only after its log record is synced, so
+ *   nothing is visible before it is durable.
+ * - Opening is fast and idle memory small: no statistics, no statistics update on open, the log of events only from
+ *   warnings on, memtable memory in small pieces as it is used, a clean close flushes so that no log is replayed.
+ * - The newest levels are not compressed, older ones with LZ4. Bloom filters of 10 bits a key. The block cache holds
+ *   uncompressed blocks; index and filter blocks stay with their open file.
+ * - No row cache of RocksDB: with range deletes it answers deleted keys (see rowcache.h).
+ * - Log recovery stops at the first damaged record (point in time): a record torn by a crash or a full disk was never
+ *   acknowledged, and everything before it is whole.
+ *
+ * Full disk: RocksDB refuses writes after a failed one, keeps answering reads, watches the free space, and writes again
+ * once there is enough. The refused batch was not put into the memtable. */
+#include "store/rocks.h"
+#include "base/panic.h"
+#include <rocksdb/c.h>
+#include <stdlib.h>
+
+#define WRITE_BUFFER_BYTES (32u << 20)
+#define BATCH_KEEP_BYTES (1u << 20)         /* a batch object above this is not kept for the next */
+#define LEVELS 7
+
+struct rocks {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_cache_t *block_cache;
+    rocksdb_readoptions_t *read;            /* shared by all threads, never changed */
+    rocksdb_writeoptions_t *sync;
+    rocksdb_writebatch_t *batch;            /* the writer's */
+};
+
+struct rocks_iter {
+    rocksdb_iterator_t *it;
+    rocksdb_readoptions_t *read;
+    char bounds[];                          /* RocksDB keeps pointers to them */
+};
+
+static enum err classify(const char *message)
+{
+    return strncmp(message, "Corruption", 10) == 0 ? ERR_CORRUPT : ERR_IO;
+}
+
+/* Takes the engine's message. */
+static enum err fail(char *message)
+{
+    if (!message)
+        return ERR_OK;
+    enum err err = classify(message);
+    rocksdb_free(message);
+    return err;
+}
+
+static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_paranoid_checks(o, 1);
+    rocksdb_options_set_write_buffer_size(o, WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_write_buffer_number(o, 3);
+    rocksdb_options_set_arena_block_size(o, 64 << 10);
+    rocksdb_options_set_allow_concurrent_memtable_write(o, 0);
+    rocksdb_options_set_max_background_jobs(o, 2);
+    rocksdb_options_set_bytes_per_sync(o, 1 << 20);
+    rocksdb_options_set_max_open_files(o, 1024);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+    rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
+    rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_stats_persist_period_sec(o, 0);
+    rocksdb_options_set_info_log_level(o, 2);               /* warnings and worse */
+    rocksdb_options_set_keep_log_file_num(o, 2);
+    rocksdb_options_set_max_log_file_size(o, 1 << 20);
+    rocksdb_options_set_manifest_preallocation_size(o, 64 << 10);
+    rocksdb_options_set_max_manifest_file_size(o, 4 << 20);
+    rocksdb_options_set_wal_recovery_mode(o, 2);            /* point in time */
+    const int compression[LEVELS] = {rocksdb_no_compression, rocksdb_no_compression, rocksdb_lz4_compression,
+                                     rocksdb_lz4_compression, rocksdb_lz4_compression, rocksdb_lz4_compression,
+                                     rocksdb_lz4_compression};
+    rocksdb_options_set_compression_per_level(o, compression, LEVELS);
+
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_block_cache(table, block_cache);
+    rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10));
+    rocksdb_block_based_options_set_format_version(table, 5);
+    rocksdb_options_set_block_based_table_factory(o, table);
+    rocksdb_block_based_options_destroy(table);
+    return o;
+}
+
+static void destroy(struct rocks *rocks)
+{
+    if (rocks->db)
+        rocksdb_close(rocks->db);
+    rocksdb_writebatch_destroy(rocks->batch);
+    rocksdb_writeoptions_destroy(rocks->sync);
+    rocksdb_readoptions_destroy(rocks->read);
+    rocksdb_options_destroy(rocks->options);
+    rocksdb_cache_destroy(rocks->block_cache);
+    free(rocks);
+}
+
+enum err rocks_open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
+                    struct str *ret_message)
+{
+    struct rocks *rocks = mem_zalloc(sizeof *rocks);
+    rocks->block_cache = rocksdb_cache_create_lru(cache_bytes);
+    rocks->options = make_options(rocks->block_cache);
+    rocks->read = rocksdb_readoptions_create();
+    rocks->sync = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(rocks->sync, 1);
+    rocks->batch = rocksdb_writebatch_create();
+
+    char *message = NULL;
+    rocks->db = rocksdb_open(rocks->options, dir, &message);
+    if (message) {
+        rocks->db = NULL;
+        *ret_message = arena_dup(arena, str_of(message));
+        enum err err = fail(message);
+        destroy(rocks);
+        return err;
+    }
+    *ret = rocks;
+    return ERR_OK;
+}
+
+static enum err flush(struct rocks *rocks)
+{
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(options, 1);
+    char *message = NULL;
+    rocksdb_flush(rocks->db, options, &message);
+    rocksdb_flushoptions_destroy(options);
+    return fail(message);
+}
+
+void rocks_close(struct rocks *rocks)
+{
+    if (!rocks)
+        return;
+    (void)flush(rocks);         /* if it fails, the log is replayed at the next open */
+    destroy(rocks);
+}
+
+enum err rocks_get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value)
+{
+    char *message = NULL;
+    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(rocks->db, rocks->read, key.p, key.n, &message);
+    if (message)
+        return fail(message);
+    if (!slice)
+        return ERR_NOT_FOUND;
+    struct str value;
+    value.p = rocksdb_pinnableslice_value(slice, &value.n);
+    *ret_value = arena_dup(arena, value);
+    rocksdb_pinnableslice_destroy(slice);
+    return ERR_OK;
+}
+
+enum err rocks_write(struct rocks *rocks, const struct layer *layer)
+{
+    rocksdb_writebatch_t *batch = rocks->batch;
+    for (size_t i = 0; i < layer->gaps_n; i++) {
+        const struct layer_gap *gap = &layer->gaps[i];
+        rocksdb_writebatch_delete_range(batch, gap->from.p, gap->from.n, gap->to.p, gap->to.n);
+    }
+    for (const struct layer_node *node = layer->first[0]; node; node = node->next[0]) {
+        if (node->deleted)
+            rocksdb_writebatch_delete(batch, node->key.p, node->key.n);
+        else
+            rocksdb_writebatch_put(batch, node->key.p, node->key.n, node->value.p, node->value.n);
+    }
+    char *message = NULL;
+    rocksdb_write(rocks->db, rocks->sync, batch, &message);
+    if (layer->bytes > BATCH_KEEP_BYTES) {
+        rocksdb_writebatch_destroy(batch);
+        rocks->batch = rocksdb_writebatch_create();
+    } else {
+        rocksdb_writebatch_clear(batch);
+    }
+    return fail(message);
+}
+
+void rocks_drop_files(struct rocks *rocks, struct str from, struct str to)
+{
+    char *message = NULL;
+    rocksdb_delete_file_in_range(rocks->db, from.p, from.n, to.p, to.n, &message);
+    (void)fail(message);        /* a hint: compaction gives the space back later */
+}
+
+enum err rocks_compact_hint(struct rocks *rocks, struct str from, struct str to)
+{
+    enum err err = flush(rocks);
+    if (err != ERR_OK)
+        return err;
+    char *message = NULL;
+    rocksdb_suggest_compact_range(rocks->db, from.p, from.n, to.p, to.n, &message);
+    return fail(message);
+}
+
+struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct str to)
+{
+    struct rocks_iter *iter = mem_alloc(sizeof *iter + from.n + to.n);
+    memcpy(iter->bounds, from.p, from.n);
+    memcpy(iter->bounds + from.n, to.p, to.n);
+    iter->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_iterate_lower_bound(iter->read, iter->bounds, from.n);
+    rocksdb_readoptions_set_iterate_upper_bound(iter->read, iter->bounds + from.n, to.n);
+    iter->it = rocksdb_create_iterator(rocks->db, iter->read);
+    return iter;
+}
+
+void rocks_iter_free(struct rocks_iter *iter)
+{
+    if (!iter)
+        return;
+    rocksdb_iter_destroy(iter->it);
+    rocksdb_readoptions_destroy(iter->read);
+    free(iter);
+}
+
+void rocks_iter_first(struct rocks_iter *iter)
+{
+    rocksdb_iter_seek_to_first(iter->it);
+}
+
+void rocks_iter_last(struct rocks_iter *iter)
+{
+    rocksdb_iter_seek_to_last(iter->it);
+}
+
+void rocks_iter_at_least(struct rocks_iter *iter, struct str key)
+{
+    rocksdb_iter_seek(iter->it, key.p, key.n);
+}
+
+void rocks_iter_below(struct rocks_iter *iter, struct str key)
+{
+    rocksdb_iter_seek_for_prev(iter->it, key.p, key.n);
+    if (rocks_iter_valid(iter) && str_eq(rocks_iter_key(iter), key))
+        rocksdb_iter_prev(iter->it);
+}
+
+void rocks_iter_next(struct rocks_iter *iter)
+{
+    rocksdb_iter_next(iter->it);
+}
+
+void rocks_iter_prev(struct rocks_iter *iter)
+{
+    rocksdb_iter_prev(iter->it);
+}
+
+bool rocks_iter_valid(const struct rocks_iter *iter)
+{
+    return rocksdb_iter_valid(iter->it);
+}
+
+struct str rocks_iter_key(const struct rocks_iter *iter)
+{
+    struct str key;
+    key.p = rocksdb_iter_key(iter->it, &key.n);
+    return key;
+}
+
+struct str rocks_iter_value(const struct rocks_iter *iter)
+{
+    struct str value;
+    value.p = rocksdb_iter_value(iter->it, &value.n);
+    return value;
+}
+
+enum err rocks_iter_err(const struct rocks_iter *iter)
+{
+    char *message = NULL;
+    rocksdb_iter_get_error(iter->it, &message);
+    return fail(message);
+}

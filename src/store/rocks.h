@@ -1,0 +1,41 @@
+/* rocks.h -- the embedded engine, RocksDB through its C API. Only rocks.c knows its header.
+ *
+ * One ordered map of byte strings. Reads from any thread; writes, flushes and closing from one thread at a time.
+ * Errors: a message of the engine becomes ERR_IO or ERR_CORRUPT. */
+#ifndef CLOUDLESS_STORE_ROCKS_H
+#define CLOUDLESS_STORE_ROCKS_H
+#include "base/arena.h"
+#include "base/err.h"
+#include "store/layer.h"
+
+struct rocks;
+struct rocks_iter;
+
+/* *ret_message: the engine's own words, in the arena. */
+enum err rocks_open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
+                    struct str *ret_message);
+void rocks_close(struct rocks *rocks);      /* flushes first, so that the next open has no log to replay */
+
+enum err rocks_get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value);
+/* Writes the layer, gaps first, and syncs the log. On failure nothing of it is visible. */
+enum err rocks_write(struct rocks *rocks, const struct layer *layer);
+/* Gives the space of whole files between the keys back at once. Only where nobody reads any more: what was deleted
+ * there may come to light again. */
+void rocks_drop_files(struct rocks *rocks, struct str from, struct str to);
+/* Writes what is in memory to files, then asks for a compaction of the range, which runs in the background. */
+enum err rocks_compact_hint(struct rocks *rocks, struct str from, struct str to);
+
+/* A view as of now over [from, to); valid between its calls until closed. */
+struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct str to);
+void rocks_iter_free(struct rocks_iter *iter);
+void rocks_iter_first(struct rocks_iter *iter);
+void rocks_iter_last(struct rocks_iter *iter);
+void rocks_iter_at_least(struct rocks_iter *iter, struct str key);      /* first >= key */
+void rocks_iter_below(struct rocks_iter *iter, struct str key);         /* last < key */
+void rocks_iter_next(struct rocks_iter *iter);
+void rocks_iter_prev(struct rocks_iter *iter);
+bool rocks_iter_valid(const struct rocks_iter *iter);                   /* false: at an end, or failed */
+struct str rocks_iter_key(const struct rocks_iter *iter);
+struct str rocks_iter_value(const struct rocks_iter *iter);
+enum err rocks_iter_err(const struct rocks_iter *iter);
+#endif

@@ -1,0 +1,269 @@
+/* rowcache.c -- see rowcache.h. A shard is a chained hash table whose rows stand in a list by last use; a full shard
+ * drops from the old end. Tables start small and double, so an idle server holds a few kilobytes. */
+#include "store/rowcache.h"
+#include "base/hash.h"
+#include "base/panic.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#define SHARDS 16
+#define STRIPES 4096
+#define BUCKETS_MIN 64
+#define ROW_SHARE 8             /* a row takes at most this part of its shard */
+
+struct row {
+    struct row *chain;
+    struct row *newer, *older;  /* ring through the shard's `ring` */
+    uint64_t hash;
+    size_t key_n, value_n;
+    bool marked;                /* between begin and end of a write of this key */
+    char bytes[];               /* key, value */
+};
+
+struct stripe { uint32_t epoch; uint32_t writers; };
+
+struct shard {
+    _Alignas(64) pthread_mutex_t lock;
+    struct row **buckets;
+    size_t buckets_n;           /* a power of two */
+    size_t count, bytes, bytes_max;
+    struct row ring;            /* .older: the newest row; .newer: the oldest */
+    struct stripe all;          /* concerns every stripe of the shard */
+    struct stripe stripes[STRIPES / SHARDS];
+};
+
+struct rowcache {
+    uint8_t hash_key[16];
+    struct shard shards[SHARDS];
+};
+
+struct rowcache *store__rows_new(size_t bytes_max, const uint8_t hash_key[16])
+{
+    size_t size = (sizeof(struct rowcache) + 63) / 64 * 64;
+    struct rowcache *rows = NULL;
+    ENSURE(posix_memalign((void **)&rows, 64, size) == 0);
+    memset(rows, 0, size);
+    memcpy(rows->hash_key, hash_key, sizeof rows->hash_key);
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &rows->shards[i];
+        pthread_mutex_init(&shard->lock, NULL);
+        shard->bytes_max = bytes_max / SHARDS;
+        shard->buckets_n = BUCKETS_MIN;
+        shard->buckets = mem_zalloc(BUCKETS_MIN * sizeof *shard->buckets);
+        shard->ring.newer = shard->ring.older = &shard->ring;
+    }
+    return rows;
+}
+
+static size_t row_bytes(const struct row *row)
+{
+    return sizeof *row + row->key_n + row->value_n;
+}
+
+static struct str row_key(const struct row *row)
+{
+    return (struct str){row->bytes, row->key_n};
+}
+
+/* The link that leads to the key's row, or to NULL. */
+static struct row **find(struct shard *shard, struct str key, uint64_t hash)
+{
+    struct row **link = &shard->buckets[(hash >> 16) & (shard->buckets_n - 1)];
+    while (*link && !((*link)->hash == hash && str_eq(row_key(*link), key)))
+        link = &(*link)->chain;
+    return link;
+}
+
+static void ring_out(struct row *row)
+{
+    row->newer->older = row->older;
+    row->older->newer = row->newer;
+}
+
+static void ring_in(struct shard *shard, struct row *row)
+{
+    row->newer = &shard->ring;
+    row->older = shard->ring.older;
+    row->older->newer = row;
+    shard->ring.older = row;
+}
+
+static void drop(struct shard *shard, struct row **link)
+{
+    struct row *row = *link;
+    *link = row->chain;
+    ring_out(row);
+    shard->count--;
+    shard->bytes -= row_bytes(row);
+    free(row);
+}
+
+static void grow(struct shard *shard)
+{
+    size_t n = shard->buckets_n * 2;
+    struct row **buckets = mem_zalloc(n * sizeof *buckets);
+    for (struct row *row = shard->ring.older; row != &shard->ring; row = row->older) {
+        struct row **head = &buckets[(row->hash >> 16) & (n - 1)];
+        row->chain = *head;
+        *head = row;
+    }
+    free(shard->buckets);
+    shard->buckets = buckets;
+    shard->buckets_n = n;
+}
+
+static void insert(struct shard *shard, struct str key, uint64_t hash, struct str value)
+{
+    size_t bytes = sizeof(struct row) + key.n + value.n;
+    if (bytes > shard->bytes_max / ROW_SHARE)
+        return;
+    while (shard->bytes + bytes > shard->bytes_max) {
+        struct row *oldest = shard->ring.newer;
+        drop(shard, find(shard, row_key(oldest), oldest->hash));
+    }
+    if (shard->count >= shard->buckets_n)
+        grow(shard);
+    struct row *row = mem_alloc(bytes);
+    *row = (struct row){.hash = hash, .key_n = key.n, .value_n = value.n};
+    memcpy(row->bytes, key.p, key.n);
+    if (value.n)
+        memcpy(row->bytes + key.n, value.p, value.n);
+    struct row **link = &shard->buckets[(hash >> 16) & (shard->buckets_n - 1)];
+    row->chain = *link;
+    *link = row;
+    ring_in(shard, row);
+    shard->count++;
+    shard->bytes += bytes;
+}
+
+void store__rows_free(struct rowcache *rows)
+{
+    if (!rows)
+        return;
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &rows->shards[i];
+        for (struct row *row = shard->ring.older, *next; row != &shard->ring; row = next) {
+            next = row->older;
+            free(row);
+        }
+        free(shard->buckets);
+        pthread_mutex_destroy(&shard->lock);
+    }
+    free(rows);
+}
+
+static struct shard *shard_of(struct rowcache *rows, uint64_t hash)
+{
+    return &rows->shards[hash % SHARDS];
+}
+
+static struct stripe *stripe_of(struct shard *shard, uint64_t hash)
+{
+    return &shard->stripes[hash / SHARDS % (STRIPES / SHARDS)];
+}
+
+bool store__rows_get(struct rowcache *rows, struct str key, struct arena *arena, struct str *ret,
+                     struct row_ticket *ret_ticket)
+{
+    uint64_t hash = siphash24(rows->hash_key, key);
+    struct shard *shard = shard_of(rows, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct row *row = *find(shard, key, hash);
+    bool hit = row && !row->marked;
+    if (hit) {
+        *ret = arena_dup(arena, (struct str){row->bytes + row->key_n, row->value_n});
+        if (shard->ring.older != row) {
+            ring_out(row);
+            ring_in(shard, row);
+        }
+    } else {
+        const struct stripe *stripe = stripe_of(shard, hash);
+        *ret_ticket = (struct row_ticket){.hash = hash, .epoch = stripe->epoch + shard->all.epoch,
+                                          .fill = stripe->writers + shard->all.writers == 0};
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return hit;
+}
+
+void store__rows_fill(struct rowcache *rows, struct str key, struct str value, const struct row_ticket *ticket)
+{
+    if (!ticket->fill)
+        return;
+    struct shard *shard = shard_of(rows, ticket->hash);
+    pthread_mutex_lock(&shard->lock);
+    const struct stripe *stripe = stripe_of(shard, ticket->hash);
+    if (stripe->writers + shard->all.writers == 0 && stripe->epoch + shard->all.epoch == ticket->epoch &&
+        !*find(shard, key, ticket->hash))
+        insert(shard, key, ticket->hash, value);
+    pthread_mutex_unlock(&shard->lock);
+}
+
+/* A range delete: marks at the beginning, drops at the end; every row is looked at. */
+static void write_gaps(struct shard *shard, const struct layer *batch, bool begin, bool written)
+{
+    pthread_mutex_lock(&shard->lock);
+    for (struct row *row = shard->ring.older, *next; row != &shard->ring; row = next) {
+        next = row->older;
+        if (!store__gap_at(batch->gaps, batch->gaps_n, row_key(row)))
+            continue;
+        if (begin || !written)
+            row->marked = begin;
+        else if (row->marked)
+            drop(shard, find(shard, row_key(row), row->hash));
+    }
+    shard->all.writers += begin ? 1 : (uint32_t)-1;
+    shard->all.epoch += !begin;
+    pthread_mutex_unlock(&shard->lock);
+}
+
+void store__rows_write_begin(struct rowcache *rows, const struct layer *batch)
+{
+    for (size_t i = 0; batch->gaps_n && i < SHARDS; i++)
+        write_gaps(&rows->shards[i], batch, true, false);
+    for (const struct layer_node *node = batch->first[0]; node; node = node->next[0]) {
+        uint64_t hash = siphash24(rows->hash_key, node->key);
+        struct shard *shard = shard_of(rows, hash);
+        pthread_mutex_lock(&shard->lock);
+        stripe_of(shard, hash)->writers++;
+        struct row *row = *find(shard, node->key, hash);
+        if (row)
+            row->marked = true;
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
+/* Puts the new value in the row's place: in its memory if the size is the same. */
+static void replace(struct shard *shard, struct row **link, const struct layer_node *node)
+{
+    struct row *row = *link;
+    row->marked = false;
+    if (!node->deleted && node->value.n == row->value_n) {
+        if (node->value.n)
+            memcpy(row->bytes + row->key_n, node->value.p, node->value.n);
+        return;
+    }
+    uint64_t hash = row->hash;
+    drop(shard, link);
+    if (!node->deleted)
+        insert(shard, node->key, hash, node->value);
+}
+
+void store__rows_write_end(struct rowcache *rows, const struct layer *batch, bool written)
+{
+    for (const struct layer_node *node = batch->first[0]; node; node = node->next[0]) {
+        uint64_t hash = siphash24(rows->hash_key, node->key);
+        struct shard *shard = shard_of(rows, hash);
+        pthread_mutex_lock(&shard->lock);
+        struct stripe *stripe = stripe_of(shard, hash);
+        stripe->writers--;
+        stripe->epoch++;
+        struct row **link = find(shard, node->key, hash);
+        if (*link && written)
+            replace(shard, link, node);
+        else if (*link)
+            (*link)->marked = false;
+        pthread_mutex_unlock(&shard->lock);
+    }
+    for (size_t i = 0; batch->gaps_n && i < SHARDS; i++)
+        write_gaps(&rows->shards[i], batch, false, written);
+}

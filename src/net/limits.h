@@ -9,12 +9,14 @@
 #define NET_BODY_API_INVOKE_MAX (10u << 20)         /* API Gateway payload quota: 10 MB */
 #define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
 #define NET_CONNECTIONS_MAX 10000                   /* of a server; more are accepted and closed */
+#define NET_CONNECTIONS_ONLY_MAX 1024               /* of a listener on one loop (a sandbox: its processes' descriptors) */
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
 #define NET_IDLE_MS 75000                           /* between requests */
 #define NET_HEADER_MS 20000                         /* from a request's first byte to the end of its headers: 408 */
 #define NET_BODY_STALL_MS 20000                     /* without a byte of body: 408 */
 #define NET_WRITE_STALL_MS 30000                    /* a client that does not read: closed */
-#define NET_OUT_BYTES_MAX (16u << 20)               /* unsent bytes of a streamed answer before the writer is paused */
+#define NET_LINGER_MS 2000                          /* after a refusal: its unread input is thrown away so that the answer arrives */
+#define NET_OUT_BYTES_MAX (128u << 10)              /* a streamed answer is read and sent in pieces of that size, one at a time */
 #define NET_WORKER_THREADS 4
 #define NET_WORKER_QUEUE_MAX 4096                   /* more: ERR_BUSY, answered 503 */
 #define NET_DRAIN_MS 30000                          /* after SIGTERM: running requests may end */

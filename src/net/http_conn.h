@@ -1,0 +1,114 @@
+/* http_conn.h -- the server, its listeners and connections as the files of src/net share them.
+ *
+ * Threads: an http_loop, its pool and its connections belong to their loop's thread. A listener belongs to the loop on
+ * which it accepts, but for the fields said to be atomic. The server's list of listeners is under its lock. */
+#ifndef CLOUDLESS_NET_HTTP_CONN_H
+#define CLOUDLESS_NET_HTTP_CONN_H
+#include "net/http_parse.h"
+#include <pthread.h>
+#include <uv.h>
+
+/* What a server has on one loop. */
+struct http_loop {
+    struct http_server *server;
+    struct loop *loop;
+    struct http_pool pool;
+    struct link conns;        /* struct http_conn.link */
+    struct loop_timer *sweep; /* NULL while there are no connections */
+    struct loop_hook hook;
+    bool opened, ended;
+    int64_t date_second;
+    char date[48]; /* "Date: …\r\n" */
+    size_t date_n;
+    struct arena *scratch;
+    _Atomic uint64_t requests, connections, refused; /* written by the loop's thread only */
+};
+
+struct http_server {
+    struct loops *loops;
+    struct http_limits limits;
+    atomic_size_t bodies_held;   /* bytes */
+    atomic_size_t outside_count; /* connections of listeners on every loop, handed-over ones included */
+    atomic_size_t all_count;     /* and of the others */
+    atomic_bool draining;
+    size_t next_loop; /* for the accepting loop */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a count fell while somebody waits */
+    struct link listeners;  /* under lock */
+    size_t loop_count;
+    struct http_loop loop[];
+};
+
+struct http_accept; /* the poll handle of a listener; http_server.c */
+
+struct http_listener {
+    struct http_server *server;
+    struct http_listener_options options;
+    struct loop *loop; /* accepts here */
+    struct link link;  /* in server->listeners */
+    struct http_accept *accept;
+    struct loop_timer *retry;
+    struct link conns;  /* of an `only` listener: struct http_conn.of_listener */
+    size_t only_count;  /* connections of an `only` listener */
+    atomic_size_t refs; /* the owner's, and one a connection */
+    atomic_bool closed;
+    struct loop_task start;
+};
+
+enum conn_state {
+    CONN_OPEN,
+    CONN_ENDING,    /* parses no more; ends with its last answer */
+    CONN_LINGERING, /* all is written; throws away what still comes */
+    CONN_CLOSING,   /* uv_close was called */
+};
+
+struct http_conn {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct http_loop *hl;
+    struct http_listener *listener;
+    struct link link, of_listener;
+    struct http_parser parser;
+    struct http_exchange *first, **last; /* handed out or answered, in the order of their arrival */
+    size_t count;                        /* in that queue */
+    size_t running;                      /* of them unanswered */
+    bool running_unsafe;
+    struct http_exchange *held; /* parsed, but must wait for the running ones */
+    enum conn_state state;
+    bool reading, eof, corked;
+    bool continue_due; /* "100 Continue", once everything before is written */
+    bool write_busy;   /* a uv_write is out; it covers the first write_covers pieces of the queue */
+    size_t write_covers;
+    size_t write_left;                             /* unsent bytes the sweep saw last */
+    uint64_t message_ms, read_ms, wrote_ms;        /* uv_now: first byte of the message, last byte in, last progress out */
+    int64_t received_ms;                           /* message_ms as epoch */
+    struct loop_task arrive;
+    int fd; /* until it arrived */
+    uint16_t peer_port;
+    char peer_ip[INET6_ADDRSTRLEN];
+};
+
+/* http_conn.c */
+void http__conn_arrive(struct loop_task *arrive);           /* on the connection's loop */
+void http__conn_answered(struct http_exchange *exchange);   /* out[] is set */
+void http__conn_close(struct http_conn *conn);              /* at once, whatever is under way */
+void http__conn_flush(struct http_conn *conn);              /* moves what can move; when drained, ends it if it is idle */
+bool http__conn_gone(const struct http_conn *conn);
+
+/* http_server.c */
+void http__conn_freed(struct http_listener *listener); /* gives back its counts and its reference */
+struct http_limits *http__server_limits(struct http_server *server); /* to be changed before anything is served */
+struct str http__date_line(struct http_loop *hl);
+
+/* http_respond.c */
+void http__refuse(struct http_exchange *exchange, struct http_listener *listener, int status);
+void http__stream_written(struct http_exchange *exchange);  /* its pieces are out, `more` is set */
+bool http__stream_busy(const struct http_exchange *exchange);
+void http__stream_free(struct http_exchange *exchange);
+
+static inline void http__count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+#endif

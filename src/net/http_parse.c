@@ -1,0 +1,572 @@
+/* http_parse.c -- the HTTP/1.1 request parser: llhttp in its strict mode, and our own proof of the framing.
+ *
+ * Input lies in blocks. A message's head is contiguous in one block, and method, target, names and values are spans into
+ * it. A body with a length stays in the block too when it fits there; a longer one is read straight into memory of its
+ * own, which grows as bytes arrive (a declared length costs nothing); a chunked one is gathered there. When a block
+ * runs out in the middle of a head, what there is of the message moves to a fresh block and the spans are rebased.
+ *
+ * Phases: HEAD (llhttp, which pauses behind the empty line) → LENGTH (ours) or CHUNKED (llhttp) → HEAD …, or REFUSED,
+ * which is final. llhttp starts anew with each message, so nothing is carried from one to the next.
+ *
+ * Request smuggling: two readers that disagree on where a message ends. llhttp is not trusted alone. head_framed
+ * proves that the bytes of the head are exactly `method SP target SP HTTP/1.x CRLF (name ":" OWS value OWS CRLF)* CRLF`
+ * with the spans that were reported, so no bare CR or LF, folded line or gap can hide in it. Then: at most one
+ * Content-Length, digits only; at most one Transfer-Encoding, exactly "chunked", only in HTTP/1.1, never beside a
+ * Content-Length; exactly one Host in 1.1. The framing of a chunked body may cost 16 KiB and eight bytes for one.
+ * Trailers are checked, bounded by the same and dropped. Sources: RFC 9112 sections 2, 3, 5, 6, 7; RFC 9110. */
+#include "net/http_parse.h"
+#include "base/panic.h"
+#include <stdlib.h>
+
+#define ROOM_MIN 1024               /* less than that left in a block: the message moves */
+#define BODY_FIRST_BYTES 65536      /* of a body of its own; doubled as it fills */
+#define FRAMING_BYTES_MAX (16u << 10) /* of a chunked body, beside 8 for each byte of data */
+
+enum { PARSER_STOP = -1 };
+
+static int refuse_in_callback(llhttp_t *llhttp, int status)
+{
+    struct http_parser *parser = llhttp->data;
+    parser->status = status;
+    return PARSER_STOP;
+}
+
+/* ---- llhttp's callbacks ---- */
+
+/* Adds a piece to a span; false if it does not follow what is there. */
+static bool span_add(struct str *span, const char *at, size_t n)
+{
+    if (span->n == 0)
+        span->p = at;
+    else if (span->p + span->n != at)
+        return false;
+    span->n += n;
+    return true;
+}
+
+static int on_target(llhttp_t *llhttp, const char *at, size_t n)
+{
+    struct http_parser *parser = llhttp->data;
+    struct str *target = &parser->exchange->request.target;
+    if (!span_add(target, at, n))
+        return refuse_in_callback(llhttp, 400);
+    return target->n > parser->pool->limits->target_bytes_max ? refuse_in_callback(llhttp, 414) : 0;
+}
+
+static int on_target_done(llhttp_t *llhttp)
+{
+    struct http_parser *parser = llhttp->data;
+    parser->target_done = true;
+    return 0;
+}
+
+static int on_name(llhttp_t *llhttp, const char *at, size_t n)
+{
+    struct http_parser *parser = llhttp->data;
+    if (parser->phase != HTTP_PHASE_HEAD)
+        return 0;
+    if (!parser->in_name) {
+        if (parser->header_count >= parser->pool->limits->header_count_max)
+            return refuse_in_callback(llhttp, 431);
+        parser->in_name = true;
+        parser->exchange->headers[parser->header_count] = (struct http_header){.name = STR_NONE, .value = STR_NONE};
+    }
+    return span_add(&parser->exchange->headers[parser->header_count].name, at, n) ? 0 : refuse_in_callback(llhttp, 400);
+}
+
+static int on_value(llhttp_t *llhttp, const char *at, size_t n)
+{
+    struct http_parser *parser = llhttp->data;
+    if (parser->phase != HTTP_PHASE_HEAD || n == 0)
+        return 0;
+    return span_add(&parser->exchange->headers[parser->header_count].value, at, n) ? 0 : refuse_in_callback(llhttp, 400);
+}
+
+static int on_value_done(llhttp_t *llhttp)
+{
+    struct http_parser *parser = llhttp->data;
+    if (parser->phase == HTTP_PHASE_HEAD) {
+        parser->in_name = false;
+        parser->header_count++;
+    }
+    return 0;
+}
+
+static int on_head_done(llhttp_t *llhttp)
+{
+    (void)llhttp;
+    return HPE_PAUSED;
+}
+
+static int on_body(llhttp_t *llhttp, const char *at, size_t n)
+{
+    struct http_parser *parser = llhttp->data;
+    struct http_exchange *exchange = parser->exchange;
+    struct str *body = &exchange->request.body;
+    if (n > parser->body_max - body->n)
+        return refuse_in_callback(llhttp, 413);
+    size_t cap = exchange->body_cap ? exchange->body_cap : 4096;
+    while (cap < body->n + n)
+        cap *= 2;
+    if (cap > exchange->body_cap && !http__exchange_body_grow(exchange, cap))
+        return refuse_in_callback(llhttp, 503);
+    memcpy(exchange->body_heap + body->n, at, n);
+    body->p = exchange->body_heap;
+    body->n += n;
+    return 0;
+}
+
+static int on_message_done(llhttp_t *llhttp)
+{
+    (void)llhttp;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = on_target,
+    .on_url_complete = on_target_done,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_header_value_complete = on_value_done,
+    .on_headers_complete = on_head_done,
+    .on_body = on_body,
+    .on_message_complete = on_message_done,
+};
+
+/* ---- the head ---- */
+
+static const char *skip_blank(const char *at)
+{
+    while (*at == ' ' || *at == '\t')
+        at++;
+    return at;
+}
+
+/* Proves the framing of a head that llhttp found complete, sets the method and trims the values. Every read stays in
+ * front of `end`, the byte behind the empty line: the head ends in LF, which stops each scan. */
+static bool head_framed(struct http_exchange *exchange, const char *at, const char *end, size_t header_count)
+{
+    struct http_request *request = &exchange->request;
+    struct str target = request->target;
+    if (at[0] == '\r' && at[1] == '\n')
+        at += 2; /* one empty line before a request is tolerated: RFC 9112 2.2 */
+    if (!target.n || target.p - at < 2 || target.p[-1] != ' ')
+        return false;
+    request->method = (struct str){at, (size_t)(target.p - at) - 1};
+    for (size_t i = 0; i < request->method.n; i++)
+        if ((at[i] < 'A' || at[i] > 'Z') && at[i] != '-')
+            return false;
+    at = target.p + target.n;
+    if (end - at < 13 || memcmp(at, " HTTP/1.", 8) != 0 || (at[8] != '0' && at[8] != '1') || at[9] != '\r' || at[10] != '\n')
+        return false;
+    request->http_1_0 = at[8] == '0';
+    at += 11;
+    for (size_t i = 0; i < header_count; i++) {
+        struct http_header *header = &exchange->headers[i];
+        if (header->name.p != at || !header->name.n || at[header->name.n] != ':')
+            return false;
+        at = skip_blank(at + header->name.n + 1);
+        struct str value = header->value;
+        if (value.n && value.p != at)
+            return false;
+        at += value.n;
+        while (value.n && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
+            value.n--;
+        header->value = value.n ? value : STR("");
+        at = skip_blank(at);
+        if (at[0] != '\r' || at[1] != '\n')
+            return false;
+        at += 2;
+    }
+    return end - at == 2 && at[0] == '\r' && at[1] == '\n';
+}
+
+/* Splits the target; 0 or a status. absolute-form: its authority must be the Host that came with it. */
+static int read_target(struct http_request *request)
+{
+    struct str rest = request->target;
+    if (str_find(rest, '#') < rest.n)
+        return 400;
+    if (rest.p[0] != '/') {
+        if (str_eq(rest, STR("*")) && str_eq(request->method, STR("OPTIONS"))) {
+            request->path = rest;
+            return 0;
+        }
+        static const struct str schemes[] = {{"http://", 7}, {"https://", 8}};
+        size_t i = 0;
+        while (i < COUNT_OF(schemes) && !(rest.n > schemes[i].n && str_eq_nocase(str_slice(rest, 0, schemes[i].n), schemes[i])))
+            i++;
+        if (i == COUNT_OF(schemes))
+            return 400;
+        rest = str_slice(rest, schemes[i].n, rest.n);
+        size_t slash = str_find(rest, '/'), mark = str_find(rest, '?');
+        size_t host_n = slash < mark ? slash : mark;
+        if (!host_n || !str_eq_nocase(str_slice(rest, 0, host_n), request->host))
+            return 400;
+        rest = str_slice(rest, host_n, rest.n);
+    }
+    size_t mark = str_find(rest, '?');
+    request->path = mark ? str_slice(rest, 0, mark) : STR("/");
+    request->query = mark < rest.n ? str_slice(rest, mark + 1, rest.n) : STR_NONE;
+    return 0;
+}
+
+static bool is_safe(struct str method)
+{
+    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")) || str_eq(method, STR("OPTIONS")) || str_eq(method, STR("TRACE"));
+}
+
+/* The headers that decide on the message itself; 0 or a status. */
+static int read_headers(struct http_parser *parser)
+{
+    struct http_exchange *exchange = parser->exchange;
+    struct http_request *request = &exchange->request;
+    size_t hosts = 0, lengths = 0, codings = 0;
+    parser->content_length = 0;
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct http_header *header = &request->headers[i];
+        switch (header->name.n) {
+        case 4:
+            if (str_eq_nocase(header->name, STR("host"))) {
+                hosts++;
+                request->host = header->value;
+            }
+            break;
+        case 6:
+            if (str_eq_nocase(header->name, STR("expect"))) {
+                if (!str_eq_nocase(header->value, STR("100-continue")))
+                    return 417;
+                exchange->expect_continue = !request->http_1_0;
+            }
+            break;
+        case 14:
+            if (str_eq_nocase(header->name, STR("content-length"))) {
+                if (lengths++ || !str_to_u64(header->value, &parser->content_length))
+                    return 400;
+            }
+            break;
+        case 17:
+            if (str_eq_nocase(header->name, STR("transfer-encoding"))) {
+                if (codings++ || !str_eq_nocase(header->value, STR("chunked")))
+                    return 400;
+            }
+            break;
+        }
+    }
+    if (hosts > 1 || (hosts == 0 && !request->http_1_0))
+        return 400;
+    if (codings && (lengths || request->http_1_0))
+        return 400;
+    /* llhttp must have understood the same. */
+    bool chunked = (parser->llhttp.flags & F_CHUNKED) != 0;
+    if (chunked != (codings != 0) || parser->llhttp.content_length != parser->content_length)
+        return 400;
+    return 0;
+}
+
+static int read_head(struct http_parser *parser)
+{
+    struct http_exchange *exchange = parser->exchange;
+    struct http_request *request = &exchange->request;
+    const char *base = parser->block->bytes;
+    if (parser->head_end - parser->start > parser->pool->limits->header_bytes_max)
+        return 431;
+    if (!head_framed(exchange, base + parser->start, base + parser->head_end, parser->header_count))
+        return 400;
+    request->header_count = parser->header_count;
+    exchange->safe = is_safe(request->method);
+    exchange->is_head = str_eq(request->method, STR("HEAD"));
+    int status = read_headers(parser);
+    if (status)
+        return status;
+    if (str_eq(request->method, STR("CONNECT")))
+        return 501;
+    if ((status = read_target(request)))
+        return status;
+    bool close = parser->llhttp.flags & F_CONNECTION_CLOSE, keep = parser->llhttp.flags & F_CONNECTION_KEEP_ALIVE;
+    exchange->keep_alive = !close && (!request->http_1_0 || keep);
+    return 0;
+}
+
+/* ---- steps ---- */
+
+/* The exchange's spans point into the block. */
+static void keep_block(struct http_parser *parser)
+{
+    parser->exchange->block = parser->block;
+    parser->block->refs++;
+}
+
+static enum http_parsed hand_over(struct http_parser *parser, struct http_exchange **ret)
+{
+    *ret = parser->exchange;
+    if (!parser->exchange->block)
+        keep_block(parser);
+    parser->exchange = NULL;
+    parser->start = parser->fed;
+    if (parser->phase == HTTP_PHASE_REFUSED)
+        return PARSED_REFUSED;
+    parser->phase = HTTP_PHASE_HEAD;
+    return PARSED_MESSAGE;
+}
+
+static enum http_parsed refuse(struct http_parser *parser, int status, struct http_exchange **ret)
+{
+    struct http_request *request = &parser->exchange->request;
+    if (parser->phase == HTTP_PHASE_HEAD) {
+        request->header_count = parser->header_count;
+        if (!parser->target_done)
+            request->target = STR_NONE;
+        if (request->target.n && !request->path.n && request->target.p[0] == '/')
+            request->path = str_slice(request->target, 0, str_find(request->target, '?'));
+    }
+    parser->phase = HTTP_PHASE_REFUSED;
+    parser->status = status;
+    return hand_over(parser, ret);
+}
+
+static int status_of(const struct http_parser *parser, llhttp_errno_t error)
+{
+    if (parser->status)
+        return parser->status;
+    return error == HPE_INVALID_VERSION ? 505 : 400;
+}
+
+/* Feeds what is there to llhttp. HPE_OK: all eaten; HPE_PAUSED: a callback stopped behind its part. */
+static llhttp_errno_t feed(struct http_parser *parser)
+{
+    const char *from = parser->block->bytes + parser->fed;
+    size_t n = parser->block->n - parser->fed;
+    llhttp_errno_t error = llhttp_execute(&parser->llhttp, from, n);
+    size_t eaten = n;
+    if (error == HPE_PAUSED) {
+        eaten = (size_t)(llhttp_get_error_pos(&parser->llhttp) - from);
+        ENSURE(eaten <= n);
+        llhttp_resume(&parser->llhttp);
+    }
+    parser->fed += eaten;
+    return error;
+}
+
+static void begin(struct http_parser *parser)
+{
+    parser->exchange = http__exchange_take(parser->pool);
+    parser->start = parser->fed;
+    parser->header_count = 0;
+    parser->in_name = parser->target_done = false;
+    parser->status = 0;
+    llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
+    parser->llhttp.data = parser;
+}
+
+static enum http_parsed step_head(struct http_parser *parser, struct http_exchange **ret)
+{
+    if (!http__parser_has_input(parser))
+        return PARSED_MORE;
+    if (!parser->exchange)
+        begin(parser);
+    llhttp_errno_t error = feed(parser);
+    if (error == HPE_OK)
+        return parser->fed - parser->start > parser->pool->limits->header_bytes_max ? refuse(parser, 431, ret) : PARSED_MORE;
+    if (error != HPE_PAUSED)
+        return refuse(parser, status_of(parser, error), ret);
+    parser->head_end = parser->fed;
+    int status = read_head(parser);
+    if (status)
+        return refuse(parser, status, ret);
+    bool chunked = parser->llhttp.flags & F_CHUNKED;
+    if (!chunked && parser->content_length == 0)
+        return hand_over(parser, ret);
+    parser->llhttp.upgrade = 0; /* offers to upgrade are ignored */
+    parser->phase = chunked ? HTTP_PHASE_CHUNKED : HTTP_PHASE_LENGTH;
+    parser->raw = 0;
+    parser->body_max = 0;
+    return PARSED_HEAD;
+}
+
+static enum http_parsed step_length(struct http_parser *parser, struct http_exchange **ret)
+{
+    struct http_exchange *exchange = parser->exchange;
+    struct str *body = &exchange->request.body;
+    struct http_block *block = parser->block;
+    if (parser->content_length > parser->body_max)
+        return refuse(parser, 413, ret);
+    size_t length = (size_t)parser->content_length, there = block->n - parser->fed;
+    if (!exchange->body_heap && length <= block->cap - parser->fed) {
+        if (there < length)
+            return PARSED_MORE;
+        *body = (struct str){block->bytes + parser->fed, length};
+        parser->fed += length;
+        return hand_over(parser, ret);
+    }
+    size_t left = length - body->n, take = there < left ? there : left;
+    if (body->n + take == exchange->body_cap || take > exchange->body_cap - body->n) {
+        size_t cap = exchange->body_cap ? exchange->body_cap * 2 : BODY_FIRST_BYTES;
+        cap = cap < length ? cap : length;
+        if (cap > exchange->body_cap && !http__exchange_body_grow(exchange, cap))
+            return refuse(parser, 503, ret);
+    }
+    if (take)
+        memcpy(exchange->body_heap + body->n, block->bytes + parser->fed, take);
+    parser->fed += take;
+    body->p = exchange->body_heap;
+    body->n += take;
+    return body->n == length ? hand_over(parser, ret) : PARSED_MORE;
+}
+
+static enum http_parsed step_chunked(struct http_parser *parser, struct http_exchange **ret)
+{
+    if (!http__parser_has_input(parser))
+        return PARSED_MORE;
+    const char *from = parser->block->bytes + parser->fed;
+    size_t before = parser->fed;
+    llhttp_errno_t error = feed(parser);
+    if (error != HPE_OK && error != HPE_PAUSED)
+        return refuse(parser, status_of(parser, error), ret);
+    size_t eaten = parser->fed - before;
+    parser->raw += eaten;
+    if (parser->raw > FRAMING_BYTES_MAX + parser->exchange->request.body.n * 9)
+        return refuse(parser, 400, ret);
+    if (error == HPE_PAUSED) {
+        /* llhttp lets a bare LF end the trailers. */
+        char before_last = eaten >= 2 ? from[eaten - 2] : parser->last;
+        return before_last == '\r' ? hand_over(parser, ret) : refuse(parser, 400, ret);
+    }
+    parser->last = from[eaten - 1];
+    parser->fed = parser->block->n = parser->head_end; /* gathered elsewhere; the room is used again */
+    return PARSED_MORE;
+}
+
+enum http_parsed http__parser_next(struct http_parser *parser, struct http_exchange **ret)
+{
+    switch (parser->phase) {
+    case HTTP_PHASE_HEAD:
+        return step_head(parser, ret);
+    case HTTP_PHASE_LENGTH:
+        return step_length(parser, ret);
+    case HTTP_PHASE_CHUNKED:
+        return step_chunked(parser, ret);
+    case HTTP_PHASE_REFUSED:
+        break;
+    }
+    UNREACHABLE();
+}
+
+/* ---- input ---- */
+
+void http__parser_init(struct http_parser *parser, struct http_pool *pool)
+{
+    memset(parser, 0, sizeof(*parser));
+    parser->pool = pool;
+}
+
+void http__parser_clear(struct http_parser *parser)
+{
+    if (parser->exchange)
+        http__exchange_release(parser->exchange);
+    http__block_unref(parser->pool, parser->block);
+    parser->exchange = NULL;
+    parser->block = NULL;
+}
+
+bool http__parser_has_input(const struct http_parser *parser)
+{
+    return parser->block && parser->fed < parser->block->n;
+}
+
+void http__parser_rest(struct http_parser *parser)
+{
+    if (parser->exchange || !parser->block || http__parser_has_input(parser))
+        return;
+    http__block_unref(parser->pool, parser->block);
+    parser->block = NULL;
+    parser->start = parser->fed = 0;
+}
+
+static void rebase(struct str *span, const char *from, const char *to)
+{
+    if (span->n)
+        span->p = to + (span->p - from);
+}
+
+/* Moves the message that is being parsed to the front of a block with room. Only in a head. */
+static void move(struct http_parser *parser)
+{
+    struct http_block *old = parser->block;
+    size_t n = old->n - parser->start;
+    struct http_block *block = http__block_take(parser->pool, n > 8192 ? 2 * n + ROOM_MIN : 0);
+    const char *from = old->bytes + parser->start;
+    memcpy(block->bytes, from, n);
+    block->n = n;
+    if (parser->exchange) {
+        rebase(&parser->exchange->request.target, from, block->bytes);
+        for (size_t i = 0; i < parser->header_count + parser->in_name; i++) {
+            rebase(&parser->exchange->headers[i].name, from, block->bytes);
+            rebase(&parser->exchange->headers[i].value, from, block->bytes);
+        }
+    }
+    parser->fed -= parser->start;
+    parser->start = 0;
+    parser->block = block;
+    http__block_unref(parser->pool, old);
+}
+
+/* A head that fills its block stays there; the chunks behind it, all eaten so far, come into another. */
+static void leave_head(struct http_parser *parser)
+{
+    ENSURE(!parser->exchange->block && parser->fed == parser->block->n);
+    keep_block(parser);
+    http__block_unref(parser->pool, parser->block);
+    parser->block = http__block_take(parser->pool, 0);
+    parser->start = parser->fed = parser->head_end = 0;
+}
+
+static bool reads_into_body(const struct http_parser *parser)
+{
+    return parser->phase == HTTP_PHASE_LENGTH && parser->exchange->body_heap;
+}
+
+char *http__parser_space(struct http_parser *parser, size_t *ret_n)
+{
+    ENSURE(parser->phase != HTTP_PHASE_REFUSED);
+    if (reads_into_body(parser)) {
+        struct http_exchange *exchange = parser->exchange;
+        *ret_n = exchange->body_cap - exchange->request.body.n;
+        ENSURE(*ret_n > 0);
+        return exchange->body_heap + exchange->request.body.n;
+    }
+    if (!parser->block) {
+        parser->block = http__block_take(parser->pool, 0);
+        parser->start = parser->fed = 0;
+    }
+    struct http_block *block = parser->block;
+    if (!parser->exchange && parser->fed == block->n && block->refs == 1)
+        parser->start = parser->fed = block->n = 0;
+    if (parser->phase == HTTP_PHASE_HEAD && block->cap - block->n < ROOM_MIN)
+        move(parser);
+    if (parser->phase == HTTP_PHASE_CHUNKED && block->cap - block->n < ROOM_MIN)
+        leave_head(parser);
+    block = parser->block;
+    *ret_n = block->cap - block->n;
+    ENSURE(*ret_n > 0);
+    return block->bytes + block->n;
+}
+
+void http__parser_filled(struct http_parser *parser, size_t n)
+{
+    if (reads_into_body(parser))
+        parser->exchange->request.body.n += n;
+    else
+        parser->block->n += n;
+}
+
+struct http_exchange *http__parser_refuse(struct http_parser *parser, int status)
+{
+    struct http_exchange *exchange;
+    if (!parser->exchange) {
+        http__parser_space(parser, &(size_t){0});
+        begin(parser);
+    }
+    refuse(parser, status, &exchange);
+    return exchange;
+}

@@ -1,0 +1,123 @@
+/* http_parse.h -- from bytes to requests, without sockets: the parser, its input blocks, and the pool of exchanges.
+ * Internal to src/net and its tests. The design stands in http_parse.c and http_pool.c.
+ * Use: space → (read) → filled → next until MORE, and again. Thread: that of the pool. */
+#ifndef CLOUDLESS_NET_HTTP_PARSE_H
+#define CLOUDLESS_NET_HTTP_PARSE_H
+#include "net/http.h"
+#include "net/limits.h"
+#include "net/loop_internal.h"
+#include <llhttp.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+/* limits.h as a value, so that tests can make waits short and bounds small. */
+struct http_limits {
+    size_t header_bytes_max, header_count_max, target_bytes_max;
+    size_t bodies_bytes_max, connections_max, connections_only_max, pipeline_max;
+    uint64_t idle_ms, header_ms, body_stall_ms, write_stall_ms, linger_ms, drain_ms;
+};
+extern const struct http_limits http__limits_default;
+
+struct http_conn;
+struct http_stream;
+
+/* A piece of input. One connection fills it; every request whose head lies in it holds a reference. */
+struct http_block {
+    struct http_block *next; /* in the pool */
+    size_t refs, n, cap;     /* n <= cap */
+    char bytes[];
+};
+
+enum exchange_state {
+    EXCHANGE_PARSING,
+    EXCHANGE_RUNNING,  /* with its handler */
+    EXCHANGE_ANSWERED, /* its answer is being written, or waits for its turn */
+};
+
+/* A request and its answer. Everything up to `headers` is zeroed when it is taken from the pool. */
+struct http_exchange {
+    struct http_request request; /* first: handlers hold a pointer to it */
+    struct http_pool *pool;      /* NULL: the server is gone */
+    struct http_conn *conn;      /* NULL: the connection is gone */
+    struct http_exchange *next;  /* on its connection; in the pool */
+    struct link live;            /* in pool->live while it is out */
+    struct http_block *block;    /* where its head (and a small body) lies */
+    char *body_heap;             /* a large or chunked body */
+    size_t body_cap;
+    enum exchange_state state;
+    bool handed;  /* a handler has it or had it */
+    bool filled;  /* with what its connection knows */
+    bool safe;    /* GET, HEAD, OPTIONS, TRACE */
+    bool is_head;
+    bool keep_alive;
+    bool expect_continue;
+    bool close_after; /* the connection ends with this answer */
+    bool more;        /* further pieces will come: a stream */
+    struct str out[2];
+    size_t out_count;
+    struct http_stream *stream;
+    struct loop_task task; /* http_respond_from */
+    struct http_response late;
+    char peer_ip[INET6_ADDRSTRLEN];
+    struct http_header headers[NET_HEADER_COUNT_MAX];
+};
+
+/* Spare memory of one loop, and the count of what is held. */
+struct http_pool {
+    const struct http_limits *limits;
+    atomic_size_t *bodies_held; /* of the server, bytes */
+    struct http_exchange *spare;
+    struct http_block *spare_block;
+    size_t spare_count, spare_block_count;
+    struct link live;
+};
+
+void http__pool_init(struct http_pool *pool, const struct http_limits *limits, atomic_size_t *bodies_held);
+void http__pool_clear(struct http_pool *pool); /* frees what is spare, and what is still out */
+void http__pool_detach(struct http_pool *pool); /* what is out frees itself when it is released */
+struct http_exchange *http__exchange_take(struct http_pool *pool);
+void http__exchange_release(struct http_exchange *exchange);
+/* False: over the budget of all bodies. Keeps what is there. */
+bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap);
+struct http_block *http__block_take(struct http_pool *pool, size_t cap);
+void http__block_unref(struct http_pool *pool, struct http_block *block); /* either may be NULL */
+
+enum http_phase { HTTP_PHASE_HEAD, HTTP_PHASE_LENGTH, HTTP_PHASE_CHUNKED, HTTP_PHASE_REFUSED };
+
+struct http_parser {
+    llhttp_t llhttp;
+    struct http_pool *pool;
+    struct http_block *block;
+    size_t start; /* of the message, in the block */
+    size_t fed;   /* what llhttp or we have eaten, in the block */
+    size_t head_end;
+    struct http_exchange *exchange; /* being parsed; NULL between messages */
+    enum http_phase phase;
+    int status; /* of the refusal */
+    size_t header_count;
+    bool in_name, target_done;
+    char last;       /* byte eaten last, of a chunked body */
+    size_t body_max; /* the user's, between HEAD and the next call */
+    uint64_t content_length;
+    size_t raw; /* bytes eaten of a chunked body, framing included */
+};
+
+enum http_parsed {
+    PARSED_MORE,    /* needs input */
+    PARSED_HEAD,    /* a head whose body follows: set body_max; the exchange stays the parser's */
+    PARSED_MESSAGE, /* a request, handed over */
+    PARSED_REFUSED, /* an exchange with what was parsed, handed over, and parser->status; the input is of no use any more */
+};
+
+void http__parser_init(struct http_parser *parser, struct http_pool *pool);
+void http__parser_clear(struct http_parser *parser);
+/* Where the next bytes go, at least one; then how many came. Not after REFUSED. */
+char *http__parser_space(struct http_parser *parser, size_t *ret_n);
+void http__parser_filled(struct http_parser *parser, size_t n);
+enum http_parsed http__parser_next(struct http_parser *parser, struct http_exchange **ret);
+/* Refuses the message that is being parsed (408). */
+struct http_exchange *http__parser_refuse(struct http_parser *parser, int status);
+/* Gives an idle connection's block back. */
+void http__parser_rest(struct http_parser *parser);
+bool http__parser_has_input(const struct http_parser *parser); /* bytes not yet eaten */
+#endif

@@ -1,0 +1,156 @@
+/* http_pool.c -- exchanges and input blocks of one loop, used again and again.
+ *
+ * A request costs no malloc while things run evenly: its exchange (with room for its headers), its arena and its input
+ * block come from the pool of its loop and go back there, last in first out, so they are warm. The pool keeps a bounded
+ * number. Every exchange that is out is in pool->live, so that the server can let go of requests that nobody answers.
+ * Large bodies are malloc's, and counted against the one budget of the server.
+ * In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
+#include "base/panic.h"
+#include "net/http_parse.h"
+#include <stdlib.h>
+
+#ifdef CLOUDLESS_ARENA_DEBUG
+#define SPARE_MAX 0
+#else
+#define SPARE_MAX 64
+#endif
+#define BLOCK_BYTES 16384       /* the usual block; only such are kept */
+#define ARENA_KEEP_BYTES 65536  /* an arena that grew beyond is not kept */
+
+const struct http_limits http__limits_default = {
+    .header_bytes_max = NET_HEADER_BYTES_MAX,
+    .header_count_max = NET_HEADER_COUNT_MAX,
+    .target_bytes_max = NET_TARGET_BYTES_MAX,
+    .bodies_bytes_max = NET_BODIES_BYTES_MAX,
+    .connections_max = NET_CONNECTIONS_MAX,
+    .connections_only_max = NET_CONNECTIONS_ONLY_MAX,
+    .pipeline_max = NET_PIPELINE_MAX,
+    .idle_ms = NET_IDLE_MS,
+    .header_ms = NET_HEADER_MS,
+    .body_stall_ms = NET_BODY_STALL_MS,
+    .write_stall_ms = NET_WRITE_STALL_MS,
+    .linger_ms = NET_LINGER_MS,
+    .drain_ms = NET_DRAIN_MS,
+};
+
+void http__pool_init(struct http_pool *pool, const struct http_limits *limits, atomic_size_t *bodies_held)
+{
+    *pool = (struct http_pool){.limits = limits, .bodies_held = bodies_held};
+    link_init(&pool->live);
+}
+
+static void exchange_free(struct http_exchange *exchange)
+{
+    arena_free(exchange->request.arena);
+    free(exchange);
+}
+
+void http__pool_detach(struct http_pool *pool)
+{
+    while (!link_alone(&pool->live)) {
+        struct http_exchange *exchange = CONTAINER_OF(pool->live.next, struct http_exchange, live);
+        link_remove(&exchange->live);
+        exchange->pool = NULL;
+        exchange->conn = NULL;
+    }
+}
+
+void http__pool_clear(struct http_pool *pool)
+{
+    while (!link_alone(&pool->live))
+        http__exchange_release(CONTAINER_OF(pool->live.next, struct http_exchange, live));
+    while (pool->spare) {
+        struct http_exchange *exchange = pool->spare;
+        pool->spare = exchange->next;
+        exchange_free(exchange);
+    }
+    while (pool->spare_block) {
+        struct http_block *block = pool->spare_block;
+        pool->spare_block = block->next;
+        free(block);
+    }
+    pool->spare_count = pool->spare_block_count = 0;
+}
+
+struct http_exchange *http__exchange_take(struct http_pool *pool)
+{
+    struct http_exchange *exchange = pool->spare;
+    struct arena *arena;
+    if (exchange) {
+        pool->spare = exchange->next;
+        pool->spare_count--;
+        arena = exchange->request.arena;
+    } else {
+        exchange = mem_alloc(sizeof(*exchange));
+        arena = arena_new();
+    }
+    memset(exchange, 0, offsetof(struct http_exchange, headers));
+    exchange->request.arena = arena;
+    exchange->request.headers = exchange->headers;
+    exchange->pool = pool;
+    link_add_last(&pool->live, &exchange->live);
+    return exchange;
+}
+
+void http__exchange_release(struct http_exchange *exchange)
+{
+    struct http_pool *pool = exchange->pool;
+    link_remove(&exchange->live);
+    if (exchange->body_heap) {
+        free(exchange->body_heap);
+        if (pool)
+            atomic_fetch_sub_explicit(pool->bodies_held, exchange->body_cap, memory_order_relaxed);
+    }
+    http__block_unref(pool, exchange->block);
+    if (!pool || pool->spare_count >= SPARE_MAX || arena_bytes(exchange->request.arena) > ARENA_KEEP_BYTES) {
+        exchange_free(exchange);
+        return;
+    }
+    arena_reset(exchange->request.arena);
+    exchange->next = pool->spare;
+    pool->spare = exchange;
+    pool->spare_count++;
+}
+
+bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap)
+{
+    struct http_pool *pool = exchange->pool;
+    size_t more = cap - exchange->body_cap;
+    size_t held = atomic_fetch_add_explicit(pool->bodies_held, more, memory_order_relaxed);
+    if (held + more > pool->limits->bodies_bytes_max) {
+        atomic_fetch_sub_explicit(pool->bodies_held, more, memory_order_relaxed);
+        return false;
+    }
+    exchange->body_heap = mem_realloc(exchange->body_heap, cap);
+    exchange->body_cap = cap;
+    return true;
+}
+
+struct http_block *http__block_take(struct http_pool *pool, size_t cap)
+{
+    struct http_block *block = pool->spare_block;
+    if (cap <= BLOCK_BYTES && block) {
+        pool->spare_block = block->next;
+        pool->spare_block_count--;
+    } else {
+        cap = cap < BLOCK_BYTES ? BLOCK_BYTES : cap;
+        block = mem_alloc(sizeof(*block) + cap);
+        block->cap = cap;
+    }
+    block->refs = 1;
+    block->n = 0;
+    return block;
+}
+
+void http__block_unref(struct http_pool *pool, struct http_block *block)
+{
+    if (!block || --block->refs > 0)
+        return;
+    if (!pool || block->cap != BLOCK_BYTES || pool->spare_block_count >= SPARE_MAX) {
+        free(block);
+        return;
+    }
+    block->next = pool->spare_block;
+    pool->spare_block = block;
+    pool->spare_block_count++;
+}

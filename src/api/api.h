@@ -19,4 +19,7 @@ void api_free(struct api *api);
 const struct service *api_find_service(struct api *api, const struct http_request *request);
 void api_handle(struct api *api, const struct service *service, struct http_request *request);
 size_t api_body_limit(struct api *api, const struct http_request *headers_only);
+/* The answer to a request that is refused before api_handle (413: over the service's body_max), for http's refuse hook.
+ * False: not a status or a request that an AWS service has its own words for. */
+bool api_refuse(struct api *api, const struct http_request *request, int status, struct arena *arena, struct http_response *ret);
 #endif

@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 struct service;
+struct service_errors;
 struct row;
 
 struct call {
@@ -47,14 +48,14 @@ void call_fail_not_implemented(struct call *call, const char *what);    /* 501 N
 /* An enum err of a lower layer as the service's internal error (500; 503 for ERR_BUSY), logged with the request id. */
 void call_fail_err(struct call *call, enum err err);
 
-/* Ends a RUN_ASYNC call: exactly once, any thread. */
+/* Ends a RUN_ASYNC call, failed or not: exactly once, any thread, also when handle fails at once. */
 void call_complete(struct call *call);
 
 /* Refuses, by name, every member of input that is present and listed; NULL-terminated. True: none was there. */
 bool call_refuse_members(struct call *call, const char *const *names);
 
 struct str call_arn(struct call *call, const char *service, const char *format, ...) __attribute__((format(printf, 3, 4)));
-                                        /* arn:aws:SERVICE:REGION:ACCOUNT:… */
+                                        /* arn:aws:SERVICE:REGION:ACCOUNT:…; IAM's and STS's have no region */
 
 /* ---- what a row asks to be authorised ---- */
 struct needs;
@@ -91,6 +92,9 @@ struct service {
     /* May adjust a finished answer's headers (x-amz-crc32 is the adapter's); or NULL. */
     void (*answer_headers)(struct call *call, struct http_response *response);
 };
+
+/* Appends a header to an answer, for answer_headers. */
+void call_header(struct call *call, struct http_response *response, const char *name, struct str value);
 
 /* Input helpers: by the model's member name. */
 #define call_str(call, name) json_str((call)->input, (name))

@@ -15,7 +15,8 @@ enum model_time { MODEL_TIME_DEFAULT, MODEL_TIME_ISO8601, MODEL_TIME_EPOCH, MODE
 
 enum {
     MODEL_SHAPE_ERROR = 1, MODEL_SHAPE_FAULT = 2, MODEL_SHAPE_HAS_MIN = 4, MODEL_SHAPE_HAS_MAX = 8,
-    MODEL_SHAPE_FLATTENED = 16, MODEL_SHAPE_STREAMING = 32, MODEL_SHAPE_UNION = 64, MODEL_SHAPE_SENSITIVE = 128
+    MODEL_SHAPE_FLATTENED = 16, MODEL_SHAPE_STREAMING = 32, MODEL_SHAPE_UNION = 64, MODEL_SHAPE_SENSITIVE = 128,
+    MODEL_SHAPE_CONSTRAINED = 256       /* it or a shape within it has something to validate */
 };
 struct model_shape {
     uint32_t name;              /* in the pool */
@@ -29,6 +30,7 @@ struct model_shape {
     uint16_t http_status;       /* of an error; 0: 400, or 500 for a fault */
     uint32_t error_code;        /* the wire code of an error where it differs from the name (query); 0: the name */
     uint16_t payload;           /* structure: 1 + index within its members of the payload member; 0: none */
+    uint16_t required_count;    /* members that are required */
 };
 enum { MODEL_MEMBER_REQUIRED = 1, MODEL_MEMBER_FLATTENED = 2, MODEL_MEMBER_JSONVALUE = 4 };
 struct model_member {
@@ -36,11 +38,18 @@ struct model_member {
     uint32_t wire;              /* locationName, or the name */
     uint16_t shape;
     uint8_t location, flags, time;
+    uint8_t name_n, wire_n;     /* bytes of both */
 };
 struct model_operation {
-    uint32_t name, method, uri; /* uri: "/restapis/{restapi_id}/…", greedy labels as "{name+}" */
+    uint32_t name, method, uri; /* uri: "/restapis/{restapi_id}/…", greedy labels as "{name+}", without a query */
     uint16_t input, output;     /* shape + 1; 0: none */
     uint16_t status;            /* of success: 200, 201, 202, 204 */
+};
+struct model_route {
+    uint16_t operation;
+    uint8_t segments;           /* of its path */
+    bool greedy;                /* the last segment is a greedy label */
+    uint32_t query;             /* "mode=import": a parameter that the request must have; 0: none */
 };
 struct model {
     const char *service;        /* our folder's name: "dynamodb" */
@@ -55,18 +64,45 @@ struct model {
     const struct model_member *members;
     const uint32_t *enums;
     const struct model_operation *operations;   /* sorted by name */
-    uint16_t shape_count, operation_count;
+    const struct model_route *routes;           /* rest-json; the first match is the most specific */
+    const uint16_t *errors;                     /* indices of the error shapes */
+    uint16_t shape_count, operation_count, route_count, error_count;
 };
 
 static inline const char *model_text(const struct model *m, uint32_t at) { return m->pool + at; }
+static inline struct str model_member_name(const struct model *m, const struct model_member *member)
+{
+    return (struct str){m->pool + member->name, member->name_n};
+}
+static inline struct str model_member_wire(const struct model *m, const struct model_member *member)
+{
+    return (struct str){m->pool + member->wire, member->wire_n};
+}
+/* NULL for an operation without input or output. */
+static inline const struct model_shape *model_input(const struct model *m, const struct model_operation *op)
+{
+    return op->input ? &m->shapes[op->input - 1] : NULL;
+}
+static inline const struct model_shape *model_output(const struct model *m, const struct model_operation *op)
+{
+    return op->output ? &m->shapes[op->output - 1] : NULL;
+}
+/* The element of a list; the key (0) or the value (1) of a map. */
+static inline const struct model_member *model_element(const struct model *m, const struct model_shape *shape, int which)
+{
+    return &m->members[shape->members + (uint32_t)which];
+}
 
 /* Generated. */
 extern const struct model model_dynamodb, model_lambda, model_iam, model_sts, model_logs, model_apigateway;
 
 const struct model_operation *model_operation_find(const struct model *m, struct str name);       /* or NULL */
-/* The most specific operation for method and raw path; path variables are found again by model_uri_value. */
-const struct model_operation *model_operation_route(const struct model *m, struct str method, struct str path);
+/* The most specific operation for method, raw path and raw query; path variables are found again by model_uri_value. */
+const struct model_operation *model_operation_route(const struct model *m, struct str method, struct str path, struct str query);
 /* The raw (still percent-encoded) text that stands for {label} in the path. */
 bool model_uri_value(const struct model *m, const struct model_operation *op, struct str path, struct str label, struct str *ret);
-const struct model_shape *model_error_find(const struct model *m, struct str name);               /* an error shape or NULL */
+const struct model_shape *model_error_find(const struct model *m, struct str name);   /* by shape name or wire code; or NULL */
+/* A member of a structure by its name in the model, or by its wire name among those that travel in the body; or NULL. */
+const struct model_member *model_member_find(const struct model *m, const struct model_shape *shape, struct str name);
+const struct model_member *model_member_find_wire(const struct model *m, const struct model_shape *shape, struct str wire);
 #endif

@@ -1,0 +1,158 @@
+/* wire.c -- what all protocols share when they answer: request ids, error members, headers, output trees as JSON.
+ *
+ * Request ids are drawn per thread from SipHash over a counter with a random key: unique, not guessable, no system call. */
+#include "api/wire.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/hash.h"
+#include "base/panic.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define LONG_ID_CHARS 52
+
+const struct wire_protocol *wire_protocol_of(const struct model *m)
+{
+    static const struct wire_protocol *const protocols[] = {
+        [MODEL_JSON] = &wire_json, [MODEL_REST_JSON] = &wire_rest_json, [MODEL_QUERY] = &wire_query};
+    return protocols[m->protocol];
+}
+
+/* ---- request ids ---- */
+
+static uint64_t next_random(void)
+{
+    static _Thread_local uint8_t key[16];
+    static _Thread_local uint64_t counter;
+    if (counter == 0) random_bytes(key, sizeof key);
+    counter++;
+    return siphash24(key, (struct str){(const char *)&counter, sizeof counter});
+}
+
+static struct str long_id(struct arena *arena)
+{
+    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char *id = arena_alloc(arena, LONG_ID_CHARS);
+    uint64_t random = 0;
+    for (size_t i = 0; i < LONG_ID_CHARS; i++) {
+        if (i % 12 == 0) random = next_random();    /* 36^12 < 2^63 */
+        id[i] = alphabet[random % 36];
+        random /= 36;
+    }
+    return (struct str){id, LONG_ID_CHARS};
+}
+
+static struct str uuid(struct arena *arena)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint64_t random[2] = {next_random(), next_random()};
+    uint8_t bytes[16];
+    memcpy(bytes, random, sizeof bytes);
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    char *id = arena_alloc(arena, 36), *p = id;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) *p++ = '-';
+        *p++ = hex[bytes[i] >> 4];
+        *p++ = hex[bytes[i] & 15];
+    }
+    return (struct str){id, 36};
+}
+
+struct str wire_request_id(struct arena *arena, const struct service_errors *errors)
+{
+    return errors->long_request_id ? long_id(arena) : uuid(arena);
+}
+
+/* ---- trees to text ---- */
+
+struct str wire_time_text(struct arena *arena, const struct json *seconds, enum model_time time)
+{
+    double value = json_double(seconds, 0);
+    int64_t epoch_ms = fabs(value) < 9e15 ? llround(value * 1000) : 0;
+    switch (time) {
+    case MODEL_TIME_ISO8601: return epoch_ms % 1000 ? clock_iso8601_ms(arena, epoch_ms) : clock_iso8601(arena, epoch_ms);
+    case MODEL_TIME_RFC822: return clock_http(arena, epoch_ms);
+    case MODEL_TIME_DEFAULT:
+    case MODEL_TIME_EPOCH: return seconds->text;
+    }
+    UNREACHABLE();
+}
+
+static void write_members(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *tree)
+{
+    bool comma = false;
+    buf_add_char(buf, '{');
+    for JSON_EACH (child, tree) {
+        const struct model_member *member = model_member_find(m, shape, child->key);
+        if (member && member->location != MODEL_IN_BODY) continue;
+        if (comma) buf_add_char(buf, ',');
+        comma = true;
+        json_write_str(buf, member ? model_member_wire(m, member) : child->key);
+        buf_add_char(buf, ':');
+        if (member) wire_json_write(buf, m, &m->shapes[member->shape], child);
+        else json_write(buf, child);
+    }
+    buf_add_char(buf, '}');
+}
+
+static void write_elements(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *tree)
+{
+    bool map = shape->type == MODEL_MAP;
+    const struct model_shape *element = &m->shapes[model_element(m, shape, map)->shape];
+    buf_add_char(buf, map ? '{' : '[');
+    for JSON_EACH (child, tree) {
+        if (child != tree->first) buf_add_char(buf, ',');
+        if (map) {
+            json_write_str(buf, child->key);
+            buf_add_char(buf, ':');
+        }
+        wire_json_write(buf, m, element, child);
+    }
+    buf_add_char(buf, map ? '}' : ']');
+}
+
+void wire_json_write(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *tree)
+{
+    if (tree->type == JSON_OBJECT && shape->type == MODEL_STRUCTURE) write_members(buf, m, shape, tree);
+    else if (tree->type == (shape->type == MODEL_MAP ? JSON_OBJECT : JSON_ARRAY) &&
+             (shape->type == MODEL_MAP || shape->type == MODEL_LIST))
+        write_elements(buf, m, shape, tree);
+    else if (tree->type == JSON_NUMBER && shape->time == MODEL_TIME_ISO8601 && shape->type == MODEL_TIMESTAMP)
+        json_write_str(buf, wire_time_text(buf->arena, tree, MODEL_TIME_ISO8601));
+    else json_write(buf, tree);
+}
+
+/* ---- answers ---- */
+
+void wire_write_unknown(struct buf *body)
+{
+    buf_lit(body, "<UnknownOperationException/>\n");
+}
+
+static int success_status(const struct call *call)
+{
+    return call->status ? call->status : call->operation->status;
+}
+
+void wire_answer(struct call *call, struct http_response *ret)
+{
+    const struct wire_protocol *protocol = wire_protocol_of(call->service->model);
+    struct buf body;
+    buf_init(&body, call->arena, WIRE_ANSWER_BYTES_MAX);
+    *ret = (struct http_response){.status = call->failed ? call->error_status : success_status(call)};
+    call_header(call, ret, "x-amzn-RequestId", call->request_id);
+    if (call->failed) protocol->write_error(call, &body, ret);
+    else protocol->write(call, &body, ret);
+    if (body.failed) {      /* nothing that a client may ask for is so large: a handler forgot its page size */
+        call_fail_err(call, ERR_TOO_LARGE);
+        wire_answer(call, ret);
+        return;
+    }
+    if (!ret->body.n) ret->body = buf_str(&body);
+    if (ret->status == 503) call_header(call, ret, "Retry-After", STR("1"));
+    if (call->service->errors->crc32) {
+        call_header(call, ret, "x-amz-crc32", arena_printf(call->arena, "%u", crc32_of(ret->body)));
+    }
+    if (call->service->answer_headers) call->service->answer_headers(call, ret);
+}

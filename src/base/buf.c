@@ -39,30 +39,14 @@ static void grow(struct buf *buf, size_t need)
     buf->cap = cap;
 }
 
-char *buf_reserve(struct buf *buf, size_t n)
+char *buf_reserve_slow(struct buf *buf, size_t n)
 {
     if (buf->failed || n > buf->max - buf->n) {
         buf->failed = true;
         return NULL;
     }
-    if (n + 1 > buf->cap - buf->n || !buf->p) grow(buf, buf->n + n + 1);
+    grow(buf, buf->n + n + 1);
     return buf->p + buf->n;
-}
-
-void buf_add(struct buf *buf, struct str s)
-{
-    char *to = buf_reserve(buf, s.n);
-    if (!to || s.n == 0) return;
-    memcpy(to, s.p, s.n);
-    buf->n += s.n;
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    char *to = buf_reserve(buf, 1);
-    if (!to) return;
-    *to = c;
-    buf->n++;
 }
 
 void buf_add_u64(struct buf *buf, uint64_t value)

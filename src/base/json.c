@@ -335,31 +335,45 @@ struct json *json_add_array(struct arena *arena, struct json *parent, const char
 
 /* ---- writing ---- */
 
-static bool needs_escape(unsigned char c)
-{
-    return c < 0x20 || c == '"' || c == '\\';
-}
-
-/* Non-zero if one of the eight bytes needs an escape. "Bit twiddling hacks", S. E. Anderson: a zero byte, a byte below n. */
-static uint64_t any_needs_escape(uint64_t bytes)
+/* A bit in each of the eight bytes that needs an escape: below 0x20, a quote or a backslash. Bits above the lowest one
+ * set may be wrong (a borrow runs upwards); bytes are little-endian, so the lowest is the first. */
+static inline uint64_t escapes_in(uint64_t bytes)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     uint64_t quote = bytes ^ ones * '"', backslash = bytes ^ ones * '\\';
-    return ((bytes - ones * 0x20) & ~bytes & highs) | ((quote - ones) & ~quote & highs) |
-           ((backslash - ones) & ~backslash & highs);
+    return (((bytes - ones * 0x20) & ~bytes) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & highs;
+}
+
+/* Less than eight bytes as one word, filled up with spaces. Two loads that overlap spare a loop over most keys. */
+static inline uint64_t word_of(const char *p, size_t n)
+{
+    uint64_t word = 0;
+    if (n >= 4) {
+        uint32_t first, last;
+        memcpy(&first, p, sizeof first);
+        memcpy(&last, p + n - 4, sizeof last);
+        word = first | (uint64_t)last << 8 * (n - 4);
+    } else {
+        for (size_t i = 0; i < n; i++) word |= (uint64_t)(uint8_t)p[i] << 8 * i;
+    }
+    return word | 0x2020202020202020u << 8 * n;
 }
 
 /* Bytes from `from` on that stand for themselves. */
-static size_t plain_run(struct str s, size_t from)
+static inline size_t plain_run(struct str s, size_t from)
 {
     size_t at = from;
-    for (uint64_t bytes; s.n - at >= sizeof bytes; at += sizeof bytes) {
-        memcpy(&bytes, s.p + at, sizeof bytes);
-        if (any_needs_escape(bytes)) break;
+    for (; s.n - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, s.p + at, sizeof word);
+        uint64_t escapes = escapes_in(word);
+        if (escapes) return at + (size_t)__builtin_ctzll(escapes) / 8 - from;
     }
-    while (at < s.n && !needs_escape((unsigned char)s.p[at])) at++;
-    return at - from;
+    uint64_t escapes = s.n > at ? escapes_in(word_of(s.p + at, s.n - at)) : 0;
+    return (escapes ? at + (size_t)__builtin_ctzll(escapes) / 8 : s.n) - from;
 }
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "plain_run reads little-endian words");
 
 static void write_escape(struct buf *buf, unsigned char c)
 {

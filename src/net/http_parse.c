@@ -271,6 +271,8 @@ static int read_head(struct http_parser *parser)
     const char *base = parser->block->bytes;
     if (parser->head_end - parser->start > parser->pool->limits->header_bytes_max)
         return 431;
+    if (parser->llhttp.http_major != 1)
+        return 505;
     if (!head_framed(exchange, base + parser->start, base + parser->head_end, parser->header_count))
         return 400;
     request->header_count = parser->header_count;

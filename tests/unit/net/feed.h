@@ -1,0 +1,118 @@
+/* feed.h -- runs bytes through the request parser without sockets and writes down what comes out.
+ * Shared by http_parse_test.c and tests/fuzz/http_fuzz.c. */
+#ifndef TESTS_NET_FEED_H
+#define TESTS_NET_FEED_H
+#include "base/buf.h"
+#include "base/panic.h"
+#include "net/http_parse.h"
+
+struct feed {
+    struct http_limits limits;
+    atomic_size_t bodies;
+    struct http_pool pool;
+    size_t body_max;
+    size_t requests; /* handed over */
+    size_t heads;
+    int refused; /* status, 0: none */
+    void (*check)(const struct http_exchange *exchange, void *arg); /* or NULL */
+    void *arg;
+};
+
+static void feed_init(struct feed *feed)
+{
+    *feed = (struct feed){.limits = http__limits_default, .body_max = 1 << 20};
+    http__pool_init(&feed->pool, &feed->limits, &feed->bodies);
+}
+
+static void feed_clear(struct feed *feed)
+{
+    http__pool_clear(&feed->pool);
+    ENSURE(atomic_load(&feed->bodies) == 0);
+}
+
+static void feed_write(struct buf *out, const struct http_request *request)
+{
+    buf_printf(out, STR_FMT " " STR_FMT " path=" STR_FMT " query=" STR_FMT " host=" STR_FMT " 1.%d\n", STR_ARG(request->method),
+               STR_ARG(request->target), STR_ARG(request->path), STR_ARG(request->query), STR_ARG(request->host),
+               request->http_1_0 ? 0 : 1);
+    for (size_t i = 0; i < request->header_count; i++)
+        buf_printf(out, " " STR_FMT "=[" STR_FMT "]\n", STR_ARG(request->headers[i].name), STR_ARG(request->headers[i].value));
+    buf_lit(out, " body=[");
+    buf_add(out, request->body);
+    buf_lit(out, "]\n");
+}
+
+static void feed_release(struct http_exchange **kept, size_t *count, struct buf *out)
+{
+    for (size_t i = 0; i < *count; i++) {
+        feed_write(out, &kept[i]->request);
+        http__exchange_release(kept[i]);
+    }
+    *count = 0;
+}
+
+/* Feeds `input` in pieces; next_piece says how large the next one may be (0: as large as there is room). Requests are
+ * kept until the end, so that spans which dangle are seen. The transcript goes to `out`. */
+static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(void *arg), void *arg, struct buf *out)
+{
+    struct http_exchange *kept[64];
+    size_t kept_count = 0;
+    struct http_parser parser;
+    http__parser_init(&parser, &feed->pool);
+    feed->requests = feed->heads = 0;
+    feed->refused = 0;
+    while (input.n && !feed->refused) {
+        size_t room, piece = next_piece(arg);
+        char *space = http__parser_space(&parser, &room);
+        size_t n = piece && piece < room ? piece : room;
+        n = n < input.n ? n : input.n;
+        memcpy(space, input.p, n);
+        input = str_slice(input, n, input.n);
+        http__parser_filled(&parser, n);
+        for (bool more = true; more;) {
+            struct http_exchange *exchange = NULL;
+            switch (http__parser_next(&parser, &exchange)) {
+            case PARSED_MORE:
+                more = false;
+                break;
+            case PARSED_HEAD:
+                feed->heads++;
+                parser.body_max = feed->body_max;
+                break;
+            case PARSED_REFUSED:
+                feed->refused = parser.status;
+                more = false;
+                kept[kept_count++] = exchange;
+                break;
+            case PARSED_MESSAGE:
+                feed->requests++;
+                if (feed->check)
+                    feed->check(exchange, feed->arg);
+                kept[kept_count++] = exchange;
+                break;
+            }
+            if (kept_count == COUNT_OF(kept) && !feed->refused)
+                feed_release(kept, &kept_count, out);
+        }
+        http__parser_rest(&parser);
+    }
+    if (feed->refused)
+        http__exchange_release(kept[--kept_count]);
+    feed_release(kept, &kept_count, out);
+    if (feed->refused)
+        buf_printf(out, "refused %d\n", feed->refused);
+    http__parser_clear(&parser);
+}
+
+static inline size_t feed_all(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static inline size_t feed_bytewise(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+#endif

@@ -1,0 +1,211 @@
+/* answer.c -- answers: gateway responses (errors of API Gateway itself), and what a proxied function answered.
+ * Sources: "Gateway response types", "Output format of a Lambda function for proxy integration", "Amazon API Gateway
+ * important notes" (which headers are remapped). A function's answer is outside data: a header that would break the
+ * message makes the whole answer malformed. */
+#include "gateway/exchange.h"
+
+static const struct { int status; const char *type, *message; } errors[] = {
+    [GATEWAY_MISSING_TOKEN] = {403, "MissingAuthenticationTokenException", "Missing Authentication Token"},
+    [GATEWAY_FORBIDDEN] = {403, "ForbiddenException", "Forbidden"},
+    [GATEWAY_BAD_REQUEST] = {400, "BadRequestException", "Bad Request"},
+    [GATEWAY_UNSUPPORTED_MEDIA_TYPE] = {415, "BadRequestException", "Unsupported Media Type"},
+    [GATEWAY_TOO_LARGE] = {413, "RequestTooLongException", "Request Too Long"},
+    [GATEWAY_INTERNAL] = {500, "InternalServerErrorException", "Internal server error"},
+    [GATEWAY_BAD_GATEWAY] = {502, "InternalServerErrorException", "Internal server error"},
+    [GATEWAY_TIMEOUT] = {504, "InternalServerErrorException", "Endpoint request timed out"},
+    [GATEWAY_UNAVAILABLE] = {503, "ServiceUnavailableException", "Service Unavailable"},
+};
+
+static void respond(struct gateway_exchange *x, int status, struct http_header *headers, size_t count, struct str body)
+{
+    struct http_response response = {.status = status, .headers = headers, .header_count = count, .body = body};
+    gateway__stage_unref(x->stage);
+    x->stage = NULL;
+    http_respond(x->request, &response);
+}
+
+static struct str message_body(struct arena *arena, struct str message)
+{
+    struct buf body;
+    buf_init(&body, arena, 6 * message.n + 64);
+    buf_lit(&body, "{\"message\":");
+    json_write_str(&body, message);
+    buf_lit(&body, "}");
+    return buf_str(&body);
+}
+
+void gateway__answer_message(struct gateway_exchange *x, enum gateway_error error, struct str message)
+{
+    struct http_header *headers = arena_array(x->arena, struct http_header, 4);
+    headers[0] = (struct http_header){STR("Content-Type"), STR("application/json")};
+    headers[1] = (struct http_header){STR("x-amzn-RequestId"), x->ids.request_id};
+    headers[2] = (struct http_header){STR("x-amzn-ErrorType"), str_of(errors[error].type)};
+    headers[3] = (struct http_header){STR("x-amz-apigw-id"), x->ids.extended_id};
+    respond(x, errors[error].status, headers, 4, message_body(x->arena, message));
+}
+
+void gateway__answer_error(struct gateway_exchange *x, enum gateway_error error)
+{
+    gateway__answer_message(x, error, str_of(errors[error].message));
+}
+
+void gateway__answer(struct gateway_exchange *x, int status, const struct http_header *headers, size_t count, struct str body)
+{
+    struct http_header *all = arena_array(x->arena, struct http_header, count + 4);
+    size_t n = 0;
+    bool typed = false;
+    for (size_t i = 0; i < count; i++)
+        typed |= str_eq_nocase(headers[i].name, STR("Content-Type"));
+    if (!typed)
+        all[n++] = (struct http_header){STR("Content-Type"), STR("application/json")};
+    all[n++] = (struct http_header){STR("x-amzn-RequestId"), x->ids.request_id};
+    all[n++] = (struct http_header){STR("x-amz-apigw-id"), x->ids.extended_id};
+    all[n++] = (struct http_header){STR("X-Amzn-Trace-Id"), x->ids.trace};
+    for (size_t i = 0; i < count; i++)
+        all[n++] = headers[i];
+    respond(x, status, all, n, body);
+}
+
+void gateway_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret)
+{
+    struct gateway_ids ids;
+    gateway__make_ids(request, arena, &ids);
+    bool too_large = status == 413;
+    const char *type = too_large ? errors[GATEWAY_TOO_LARGE].type : status >= 500 ? errors[GATEWAY_UNAVAILABLE].type : errors[GATEWAY_BAD_REQUEST].type;
+    const char *message = too_large ? errors[GATEWAY_TOO_LARGE].message : http_status_text(status);
+    struct http_header *headers = arena_array(arena, struct http_header, 4);
+    headers[0] = (struct http_header){STR("Content-Type"), STR("application/json")};
+    headers[1] = (struct http_header){STR("x-amzn-RequestId"), ids.request_id};
+    headers[2] = (struct http_header){STR("x-amzn-ErrorType"), str_of(type)};
+    headers[3] = (struct http_header){STR("x-amz-apigw-id"), ids.extended_id};
+    *ret = (struct http_response){.status = status, .headers = headers, .header_count = 4, .body = message_body(arena, str_of(message))};
+}
+
+/* ---- a proxied function's answer ---- */
+
+#define REMAPPED "x-amzn-Remapped-"
+
+static bool is_in(struct str name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_eq_nocase(name, str_of(list[i])))
+            return true;
+    return false;
+}
+
+static bool valid_name(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        if (c <= ' ' || c >= 127 || strchr("()<>@,;:\\\"/[]?={}", c))
+            return false;
+    }
+    return name.n > 0;
+}
+
+static bool valid_value(struct str value)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
+            return false;
+    return true;
+}
+
+static bool header_text(const struct json *value, struct str *ret)
+{
+    if (json_is(value, JSON_STRING))
+        *ret = str_trim(value->text);
+    else if (json_is(value, JSON_TRUE) || json_is(value, JSON_FALSE))
+        *ret = value->type == JSON_TRUE ? STR("true") : STR("false");
+    else
+        return false;
+    return valid_value(*ret);
+}
+
+static bool add_header(struct gateway_proxy_answer *answer, struct arena *arena, struct str name, const struct json *value)
+{
+    static const char *const dropped[] = {"Transfer-Encoding", "TE"};
+    static const char *const remapped[] = {"Authorization", "Connection", "Content-Length", "Content-MD5", "Date", "Expect", "Host",
+                                           "Keep-Alive", "Max-Forwards", "Proxy-Authenticate", "Server", "Trailer", "Upgrade", "User-Agent",
+                                           "WWW-Authenticate", "x-amzn-RequestId", "x-amz-apigw-id", "X-Amzn-Trace-Id"};
+    struct http_header header = {.name = name};
+    if (!valid_name(name) || !header_text(value, &header.value))
+        return false;
+    if (is_in(name, dropped, COUNT_OF(dropped)))
+        return true;
+    if (is_in(name, remapped, COUNT_OF(remapped)))
+        header.name = arena_printf(arena, REMAPPED STR_FMT, STR_ARG(name));
+    answer->headers[answer->header_count++] = header;
+    return true;
+}
+
+static bool is_repeated(const struct json *multi, const struct json *single)
+{
+    for JSON_EACH (entry, multi)
+        if (str_eq_nocase(entry->key, single->key))
+            for JSON_EACH (value, entry)
+                if (json_is(value, JSON_STRING) && json_is(single, JSON_STRING) && str_eq(value->text, single->text))
+                    return true;
+    return false;
+}
+
+/* Both lists merged; a pair that stands in both counts once. */
+static bool add_headers(struct gateway_proxy_answer *answer, struct arena *arena, const struct json *single, const struct json *multi)
+{
+    size_t max = single ? single->count : 0;
+    for JSON_EACH (entry, multi) {
+        if (!json_is(entry, JSON_ARRAY))
+            return false;
+        max += entry->count;
+    }
+    answer->headers = arena_array(arena, struct http_header, max + 1);
+    for JSON_EACH (entry, single)
+        if (!is_repeated(multi, entry) && !add_header(answer, arena, entry->key, entry))
+            return false;
+    for JSON_EACH (entry, multi)
+        for JSON_EACH (value, entry)
+            if (!add_header(answer, arena, entry->key, value))
+                return false;
+    return true;
+}
+
+static bool status_of(const struct json *value, int *ret)
+{
+    int64_t status = 200;
+    bool is_null = !value || value->type == JSON_NULL;
+    if (!is_null && !(json_is(value, JSON_STRING) ? str_to_i64(value->text, &status) : json_is_integer(value, &status)))
+        return false;
+    *ret = (int)status;
+    return status >= 200 && status <= 599;      /* 1xx is no final answer */
+}
+
+static bool is_null_or(const struct json *value, enum json_type type)
+{
+    return !value || value->type == JSON_NULL || value->type == type;
+}
+
+bool gateway__proxy_answer(struct str payload, struct arena *arena, struct gateway_proxy_answer *ret)
+{
+    static const char *const members[] = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"};
+    struct gateway_proxy_answer answer = {0};
+    struct json *root;
+    if (json_parse(payload, arena, &root) != ERR_OK || root->type != JSON_OBJECT)
+        return false;
+    for JSON_EACH (member, root) {
+        bool known = false;
+        for (size_t i = 0; i < COUNT_OF(members); i++)
+            known |= str_eq(member->key, str_of(members[i]));
+        if (!known)
+            return false;
+    }
+    const struct json *single = json_at(root, "headers"), *multi = json_at(root, "multiValueHeaders"), *body = json_at(root, "body"),
+                      *base64 = json_at(root, "isBase64Encoded");
+    if (!is_null_or(single, JSON_OBJECT) || !is_null_or(multi, JSON_OBJECT) || !is_null_or(body, JSON_STRING) ||
+        !(is_null_or(base64, JSON_TRUE) || base64->type == JSON_FALSE) || !status_of(json_at(root, "statusCode"), &answer.status) ||
+        !add_headers(&answer, arena, single, multi))
+        return false;
+    if (json_is(body, JSON_STRING))
+        answer.body = body->text;
+    *ret = answer;
+    return true;
+}

@@ -1,0 +1,104 @@
+/* handle.c -- the data plane's entry: finds the stage, the route, and hands over to the integration.
+ * Each loop keeps the stages that it has served, compiled; a commit to API Gateway's documents changes the store's
+ * generation and drops them all. A stage in use by a running exchange lives on until that is answered. No locks: a cache
+ * belongs to its loop. */
+#include "base/map.h"
+#include "base/panic.h"
+#include "gateway/exchange.h"
+#include <stdlib.h>
+
+#define STAGES_MAX 1024             /* compiled stages a loop */
+#define STAGE_KEY_MAX 256
+
+struct cache {
+    uint64_t generation;
+    struct map *stages;             /* "api/stage" → struct gateway_stage, one reference */
+};
+
+struct gateway {
+    struct store *store;
+    struct lambda *lambda;
+    size_t cache_count;
+    struct cache caches[];
+};
+
+static void drop_stage(void *stage)
+{
+    gateway__stage_unref(stage);
+}
+
+enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct gateway **ret)
+{
+    size_t count = loops_count(loops);
+    struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(struct cache));
+    gateway->store = store;
+    gateway->lambda = lambda;
+    gateway->cache_count = count;
+    for (size_t i = 0; i < count; i++)
+        gateway->caches[i].stages = map_new(STAGES_MAX, drop_stage);
+    *ret = gateway;
+    return ERR_OK;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (!gateway)
+        return;
+    for (size_t i = 0; i < gateway->cache_count; i++)
+        map_free(gateway->caches[i].stages);
+    free(gateway);
+}
+
+/* With a reference for the caller. */
+static enum err find_stage(struct gateway *gateway, const struct loop *loop, struct str api_id, struct str name, struct gateway_stage **ret)
+{
+    struct cache *cache = &gateway->caches[loop_index(loop)];
+    uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
+    char text[STAGE_KEY_MAX];
+    if (api_id.n + name.n + 1 > sizeof(text) || api_id.n == 0 || name.n == 0)
+        return ERR_NOT_FOUND;
+    memcpy(text, api_id.p, api_id.n);
+    text[api_id.n] = '/';
+    memcpy(text + api_id.n + 1, name.p, name.n);
+    struct str key = {text, api_id.n + 1 + name.n};
+
+    if (cache->generation != generation) {
+        map_reset(cache->stages);
+        cache->generation = generation;
+    }
+    struct gateway_stage *stage = map_get(cache->stages, key);
+    if (!stage) {
+        enum err err = gateway__stage_load(store_reader(gateway->store), api_id, name, &stage);
+        if (err != ERR_OK)
+            return err;
+        map_put(cache->stages, key, stage);
+    }
+    stage->refs++;
+    *ret = stage;
+    return ERR_OK;
+}
+
+void gateway_handle(struct gateway *gateway, struct http_request *request, struct str api_id, struct str stage, struct str path, struct str domain)
+{
+    struct gateway_exchange *x = arena_new_of(request->arena, struct gateway_exchange);
+    *x = (struct gateway_exchange){.gateway = gateway, .request = request, .arena = request->arena, .stage_name = stage, .path = path, .domain = domain};
+    gateway__make_ids(request, x->arena, &x->ids);
+
+    enum err err = find_stage(gateway, request->loop, api_id, stage, &x->stage);
+    if (err != ERR_OK || x->stage->disabled) {
+        gateway__answer_error(x, err == ERR_OK || err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
+        return;
+    }
+    struct route_match match;
+    if (!route_find(x->stage->routes, path, request->method, x->arena, &match)) {
+        gateway__answer_error(x, GATEWAY_MISSING_TOKEN);
+        return;
+    }
+    x->method = match.target;
+    x->params = match.params;
+    x->param_count = match.param_count;
+    if (x->method->type == GATEWAY_MOCK)
+        gateway__answer_mock(x);
+    else
+        gateway__invoke(x, gateway->lambda);
+}

@@ -1,0 +1,338 @@
+/* auth_test.c -- keys, session tokens, caches and decisions through auth.h, with a source made of variables and a store in
+ * a temporary directory. */
+#include "auth/auth.h"
+#include "auth/auth_internal.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/hash.h"
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define ALLOW_GET "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":\"*\"}}"
+#define TABLE STR("arn:aws:dynamodb:us-east-1:000000000000:table/t")
+
+struct fixture {
+    char dir[64];
+    struct store *store;
+    struct auth *auth;
+    struct arena *arena;
+    struct str policy, tag;
+    bool active;
+    uint64_t generation;
+    int key_reads, policy_reads;
+};
+
+static enum err find_key(void *arg, struct str id, struct arena *arena, struct auth_key *ret)
+{
+    struct fixture *f = arg;
+
+    f->key_reads++;
+    if (!str_eq(id, STR("AKIAUSER")))
+        return ERR_NOT_FOUND;
+    *ret = (struct auth_key){.secret = arena_dup(arena, STR("secret")), .active = f->active};
+    ret->principal = (struct principal){.type = PRINCIPAL_USER,
+                                        .account = STR("000000000000"),
+                                        .arn = arena_dup(arena, STR("arn:aws:iam::000000000000:user/alice")),
+                                        .id = STR("AIDAALICE"),
+                                        .name = STR("alice")};
+    return ERR_OK;
+}
+
+static enum err identity_policies(void *arg, const struct principal *principal, struct arena *arena, struct str **ret, size_t *ret_count)
+{
+    struct fixture *f = arg;
+
+    (void)principal;
+    f->policy_reads++;
+    *ret = arena_array(arena, struct str, 1);
+    (*ret)[0] = f->policy;
+    *ret_count = f->policy.n ? 1 : 0;
+    return ERR_OK;
+}
+
+static enum err boundary(void *arg, const struct principal *principal, struct arena *arena, struct str *ret)
+{
+    (void)arg, (void)principal, (void)arena;
+    *ret = STR_NONE;
+    return ERR_OK;
+}
+
+static bool tag(void *arg, const struct principal *principal, struct str key, struct arena *arena, struct str *ret)
+{
+    struct fixture *f = arg;
+
+    (void)principal, (void)arena;
+    *ret = f->tag;
+    return f->tag.n && str_eq(key, STR("team"));
+}
+
+static uint64_t generation(void *arg)
+{
+    return ((struct fixture *)arg)->generation;
+}
+
+static void open_auth(struct fixture *f)
+{
+    const struct store_options options = {.dir = f->dir};
+    const struct auth_source source = {f, find_key, identity_policies, boundary, tag, generation};
+    struct str message;
+
+    assert_int_equal(store_open(&options, f->arena, &f->store, &message), ERR_OK);
+    assert_int_equal(auth_new(f->store, &source, 1, &f->auth), ERR_OK);
+}
+
+static void close_auth(struct fixture *f)
+{
+    auth_free(f->auth);
+    store_close(f->store);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    strcpy(f->dir, "/tmp/cloudless-auth-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->arena = arena_new();
+    f->policy = STR(ALLOW_GET);
+    f->active = true;
+    f->generation = 1;
+    open_auth(f);
+    *state = f;
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+    (void)status, (void)type, (void)at;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    close_auth(f);
+    arena_free(f->arena);
+    nftw(f->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(f);
+    return 0;
+}
+
+/* A signed empty request, by a signer of the test's own. */
+static struct http_request sign_request(struct arena *arena, struct str id, struct str secret, struct str token, int64_t now_ms)
+{
+    struct http_request request = {.arena = arena, .method = STR("GET"), .path = STR("/"), .target = STR("/"), .peer_ip = STR("127.0.0.1")};
+    struct str date = clock_sigv4(arena, now_ms), day = str_slice(date, 0, 8);
+    const char *names = token.n ? "host;x-amz-date;x-amz-security-token" : "host;x-amz-date";
+    struct str extra = token.n ? arena_printf(arena, "x-amz-security-token:" STR_FMT "\n", STR_ARG(token)) : STR("");
+    struct str canonical = arena_printf(arena, "GET\n/\n\nhost:localhost\nx-amz-date:" STR_FMT "\n" STR_FMT "\n%s\n" STR_FMT, STR_ARG(date),
+                                        STR_ARG(extra), names, STR_ARG(sha256_hex(arena, STR(""))));
+    struct str scope = arena_printf(arena, STR_FMT "/eu-west-1/dynamodb/aws4_request", STR_ARG(day));
+    struct str text = arena_printf(arena, "AWS4-HMAC-SHA256\n" STR_FMT "\n" STR_FMT "\n" STR_FMT, STR_ARG(date), STR_ARG(scope),
+                                   STR_ARG(sha256_hex(arena, canonical)));
+    struct str steps[] = {day, STR("eu-west-1"), STR("dynamodb"), STR("aws4_request"), text};
+    struct str by = arena_printf(arena, "AWS4" STR_FMT, STR_ARG(secret));
+    uint8_t mac[SHA256_BYTES];
+    struct buf hex;
+
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        hmac_sha256(by, steps[i], mac);
+        by = (struct str){(const char *)mac, sizeof mac};
+    }
+    buf_init(&hex, arena, 64);
+    hex_write(&hex, by);
+    request.headers = arena_array(arena, struct http_header, 4);
+    request.headers[request.header_count++] = (struct http_header){STR("Host"), STR("localhost")};
+    request.headers[request.header_count++] = (struct http_header){STR("X-Amz-Date"), date};
+    if (token.n)
+        request.headers[request.header_count++] = (struct http_header){STR("X-Amz-Security-Token"), token};
+    request.headers[request.header_count++] = (struct http_header){
+        STR("Authorization"), arena_printf(arena, "AWS4-HMAC-SHA256 Credential=" STR_FMT "/" STR_FMT ", SignedHeaders=%s, Signature=" STR_FMT,
+                                           STR_ARG(id), STR_ARG(scope), names, STR_ARG(buf_str(&hex)))};
+    return request;
+}
+
+static enum auth_failure authenticate(struct fixture *f, struct str id, struct str secret, struct str token, struct principal **ret)
+{
+    struct http_request request = sign_request(f->arena, id, secret, token, clock_epoch_ms());
+    struct str region, message;
+    struct sigv4 sig;
+
+    assert_int_equal(sigv4_parse(&request, f->arena, &sig), SIGV4_OK);
+    enum auth_failure failure = auth_authenticate(f->auth, &request, &sig, "dynamodb", f->arena, ret, &region, &message);
+    if (failure == AUTH_OK)
+        assert_true(str_eq(region, STR("eu-west-1")));
+    return failure;
+}
+
+static void test_long_term_key(void **state)
+{
+    struct fixture *f = *state;
+    struct principal *principal = NULL;
+
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &principal), AUTH_OK);
+    assert_true(str_eq(principal->name, STR("alice")));
+    assert_true(str_eq(principal->access_key_id, STR("AKIAUSER")));
+    assert_true(str_eq(principal->source_ip, STR("127.0.0.1")));
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("other"), STR_NONE, &principal), AUTH_SIGNATURE_MISMATCH);
+    assert_int_equal(authenticate(f, STR("AKIANOBODY"), STR("secret"), STR_NONE, &principal), AUTH_UNKNOWN_KEY);
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR("token"), &principal), AUTH_BAD_SESSION_TOKEN);
+    assert_int_equal(f->key_reads, 2);
+    f->active = false;
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &principal), AUTH_OK);
+    f->generation++;
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &principal), AUTH_UNKNOWN_KEY);
+}
+
+static void test_scope(void **state)
+{
+    struct fixture *f = *state;
+    struct http_request request = sign_request(f->arena, STR("AKIAUSER"), STR("secret"), STR_NONE, clock_epoch_ms());
+    struct principal *principal;
+    struct str region, message;
+    struct sigv4 sig;
+
+    assert_int_equal(sigv4_parse(&request, f->arena, &sig), SIGV4_OK);
+    assert_int_equal(auth_authenticate(f->auth, &request, &sig, "lambda", f->arena, &principal, &region, &message), AUTH_BAD_SCOPE);
+    assert_true(str_eq(message, STR("Credential should be scoped to correct service: 'lambda'. ")));
+}
+
+static const struct principal worker = {.type = PRINCIPAL_ROLE_SESSION,
+                                        .account = {"000000000000", 12},
+                                        .arn = {"arn:aws:sts::000000000000:assumed-role/Worker/s1", 48},
+                                        .id = {"AROAWORKER:s1", 13},
+                                        .name = {"Worker", 6},
+                                        .role_arn = {"arn:aws:iam::000000000000:role/Worker", 37},
+                                        .issued_ms = 1234567};
+
+static void test_sessions(void **state)
+{
+    struct fixture *f = *state;
+    struct principal *p = NULL;
+    struct auth_session session, expired;
+    int64_t now = clock_epoch_ms();
+
+    auth_session_issue(f->auth, &worker, now + 60000, f->arena, &session);
+    assert_true(str_starts(session.access_key_id, STR("ASIA")) && session.access_key_id.n == 20);
+    assert_int_equal(session.secret.n, 40);
+    assert_int_equal(authenticate(f, session.access_key_id, session.secret, session.token, &p), AUTH_OK);
+    assert_true(str_eq(p->arn, worker.arn) && str_eq(p->role_arn, worker.role_arn) && str_eq(p->id, worker.id));
+    assert_true(str_eq(p->access_key_id, session.access_key_id));
+    assert_int_equal(p->issued_ms, 1234567);
+    assert_int_equal(authenticate(f, session.access_key_id, STR("wrong"), session.token, &p), AUTH_SIGNATURE_MISMATCH);
+    assert_int_equal(authenticate(f, session.access_key_id, session.secret, STR_NONE, &p), AUTH_UNKNOWN_KEY);
+    assert_int_equal(authenticate(f, STR("ASIAOTHER"), session.secret, session.token, &p), AUTH_BAD_SESSION_TOKEN);
+    for (size_t i = 0; i < session.token.n; i += 7) {
+        struct str changed = arena_dup(f->arena, session.token);
+        ((char *)changed.p)[i] = changed.p[i] == 'A' ? 'B' : 'A';
+        if (!str_eq(changed, session.token))
+            assert_int_equal(authenticate(f, session.access_key_id, session.secret, changed, &p), AUTH_BAD_SESSION_TOKEN);
+    }
+    assert_int_equal(authenticate(f, session.access_key_id, session.secret, STR("AAAA"), &p), AUTH_BAD_SESSION_TOKEN);
+    auth_session_issue(f->auth, &worker, now - 1, f->arena, &expired);
+    assert_int_equal(authenticate(f, expired.access_key_id, expired.secret, expired.token, &p), AUTH_EXPIRED_TOKEN);
+    close_auth(f);      /* tokens outlive a restart */
+    open_auth(f);
+    assert_int_equal(authenticate(f, session.access_key_id, session.secret, session.token, &p), AUTH_OK);
+}
+
+static enum err authorize(struct fixture *f, const struct principal *principal, const char *action, struct str resource_policy,
+                          struct str *message)
+{
+    const struct policy_request request = {.action = str_of(action), .resource = TABLE, .principal = principal};
+
+    return auth_authorize(f->auth, &request, resource_policy, f->arena, message);
+}
+
+static void test_authorize(void **state)
+{
+    struct fixture *f = *state;
+    struct principal *alice = NULL, other;
+    struct str message = STR_NONE;
+
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &alice), AUTH_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(authorize(f, alice, "dynamodb:GetItem", STR_NONE, &message), ERR_OK);
+        assert_int_equal(authorize(f, alice, "dynamodb:PutItem", STR_NONE, &message), ERR_DENIED);
+        assert_true(str_eq(message, STR("User: arn:aws:iam::000000000000:user/alice is not authorized to perform: dynamodb:PutItem on resource: "
+                                        "arn:aws:dynamodb:us-east-1:000000000000:table/t because no identity-based policy allows the "
+                                        "dynamodb:PutItem action")));
+    }
+    assert_int_equal(f->policy_reads, 1);
+    f->policy = STR_NONE;
+    f->generation++;
+    assert_int_equal(authorize(f, alice, "dynamodb:GetItem", STR_NONE, &message), ERR_DENIED);
+    assert_int_equal(f->policy_reads, 2);
+    struct str deny = STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}}");
+    other = (struct principal){.type = PRINCIPAL_ROOT, .account = STR("000000000000"), .arn = STR("arn:aws:iam::000000000000:root"),
+                               .access_key_id = STR("AKIAROOT")};
+    assert_int_equal(authorize(f, &other, "dynamodb:DeleteTable", STR_NONE, &message), ERR_OK);
+    assert_int_equal(authorize(f, &other, "dynamodb:DeleteTable", deny, &message), ERR_DENIED);
+    assert_int_equal(f->policy_reads, 2);
+    f->policy = STR("{damaged");
+    f->generation++;
+    assert_int_equal(authorize(f, alice, "dynamodb:GetItem", STR_NONE, &message), ERR_CORRUPT);
+}
+
+static void test_global_keys(void **state)
+{
+    static const struct {
+        const char *condition;
+        enum err expected;
+    } cases[] = {
+        {"\"StringEquals\":{\"aws:username\":\"alice\",\"aws:PrincipalAccount\":\"000000000000\",\"aws:PrincipalType\":\"User\"}", ERR_OK},
+        {"\"StringEquals\":{\"aws:userid\":\"AIDAALICE\",\"aws:RequestedRegion\":\"eu-west-1\",\"aws:ResourceAccount\":\"000000000000\"}", ERR_OK},
+        {"\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:iam::000000000000:user/*\"}", ERR_OK},
+        {"\"IpAddress\":{\"aws:SourceIp\":\"127.0.0.0/8\"}", ERR_OK},
+        {"\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/8\"}", ERR_DENIED},
+        {"\"Bool\":{\"aws:SecureTransport\":\"true\"}", ERR_DENIED},
+        {"\"DateGreaterThan\":{\"aws:CurrentTime\":\"2024-01-01T00:00:00Z\"}", ERR_OK},
+        {"\"NumericGreaterThan\":{\"aws:EpochTime\":\"1700000000\"}", ERR_OK},
+        {"\"Null\":{\"aws:TokenIssueTime\":\"true\"}", ERR_OK},
+        {"\"StringEquals\":{\"aws:PrincipalTag/team\":\"blue\"}", ERR_OK},
+        {"\"StringEquals\":{\"aws:PrincipalTag/other\":\"blue\"}", ERR_DENIED},
+    };
+    struct fixture *f = *state;
+    struct principal *alice = NULL;
+    struct str message;
+
+    f->tag = STR("blue");
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &alice), AUTH_OK);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        f->policy = arena_printf(f->arena, "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\","
+                                           "\"Condition\":{%s}}}", cases[i].condition);
+        f->generation++;
+        if (authorize(f, alice, "dynamodb:GetItem", STR_NONE, &message) != cases[i].expected)
+            fail_msg("%s", cases[i].condition);
+    }
+}
+
+static void test_trust(void **state)
+{
+    struct fixture *f = *state;
+    const struct principal lambda = {.type = PRINCIPAL_SERVICE, .arn = STR("lambda.amazonaws.com")};
+    struct str trust = STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"lambda.amazonaws.com\"},"
+                           "\"Action\":\"sts:AssumeRole\"}}"), message;
+    const struct policy_request request = {.action = STR("sts:AssumeRole"), .resource = worker.role_arn, .principal = &lambda};
+    struct principal root = {.type = PRINCIPAL_ROOT, .account = STR("000000000000"), .arn = STR("arn:aws:iam::000000000000:root")};
+    struct policy_request by_root = request;
+
+    by_root.principal = &root;
+    assert_int_equal(auth_authorize(f->auth, &request, trust, f->arena, &message), ERR_OK);
+    assert_int_equal(auth_authorize(f->auth, &by_root, trust, f->arena, &message), ERR_DENIED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_long_term_key, setup, teardown), cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),      cmocka_unit_test_setup_teardown(test_authorize, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_global_keys, setup, teardown),   cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

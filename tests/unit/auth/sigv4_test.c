@@ -1,0 +1,230 @@
+/* sigv4_test.c -- botocore's signatures (tests/corpus/sigv4/vectors.json), examples that AWS publishes, and refusals. */
+#include "auth/sigv4.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define SECRET STR("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+#define HASH "4b6b7a1d64f1b8c483707a58c8f49563057f8417c7327920a0232567d747b60a"
+
+static struct str read_file(const char *path, struct arena *arena)
+{
+    FILE *file = fopen(path, "rb");
+    struct buf text;
+    char piece[4096];
+    size_t n;
+
+    assert_non_null(file);
+    buf_init(&text, arena, 1 << 20);
+    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
+        buf_add(&text, (struct str){piece, n});
+    fclose(file);
+    return buf_str(&text);
+}
+
+static struct http_request make_request(struct arena *arena, struct str method, struct str target, struct str body, size_t headers)
+{
+    struct http_request request = {.arena = arena, .method = method, .target = target, .body = body};
+
+    request.query = target;
+    request.path = str_cut(&request.query, '?');
+    request.headers = arena_array(arena, struct http_header, headers + 1);
+    return request;
+}
+
+static void add_header(struct http_request *request, const char *name, const char *value)
+{
+    request->headers[request->header_count++] = (struct http_header){str_of(name), str_trim(str_of(value))};
+}
+
+static enum sigv4_status parse_and_check(struct sigv4_cache *cache, struct http_request *request, struct sigv4 *sig, int64_t now_ms, bool s3)
+{
+    enum sigv4_status status = sigv4_parse(request, request->arena, sig);
+
+    if (status == SIGV4_OK)
+        status = sigv4_check(cache, request, sig, SECRET, now_ms, !s3, request->arena);
+    return status;
+}
+
+static void test_botocore(void **state)
+{
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    struct json *file = NULL;
+    int64_t now;
+    size_t count = 0;
+
+    (void)state;
+    assert_int_equal(json_parse(read_file("tests/corpus/sigv4/vectors.json", arena), arena, &file), ERR_OK);
+    assert_true(clock_parse(json_str(file, "time"), &now));
+    for JSON_EACH (v, json_at(file, "vectors")) {
+        struct http_request request =
+            make_request(arena, json_str(v, "method"), json_str(v, "target"), json_str(v, "body"), json_at(v, "headers")->count);
+        struct sigv4 sig;
+        for JSON_EACH (header, json_at(v, "headers"))
+            request.headers[request.header_count++] =
+                (struct http_header){header->first->text, str_trim(header->first->next->text)};
+        enum sigv4_status status = parse_and_check(cache, &request, &sig, now, json_bool(v, "s3", false));
+        if (status != SIGV4_OK)
+            print_error("%.*s: %.*s\n", STR_ARG(json_str(v, "name")), STR_ARG(sig.message));
+        assert_int_equal(status, SIGV4_OK);
+        assert_true(str_eq(sig.service, json_str(v, "service")));
+        request.body = STR("tampered");
+        assert_int_equal(parse_and_check(cache, &request, &sig, now, json_bool(v, "s3", false)), SIGV4_MISMATCH);
+        count++;
+    }
+    assert_true(count >= 24);
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+/* Test vectors that AWS published with Signature Version 4 (aws-sig-v4-test-suite) and in the IAM user guide's example. */
+static const struct {
+    const char *method, *target, *signed_headers, *service, *signature, *body, *header[3][2];
+} published[] = {
+    {"GET", "/", "host;x-amz-date", "service", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31", "", {{NULL, NULL}}},
+    {"POST", "/", "host;x-amz-date", "service", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b", "", {{NULL, NULL}}},
+    {"GET", "/?Param2=value2&Param1=value1", "host;x-amz-date", "service",
+     "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500", "", {{NULL, NULL}}},
+    {"POST", "/", "content-type;host;x-amz-date", "service", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+     "Param1=value1", {{"Content-Type", "application/x-www-form-urlencoded"}}},
+    {"GET", "/", "host;my-header1;my-header2;x-amz-date", "service", "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+     "", {{"My-Header1", " value1"}, {"My-Header2", " \"a   b   c\""}}},
+    {"GET", "/\xe1\x88\xb4", "host;x-amz-date", "service", "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85", "",
+     {{NULL, NULL}}},
+    {"GET", "/?Action=ListUsers&Version=2010-05-08", "content-type;host;x-amz-date", "iam",
+     "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7", "",
+     {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}},
+};
+
+static void test_published(void **state)
+{
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    int64_t now;
+
+    (void)state;
+    assert_true(clock_parse(STR("20150830T123600Z"), &now));
+    for (size_t i = 0; i < COUNT_OF(published); i++) {
+        struct http_request request =
+            make_request(arena, str_of(published[i].method), str_of(published[i].target), str_of(published[i].body), 8);
+        struct sigv4 sig;
+        bool iam = strcmp(published[i].service, "iam") == 0;
+        struct str authorization =
+            arena_printf(arena, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/%s/aws4_request, SignedHeaders=%s, Signature=%s",
+                         published[i].service, published[i].signed_headers, published[i].signature);
+        add_header(&request, "Host", iam ? "iam.amazonaws.com" : "example.amazonaws.com");
+        add_header(&request, "X-Amz-Date", "20150830T123600Z");
+        for (size_t k = 0; k < 3 && published[i].header[k][0]; k++)
+            add_header(&request, published[i].header[k][0], published[i].header[k][1]);
+        add_header(&request, "Authorization", authorization.p);
+        enum sigv4_status status = parse_and_check(cache, &request, &sig, now, false);
+        if (status != SIGV4_OK)
+            print_error("published[%zu]: %.*s\n", i, STR_ARG(sig.message));
+        assert_int_equal(status, SIGV4_OK);
+    }
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+#define CREDENTIAL "Credential=AKIDEXAMPLE/20260131/us-east-1/dynamodb/aws4_request"
+static const struct {
+    const char *authorization, *date;
+    enum sigv4_status status;
+    const char *message;
+} refusals[] = {
+    {NULL, "20260131T090507Z", SIGV4_MISSING, ""},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date", "20260131T090507Z", SIGV4_INCOMPLETE,
+     "Authorization header requires 'Signature' parameter. (Hashed with SHA-256"},
+    {"AWS4-HMAC-SHA256 x=y", NULL, SIGV4_INCOMPLETE,
+     "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. "
+     "Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or "
+     "a 'Date' header. "},
+    {"Bearer abc", "20260131T090507Z", SIGV4_INCOMPLETE, "Invalid key=value pair (missing equal-sign) in Authorization header"},
+    {"AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=" HASH, "20260131T090507Z", SIGV4_INCOMPLETE,
+     "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'a/b'"},
+    {"AWS4-HMAC-SHA256 Credential=A/20260131/us-east-1/dynamodb/aws3, SignedHeaders=host, Signature=" HASH, "20260131T090507Z",
+     SIGV4_BAD_SCOPE, "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws3'."},
+    {"AWS4-HMAC-SHA256 Credential=A/20260131/US EAST/dynamodb/aws4_request, SignedHeaders=host, Signature=" HASH, "20260131T090507Z",
+     SIGV4_BAD_SCOPE, "Credential should be scoped to a valid region. "},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date, Signature=" HASH, "20260201T090507Z", SIGV4_BAD_SCOPE,
+     "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260131' != '20260201', from "
+     "'20260201T090507Z'."},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date, Signature=" HASH, "yesterday", SIGV4_INCOMPLETE,
+     "Date must be in ISO-8601 'basic format'. Got 'yesterday'."},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=x-amz-date, Signature=" HASH, "20260131T090507Z", SIGV4_INCOMPLETE,
+     "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host, Signature=" HASH, "20260131T090507Z", SIGV4_INCOMPLETE,
+     "'X-Amz-Date' must be a 'SignedHeader' in the AWS Authorization."},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date, Signature=" HASH, "20260131T085006Z", SIGV4_EXPIRED,
+     "Signature expired: 20260131T085006Z is now earlier than 20260131T085007Z (20260131T090507Z - 15 min.)"},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date, Signature=" HASH, "20260131T092008Z", SIGV4_EXPIRED,
+     "Signature not yet current: 20260131T092008Z is still later than 20260131T092007Z (20260131T090507Z + 15 min.)"},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date, Signature=" HASH, "20260131T090507Z", SIGV4_MISMATCH,
+     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing "
+     "method. Consult the service documentation for details."},
+    {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;host;x-amz-date, Signature=" HASH, "20260131T090507Z", SIGV4_MISMATCH, "The"},
+    {"AWS4-ECDSA-P256-SHA256 Credential=A/20260131/dynamodb/aws4_request, SignedHeaders=host, Signature=0", "20260131T090507Z",
+     SIGV4_UNSUPPORTED, "Signature Version 4A"},
+    {"AWS AKIDEXAMPLE:frJIUN8DYpKDtOLCwo==", NULL, SIGV4_UNSUPPORTED, "Only Signature Version 4"},
+};
+
+static void test_refusals(void **state)
+{
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    int64_t now;
+
+    (void)state;
+    assert_true(clock_parse(STR("20260131T090507Z"), &now));
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        struct http_request request = make_request(arena, STR("POST"), STR("/"), STR("{}"), 4);
+        struct sigv4 sig;
+        add_header(&request, "host", "localhost");
+        if (refusals[i].date)
+            add_header(&request, "X-Amz-Date", refusals[i].date);
+        if (refusals[i].authorization)
+            add_header(&request, "authorization", refusals[i].authorization);
+        enum sigv4_status status = parse_and_check(cache, &request, &sig, now, false);
+        if (status != refusals[i].status || !str_starts(sig.message, str_of(refusals[i].message)))
+            print_error("refusals[%zu]: %d %.*s\n", i, status, STR_ARG(sig.message));
+        assert_int_equal(status, refusals[i].status);
+        assert_true(str_starts(sig.message, str_of(refusals[i].message)));
+    }
+    struct http_request request = make_request(arena, STR("GET"), STR("/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0"), STR(""), 1);
+    struct sigv4 sig;
+    assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_UNSUPPORTED);
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+/* The header Date alone is enough when it is signed; it may stand in HTTP's form. */
+static void test_date_header(void **state)
+{
+    struct arena *arena = arena_new();
+    struct http_request request = make_request(arena, STR("GET"), STR("/"), STR(""), 4);
+    struct sigv4 sig;
+
+    (void)state;
+    add_header(&request, "Host", "localhost");
+    add_header(&request, "Date", "Sat, 31 Jan 2026 09:05:07 GMT");
+    add_header(&request, "Authorization", "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=date;host, Signature=" HASH);
+    assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_OK);
+    assert_true(str_eq(sig.amz_date, STR("20260131T090507Z")));
+    arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_botocore),
+        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_date_header),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -58,6 +58,7 @@ struct http_listener_options {
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
     bool trusted_peer_idle;         /* no idle, header or stall limits: the Runtime API of a sandbox waits in GET …/next */
     void (*closed)(void *arg);      /* on `only`, after http_listener_close and all its connections; may be NULL */
+    void *closed_arg;               /* given to closed; NULL: arg */
 };
 struct http_listener *http_listen(struct http_server *server, const struct http_listener_options *options);
 void http_listener_close(struct http_listener *listener);      /* on `only`, or during start/stop: ends its connections too */

@@ -113,7 +113,7 @@ static void listener_unref(struct http_listener *listener)
     if (atomic_fetch_sub_explicit(&listener->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (listener->options.closed)
-        listener->options.closed(listener->options.arg);
+        listener->options.closed(listener->options.closed_arg ? listener->options.closed_arg : listener->options.arg);
     free(listener);
 }
 

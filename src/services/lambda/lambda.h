@@ -32,6 +32,7 @@ struct lambda_options {
     const char *cache_dir;                      /* DIR/cache: unpacked code, rebuilt at need */
     const char *runtimes_dir;                   /* build/runtimes or share/cloudless/runtimes */
     const char *const *runtime_flags;           /* --runtime python3.13=/path, NULL-terminated */
+    size_t concurrency_max;                     /* invocations at the same time, more: 429; 0: 1,000 */
     http_handler *aws_endpoint;                 /* front's handler for requests from inside a sandbox */
     void *aws_endpoint_arg;
 };

@@ -64,7 +64,7 @@ struct logs__writer;
 struct logs__writer *logs__writer_new(struct store *store);
 void logs__writer_free(struct logs__writer *writer);
 bool logs__writer_append(struct logs__writer *writer, struct str account, struct str region, struct str group, struct str stream,
-                         int64_t epoch_ms, struct str message);
+                         int64_t epoch_ms, struct str message, bool may_make_group);
 void logs__writer_flush(struct logs__writer *writer);
 void logs__writer_kick_sweep(struct logs__writer *writer);
 

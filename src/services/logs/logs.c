@@ -113,10 +113,11 @@ void logs_free(struct logs *logs)
     free(logs);
 }
 
-bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms, struct str message)
+bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms, struct str message,
+                 bool may_make_group)
 {
     (void)logs;
-    return logs__writer_append(logs__the_writer, account, region, group, stream, epoch_ms, message);
+    return logs__writer_append(logs__the_writer, account, region, group, stream, epoch_ms, message, may_make_group);
 }
 
 void logs_flush(struct logs *logs)

@@ -22,6 +22,7 @@
 struct event {
     struct event *next;
     int64_t time_ms;
+    bool may_make_group;
     struct str account, region, group, stream, message;     /* behind the struct, one allocation */
 };
 
@@ -111,9 +112,10 @@ static void count_lost(struct logs__writer *w, const struct event *e)
 }
 
 bool logs__writer_append(struct logs__writer *w, struct str account, struct str region, struct str group, struct str stream,
-                         int64_t epoch_ms, struct str message)
+                         int64_t epoch_ms, struct str message, bool may_make_group)
 {
     struct event *e = event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
+    e->may_make_group = may_make_group;
     pthread_mutex_lock(&w->lock);
     bool room = w->bytes + e->message.n <= QUEUE_BYTES_MAX && !w->stop;
     if (room) {
@@ -173,6 +175,10 @@ static enum err write_stream(struct store_txn *txn, void *arg)
     int64_t now = clock_epoch_ms(), bytes = 0;
     enum err err = logs__group_find(txn, first->account, first->region, first->group, arena, &group);
 
+    if (err == ERR_NOT_FOUND && !first->may_make_group) {
+        arena_free(arena);
+        return ERR_OK;
+    }
     if (err == ERR_NOT_FOUND) {
         logs__group_make(txn, first->account, first->region, first->group, NULL, now, arena, &group);
         err = ERR_OK;

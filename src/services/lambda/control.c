@@ -1,0 +1,352 @@
+/* control.c -- the control plane's operations on functions: create, read, list, update, delete, tags.
+ * What blocks (reading the zip, writing the package) is done in `prepare` on a worker; the document is written in the
+ * mutation. Creation and updates take effect when they are answered; the answers say Pending and InProgress because AWS's
+ * do, the next reads Active and Successful. */
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/hash.h"
+#include "services/lambda/function.h"
+#include "store/doc.h"
+
+struct package {            /* call->state between prepare and mutate */
+    struct str name, blob, sha256_base64;
+    size_t bytes;
+    struct json *config;
+};
+
+static void store_doc(struct call *call, struct store_txn *txn, struct str name, struct json *doc)
+{
+    doc_put(txn, lambda__key(call->arena, call->account, call->region, name), doc, call->arena);
+}
+
+/* Decodes, checks and stores the zip of `holder` (Code, or UpdateFunctionCode's input). */
+static bool take_package(struct call *call, struct json *holder, struct package *package)
+{
+    static const char *const refused[] = {"ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion", "SourceKMSKeyArn", "S3ObjectStorageMode", NULL};
+    struct str zip;
+    for (size_t i = 0; refused[i]; i++)
+        if (json_at(holder, refused[i])) {
+            call_fail_not_implemented(call, refused[i]);
+            return false;
+        }
+    if (!json_at(holder, "ZipFile")) {
+        call_fail(call, "InvalidParameterValueException", "Please provide a source for function code.");
+        return false;
+    }
+    if (base64_decode(json_str(holder, "ZipFile"), call->arena, &zip) != ERR_OK) {
+        call_fail(call, "InvalidParameterValueException", "Could not unzip uploaded file. Please check your file, then try to upload again.");
+        return false;
+    }
+    if (zip.n > LAMBDA_ZIP_BYTES_MAX) {
+        call_fail(call, "RequestTooLargeException", "Request must be smaller than %u bytes for the %s operation", LAMBDA_ZIP_BYTES_MAX,
+                  model_text(call->service->model, call->operation->name));
+        return false;
+    }
+    const char *wrong = lambda__package_check(zip, call->arena);
+    if (wrong) {
+        call_fail(call, "InvalidParameterValueException", "%s", wrong);
+        return false;
+    }
+    enum err err = blob_put(lambda__options()->blobs, zip, call->arena, &package->blob);
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
+        return false;
+    }
+    uint8_t digest[SHA256_BYTES];
+    struct buf base64;
+    sha256(zip, digest);
+    buf_init(&base64, call->arena, 64);
+    base64_write(&base64, (struct str){(char *)digest, sizeof digest});
+    package->sha256_base64 = buf_str(&base64);
+    package->bytes = zip.n;
+    return true;
+}
+
+static void stamp(struct call *call, struct json *config, const struct package *package)
+{
+    if (package->blob.n) {
+        json_put(config, STR("CodeSize"), json_new_i64(call->arena, (int64_t)package->bytes));
+        json_put(config, STR("CodeSha256"), json_new_str(call->arena, package->sha256_base64));
+    }
+    json_put(config, STR("LastModified"), json_new_str(call->arena, clock_lambda(call->arena, clock_epoch_ms())));
+    json_put(config, STR("RevisionId"), json_new_str(call->arena, uuid4(call->arena)));
+}
+
+static void answer_config(struct call *call, struct json *config, const char *state, const char *update)
+{
+    struct json *out = json_clone(call->arena, config);
+    json_put(out, STR("State"), json_new_str(call->arena, str_of(state)));
+    if (str_eq(str_of(state), STR("Pending"))) {
+        json_add_str(call->arena, out, "StateReason", STR("The function is being created."));
+        json_add_str(call->arena, out, "StateReasonCode", STR("Creating"));
+    }
+    json_put(out, STR("LastUpdateStatus"), json_new_str(call->arena, str_of(update)));
+    if (str_eq(str_of(update), STR("InProgress"))) {
+        json_add_str(call->arena, out, "LastUpdateStatusReason", STR("The function is being created."));
+        json_add_str(call->arena, out, "LastUpdateStatusReasonCode", STR("Creating"));
+    }
+    call->output = out;
+}
+
+static struct json *with_logging(struct call *call, struct json *config)
+{
+    struct json *logging = json_add_object(call->arena, config, "LoggingConfig");
+    json_add_str(call->arena, logging, "LogFormat", STR("Text"));
+    json_add_str(call->arena, logging, "LogGroup", arena_printf(call->arena, "/aws/lambda/" STR_FMT, STR_ARG(json_str(config, "FunctionName"))));
+    return config;
+}
+
+void lambda__prepare_create(struct call *call)
+{
+    struct package *package = arena_new_of(call->arena, struct package);
+    struct json *config = json_new(call->arena, JSON_OBJECT);
+
+    call->state = package;
+    if (!lambda__call_name(call, &package->name))
+        return;
+    if (!call_has(call, "Runtime") || !call_has(call, "Handler")) {
+        call_fail(call, "InvalidParameterValueException", "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
+        return;
+    }
+    json_add_str(call->arena, config, "FunctionName", package->name);
+    json_add_str(call->arena, config, "FunctionArn", lambda__function_arn(call->arena, call->account, call->region, package->name));
+    json_add_str(call->arena, config, "Version", STR("$LATEST"));
+    if (!lambda__config_apply(call, config) || !take_package(call, json_at(call->input, "Code"), package))
+        return;
+    stamp(call, config, package);
+    package->config = with_logging(call, config);
+}
+
+void lambda__create(struct call *call, struct store_txn *txn)
+{
+    struct package *package = call->state;
+    struct json *doc, *tags = json_at(call->input, "Tags");
+    enum err err = doc_get(txn, lambda__key(call->arena, call->account, call->region, package->name), call->arena, &doc);
+    if (err == ERR_OK) {
+        call_fail(call, "ResourceConflictException", "Function already exist: " STR_FMT, STR_ARG(package->name));
+        return;
+    }
+    if (err != ERR_NOT_FOUND) {
+        call_fail_err(call, err);
+        return;
+    }
+    doc = json_new(call->arena, JSON_OBJECT);
+    json_add(doc, "config", json_clone(call->arena, package->config));
+    json_add_str(call->arena, doc, "blob", package->blob);
+    json_add(doc, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
+    json_add(doc, "statements", json_new(call->arena, JSON_ARRAY));
+    store_doc(call, txn, package->name, doc);
+    answer_config(call, package->config, "Pending", "Successful");
+    json_remove(call->output, STR("LastUpdateStatus"));
+}
+
+/* ---- read ---- */
+
+bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **ret)
+{
+    struct str name;
+    if (!lambda__call_name(call, &name))
+        return false;
+    enum err err = doc_get(txn, lambda__key(call->arena, call->account, call->region, name), call->arena, ret);
+    if (err == ERR_NOT_FOUND)
+        lambda__not_found(call, name);
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK;
+}
+
+void lambda__prepare_named(struct call *call)
+{
+    struct str name;
+    lambda__call_name(call, &name);
+}
+
+static struct store_txn *reader(void)
+{
+    return store_reader(lambda__options()->store);
+}
+
+void lambda__get_configuration(struct call *call)
+{
+    struct json *doc;
+    if (lambda__call_doc(call, reader(), &doc))
+        answer_config(call, json_at(doc, "config"), "Active", "Successful");
+}
+
+void lambda__get_function(struct call *call)
+{
+    struct json *doc, *tags;
+    if (!lambda__call_doc(call, reader(), &doc))
+        return;
+    answer_config(call, json_at(doc, "config"), "Active", "Successful");
+    struct json *out = json_new(call->arena, JSON_OBJECT);
+    json_add(out, "Configuration", call->output);
+    json_add_str(call->arena, json_add_object(call->arena, out, "Code"), "RepositoryType", STR("S3"));
+    if ((tags = json_at(doc, "tags")) && tags->count)
+        json_add(out, "Tags", json_clone(call->arena, tags));
+    call->output = out;
+}
+
+static void list_page(struct call *call, const char *member)
+{
+    struct json *page, *list;
+    bool more = false;
+    struct str last = STR_NONE;
+    size_t limit = (size_t)json_i64(call->input, "MaxItems", 50);
+    enum err err = doc_list(reader(), STORE_SPACE_LAMBDA, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
+                            call_str(call, "Marker"), limit > 50 ? 50 : limit, call->arena, &page, &more);
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
+        return;
+    }
+    struct json *out = json_new(call->arena, JSON_OBJECT);
+    list = json_add_array(call->arena, out, member);
+    for JSON_EACH (entry, page) {
+        last = json_str(entry, "k");
+        json_add(list, NULL, json_clone(call->arena, json_at(json_at(entry, "d"), "config")));
+    }
+    if (more)
+        json_add_str(call->arena, out, "NextMarker", last);
+    call->output = out;
+}
+
+void lambda__list(struct call *call)
+{
+    list_page(call, "Functions");
+}
+
+/* There is one version of each function, $LATEST. */
+void lambda__list_versions(struct call *call)
+{
+    struct json *doc;
+    if (!lambda__call_doc(call, reader(), &doc))
+        return;
+    struct json *config = json_clone(call->arena, json_at(doc, "config"));
+    struct str arn = json_str(config, "FunctionArn");
+    json_put(config, STR("FunctionArn"), json_new_str(call->arena, arena_printf(call->arena, STR_FMT ":$LATEST", STR_ARG(arn))));
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add(json_add_array(call->arena, call->output, "Versions"), NULL, config);
+}
+
+void lambda__code_signing(struct call *call)
+{
+    struct json *doc;
+    if (!lambda__call_doc(call, reader(), &doc))
+        return;
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "CodeSigningConfigArn", STR_NONE);
+    json_add_str(call->arena, call->output, "FunctionName", json_str(json_at(doc, "config"), "FunctionName"));
+}
+
+/* ---- update ---- */
+
+static bool revision_fits(struct call *call, struct json *doc)
+{
+    struct str wanted = call_str(call, "RevisionId");
+    if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
+        return true;
+    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
+              "retrieve the latest Revision Id");
+    return false;
+}
+
+void lambda__prepare_update_code(struct call *call)
+{
+    struct package *package = arena_new_of(call->arena, struct package);
+    struct json *doc, *publish = json_at(call->input, "Publish");
+    struct json *architectures = json_at(call->input, "Architectures");
+
+    call->state = package;
+    if (!lambda__call_doc(call, reader(), &doc))
+        return;
+    if (publish && publish->type == JSON_TRUE)
+        call_fail_not_implemented(call, "Publish");
+    else if (architectures && (architectures->count != 1 || !str_eq(architectures->first->text, STR("x86_64"))))
+        call_fail(call, "InvalidParameterValueException", "The architecture of this machine is x86_64; a function for another cannot run here.");
+    else
+        take_package(call, call->input, package);
+}
+
+static void write_config(struct call *call, struct store_txn *txn, struct json *doc, struct json *config, const struct package *package)
+{
+    stamp(call, config, package);
+    json_put(doc, STR("config"), config);
+    store_doc(call, txn, json_str(config, "FunctionName"), doc);
+    answer_config(call, config, "Active", "InProgress");
+}
+
+void lambda__update_code(struct call *call, struct store_txn *txn)
+{
+    struct package *package = call->state;
+    struct json *doc;
+    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+        return;
+    struct json *config = json_clone(call->arena, json_at(doc, "config"));
+    if (json_bool(call->input, "DryRun", false)) {
+        stamp(call, config, package);
+        answer_config(call, config, "Active", "Successful");
+        return;
+    }
+    json_put(doc, STR("blob"), json_new_str(call->arena, package->blob));
+    write_config(call, txn, doc, config, package);
+}
+
+/* Checks all members against a scratch configuration; the mutation applies them to the stored one. */
+void lambda__prepare_update_configuration(struct call *call)
+{
+    struct json *doc;
+    if (lambda__call_doc(call, reader(), &doc))
+        lambda__config_apply(call, json_new(call->arena, JSON_OBJECT));
+}
+
+void lambda__update_configuration(struct call *call, struct store_txn *txn)
+{
+    struct package nothing = {0};
+    struct json *doc;
+    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+        return;
+    struct json *config = json_clone(call->arena, json_at(doc, "config"));
+    if (lambda__config_apply(call, config))
+        write_config(call, txn, doc, config, &nothing);
+}
+
+void lambda__delete(struct call *call, struct store_txn *txn)
+{
+    struct json *doc;
+    if (lambda__call_doc(call, txn, &doc))
+        store_delete(txn, lambda__key(call->arena, call->account, call->region, json_str(json_at(doc, "config"), "FunctionName")));
+}
+
+/* ---- tags ---- */
+
+void lambda__list_tags(struct call *call)
+{
+    struct json *doc;
+    if (!lambda__call_doc(call, reader(), &doc))
+        return;
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add(call->output, "Tags", json_clone(call->arena, json_at(doc, "tags")));
+}
+
+void lambda__tag(struct call *call, struct store_txn *txn)
+{
+    struct json *doc;
+    if (!lambda__call_doc(call, txn, &doc))
+        return;
+    struct json *tags = json_at(doc, "tags");
+    for JSON_EACH (tag, json_at(call->input, "Tags"))
+        json_put(tags, tag->key, json_new_str(call->arena, tag->text));
+    if (tags->count > 50)
+        call_fail(call, "InvalidParameterValueException", "The maximum number of tags for a function is 50.");
+    store_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
+}
+
+void lambda__untag(struct call *call, struct store_txn *txn)
+{
+    struct json *doc;
+    if (!lambda__call_doc(call, txn, &doc))
+        return;
+    for JSON_EACH (key, json_at(call->input, "TagKeys"))
+        json_remove(json_at(doc, "tags"), key->text);
+    store_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
+}

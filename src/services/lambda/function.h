@@ -1,0 +1,68 @@
+/* function.h -- a function as the store has it, compiled for use; and the parts of the control plane that share it.
+ * Folder-internal. A document in STORE_SPACE_LAMBDA, collection ACCOUNT/REGION/function, key: name:
+ *   {"config": FunctionConfiguration as it is answered, "blob": SHA-256 of the package, "tags": {…}, "statements": […] }
+ * struct lambda__function is immutable and counted: a cache a loop and each environment hold references. */
+#ifndef CLOUDLESS_SERVICES_LAMBDA_FUNCTION_H
+#define CLOUDLESS_SERVICES_LAMBDA_FUNCTION_H
+#include "services/lambda/lambda.h"
+
+#define LAMBDA_ZIP_BYTES_MAX (50u << 20)                /* quota: zipped, direct upload */
+#define LAMBDA_UNZIPPED_BYTES_MAX 262144000u            /* quota: unzipped */
+#define LAMBDA_ENVIRONMENT_BYTES_MAX 4096               /* quota: environment variables */
+#define LAMBDA_POLICY_BYTES_MAX 20480                   /* quota: resource-based policy */
+#define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, ours */
+
+struct lambda__function {
+    struct arena *arena;
+    _Atomic unsigned refs;
+    struct str account, region, name, arn, runtime, handler, role, revision, blob;
+    int64_t timeout_ms, memory_mb, tmp_mb;
+    struct json *variables;                             /* object, or NULL */
+    struct policy *policy;                              /* compiled resource policy, or NULL */
+};
+
+struct lambda *lambda__get(void);
+const struct lambda_options *lambda__options(void);
+
+/* A reference, cached a loop. ERR_NOT_FOUND, ERR_IO. */
+enum err lambda__function_get(struct str account, struct str region, struct str name, struct lambda__function **ret);
+struct lambda__function *lambda__function_ref(struct lambda__function *function);
+void lambda__function_unref(struct lambda__function **function);
+void lambda__function_caches_free(void);
+
+struct store_key lambda__key(struct arena *arena, struct str account, struct str region, struct str name);
+struct str lambda__function_arn(struct arena *arena, struct str account, struct str region, struct str name);
+struct str lambda__policy_text(struct json *doc, struct arena *arena);      /* STR_NONE without statements */
+
+/* The function a call names (name, partial or whole ARN, qualifier $LATEST); false after call_fail. */
+bool lambda__call_name(struct call *call, struct str *ret_name);
+/* Its document; false after call_fail. */
+bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **ret);
+void lambda__not_found(struct call *call, struct str name);
+
+/* config.c: members of CreateFunction and UpdateFunctionConfiguration into a configuration. False after call_fail. */
+bool lambda__config_apply(struct call *call, struct json *config);
+bool lambda__role_usable(struct call *call, struct str role_arn);
+
+/* package.c */
+/* What is wrong with a zip, in AWS's words, or NULL: names, links, sizes. Reads all of it. */
+const char *lambda__package_check(struct str zip, struct arena *arena);
+/* The folder with the unpacked package, made when it is missing. Blocks. */
+enum err lambda__package_dir(struct str blob, struct arena *arena, const char **ret);
+
+/* runtime.c */
+struct lambda__interpreter {
+    const char *argv[4];            /* NULL-terminated, paths inside */
+    const char *lang_dir, *runtime_dir;
+};
+/* ERR_NOT_FOUND: *ret_remedy says what would make it available. */
+enum err lambda__interpreter_find(struct str runtime, struct arena *arena, struct lambda__interpreter *ret, struct str *ret_remedy);
+bool lambda__runtime_known(struct str runtime);
+
+call_mutate_fn lambda__create, lambda__update_code, lambda__update_configuration, lambda__delete, lambda__tag, lambda__untag;
+call_mutate_fn lambda__add_permission, lambda__remove_permission;
+call_run_fn lambda__prepare_create, lambda__prepare_update_code, lambda__prepare_update_configuration, lambda__prepare_named;
+call_run_fn lambda__prepare_add_permission;
+call_run_fn lambda__get_function, lambda__get_configuration, lambda__list, lambda__list_tags, lambda__get_policy;
+call_run_fn lambda__list_versions, lambda__code_signing, lambda__prepare_invoke, lambda__invoke_call;
+#endif

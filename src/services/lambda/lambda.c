@@ -1,0 +1,131 @@
+/* lambda.c -- Lambda: the table of operations, what each needs to be authorised, and the service's singleton. */
+#include "api/service_errors.h"
+#include "base/panic.h"
+#include "net/limits.h"
+#include "services/lambda/environment.h"
+#include "store/doc.h"
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define LAMBDA_CONCURRENCY_DEFAULT 1000     /* quota: concurrent executions of an account */
+
+struct lambda {
+    struct lambda_options options;
+};
+static struct lambda *the_lambda;
+
+struct lambda *lambda__get(void)
+{
+    return the_lambda;
+}
+
+const struct lambda_options *lambda__options(void)
+{
+    return &the_lambda->options;
+}
+
+/* ---- what is authorised ---- */
+
+static struct str named_arn(struct call *call)
+{
+    struct str account, region, name, qualifier, text = call_str(call, call_has(call, "Resource") ? "Resource" : "FunctionName");
+    if (!lambda_parse_name(text, &account, &region, &name, &qualifier))
+        return call_arn(call, "lambda", "function:" STR_FMT, STR_ARG(text));
+    return lambda__function_arn(call->arena, call->account, call->region, name);
+}
+
+/* The action is lambda: and the operation's name, the resource the function. */
+static void needs_function(struct call *call, struct needs *needs)
+{
+    struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->service->model, call->operation->name));
+    need_add(needs, action.p, named_arn(call));
+}
+
+static void needs_all(struct call *call, struct needs *needs)
+{
+    struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->service->model, call->operation->name));
+    need_add(needs, action.p, STR("*"));
+}
+
+static void needs_pass_role(struct call *call, struct needs *needs)
+{
+    needs_function(call, needs);
+    if (!call_has(call, "Role"))
+        return;
+    need_add(needs, "iam:PassRole", call_str(call, "Role"));
+    need_context(needs, "iam:PassedToService", STR("lambda.amazonaws.com"));
+}
+
+/* Invoke, with the function's own policy. A function that is not there has none; the handler answers that. */
+static void needs_invoke(struct call *call, struct needs *needs)
+{
+    struct str account, region, name, qualifier;
+    need_add(needs, "lambda:InvokeFunction", named_arn(call));
+    struct json *doc;
+    if (lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) &&
+        doc_get(store_reader(the_lambda->options.store), lambda__key(call->arena, call->account, call->region, name), call->arena, &doc) == ERR_OK) {
+        struct str policy = lambda__policy_text(doc, call->arena);
+        if (policy.n)
+            need_resource_policy(needs, policy);
+    }
+}
+
+static const char *const list_refused[] = {"MasterRegion", "FunctionVersion", NULL};
+static const char *const permission_refused[] = {"EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType", "InvokedViaFunctionUrl", NULL};
+static const char *const invoke_refused[] = {"TenantId", "DurableExecutionName", NULL};
+
+static const struct row rows[] = {
+    {.name = "AddPermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_add_permission,
+     .mutate = lambda__add_permission, .refused = permission_refused},
+    {.name = "CreateFunction", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_create, .prepare_blocks = true,
+     .mutate = lambda__create},
+    {.name = "DeleteFunction", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__delete},
+    {.name = "GetFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_function},
+    {.name = "GetFunctionCodeSigningConfig", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__code_signing},
+    {.name = "GetFunctionConfiguration", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_configuration},
+    {.name = "GetPolicy", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_policy},
+    {.name = "Invoke", .run = RUN_ASYNC, .needs = needs_invoke, .prepare = lambda__prepare_invoke, .handle = lambda__invoke_call,
+     .refused = invoke_refused},
+    {.name = "ListFunctions", .run = RUN_INLINE, .needs = needs_all, .handle = lambda__list, .refused = list_refused},
+    {.name = "ListTags", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__list_tags},
+    {.name = "ListVersionsByFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__list_versions},
+    {.name = "RemovePermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__remove_permission},
+    {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__tag},
+    {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__untag},
+    {.name = "UpdateFunctionCode", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_update_code, .prepare_blocks = true,
+     .mutate = lambda__update_code},
+    {.name = "UpdateFunctionConfiguration", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_update_configuration,
+     .mutate = lambda__update_configuration},
+};
+
+struct service lambda_service = {
+    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_BYTES_MAX,
+};
+
+enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
+{
+    struct lambda *lambda = mem_zalloc(sizeof *lambda);
+    lambda->options = *options;
+    if (!lambda->options.concurrency_max)
+        lambda->options.concurrency_max = LAMBDA_CONCURRENCY_DEFAULT;
+    mkdir(options->cache_dir, 0755);
+    the_lambda = lambda;
+    lambda_service.state = lambda;
+    *ret = lambda;
+    return ERR_OK;
+}
+
+void lambda_stop(struct lambda *lambda)
+{
+    (void)lambda;
+    lambda__pools_stop();
+}
+
+void lambda_free(struct lambda *lambda)
+{
+    if (!lambda)
+        return;
+    lambda__function_caches_free();
+    the_lambda = NULL;
+    free(lambda);
+}

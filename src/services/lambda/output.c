@@ -1,0 +1,137 @@
+/* output.c -- one line printed is one log event. Events are kept only if the execution role may write them, as on AWS:
+ * logs:CreateLogStream and logs:PutLogEvents on the stream, and logs:CreateLogGroup when the group has to be made; the
+ * decision is asked for again every PERMISSION_MS. The last 4 KB since the invocation's start are its tail, role or not. */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/panic.h"
+#include "services/lambda/environment.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LINE_BYTES_MAX (256u * 1024 - 26)       /* CloudWatch Logs quota: event size */
+#define PERMISSION_MS 1000
+
+struct lambda__output {
+    struct lambda__function *function;
+    struct arena *arena;
+    struct str stream, group;
+    const struct principal *principal;
+    struct buf line;                            /* what was printed since the last newline */
+    char tail[LAMBDA_LOG_TAIL_BYTES];           /* ring */
+    uint64_t tail_written;                      /* bytes since the invocation's start */
+    int64_t asked_ms;
+    bool may_write, may_make_group;
+};
+
+struct lambda__output *lambda__output_new(struct lambda__function *function, struct str stream, const struct principal *principal)
+{
+    struct lambda__output *o = mem_zalloc(sizeof *o);
+    o->function = lambda__function_ref(function);
+    o->arena = arena_new();
+    o->stream = arena_dup(o->arena, stream);
+    o->group = arena_printf(o->arena, "/aws/lambda/" STR_FMT, STR_ARG(function->name));
+    o->principal = principal;
+    buf_init(&o->line, NULL, LINE_BYTES_MAX + 1);
+    return o;
+}
+
+void lambda__output_free(struct lambda__output **output)
+{
+    struct lambda__output *o = *output;
+    *output = NULL;
+    if (!o)
+        return;
+    lambda__output_end_line(o);
+    buf_clear(&o->line);
+    lambda__function_unref(&o->function);
+    arena_free(o->arena);
+    free(o);
+}
+
+static bool allowed(struct lambda__output *o, const char *action, struct str resource, struct arena *arena)
+{
+    struct policy_request request = {.action = str_of(action), .resource = resource, .principal = o->principal};
+    struct str message;
+    return auth_authorize(lambda__options()->auth, &request, STR_NONE, arena, &message) == ERR_OK;
+}
+
+static void ask(struct lambda__output *o, int64_t now)
+{
+    if (o->asked_ms && now - o->asked_ms < PERMISSION_MS)
+        return;
+    struct arena *arena = arena_new();
+    const struct lambda__function *f = o->function;
+    struct str group = arena_printf(arena, "arn:aws:logs:" STR_FMT ":" STR_FMT ":log-group:" STR_FMT ":log-stream:", STR_ARG(f->region),
+                                    STR_ARG(f->account), STR_ARG(o->group));
+    struct str stream = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(group), STR_ARG(o->stream));
+    o->may_write = allowed(o, "logs:CreateLogStream", stream, arena) && allowed(o, "logs:PutLogEvents", stream, arena);
+    o->may_make_group = o->may_write && allowed(o, "logs:CreateLogGroup", group, arena);
+    o->asked_ms = now;
+    arena_free(arena);
+}
+
+static void keep_tail(struct lambda__output *o, struct str text)
+{
+    o->tail_written += text.n;
+    if (text.n > LAMBDA_LOG_TAIL_BYTES)
+        text = str_slice(text, text.n - LAMBDA_LOG_TAIL_BYTES, text.n);
+    uint64_t at = o->tail_written - text.n;
+    for (size_t i = 0; i < text.n; i++)
+        o->tail[(at + i) % LAMBDA_LOG_TAIL_BYTES] = text.p[i];
+}
+
+static void event(struct lambda__output *o, struct str text)
+{
+    int64_t now = loop_now_ms();
+    ask(o, now);
+    keep_tail(o, text);
+    if (o->may_write)
+        logs_append(lambda__options()->logs, o->function->account, o->function->region, o->group, o->stream, now, text, o->may_make_group);
+}
+
+void lambda__output_end_line(struct lambda__output *o)
+{
+    if (o->line.n)
+        event(o, buf_str(&o->line));
+    buf_reset(&o->line);
+}
+
+void lambda__output_bytes(struct lambda__output *o, struct str bytes)
+{
+    while (bytes.n) {
+        size_t n = str_find(bytes, '\n');
+        bool whole = n < bytes.n;
+        size_t take = n + whole, room = LINE_BYTES_MAX - o->line.n;
+        bool split = take > room;
+        take = split ? room : take;
+        buf_add(&o->line, str_slice(bytes, 0, take));
+        bytes = str_slice(bytes, take, bytes.n);
+        if (whole || split)
+            lambda__output_end_line(o);
+    }
+}
+
+void lambda__output_line(struct lambda__output *o, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    lambda__output_end_line(o);
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    event(o, (struct str){text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1});
+}
+
+void lambda__output_tail_start(struct lambda__output *o)
+{
+    o->tail_written = 0;
+}
+
+struct str lambda__output_tail(struct lambda__output *o, struct arena *arena)
+{
+    size_t n = o->tail_written < LAMBDA_LOG_TAIL_BYTES ? (size_t)o->tail_written : LAMBDA_LOG_TAIL_BYTES;
+    char *text = arena_alloc(arena, n + 1);
+    for (size_t i = 0; i < n; i++)
+        text[i] = o->tail[(o->tail_written - n + i) % LAMBDA_LOG_TAIL_BYTES];
+    return (struct str){text, n};
+}

@@ -1,0 +1,160 @@
+/* package.c -- deployment packages: checked before they are stored, unpacked into a cache when first needed.
+ * libarchive reads the zip. Only files and folders; names relative, without "..", UTF-8, no links. Sizes are counted while
+ * unpacking, not believed from headers, so a bomb ends at the quota. A package is unpacked into a temporary folder and
+ * renamed, so a half-unpacked one is never used; two threads that race do the work twice and one rename wins. */
+#include "base/codec.h"
+#include "base/panic.h"
+#include "services/lambda/function.h"
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOT_A_ZIP "Could not unzip uploaded file. Please check your file, then try to upload again."
+#define TOO_LARGE "Unzipped size must be smaller than 262144000 bytes"
+#define EMPTY "Uploaded file must be a non-empty zip"
+#define PATH_BYTES_MAX 1024
+#define PIECE 65536
+
+static bool name_safe(const char *name)
+{
+    struct str rest = str_of(name);
+    if (rest.n == 0 || rest.n > PATH_BYTES_MAX || rest.p[0] == '/' || !utf8_valid(rest) || str_find(rest, '\\') < rest.n)
+        return false;
+    while (rest.n)
+        if (str_eq(str_cut(&rest, '/'), STR("..")))
+            return false;
+    return true;
+}
+
+/* One entry's content to fd (-1: counted only). False: damaged, or over the quota. */
+static bool copy_entry(struct archive *a, int fd, uint64_t *total)
+{
+    static _Thread_local char piece[PIECE];
+    for (;;) {
+        la_ssize_t n = archive_read_data(a, piece, sizeof piece);
+        if (n == 0)
+            return true;
+        if (n < 0)
+            return false;
+        *total += (uint64_t)n;
+        if (*total > LAMBDA_UNZIPPED_BYTES_MAX)
+            return false;
+        for (la_ssize_t done = 0; fd >= 0 && done < n;) {
+            ssize_t w = write(fd, piece + done, (size_t)(n - done));
+            if (w < 0 && errno != EINTR)
+                return false;
+            done += w > 0 ? w : 0;
+        }
+    }
+}
+
+static bool make_parents(const char *root, const char *name)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", root, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return false;
+    for (char *p = path + strlen(root) + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return false;
+        *p = '/';
+    }
+    return true;
+}
+
+/* Writes one entry below root. Files are readable by everyone and executable when the package says so. */
+static bool write_entry(struct archive *a, struct archive_entry *entry, const char *root, uint64_t *total)
+{
+    const char *name = archive_entry_pathname(entry);
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", root, name);
+    if (n < 0 || (size_t)n >= sizeof path || !make_parents(root, name))
+        return false;
+    if (archive_entry_filetype(entry) == AE_IFDIR)
+        return mkdir(path, 0755) == 0 || errno == EEXIST;
+    mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return false;
+    bool fine = copy_entry(a, fd, total) && fchmod(fd, mode) == 0;
+    return close(fd) == 0 && fine;
+}
+
+/* Walks the zip; with root NULL only checks. NULL, or what is wrong. */
+static const char *walk(struct str zip, const char *root)
+{
+    struct archive *a = archive_read_new();
+    struct archive_entry *entry;
+    const char *wrong = NULL;
+    uint64_t total = 0;
+    size_t entries = 0, files = 0;
+    int status = ARCHIVE_OK;
+
+    archive_read_support_format_zip(a);
+    if (zip.n < 4 || memcmp(zip.p, "PK", 2) != 0 || archive_read_open_memory(a, zip.p, zip.n) != ARCHIVE_OK)
+        wrong = NOT_A_ZIP;
+    while (!wrong && (status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+        const char *name = archive_entry_pathname(entry);
+        mode_t type = archive_entry_filetype(entry);
+        if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) || ++entries > LAMBDA_ENTRIES_MAX)
+            wrong = NOT_A_ZIP;
+        else if (!(root ? write_entry(a, entry, root, &total) : copy_entry(a, -1, &total)))
+            wrong = total > LAMBDA_UNZIPPED_BYTES_MAX ? TOO_LARGE : NOT_A_ZIP;
+        files += type == AE_IFREG;
+    }
+    if (!wrong && status != ARCHIVE_EOF)
+        wrong = NOT_A_ZIP;
+    if (!wrong && files == 0)
+        wrong = EMPTY;
+    archive_read_free(a);
+    return wrong;
+}
+
+const char *lambda__package_check(struct str zip, struct arena *arena)
+{
+    (void)arena;
+    return zip.n == 0 ? EMPTY : walk(zip, NULL);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+enum err lambda__package_dir(struct str blob, struct arena *arena, const char **ret)
+{
+    static _Atomic unsigned counter;
+    const struct lambda_options *o = lambda__options();
+    const char *dir = arena_printf(arena, "%s/%s", o->cache_dir, arena_cstr(arena, blob)).p;
+    struct str zip;
+
+    if (access(dir, F_OK) == 0) {
+        *ret = dir;
+        return ERR_OK;
+    }
+    enum err err = blob_get(o->blobs, blob, arena, &zip);
+    if (err != ERR_OK)
+        return err;
+    const char *temporary = arena_printf(arena, "%s/new-%ld-%u", o->cache_dir, (long)getpid(), atomic_fetch_add(&counter, 1)).p;
+    mkdir(o->cache_dir, 0755);
+    if (mkdir(temporary, 0755) < 0)
+        return ERR_IO;
+    err = walk(zip, temporary) ? ERR_IO : ERR_OK;
+    if (err == ERR_OK && rename(temporary, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY)
+        err = ERR_IO;
+    nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);      /* gone already when the rename won */
+    if (err == ERR_OK)
+        *ret = dir;
+    return err;
+}

@@ -1,0 +1,148 @@
+/* permission.c -- the resource policy of a function: AddPermission, RemovePermission, GetPolicy.
+ * A statement is kept as it is answered; the whole is compiled with the function (function.c). Source: Lambda API reference. */
+#include "services/lambda/function.h"
+#include "store/doc.h"
+#include <ctype.h>
+
+static bool is_account(struct str s)
+{
+    size_t digits = 0;
+    while (digits < s.n && isdigit((unsigned char)s.p[digits]))
+        digits++;
+    return s.n == 12 && digits == 12;
+}
+
+static struct json *principal_of(struct call *call, struct str principal)
+{
+    struct json *out = json_new(call->arena, JSON_OBJECT);
+    if (str_eq(principal, STR("*")))
+        return json_new_str(call->arena, principal);
+    if (is_account(principal))
+        json_add_str(call->arena, out, "AWS", arena_printf(call->arena, "arn:aws:iam::" STR_FMT ":root", STR_ARG(principal)));
+    else if (str_starts(principal, STR("arn:")))
+        json_add_str(call->arena, out, "AWS", principal);
+    else
+        json_add_str(call->arena, out, "Service", principal);
+    return out;
+}
+
+static void add_condition(struct call *call, struct json *statement, const char *operator, const char *key, struct str value)
+{
+    if (value.n == 0)
+        return;
+    struct json *condition = json_at(statement, "Condition");
+    if (!condition)
+        condition = json_add_object(call->arena, statement, "Condition");
+    json_add_str(call->arena, json_add_object(call->arena, condition, operator), key, value);
+}
+
+void lambda__prepare_add_permission(struct call *call)
+{
+    struct str principal = call_str(call, "Principal"), name;
+    if (!lambda__call_name(call, &name))
+        return;
+    bool service = str_ends(principal, STR(".amazonaws.com"));
+    if (!service && !str_eq(principal, STR("*")) && !is_account(principal) && !str_starts(principal, STR("arn:aws:")))
+        call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
+    struct json *statement = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, statement, "Sid", call_str(call, "StatementId"));
+    json_add_str(call->arena, statement, "Effect", STR("Allow"));
+    json_add(statement, "Principal", principal_of(call, principal));
+    json_add_str(call->arena, statement, "Action", call_str(call, "Action"));
+    json_add_str(call->arena, statement, "Resource", lambda__function_arn(call->arena, call->account, call->region, name));
+    add_condition(call, statement, "StringEquals", "AWS:SourceAccount", call_str(call, "SourceAccount"));
+    add_condition(call, statement, "ArnLike", "AWS:SourceArn", call_str(call, "SourceArn"));
+    call->state = statement;
+}
+
+static bool revision_fits(struct call *call, struct json *doc)
+{
+    struct str wanted = call_str(call, "RevisionId");
+    if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
+        return true;
+    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve "
+              "the latest Revision Id");
+    return false;
+}
+
+static struct json *find_statement(struct json *doc, struct str id)
+{
+    for JSON_EACH (statement, json_at(doc, "statements"))
+        if (str_eq(json_str(statement, "Sid"), id))
+            return statement;
+    return NULL;
+}
+
+static void put_doc(struct call *call, struct store_txn *txn, struct json *doc)
+{
+    doc_put(txn, lambda__key(call->arena, call->account, call->region, json_str(json_at(doc, "config"), "FunctionName")), doc, call->arena);
+}
+
+void lambda__add_permission(struct call *call, struct store_txn *txn)
+{
+    struct json *doc, *statement = json_clone(call->arena, call->state);
+    struct str id = call_str(call, "StatementId"), message;
+    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+        return;
+    if (find_statement(doc, id)) {
+        call_fail(call, "ResourceConflictException", "The statement id (" STR_FMT ") provided already exists. Please provide a new statement id, or remove "
+                  "the existing statement.", STR_ARG(id));
+        return;
+    }
+    json_add(json_at(doc, "statements"), NULL, statement);
+    struct str text = lambda__policy_text(doc, call->arena);
+    if (text.n > LAMBDA_POLICY_BYTES_MAX) {
+        call_fail(call, "PolicyLengthExceededException", "The final policy size (%zu) is bigger than the limit (%d).", text.n, LAMBDA_POLICY_BYTES_MAX);
+        return;
+    }
+    struct policy *policy;
+    if (policy_compile(text, POLICY_RESOURCE, &policy, call->arena, &message) != ERR_OK) {
+        call_fail(call, "InvalidParameterValueException", STR_FMT, STR_ARG(message));
+        return;
+    }
+    policy_free(policy);
+    put_doc(call, txn, doc);
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "Statement", json_text(call->arena, statement));
+}
+
+static void no_policy(struct call *call)
+{
+    call_fail(call, "ResourceNotFoundException", "The resource you requested does not exist.");
+}
+
+void lambda__remove_permission(struct call *call, struct store_txn *txn)
+{
+    struct json *doc, *kept = json_new(call->arena, JSON_ARRAY);
+    struct str id = call_str(call, "StatementId");
+    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+        return;
+    if (!find_statement(doc, id)) {
+        struct json *statements = json_at(doc, "statements");
+        if (statements->count == 0)
+            call_fail(call, "ResourceNotFoundException", "No policy is associated with the given resource.");
+        else
+            call_fail(call, "ResourceNotFoundException", "Statement " STR_FMT " is not found in resource policy.", STR_ARG(id));
+        return;
+    }
+    for JSON_EACH (statement, json_at(doc, "statements"))
+        if (!str_eq(json_str(statement, "Sid"), id))
+            json_add(kept, NULL, json_clone(call->arena, statement));
+    json_put(doc, STR("statements"), kept);
+    put_doc(call, txn, doc);
+}
+
+void lambda__get_policy(struct call *call)
+{
+    struct json *doc;
+    if (!lambda__call_doc(call, store_reader(lambda__options()->store), &doc))
+        return;
+    struct str text = lambda__policy_text(doc, call->arena);
+    if (text.n == 0) {
+        no_policy(call);
+        return;
+    }
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "Policy", text);
+    json_add_str(call->arena, call->output, "RevisionId", json_str(json_at(doc, "config"), "RevisionId"));
+}

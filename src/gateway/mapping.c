@@ -4,7 +4,7 @@
 #include "services/apigateway/mapping.h"
 #include "base/log.h"
 #include "gateway/exchange.h"
-#include "services/apigateway/pattern.h"
+#include "services/apigateway/selector.h"
 
 bool gateway__request_body(const struct gateway_exchange *x, struct str *ret)
 {
@@ -26,7 +26,7 @@ static const struct gateway_response *choose(const struct gateway_method *method
     const struct gateway_response *otherwise = NULL;
     for (size_t i = 0; i < method->response_count; i++) {
         const struct gateway_response *response = &method->responses[i];
-        if (response->pattern && selector.n && pattern_matches(response->pattern, selector))
+        if (response->pattern && selector.n && selector_matches(response->pattern, selector))
             return response;
         if (!response->pattern && !otherwise)
             otherwise = response;

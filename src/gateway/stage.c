@@ -3,7 +3,7 @@
 #include "gateway/stage.h"
 #include "base/panic.h"
 #include "services/apigateway/mapping.h"
-#include "services/apigateway/pattern.h"
+#include "services/apigateway/selector.h"
 #include "services/lambda/lambda.h"
 
 #define URI_BYTES_MAX 4096
@@ -31,7 +31,7 @@ static struct str substitute(struct arena *arena, struct str text, const struct 
 
 static void free_pattern(void *pattern)
 {
-    pattern_free(pattern);
+    selector_free(pattern);
 }
 
 static void compile_headers(struct arena *arena, const struct json *parameters, struct gateway_response *response)
@@ -57,7 +57,7 @@ static void compile_responses(struct arena *arena, const struct json *document, 
         response->declared = json_get(json_at(document, "methodResponses"), entry->key) != NULL;
         response->templates = json_at(entry, "responseTemplates");
         compile_headers(arena, json_at(entry, "responseParameters"), response);
-        if (pattern.n && !(response->pattern = pattern_new(pattern)))
+        if (pattern.n && !(response->pattern = selector_new(pattern)))
             continue;           /* never put: the control plane refuses it */
         if (response->pattern)
             arena_on_free(arena, free_pattern, response->pattern);

@@ -7,14 +7,14 @@
 #include "net/http.h"
 #include "services/apigateway/apigateway.h"
 
-struct pattern;
+struct selector;
 
 enum gateway_type { GATEWAY_AWS_PROXY, GATEWAY_AWS, GATEWAY_MOCK };
 enum gateway_passthrough { GATEWAY_WHEN_NO_MATCH, GATEWAY_WHEN_NO_TEMPLATES, GATEWAY_NEVER };
 
 struct gateway_response {               /* an integration response */
     int status;
-    struct pattern *pattern;            /* NULL: the default */
+    struct selector *pattern;            /* NULL: the default */
     bool declared;                      /* the method has a response of that status */
     struct http_header *headers;
     size_t header_count;

@@ -5,7 +5,7 @@
 #include "services/apigateway/handlers.h"
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/patch.h"
-#include "services/apigateway/pattern.h"
+#include "services/apigateway/selector.h"
 
 struct found {
     struct json *resource, *method, *integration, *response;
@@ -33,10 +33,10 @@ static bool load_response(struct call *call, struct store_txn *txn, struct found
 
 static void check_pattern(struct call *call, struct str text)
 {
-    struct pattern *pattern = pattern_new(text);
+    struct selector *pattern = selector_new(text);
     if (!pattern)
         call_fail(call, "BadRequestException", "Invalid selection pattern specified: " STR_FMT, STR_ARG(text));
-    pattern_free(pattern);
+    selector_free(pattern);
 }
 
 /* A header may be set only if the method's response of that status declares it. */

@@ -43,12 +43,6 @@ struct arena {
     size_t bytes;
 };
 
-static inline size_t round_up(size_t size)
-{
-    ENSURE(size <= SIZE_MAX / 2);
-    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-}
-
 static struct block *block_new(struct arena *arena, size_t size)
 {
     struct block *block = mem_alloc(size);
@@ -80,6 +74,12 @@ static void free_list(struct arena *arena, struct block **list)
 }
 
 #ifndef CLOUDLESS_ARENA_DEBUG
+
+static size_t round_up(size_t size)
+{
+    ENSURE(size <= SIZE_MAX / 2);
+    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
 
 static char *first_byte(struct arena *arena)
 {

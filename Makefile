@@ -24,7 +24,7 @@ VERSION := $(shell cat VERSION)
 
 LIBS_PKG := libuv libcrypto libarchive libseccomp libpcre2-8
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
-LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lpthread
+LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lm -lpthread
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-align -Wwrite-strings
 WARN_C   := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 # x86-64-v2 and PCLMUL: any server CPU since 2010; simdjson and llhttp use both.

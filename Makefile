@@ -15,12 +15,16 @@ SAN     ?=
 DEBUG   ?=
 PREFIX  ?= /usr/local
 DESTDIR ?=
-O       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma   := ,
 O       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 VENV    := build/venv
 PY      := $(VENV)/bin/python
 VERSION := $(shell cat VERSION)
+V       ?=
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@echo "$(1)")
+FUZZ_SECONDS ?= 60
+CRASH_ROUNDS ?= 20
 
 LIBS_PKG := libuv libcrypto libarchive libseccomp libpcre2-8
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
@@ -68,13 +72,14 @@ SERVICES_GEN := dynamodb lambda iam sts logs apigateway
 GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-stop test bench fuzz install format clean deps units
+.PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs
 .SECONDARY:
 
 all: $(O)/cloudless $(if $(SAN),,runtimes)
 
 # ---- dependencies ----
 deps: ; @tools/deps.sh apt
+deps-test: ; @tools/deps.sh apt test
 $(VENV)/.done: requirements.txt tools/deps.sh | deps
 	@tools/deps.sh venv $(VENV)
 .PHONY: runtimes
@@ -84,36 +89,42 @@ runtimes: $(VENV)/.done
 # ---- build ----
 $(O)/obj/%.c.o: src/%.c | deps
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(call say,CC  $@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 $(O)/obj/%.cc.o: src/%.cc | deps
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+	$(call say,CXX $@)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
 $(O)/gen/model_%.c: tools/gen_api.py $(VENV)/.done
 	@mkdir -p $(@D)
-	$(PY) tools/gen_api.py $* $@
+	$(call say,GEN $@)
+	$(Q)$(PY) tools/gen_api.py $* $@
 $(O)/obj/gen/%.c.o: $(O)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(call say,CC  $@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # Debian ships llhttp's C sources; they are built where they are. Strict: the loose mode lets bytes stand between chunks.
 $(O)/obj/llhttp/%.o: | deps
 	@mkdir -p $(@D)
-	$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
+	$(call say,CC  $@)
+	$(Q)$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
 $(LLHTTP): $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/http.c.o
 	@mkdir -p $(@D)
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 define folder_rule
 $(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter api,$(1)),$(GEN_OBJ))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$(Q)$(AR) rcs $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
 $(O)/cloudless: $(call libs_of,main) $(LLHTTP)
-	$(CC) $(LDFLAGS) -o $@ $(call obj_of,main) -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(call obj_of,main) -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
 
 # ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
 UNITS     := $(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c)
@@ -121,11 +132,49 @@ UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
 define unit_rule
 $(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP)
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LDLIBS) -lcmocka
+	$(call say,LD  $$@)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LDLIBS) -lcmocka
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 units: $(UNIT_BINS)
 	@tests/run_units.sh $(O)/unit $(UNIT_BINS)
+
+# ---- fuzzers: clang's libFuzzer over the same archives, in a build folder of their own ----
+FUZZ_SAN  := address,undefined,fuzzer-no-link
+FUZZERS   := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BINS := $(FUZZERS:tests/fuzz/%.c=$(O)/fuzz/%)
+FUZZ_LIBS := $(foreach f,$(FOLDERS),$(if $(filter front main,$(f)),,$(call lib_of,$(f))))
+$(O)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS) $(LLHTTP)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MMD -MP -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lstdc++
+fuzzers: $(FUZZ_BINS)
+	@tests/run_fuzzers.sh $(O)/fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
+fuzz: deps-test
+	@$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=$(FUZZ_SAN) fuzzers
+
+# ---- tests; tests/run.py says what runs under which sanitizer ----
+e2e: all
+	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest tests/e2e
+test: deps-test $(VENV)/.done
+	@$(PY) tests/run.py
+
+demo: all
+	@tools/demo.sh start
+demo-stop:
+	@tools/demo.sh stop
+bench: deps-test all
+	@$(PY) bench/run.py
+
+install: all
+	install -D -m 755 $(O)/cloudless $(DESTDIR)$(PREFIX)/bin/cloudless
+	mkdir -p $(DESTDIR)$(PREFIX)/share/cloudless
+	cp -R build/runtimes $(DESTDIR)$(PREFIX)/share/cloudless/
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/cloudless/LICENSE
+format: deps-test
+	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
+docs: $(VENV)/.done
+	$(PY) tools/compatibility.py
 
 clean:
 	rm -rf build

@@ -1,12 +1,13 @@
 #!/bin/sh
-# deps.sh apt | venv DIR -- installs what packages.txt and requirements.txt name; silent when nothing is missing.
+# deps.sh apt [test] | venv DIR -- installs what packages.txt and requirements.txt name; silent when nothing is missing.
+# Lines of packages.txt that end in "test" are installed with `apt test` only.
 # Without root the missing Debian packages are named and the script fails; run again once they are there.
 set -eu
 cd "$(dirname "$0")/.."
 
 apt_packages() {
     missing=
-    for package in $(sed -e 's/#.*//' packages.txt); do
+    for package in $(sed -e 's/#.*//' packages.txt | awk -v all="${1:-}" 'NF == 1 || $2 == all { print $1 }'); do
         case "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" in
             installed) ;;
             *) missing="$missing $package" ;;
@@ -39,7 +40,7 @@ venv() {
 }
 
 case "${1:-}" in
-    apt) apt_packages ;;
+    apt) apt_packages "${2:-}" ;;
     venv) mkdir -p build; venv "$2" ;;
     *) echo "usage: tools/deps.sh apt | venv DIR" >&2; exit 2 ;;
 esac

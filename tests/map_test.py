@@ -1,0 +1,142 @@
+"""The tree is as docs/map.md says: folders, includes, libraries, headers that stand alone, sizes, head comments."""
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAP = (ROOT / "docs/map.md").read_text()
+LINES_MAX = 1500
+
+
+def tracked_or_new():
+    """Files of the project: what git tracks, and what it would add; without git, what lies there."""
+    git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if git.returncode == 0:
+        names = git.stdout.splitlines()
+    else:
+        names = [str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if not str(p.relative_to(ROOT)).startswith(("build/", "."))]
+    return sorted(ROOT / name for name in names if (ROOT / name).is_file())
+
+
+FILES = tracked_or_new()
+SOURCES = [p for p in FILES if p.suffix in (".c", ".h", ".cc") and p.is_relative_to(ROOT / "src")]
+HEADERS = [p for p in SOURCES if p.suffix == ".h"]
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def section(title):
+    return MAP.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def rows(title):
+    """Cells of the table of a section, without its two head lines."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def ticked(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+ALLOWED = {ticked(row[0])[0].removeprefix("src/"): set(ticked(row[2])) for row in rows("The program: src/")}
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s+([<"])([^">]+)[">]', path.read_text(), re.MULTILINE)
+
+
+def folder_of(path):
+    return str(path.parent.relative_to(ROOT / "src"))
+
+
+def test_every_folder_is_on_the_map():
+    folders = {folder_of(p) for p in FILES if p.is_relative_to(ROOT / "src")}
+    folders |= {str(Path(f).parent) for f in folders if "/" in f}
+    assert folders - set(ALLOWED) == set()
+    top = {p.relative_to(ROOT).parts[0] for p in FILES if len(p.relative_to(ROOT).parts) > 1}
+    named = {ticked(row[0])[0] for row in rows("Everything else")}
+    assert {f for f in top if not f.startswith(".")} - named - {"src"} == set()
+    below_tests = {p.relative_to(ROOT).parts[1] for p in FILES if len(p.relative_to(ROOT).parts) > 2 and name_of(p).startswith("tests/")}
+    assert {f for f in below_tests if f"`tests/{f}`" not in MAP} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_includes_are_allowed(path):
+    own = folder_of(path)
+    for kind, target in includes(path):
+        if kind == "<":
+            continue
+        folder = str(Path(target).parent)
+        assert (ROOT / "src" / target).is_file(), f"{target}: includes are written from src/ on"
+        assert folder == own or folder in ALLOWED[own], f"{own} may not include {target}"
+        internal = target.endswith("internal.h")
+        assert folder == own or not internal, f"{target} is internal to {folder}"
+
+
+def test_library_headers_stay_in_their_module():
+    wrong = []
+    for row in rows("Libraries"):
+        header, homes = ticked(row[0])[0], [ROOT / home for home in ticked(row[2])]
+        for path in SOURCES:
+            used = [t for kind, t in includes(path) if kind == "<" and t.startswith(header)]
+            if used and not any(path == home or path.is_relative_to(home) for home in homes):
+                wrong.append(f"{name_of(path)} includes {used[0]}")
+    assert wrong == []
+
+
+def test_makefile_agrees():
+    text = (ROOT / "Makefile").read_text()
+    raw = dict(re.findall(r"^DEPS_([a-z/]+)\s*:=[ \t]*(.*)$", text, re.MULTILINE))
+
+    def expand(folder):
+        found = set()
+        for word in raw[folder].split():
+            inner = re.fullmatch(r"\$\(DEPS_([a-z/]+)\)", word)
+            found |= expand(inner[1]) if inner else {word}
+        return found
+
+    assert {folder: expand(folder) for folder in raw} == {f: ALLOWED[f] for f in ALLOWED if f not in ("services", "runtimes")}
+
+
+def compile_flags():
+    packages = subprocess.run(["pkg-config", "--cflags", "libuv", "libcrypto", "libarchive", "libseccomp"], capture_output=True, text=True)
+    return ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/src", f"-I{ROOT}/build/gen",
+            "-isystem", "/usr/share/include/llhttp", *packages.stdout.split()]
+
+
+@pytest.mark.parametrize("path", HEADERS, ids=name_of)
+def test_header_compiles_alone(path, tmp_path):
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    unit = tmp_path / "alone.c"
+    target = path.relative_to(ROOT / "src")
+    unit.write_text(f'#include "{target}"\n#include "{target}"\nint alone;\n')
+    run = subprocess.run([compiler, *compile_flags(), "-fsyntax-only", str(unit)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_no_file_is_too_long():
+    code = [p for p in FILES if p.suffix in (".c", ".h", ".cc", ".py", ".sh", ".mk") or p.name == "Makefile"]
+    lengths = {name_of(p): len(p.read_text().splitlines()) for p in code}
+    assert {name: n for name, n in lengths.items() if n > LINES_MAX} == {}
+
+
+def test_every_file_begins_with_its_design():
+    code = [p for p in FILES if p.suffix in (".c", ".h", ".cc")]
+    heads = {p: p.read_text().split("\n", 1)[0] for p in code}
+    assert [name_of(p) for p, head in heads.items() if not head.startswith(f"/* {p.name} -- ")] == []
+
+
+def test_every_parser_has_its_seeds():
+    fuzzers = [p.name.removesuffix("_fuzz.c") for p in FILES if p.name.endswith("_fuzz.c")]
+    corpora = {p.relative_to(ROOT).parts[3] for p in FILES if name_of(p).startswith("tests/fuzz/corpus/")}
+    assert [name for name in fuzzers if name not in corpora] == []
+
+
+def test_nothing_is_included_twice():
+    assert [name_of(p) for p in SOURCES if len(includes(p)) != len(set(includes(p)))] == []

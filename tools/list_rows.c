@@ -1,0 +1,23 @@
+/* list_rows.c -- prints the tables of operations of all services, for tools/compatibility.py:
+ * SERVICE<tab>OPERATION<tab>refused members, separated by spaces. */
+#include "services/apigateway/apigateway.h"
+#include "services/dynamodb/dynamodb.h"
+#include "services/iam/iam.h"
+#include "services/lambda/lambda.h"
+#include "services/logs/logs.h"
+#include "services/sts/sts.h"
+#include <stdio.h>
+
+int main(void)
+{
+    const struct service *const services[] = {&apigateway_service, &dynamodb_service, &iam_service, &lambda_service, &logs_service, &sts_service};
+    for (size_t i = 0; i < COUNT_OF(services); i++)
+        for (size_t j = 0; j < services[i]->row_count; j++) {
+            const struct row *row = &services[i]->rows[j];
+            printf("%s\t%s\t", services[i]->model->service, row->name);
+            for (size_t k = 0; row->refused && row->refused[k]; k++)
+                printf("%s%s", k ? " " : "", row->refused[k]);
+            putchar('\n');
+        }
+    return 0;
+}

@@ -38,19 +38,42 @@ static struct str header_hash(struct arena *arena, struct str header)
     return buf_str(&text);
 }
 
+/* Header names are compared some hundred times a request, so this is inline and looks at the lengths first. */
+static inline bool same_name(struct str sent, struct str lower)
+{
+    if (sent.n != lower.n)
+        return false;
+    for (size_t i = 0; i < sent.n; i++) {
+        char c = sent.p[i];
+        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower.p[i])
+            return false;
+    }
+    return true;
+}
+
+/* str_cut for the short names of SignedHeaders. */
+static inline struct str next_name(struct str *list)
+{
+    size_t n = 0;
+
+    while (n < list->n && list->p[n] != ';')
+        n++;
+    struct str name = {list->p, n};
+    *list = n < list->n ? (struct str){list->p + n + 1, list->n - n - 1} : STR_NONE;
+    return name;
+}
+
 static bool list_has(struct str list, struct str name)
 {
-    while (list.p) {
-        struct str piece = str_cut(&list, ';');
-        if (piece.n == name.n && str_eq_nocase(piece, name))
+    while (list.p)
+        if (same_name(name, next_name(&list)))
             return true;
-    }
     return false;
 }
 
 static bool is_amz_header(struct str name)
 {
-    return name.n > 6 && str_eq_nocase(str_slice(name, 0, 6), STR("x-amz-"));
+    return name.n > 6 && same_name(str_slice(name, 0, 6), STR("x-amz-"));
 }
 
 /* Only lower-case names, strictly ascending. */
@@ -62,7 +85,7 @@ static bool list_canonical(struct str list)
         if (list.p[i] >= 'A' && list.p[i] <= 'Z')
             return false;
     while (list.p) {
-        struct str piece = str_cut(&list, ';');
+        struct str piece = next_name(&list);
         if (piece.n == 0 || (before.p && str_cmp(before, piece) >= 0))
             return false;
         before = piece;
@@ -122,6 +145,8 @@ static struct str missing_parts(struct arena *arena, const struct params *params
 {
     struct buf text;
 
+    if (params->credential.n && params->signature.n && params->signed_headers.n && date.n)
+        return STR_NONE;
     buf_init(&text, arena, 1024);
     if (!params->credential.n)
         buf_lit(&text, "Authorization header requires 'Credential' parameter. ");
@@ -131,8 +156,6 @@ static struct str missing_parts(struct arena *arena, const struct params *params
         buf_lit(&text, "Authorization header requires 'SignedHeaders' parameter. ");
     if (!date.n)
         buf_lit(&text, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
-    if (text.n == 0)
-        return STR_NONE;
     buf_lit(&text, "(Hashed with SHA-256 and encoded with Base64) Authorization=");
     buf_add(&text, header_hash(arena, header));
     return buf_str(&text);
@@ -182,10 +205,9 @@ static enum sigv4_status read_scope(struct str credential, struct arena *arena, 
 }
 
 /* x-amz-date wins over Date. The scope's day must be the day of that time. */
-static enum sigv4_status read_date(const struct http_request *request, struct str text, struct arena *arena, struct sigv4 *sig)
+static enum sigv4_status read_date(struct str text, bool from_date, struct arena *arena, struct sigv4 *sig)
 {
     bool basic = text.n == 16 && text.p[8] == 'T' && text.p[15] == 'Z';
-    bool from_date = http_header(request, "x-amz-date").n == 0;
 
     if ((!basic && !from_date) || !clock_parse(text, &sig->time_ms)) {
         sig->message = arena_printf(
@@ -250,7 +272,8 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
         return SIGV4_INCOMPLETE;
     }
     struct str date = http_header(request, "x-amz-date");
-    if (!date.n)
+    bool from_date = !date.n;
+    if (from_date)
         date = http_header(request, "date");
     ret->message = missing_parts(arena, &params, date, header);
     if (ret->message.n)
@@ -262,7 +285,7 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
         ret->security_token = token;
     enum sigv4_status status = read_scope(params.credential, arena, ret);
     if (status == SIGV4_OK)
-        status = read_date(request, date, arena, ret);
+        status = read_date(date, from_date, arena, ret);
     if (status == SIGV4_OK)
         status = check_signed_list(request, arena, ret);
     return status;
@@ -496,6 +519,8 @@ static char *put_query(char *out, struct str query, struct arena *arena)
 static char *put_header_value(char *out, struct str value)
 {
     value = str_trim(value);
+    if (!memmem(value.p, value.n, "  ", 2))
+        return put(out, value);
     for (size_t i = 0; i < value.n; i++)
         if (value.p[i] != ' ' || value.p[i - 1] != ' ')
             *out++ = value.p[i];
@@ -505,13 +530,13 @@ static char *put_header_value(char *out, struct str value)
 static char *put_headers(char *out, const struct http_request *request, struct str list)
 {
     while (list.p) {
-        struct str name = str_cut(&list, ';');
+        struct str name = next_name(&list);
         bool found = false;
         out = put(out, name);
         *out++ = ':';
         for (size_t i = 0; i < request->header_count; i++) {
             const struct http_header *header = &request->headers[i];
-            if (header->name.n != name.n || !str_eq_nocase(header->name, name))
+            if (!same_name(header->name, name))
                 continue;
             if (found)
                 *out++ = ',';

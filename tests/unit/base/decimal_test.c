@@ -19,25 +19,19 @@ static struct wide widen(const struct decimal *d)
 
 static struct wide wide_sum(const struct wide *a, const struct wide *b)
 {
-    struct wide w = {.sign = 1};
-    int places[PLACES];
-    for (int i = 0; i < PLACES; i++) places[i] = a->sign * a->place[i] + b->sign * b->place[i];
-    int first = 0;
-    while (first < PLACES && places[first] == 0) first++;
-    if (first == PLACES) return (struct wide){.sign = 0};
-    /* The first place that differs decides the sign: what follows is smaller by a factor of ten, 18 / 9 … at most twice,
-     * so carry first and look again. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (int i = PLACES - 1; i > 0; i--) {
-            while (places[i] < 0) places[i] += 10, places[i - 1]--;
-            while (places[i] > 9) places[i] -= 10, places[i - 1]++;
-        }
-        if (places[0] >= 0) break;
-        w.sign = -1;
-        for (int i = 0; i < PLACES; i++) places[i] = a->sign * a->place[i] + b->sign * b->place[i];
-        for (int i = 0; i < PLACES; i++) places[i] = -places[i];
+    if (a->sign == 0) return *b;
+    if (b->sign == 0) return *a;
+    int larger = 0;
+    for (int i = PLACES - 1; i >= 0; i--)
+        if (a->place[i] != b->place[i]) larger = a->place[i] > b->place[i] ? 1 : -1;
+    if (larger == 0 && a->sign != b->sign) return (struct wide){.sign = 0};
+    const struct wide *from = larger >= 0 ? a : b, *with = larger >= 0 ? b : a;
+    struct wide w = *from;
+    for (int i = PLACES - 1, carry = 0; i >= 0; i--) {
+        int digit = from->place[i] + carry + (a->sign == b->sign ? with->place[i] : -with->place[i]);
+        carry = digit > 9 ? 1 : digit < 0 ? -1 : 0;
+        w.place[i] = (int8_t)(digit - 10 * carry);
     }
-    for (int i = 0; i < PLACES; i++) w.place[i] = (int8_t)places[i];
     return w;
 }
 
@@ -123,9 +117,7 @@ static void encoding_keeps_order(void **state)
         struct wide x = widen(&a), y = widen(&b);
         y.sign = -y.sign;
         struct wide difference = wide_sum(&x, &y);
-        int expected = 0;
-        for (int k = 0; k < PLACES; k++)
-            if (difference.place[k]) expected = difference.sign;
+        int expected = difference.sign;
         assert_int_equal(sign(decimal_cmp(&a, &b)), expected);
         uint8_t p[DECIMAL_ENCODED_MAX], q[DECIMAL_ENCODED_MAX];
         size_t n = decimal_encode(&a, p), m = decimal_encode(&b, q);

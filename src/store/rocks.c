@@ -10,14 +10,16 @@
  * - Log recovery stops at the first damaged record (point in time): a record torn by a crash or a full disk was never
  *   acknowledged, and everything before it is whole.
  *
- * Full disk: RocksDB refuses writes after a failed one, keeps answering reads, watches the free space, and writes again
- * once there is enough. The refused batch was not put into the memtable. */
+ * Full disk: RocksDB refuses writes after a failed one, keeps answering reads, looks at the free space every 5 seconds,
+ * and writes again, into a new log, once there is room for a memtable. The refused batch was never in the memtable.
+ * Other failures of the log (a sync that failed) are final: whether the kernel still has the bytes is unknown, so writes
+ * stay refused, and reads go on, until the next start replays what the disk has. */
 #include "store/rocks.h"
 #include "base/panic.h"
 #include <rocksdb/c.h>
 #include <stdlib.h>
 
-#define WRITE_BUFFER_BYTES (32u << 20)
+#define WRITE_BUFFER_BYTES (16u << 20)      /* also what must be free again before writes go on after a full disk */
 #define BATCH_KEEP_BYTES (1u << 20)         /* a batch object above this is not kept for the next */
 #define LEVELS 7
 

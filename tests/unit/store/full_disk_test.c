@@ -1,0 +1,178 @@
+/* full_disk_test.c -- a disk that fails. A full one: writes answer errors, reads go on, nothing acknowledged is lost, nothing refused
+ * appears, and writing works again once there is space. Needs root, for a small tmpfs; skips otherwise. And one whose syncs fail: the same, but
+ * writing works again only after a restart. */
+#include "store_test.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+enum { DISK_MB = 64, VALUE = 100 << 10, RECOVER_SECONDS_MAX = 15 };
+
+/* The engine's calls come here: a program's own function goes before the C library's. */
+static atomic_bool syncs_fail;
+
+int fdatasync(int fd)
+{
+    if (atomic_load(&syncs_fail)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static int disk_setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    strcpy(f->dir, "/tmp/cloudless-full-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->arena = arena_new();
+    *state = f;
+    char options[32];
+    snprintf(options, sizeof options, "size=%dm", DISK_MB);
+    if (mount("none", f->dir, "tmpfs", 0, options) != 0) {
+        print_message("skipped: no permission to mount a tmpfs\n");
+        return 0;
+    }
+    assert_int_equal(fixture_open(f), ERR_OK);
+    return 0;
+}
+
+static int disk_teardown(void **state)
+{
+    struct fixture *f = *state;
+    arena_free(f->arena);
+    if (f->store) {
+        store_close(f->store);
+        assert_int_equal(umount(f->dir), 0);
+    }
+    rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+struct put { uint32_t number; unsigned tries; };
+
+static struct store_key key_of(uint32_t number, uint8_t bytes[4])
+{
+    put_u32(bytes, number);
+    return (struct store_key){STORE_SPACE_FIRST, STR("c"), {(char *)bytes, 4}};
+}
+
+static enum err put(struct store_txn *txn, void *arg)
+{
+    struct put *p = arg;
+    static char value[VALUE];
+    uint8_t bytes[4];
+    for (size_t i = 0; i < sizeof value; i += 8)        /* does not compress */
+        put_u64((uint8_t *)value + i, (p->number + 1) * 0x9e3779b97f4a7c15u + i * i * 0x2545f4914f6cdd1du);
+    store_put(txn, key_of(p->number, bytes), (struct str){value, sizeof value});
+    return ERR_OK;
+}
+
+static bool there(struct fixture *f, uint32_t number)
+{
+    struct arena *arena = arena_new();
+    uint8_t bytes[4];
+    struct str value;
+    enum err err = store_get(store_reader(f->store), key_of(number, bytes), arena, &value);
+    assert_true(err == ERR_OK || err == ERR_NOT_FOUND);
+    assert_true(err != ERR_OK || value.n == VALUE);
+    arena_free(arena);
+    return err == ERR_OK;
+}
+
+static void fill_rest(struct fixture *f, const char *name, size_t leave)
+{
+    struct statvfs fs;
+    assert_int_equal(statvfs(f->dir, &fs), 0);
+    size_t available = (size_t)fs.f_bavail * fs.f_frsize;
+    int fd = open(arena_printf(f->arena, "%s/%s", f->dir, name).p, O_WRONLY | O_CREAT, 0600);
+    if (available > leave)
+        assert_int_equal(posix_fallocate(fd, 0, (off_t)(available - leave)), 0);
+    close(fd);
+}
+
+static void test_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->store)
+        skip();
+    uint32_t good = 0;
+    for (; good < 20; good++) {
+        struct put p = {.number = good};
+        assert_int_equal(store_mutate(f->store, put, &p), ERR_OK);
+    }
+    fill_rest(f, "ballast", 1 << 20);
+    enum err err = ERR_OK;
+    for (; good < 1000 && err == ERR_OK; good += err == ERR_OK) {
+        struct put p = {.number = good};
+        err = store_mutate(f->store, put, &p);
+    }
+    assert_int_equal(err, ERR_IO);
+    print_message("full after %u\n", good);
+    uint32_t refused = good;
+    for (unsigned i = 0; i < 20; i++) {
+        struct put p = {.number = refused + i};
+        assert_int_equal(store_mutate(f->store, put, &p), ERR_IO);
+        assert_false(there(f, refused + i));
+    }
+    for (uint32_t i = 0; i < good; i++)
+        assert_true(there(f, i));
+
+    unlink(arena_printf(f->arena, "%s/ballast", f->dir).p);
+    uint64_t since = clock_mono_ns();
+    struct put p = {.number = 5000};
+    while ((err = store_mutate(f->store, put, &p)) != ERR_OK && clock_mono_ns() - since < RECOVER_SECONDS_MAX * 1000000000ull)
+        usleep(20000);
+    print_message("recovered after %.2f s\n", (double)(clock_mono_ns() - since) / 1e9);
+    assert_int_equal(err, ERR_OK);
+    for (unsigned again = 0; again < 2; again++) {
+        assert_true(there(f, 5000));
+        for (uint32_t i = 0; i < good; i++)
+            assert_true(there(f, i));
+        for (uint32_t i = 0; i < 20; i++)
+            assert_false(there(f, refused + i));
+        fixture_reopen(f);
+    }
+}
+
+static void test_failed_sync(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < 5; i++) {
+        struct put p = {.number = i};
+        assert_int_equal(store_mutate(f->store, put, &p), ERR_OK);
+    }
+    atomic_store(&syncs_fail, true);
+    for (uint32_t i = 5; i < 8; i++) {
+        struct put p = {.number = i};
+        assert_int_equal(store_mutate(f->store, put, &p), ERR_IO);
+        assert_false(there(f, i));
+    }
+    atomic_store(&syncs_fail, false);
+    struct put p = {.number = 8};
+    assert_int_equal(store_mutate(f->store, put, &p), ERR_IO);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_true(there(f, i));
+    fixture_reopen(f);
+    assert_int_equal(store_mutate(f->store, put, &p), ERR_OK);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_true(there(f, i));
+    for (uint32_t i = 6; i < 8; i++)
+        assert_false(there(f, i));
+    assert_true(there(f, 8));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_failed_sync, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, disk_setup, disk_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

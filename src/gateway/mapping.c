@@ -100,7 +100,9 @@ struct str gateway__not_json(struct arena *arena, struct str body)
     struct str word = str_slice(text, 0, n);
     if (word.n && !str_eq(word, STR("true")) && !str_eq(word, STR("false")) && !str_eq(word, STR("null")))
         return arena_printf(arena, "%sUnrecognized token '" STR_FMT "': was expecting ('true', 'false' or 'null')", prefix, STR_ARG(word));
-    if (text.n && strchr("{[\"", text.p[0]) && !strchr("}]\"", text.p[text.n - 1]))
+    static const char open[] = "{[\"", closed[] = "}]\"";
+    const char *opening = text.n && text.p[0] ? strchr(open, text.p[0]) : NULL;
+    if (opening && (text.n == 1 || text.p[text.n - 1] != closed[opening - open]))
         return arena_printf(arena, "%sUnexpected end-of-input", prefix);
     return arena_printf(arena, "%sUnexpected character: was expecting a valid value", prefix);
 }

@@ -15,6 +15,7 @@ struct options {
     size_t listen_count;
     const char *account, *region;
     enum log_level log;
+    size_t concurrency;                             /* 0: the default */
     const char *runtimes[RUNTIME_FLAGS_MAX + 1];    /* "python3.13=/path", NULL-terminated */
     size_t runtime_count;
     const char *runtimes_dir;                       /* interface clients and SDKs */

@@ -22,7 +22,7 @@ static const struct command {
 };
 
 typedef const char *apply_fn(struct options *options, const char *value);      /* NULL, or what is wrong with it */
-static apply_fn set_data, add_listen, set_account, set_region, set_log, add_runtime;
+static apply_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime;
 
 static const struct option_row {
     const char *name, *value;
@@ -35,6 +35,7 @@ static const struct option_row {
     {"--account", "ID", FOR_SERVE, set_account, "account of the root key, 12 digits (default: 000000000000)"},
     {"--region", "NAME", FOR_SERVE, set_region, "region of what names none (default: us-east-1; every region is served)"},
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
+    {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime, "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
 };
 
@@ -69,6 +70,15 @@ static const char *set_log(struct options *options, const char *value)
     return log_level_parse(value, &options->log) ? NULL : "the levels are error, warn, info and debug";
 }
 
+static const char *set_concurrency(struct options *options, const char *value)
+{
+    uint64_t n = 0;
+    if (!str_to_u64(str_of(value), &n) || n == 0 || n > 100000)
+        return "it should be a number from 1 to 100000";
+    options->concurrency = (size_t)n;
+    return NULL;
+}
+
 static const char *add_runtime(struct options *options, const char *value)
 {
     const char *equals = strchr(value, '=');
@@ -95,7 +105,7 @@ static void help_command(FILE *out, const struct command *command)
     fprintf(out, "cloudless %s%s%s: %s\n", command->name, command->second ? " " : "", command->second ? command->second : "", command->help);
     for (size_t i = 0; i < COUNT_OF(option_rows); i++)
         if (option_rows[i].commands & command->id)
-            fprintf(out, "  %-10s %-10s %s\n", option_rows[i].name, option_rows[i].value, option_rows[i].help);
+            fprintf(out, "  %-14s %-10s %s\n", option_rows[i].name, option_rows[i].value, option_rows[i].help);
     if (command->id == FOR_SERVE)
         fputs("Environment: CLOUDLESS_ROOT_ACCESS_KEY_ID and CLOUDLESS_ROOT_SECRET_ACCESS_KEY preset the root key.\n"
               "Ready when it prints one line with its URL; SIGTERM drains and ends it, a second one ends it at once.\n"

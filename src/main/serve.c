@@ -138,7 +138,7 @@ static int make_services(struct server *s)
         .store = s->store, .blobs = s->blobs, .auth = s->auth, .iam = s->iam, .logs = s->logs, .loops = s->loops,
         .workers = s->workers, .http = s->http, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
         .cache_dir = datadir_path(s->arena, o->data, "cache"), .runtimes_dir = o->runtimes_dir, .runtime_flags = o->runtimes,
-        .aws_endpoint = front_handle_inside, .aws_endpoint_arg = s->front,
+        .concurrency_max = o->concurrency, .aws_endpoint = front_handle_inside, .aws_endpoint_arg = s->front,
     };
     if ((err = lambda_new(&lambda, &s->lambda)) != ERR_OK)
         return fail_err("Lambda", err);

@@ -1,0 +1,381 @@
+"""Lambda through boto3: functions, permissions, invocations, and how each way to fail is answered."""
+import base64
+import concurrent.futures
+import io
+import json
+import re
+import time
+import zipfile
+
+import pytest
+from botocore.exceptions import ClientError
+
+import harness
+
+ECHO = 'def handler(event, context):\n    return event\n'
+
+
+@pytest.fixture(scope='module')
+def fn(client):
+    return client('lambda')
+
+
+def invoke(fn, name, payload=None, **kw):
+    answer = fn.invoke(FunctionName=name, Payload=json.dumps(payload if payload is not None else {}), **kw)
+    return answer, json.loads(answer['Payload'].read())
+
+
+def code_of(error):
+    return error.value.response['Error']['Code'], error.value.response['ResponseMetadata']['HTTPStatusCode']
+
+
+@pytest.mark.smoke
+def test_function_is_invoked_and_stays_warm(fn, deploy_function, unique):
+    name = unique('warm')
+    deploy_function(name, 'import os\nn = 0\ndef handler(event, context):\n    global n\n    n += 1\n    return [n, event, os.getpid()]\n')
+    first, (n, event, _) = invoke(fn, name, {'a': [1, 'ä', None]})
+    assert (n, event) == (1, {'a': [1, 'ä', None]})
+    assert first['StatusCode'] == 200 and first['ExecutedVersion'] == '$LATEST' and 'FunctionError' not in first
+    assert invoke(fn, name)[1][0] == 2
+
+
+def test_configuration_is_answered_as_given(fn, deploy_function, unique):
+    name = unique('config')
+    arn = deploy_function(name, ECHO, Timeout=7, MemorySize=256, Description='d', Environment={'Variables': {'A': 'b'}}, Tags={'k': 'v'})
+    whole = fn.get_function(FunctionName=name)
+    config = whole['Configuration']
+    assert whole['Tags'] == {'k': 'v'}
+    assert config['FunctionArn'] == arn == f'arn:aws:lambda:us-east-1:000000000000:function:{name}'
+    assert (config['Timeout'], config['MemorySize'], config['Description'], config['State']) == (7, 256, 'd', 'Active')
+    assert config['Environment'] == {'Variables': {'A': 'b'}} and config['EphemeralStorage'] == {'Size': 512}
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000', config['LastModified'])
+    assert fn.get_function_configuration(FunctionName=arn)['Handler'] == 'app.handler'
+    assert name in [f['FunctionName'] for page in fn.get_paginator('list_functions').paginate() for f in page['Functions']]
+
+
+def test_create_again_missing_and_delete(fn, deploy_function, unique):
+    name = unique('twice')
+    deploy_function(name, ECHO)
+    with pytest.raises(ClientError, match=f'Function already exist: {name}') as e:
+        deploy_function(name, ECHO)
+    assert code_of(e) == ('ResourceConflictException', 409)
+    fn.delete_function(FunctionName=name)
+    with pytest.raises(ClientError, match=f'Function not found: arn:aws:lambda:us-east-1:000000000000:function:{name}') as e:
+        invoke(fn, name)
+    assert code_of(e) == ('ResourceNotFoundException', 404)
+
+
+def test_role_must_be_assumable_by_lambda(server, deploy_function, unique):
+    trust = json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Principal': {'Service': 'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]})
+    role = harness.make_role(server, unique('ec2'), trust=trust)
+    with pytest.raises(ClientError, match='The role defined for the function cannot be assumed by Lambda.') as e:
+        deploy_function(unique('f'), ECHO, role=role)
+    assert code_of(e) == ('InvalidParameterValueException', 400)
+
+
+def evil_zip(kind):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:
+        if kind == 'traversal':
+            z.writestr('../../escape.py', 'x')
+        elif kind == 'absolute':
+            z.writestr('/escape.py', 'x')
+        elif kind == 'link':
+            info = zipfile.ZipInfo('link')
+            info.external_attr = 0o120777 << 16
+            z.writestr(info, '/etc/passwd')
+        elif kind == 'bomb':
+            z.writestr('zeros', b'\0' * (263 << 20))
+        elif kind == 'truncated':
+            z.writestr('app.py', 'x' * 1000)
+    return out.getvalue()[:-30] if kind == 'truncated' else out.getvalue()
+
+
+@pytest.mark.parametrize('kind, message', [
+    ('traversal', 'Could not unzip'), ('absolute', 'Could not unzip'), ('link', 'Could not unzip'), ('truncated', 'Could not unzip'),
+    ('bomb', 'Unzipped size must be smaller than 262144000 bytes'), ('empty', 'non-empty zip')])
+def test_bad_packages_are_refused(server, fn, unique, kind, message):
+    role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
+    name = unique('bad')
+    with pytest.raises(ClientError, match=message) as e:
+        fn.create_function(FunctionName=name, Runtime='python3.11', Handler='a.b', Role=role, Code={'ZipFile': evil_zip(kind)})
+    assert code_of(e)[0] == 'InvalidParameterValueException'
+    with pytest.raises(ClientError, match='Function not found'):
+        fn.get_function(FunctionName=name)
+
+
+@pytest.mark.parametrize('more, code', [
+    ({'Timeout': 901}, 'ValidationException'), ({'MemorySize': 64}, 'ValidationException'),
+    ({'Environment': {'Variables': {'AWS_REGION': 'x'}}}, 'InvalidParameterValueException'),
+    ({'Environment': {'Variables': {'A': 'x' * 5000}}}, 'InvalidParameterValueException'),
+    ({'Layers': ['arn:aws:lambda:us-east-1:000000000000:layer:l:1']}, 'NotImplemented'),
+    ({'TracingConfig': {'Mode': 'Active'}}, 'NotImplemented'), ({'Publish': True}, 'NotImplemented'),
+    ({'runtime': 'nodejs20.x'}, 'InvalidParameterValueException'), ({'runtime': 'cobol85'}, 'InvalidParameterValueException')])
+def test_parameters_that_are_refused(deploy_function, unique, more, code):
+    with pytest.raises(ClientError) as e:
+        deploy_function(unique('refused'), ECHO, **more)
+    assert code_of(e)[0] in (code, code + 'Exception')
+
+
+# ---- failures of the function itself ----
+
+def failing(fn, deploy_function, name, code, **more):
+    deploy_function(name, code, **more)
+    answer, payload = invoke(fn, name)
+    assert answer['StatusCode'] == 200 and answer['FunctionError'] == 'Unhandled'
+    return payload
+
+
+def test_handler_error(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('raises'), 'def handler(e, c):\n    raise ValueError("no " + e.get("x", "x"))\n')
+    assert (payload['errorMessage'], payload['errorType']) == ('no x', 'ValueError')
+    assert 'handler' in ''.join(payload['stackTrace']) and len(payload['requestId']) == 36
+
+
+def test_import_error(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('import'), 'import nowhere\n')
+    assert payload['errorType'] == 'Runtime.ImportModuleError'
+    assert payload['errorMessage'] == "Unable to import module 'app': No module named 'nowhere'"
+
+
+def test_missing_handler_and_syntax_error(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('handler'), 'x = 1\n')
+    assert payload['errorType'] == 'Runtime.HandlerNotFound' and "Handler 'handler' missing on module 'app'" in payload['errorMessage']
+    payload = failing(fn, deploy_function, unique('syntax'), 'def handler(:\n')
+    assert payload['errorType'] == 'Runtime.UserCodeSyntaxError'
+
+
+def test_answer_that_is_not_json(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('marshal'), 'def handler(e, c):\n    return {1, 2}\n')
+    assert payload['errorType'] == 'Runtime.MarshalError' and 'set is not JSON serializable' in payload['errorMessage']
+
+
+def test_exit_of_the_process(fn, deploy_function, unique):
+    name = unique('exit')
+    payload = failing(fn, deploy_function, name, 'import os\ndef handler(e, c):\n    if e.get("die", True): os._exit(3)\n    return "alive"\n')
+    assert payload['errorType'] == 'Runtime.ExitError'
+    assert re.fullmatch(r'RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 3', payload['errorMessage'])
+    assert invoke(fn, name, {'die': False})[1] == 'alive'
+
+
+def test_timeout(fn, deploy_function, unique):
+    name = unique('slow')
+    payload = failing(fn, deploy_function, name, 'import time\ndef handler(e, c):\n    time.sleep(e.get("s", 60))\n    return "done"\n', Timeout=1)
+    assert payload['errorType'] == 'Sandbox.Timedout'
+    assert re.fullmatch(r'RequestId: [0-9a-f-]{36} Error: Task timed out after 1.00 seconds', payload['errorMessage'])
+    assert invoke(fn, name, {'s': 0})[1] == 'done'
+
+
+def test_out_of_memory(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('memory'), 'def handler(e, c):\n    x = bytearray(1 << 30)\n    return len(bytes(x))\n',
+                      MemorySize=128, Timeout=60)
+    assert payload['errorType'] in ('Runtime.OutOfMemory', 'MemoryError')
+
+
+def test_answer_above_the_limit(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('large'), 'def handler(e, c):\n    return "x" * 6291600\n')
+    assert payload['errorType'] == 'Function.ResponseSizeTooLarge' and '6291556' in payload['errorMessage']
+
+
+def test_payloads(fn, deploy_function, unique):
+    name = unique('payload')
+    deploy_function(name, 'def handler(e, c):\n    return len(str(e))\n')
+    assert fn.invoke(FunctionName=name)['Payload'].read() == b'2'
+    with pytest.raises(ClientError, match='Could not parse request body into json') as e:
+        fn.invoke(FunctionName=name, Payload=b'{"a":')
+    assert code_of(e) == ('InvalidRequestContentException', 400)
+    assert invoke(fn, name, 'x' * 6000000)[1] == 6000000
+    with pytest.raises(ClientError) as e:
+        invoke(fn, name, 'x' * 6291460)
+    assert code_of(e) == ('RequestTooLargeException', 413)
+    assert fn.invoke(FunctionName=name, InvocationType='DryRun')['StatusCode'] == 204
+    with pytest.raises(ClientError, match='Event'):
+        fn.invoke(FunctionName=name, InvocationType='Event')
+
+
+def test_log_tail_and_log_events(client, fn, deploy_function, unique):
+    name = unique('logs')
+    deploy_function(name, 'import logging\ndef handler(e, c):\n    print("one", "two")\n    logging.getLogger().warning("warned")\n    return c.log_stream_name\n')
+    answer, stream = invoke(fn, name, LogType='Tail')
+    request = answer['ResponseMetadata']['RequestId']
+    tail = base64.b64decode(answer['LogResult']).decode()
+    assert re.search(rf'START RequestId: {request} Version: \$LATEST\none two\n\[WARNING\]\t\S+Z\t{request}\twarned\n'
+                     rf'END RequestId: {request}\nREPORT RequestId: {request}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\t'
+                     r'Memory Size: 128 MB\tMax Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\t', tail)
+    logs = client('logs')
+    assert re.fullmatch(r'\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}', stream)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            events = logs.get_log_events(logGroupName=f'/aws/lambda/{name}', logStreamName=stream, startFromHead=True)['events']
+            if any(e['message'].startswith('REPORT') for e in events):
+                break
+        except logs.exceptions.ResourceNotFoundException:
+            pass
+        assert time.monotonic() < deadline, 'the events did not come'
+    assert 'one two\n' in [e['message'] for e in events]
+
+
+def test_no_logs_without_permission(server, client, fn, deploy_function, unique):
+    name, other = unique('silent'), unique('loud')
+    role = harness.make_role(server, unique('nothing'))
+    deploy_function(name, 'def handler(e, c):\n    print("unheard")\n', role=role)
+    deploy_function(other, 'def handler(e, c):\n    print("heard")\n')
+    invoke(fn, name)
+    invoke(fn, other)
+    logs = client('logs')
+    deadline = time.monotonic() + 30
+    while not logs.describe_log_groups(logGroupNamePrefix=f'/aws/lambda/{other}')['logGroups']:
+        assert time.monotonic() < deadline
+    assert not logs.describe_log_groups(logGroupNamePrefix=f'/aws/lambda/{name}')['logGroups']
+
+
+def test_documented_environment_and_isolation(fn, deploy_function, unique):
+    name = unique('env')
+    deploy_function(name, '''
+import os, socket
+def attempt(f):
+    try:
+        return repr(f())
+    except Exception as e:
+        return type(e).__name__
+def handler(e, c):
+    return {'env': dict(os.environ), 'uid': os.getuid(), 'pids': [p for p in os.listdir('/proc') if p.isdigit()],
+            'write': attempt(lambda: open('/var/task/x', 'w')), 'tmp': attempt(lambda: open('/tmp/x', 'w').write('x')),
+            'home': attempt(lambda: os.listdir('/root')), 'out': attempt(lambda: socket.create_connection(('127.0.0.1', e['port']), 2)),
+            'arn': c.invoked_function_arn, 'left': c.get_remaining_time_in_millis(), 'memory': c.memory_limit_in_mb}
+''', Environment={'Variables': {'MINE': 'yes'}})
+    port = int(fn.meta.endpoint_url.rsplit(':', 1)[1])
+    seen = invoke(fn, name, {'port': port})[1]
+    env = seen['env']
+    assert env['MINE'] == 'yes' and env['_HANDLER'] == 'app.handler' and env['AWS_EXECUTION_ENV'] == 'AWS_Lambda_python3.11'
+    assert env['AWS_LAMBDA_FUNCTION_NAME'] == name and env['AWS_LAMBDA_FUNCTION_VERSION'] == '$LATEST'
+    assert env['AWS_ACCESS_KEY_ID'].startswith('ASIA') and env['AWS_REGION'] == 'us-east-1' and env['LAMBDA_TASK_ROOT'] == '/var/task'
+    assert not any(k.startswith('CLOUDLESS') for k in env)
+    assert seen['uid'] == 993 and len(seen['pids']) <= 3
+    assert seen['write'] == 'OSError' and seen['tmp'] == '1' and seen['home'] in ('PermissionError', 'FileNotFoundError')
+    assert seen['out'] == 'ConnectionRefusedError', 'the server outside is not reachable at its own port'
+    assert seen['arn'].endswith(f':function:{name}') and 0 < seen['left'] <= 3000 and int(seen['memory']) == 128
+
+
+def test_credentials_are_the_roles(server, fn, deploy_function, client, unique):
+    table, name = unique('table'), unique('role')
+    client('dynamodb').create_table(TableName=table, BillingMode='PAY_PER_REQUEST', KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
+                                    AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'S'}])
+    role_name = unique('reader')
+    role = harness.make_role(server, role_name, inline={'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Action': 'dynamodb:GetItem', 'Resource': '*'}]})
+    deploy_function(name, f'''
+import boto3
+table = boto3.resource('dynamodb').Table('{table}')
+def handler(e, c):
+    who = boto3.client('sts').get_caller_identity()['Arn']
+    table.get_item(Key={{'id': '1'}})
+    try:
+        table.put_item(Item={{'id': '1'}})
+    except Exception as error:
+        return [who, str(error)]
+''', role=role, Timeout=30)
+    who, error = invoke(fn, name)[1]
+    assert who == f'arn:aws:sts::000000000000:assumed-role/{role_name}/{name}'
+    assert 'AccessDeniedException' in error and f'User: {who} is not authorized to perform: dynamodb:PutItem' in error
+
+
+def test_update_takes_effect_at_the_next_invocation(fn, deploy_function, unique):
+    name = unique('update')
+    deploy_function(name, 'def handler(e, c):\n    return 1\n')
+    assert invoke(fn, name)[1] == 1
+    fn.update_function_code(FunctionName=name, ZipFile=harness.zip_of({'app.py': 'import os\ndef handler(e, c):\n    return os.environ.get("X", 2)\n'}))
+    assert invoke(fn, name)[1] == 2
+    fn.update_function_configuration(FunctionName=name, Environment={'Variables': {'X': 'three'}}, Timeout=9)
+    assert invoke(fn, name)[1] == 'three'
+    assert fn.get_function_configuration(FunctionName=name)['Timeout'] == 9
+
+
+def test_concurrent_invocations_get_environments_of_their_own(fn, server, deploy_function, unique):
+    name = unique('parallel')
+    deploy_function(name, 'import os, time\nimport uuid\nwho = str(uuid.uuid4())\ndef handler(e, c):\n    time.sleep(1.5)\n    return who\n', Timeout=30)
+    invoke(fn, name)
+    client = server.client('lambda', max_pool_connections=4)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        seen = list(pool.map(lambda _: invoke(client, name)[1], range(4)))
+    assert len(set(seen)) >= 2
+
+
+def test_throttled_above_the_bound(unique):
+    server = harness.Server(args=['--concurrency', '1']).start()
+    try:
+        harness.deploy_function(server, 'f', 'import time\ndef handler(e, c):\n    time.sleep(2)\n')
+        client = server.client('lambda', max_pool_connections=4)
+
+        def status(_):
+            try:
+                return invoke(client, 'f')[0]['StatusCode']
+            except ClientError as e:
+                return e.response['Error']['Code']
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(status, range(4)))
+        assert sorted(map(str, set(seen))) == ['200', 'TooManyRequestsException']
+    finally:
+        server.stop()
+        server.remove()
+
+
+def test_permissions_of_a_function(fn, deploy_function, unique):
+    name = unique('policy')
+    arn = deploy_function(name, ECHO)
+    with pytest.raises(ClientError, match='The resource you requested does not exist.'):
+        fn.get_policy(FunctionName=name)
+    add = dict(FunctionName=name, StatementId='s1', Action='lambda:InvokeFunction', Principal='apigateway.amazonaws.com',
+               SourceArn='arn:aws:execute-api:us-east-1:000000000000:abc/*/*')
+    statement = json.loads(fn.add_permission(**add)['Statement'])
+    assert statement == {'Sid': 's1', 'Effect': 'Allow', 'Principal': {'Service': 'apigateway.amazonaws.com'}, 'Action': 'lambda:InvokeFunction',
+                         'Resource': arn, 'Condition': {'ArnLike': {'AWS:SourceArn': 'arn:aws:execute-api:us-east-1:000000000000:abc/*/*'}}}
+    with pytest.raises(ClientError, match=r'The statement id \(s1\) provided already exists') as e:
+        fn.add_permission(**add)
+    assert code_of(e) == ('ResourceConflictException', 409)
+    policy = json.loads(fn.get_policy(FunctionName=name)['Policy'])
+    assert policy['Id'] == 'default' and policy['Statement'] == [statement]
+    fn.remove_permission(FunctionName=name, StatementId='s1')
+    with pytest.raises(ClientError, match='No policy is associated with the given resource.'):
+        fn.remove_permission(FunctionName=name, StatementId='s1')
+
+
+def test_tags(fn, deploy_function, unique):
+    arn = deploy_function(unique('tags'), ECHO, Tags={'a': '1'})
+    fn.tag_resource(Resource=arn, Tags={'b': '2'})
+    fn.untag_resource(Resource=arn, TagKeys=['a'])
+    assert fn.list_tags(Resource=arn)['Tags'] == {'b': '2'}
+
+
+PYTHONS = ['python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13']
+
+
+@pytest.mark.parametrize('runtime', PYTHONS)
+def test_every_python_that_is_here(server, fn, deploy_function, unique, runtime):
+    import subprocess
+    listed = subprocess.run([harness.BINARY, 'runtime', 'list'], capture_output=True, text=True, check=True).stdout
+    state = next(line.split()[0] for line in listed.splitlines() if line.split()[1] == runtime)
+    name = unique(runtime.replace('.', '-'))
+    code = 'import sys, boto3\ndef handler(e, c):\n    return "%d.%d" % sys.version_info[:2]\n'
+    if state != 'ok':
+        with pytest.raises(ClientError, match=f'The runtime {runtime} has no interpreter on this machine'):
+            deploy_function(name, code, runtime=runtime)
+        return
+    deploy_function(name, code, runtime=runtime, Timeout=30)
+    assert invoke(fn, name)[1] == runtime[len('python'):]
+
+
+def test_provided_runtime_runs_an_executable(fn, deploy_function, unique):
+    name = unique('provided')
+    bootstrap = '''#!/bin/sh
+api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+while true; do
+    event=$(curl -sS -D /tmp/headers "$api/next")
+    id=$(grep -i lambda-runtime-aws-request-id /tmp/headers | tr -d '\\r' | cut -d' ' -f2)
+    curl -sS -d "{\\"got\\":$event}" "$api/$id/response" >/dev/null
+done
+'''
+    deploy_function(name, None, runtime='provided.al2023', handler='any', files={'bootstrap': (bootstrap, 0o755)})
+    assert invoke(fn, name, {'x': 1})[1] == {'got': {'x': 1}}

@@ -170,7 +170,6 @@ install: all
 	install -D -m 755 $(O)/cloudless $(DESTDIR)$(PREFIX)/bin/cloudless
 	mkdir -p $(DESTDIR)$(PREFIX)/share/cloudless
 	cp -R build/runtimes $(DESTDIR)$(PREFIX)/share/cloudless/
-	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/cloudless/LICENSE
 format: deps-test
 	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
 # The compatibility tables, from the services' own tables of operations.

@@ -18,6 +18,9 @@ TIMES = {None: 'MODEL_TIME_DEFAULT', 'iso8601': 'MODEL_TIME_ISO8601', 'unixTimes
          'rfc822': 'MODEL_TIME_RFC822'}
 PROTOCOLS = {'json': 'MODEL_JSON', 'rest-json': 'MODEL_REST_JSON', 'query': 'MODEL_QUERY'}
 
+# Shapes whose constraints AWS does not keep as the model says: the rows stand in src/api/validate_override.c.
+OVERRIDDEN = {'dynamodb': {'TableArn', 'PositiveIntegerObject'}}
+
 SHAPE_KEYS = {'type', 'members', 'member', 'key', 'value', 'required', 'enum', 'min', 'max', 'pattern', 'flattened',
               'streaming', 'payload', 'error', 'exception', 'fault', 'union', 'sensitive', 'timestampFormat',
               'documentation', 'deprecated', 'deprecatedMessage', 'box', 'retryable', 'synthetic', 'event',
@@ -110,7 +113,8 @@ class Generator:
         flags = [f for f, on in (('ERROR', is_error), ('FAULT', shape.get('fault')), ('HAS_MIN', 'min' in shape),
                                  ('HAS_MAX', 'max' in shape), ('FLATTENED', shape.get('flattened')),
                                  ('STREAMING', shape.get('streaming')), ('UNION', shape.get('union')),
-                                 ('SENSITIVE', shape.get('sensitive')), ('CONSTRAINED', name in self.constrained)) if on]
+                                 ('SENSITIVE', shape.get('sensitive')), ('CONSTRAINED', name in self.constrained),
+                                 ('OVERRIDDEN', name in OVERRIDDEN.get(self.service, ()))) if on]
         if is_error:
             self.errors.append(number)
         first_enum, first_member = len(self.enums), len(self.members)

@@ -12,6 +12,7 @@
  * hands of exactly one thread; it changes hands through the store's mutation, the worker's item or the loop's task that
  * are embedded in it. Its memory is the request's arena, which lives until the answer was sent. */
 #include "api/api.h"
+#include "api/pattern.h"
 #include "api/validate.h"
 #include "api/wire.h"
 #include "base/codec.h"
@@ -54,6 +55,7 @@ struct api *api_new(const struct api_options *options)
 void api_free(struct api *api)
 {
     free(api);
+    pattern_free_all();
 }
 
 /* ---- whose request is it ---- */

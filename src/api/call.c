@@ -18,7 +18,6 @@ static const struct service_error common_errors[] = {
     {"InternalFailure", 500, NULL},
     {"InvalidParameterCombination", 400, NULL},
     {"InvalidParameterValue", 400, NULL},
-    {"MissingAction", 400, NULL},
     {"MissingParameter", 400, NULL},
     {"NotImplemented", 501, NULL},
     {"ServiceUnavailable", 503, NULL},

@@ -16,7 +16,8 @@ enum model_time { MODEL_TIME_DEFAULT, MODEL_TIME_ISO8601, MODEL_TIME_EPOCH, MODE
 enum {
     MODEL_SHAPE_ERROR = 1, MODEL_SHAPE_FAULT = 2, MODEL_SHAPE_HAS_MIN = 4, MODEL_SHAPE_HAS_MAX = 8,
     MODEL_SHAPE_FLATTENED = 16, MODEL_SHAPE_STREAMING = 32, MODEL_SHAPE_UNION = 64, MODEL_SHAPE_SENSITIVE = 128,
-    MODEL_SHAPE_CONSTRAINED = 256       /* it or a shape within it has something to validate */
+    MODEL_SHAPE_CONSTRAINED = 256,      /* it or a shape within it has something to validate */
+    MODEL_SHAPE_OVERRIDDEN = 512        /* validate_override.c has a row for it */
 };
 struct model_shape {
     uint32_t name;              /* in the pool */

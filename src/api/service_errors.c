@@ -54,6 +54,7 @@ const struct service_errors service_errors_dynamodb = {
     .validate_prefix = "com.amazon.coral.validate#",
     .crc32 = true,
     .long_request_id = true,
+    .old_parser = true,
     .faults = {
         CALLER_ROWS(400),
         [FAULT_MISSING_TOKEN] = {"MissingAuthenticationTokenException", 400, MESSAGE_MISSING},
@@ -66,6 +67,7 @@ const struct service_errors service_errors_dynamodb = {
 };
 
 const struct service_errors service_errors_logs = {
+    .hides_values = true,
     .model_prefix = "",
     .coral_prefix = "",
     .validate_prefix = "",
@@ -85,6 +87,7 @@ const struct service_errors service_errors_lambda = {
     .coral_prefix = "",
     .validate_prefix = "",
     .type_member = true,
+    .lists_null = true,
     .faults = {
         CALLER_ROWS(403),
         [FAULT_MISSING_TOKEN] = {"MissingAuthenticationTokenException", 403, MESSAGE_MISSING_REST},
@@ -97,6 +100,7 @@ const struct service_errors service_errors_lambda = {
 };
 
 const struct service_errors service_errors_apigateway = {
+    .input_in_path = true,
     .model_prefix = "",
     .coral_prefix = "",
     .validate_prefix = "",
@@ -112,9 +116,9 @@ const struct service_errors service_errors_apigateway = {
 };
 
 const struct service_errors service_errors_iam = {
-    .model_prefix = "", .coral_prefix = "", .validate_prefix = "", .faults = {QUERY_ROWS},
+    .hides_values = true, .model_prefix = "", .coral_prefix = "", .validate_prefix = "", .faults = {QUERY_ROWS},
 };
 
 const struct service_errors service_errors_sts = {
-    .model_prefix = "", .coral_prefix = "", .validate_prefix = "", .faults = {QUERY_ROWS},
+    .hides_values = true, .model_prefix = "", .coral_prefix = "", .validate_prefix = "", .faults = {QUERY_ROWS},
 };

@@ -45,6 +45,16 @@ static bool is_numeric(const struct model_shape *shape)
     return shape->type == MODEL_INTEGER || shape->type == MODEL_LONG || shape->type == MODEL_FLOAT || shape->type == MODEL_DOUBLE;
 }
 
+static struct constraint constraint_of(const struct call *call, const struct model_shape *shape, const struct json *node)
+{
+    const struct model *m = call->service->model;
+    struct constraint c = {.shape = shape, .has_min = shape->flags & MODEL_SHAPE_HAS_MIN, .has_max = shape->flags & MODEL_SHAPE_HAS_MAX,
+                           .min = shape->min, .max = shape->max,
+                           .pattern = shape->pattern ? model_text(m, shape->pattern) : NULL};
+    if (shape->flags & MODEL_SHAPE_OVERRIDDEN) override_constraint(call, node, &c);
+    return c;
+}
+
 /* What min and max are about: length, count or value. */
 static double measure(const struct model_shape *shape, const struct json *node)
 {
@@ -65,68 +75,76 @@ static double measure(const struct model_shape *shape, const struct json *node)
     UNREACHABLE();
 }
 
-static bool min_holds(const struct model_shape *shape, const struct json *node)
+static bool min_holds(const struct constraint *c, const struct json *node)
 {
-    return !(shape->flags & MODEL_SHAPE_HAS_MIN) || measure(shape, node) >= (double)shape->min;
+    return !c->has_min || measure(c->shape, node) >= (double)c->min;
 }
 
-static bool max_holds(const struct model_shape *shape, const struct json *node)
+static bool max_holds(const struct constraint *c, const struct json *node)
 {
-    return !(shape->flags & MODEL_SHAPE_HAS_MAX) || measure(shape, node) <= (double)shape->max;
+    return !c->has_max || measure(c->shape, node) <= (double)c->max;
 }
 
-static bool pattern_holds(const struct model *m, const struct model_shape *shape, const struct json *node)
+static bool pattern_holds(const struct constraint *c, const struct json *node)
 {
-    return !shape->pattern || pattern_match(model_text(m, shape->pattern), node->text);
+    return !c->pattern || pattern_match(c->pattern, node->text);
 }
 
-static bool enum_holds(const struct model *m, const struct model_shape *shape, const struct json *node)
+static bool enum_holds(const struct model *m, const struct constraint *c, const struct json *node)
 {
-    for (size_t i = 0; i < shape->enum_count; i++) {
-        if (str_eq(node->text, str_of(model_text(m, m->enums[shape->enums + i])))) return true;
+    for (size_t i = 0; i < c->shape->enum_count; i++) {
+        if (str_eq(node->text, str_of(model_text(m, m->enums[c->shape->enums + i])))) return true;
     }
-    return shape->enum_count == 0;
+    return c->shape->enum_count == 0;
 }
 
-static bool own_holds(const struct model *m, const struct model_shape *shape, const struct json *node)
+static bool own_holds(const struct call *call, const struct model_shape *shape, const struct json *node)
 {
-    return min_holds(shape, node) && max_holds(shape, node) && enum_holds(m, shape, node) && pattern_holds(m, shape, node);
+    struct constraint c = constraint_of(call, shape, node);
+    return min_holds(&c, node) && max_holds(&c, node) && enum_holds(call->service->model, &c, node) && pattern_holds(&c, node);
 }
 
 /* ---- first pass ---- */
 
-static bool is_valid(const struct model *m, const struct model_shape *shape, const struct json *node);
+static bool is_valid(const struct call *call, const struct model_shape *shape, const struct json *node);
 
-static bool members_valid(const struct model *m, const struct model_shape *shape, const struct json *node, size_t present)
+static bool members_valid(const struct call *call, const struct model_shape *shape, const struct json *node, size_t present)
 {
+    const struct model *m = call->service->model;
     for JSON_EACH (child, node) {
         const struct model_member *member = model_member_find(m, shape, child->key);
         if (!member) continue;
         present += (member->flags & MODEL_MEMBER_REQUIRED) != 0;
-        if (!is_valid(m, &m->shapes[member->shape], child)) return false;
+        if (!is_valid(call, &m->shapes[member->shape], child)) return false;
     }
     return present == shape->required_count;
 }
 
-static bool elements_valid(const struct model *m, const struct model_shape *shape, const struct json *node)
+static bool key_valid(const struct call *call, const struct model_shape *key, struct str text)
 {
+    struct json name = {.type = JSON_STRING, .text = text};
+    return !(key->flags & MODEL_SHAPE_CONSTRAINED) || own_holds(call, key, &name);
+}
+
+static bool elements_valid(const struct call *call, const struct model_shape *shape, const struct json *node)
+{
+    const struct model *m = call->service->model;
     bool map = shape->type == MODEL_MAP;
     const struct model_shape *key = &m->shapes[model_element(m, shape, 0)->shape];
     const struct model_shape *element = &m->shapes[model_element(m, shape, map)->shape];
     for JSON_EACH (child, node) {
-        struct json name = {.type = JSON_STRING, .text = child->key};
-        if (map && (key->flags & MODEL_SHAPE_CONSTRAINED) && !own_holds(m, key, &name)) return false;
-        if (!is_valid(m, element, child)) return false;
+        if (map && !key_valid(call, key, child->key)) return false;
+        if (!is_valid(call, element, child)) return false;
     }
     return true;
 }
 
-static bool is_valid(const struct model *m, const struct model_shape *shape, const struct json *node)
+static bool is_valid(const struct call *call, const struct model_shape *shape, const struct json *node)
 {
     if (!(shape->flags & MODEL_SHAPE_CONSTRAINED)) return true;
-    if (!own_holds(m, shape, node)) return false;
-    if (shape->type == MODEL_STRUCTURE) return members_valid(m, shape, node, 0);
-    return shape->type != MODEL_LIST && shape->type != MODEL_MAP ? true : elements_valid(m, shape, node);
+    if (!own_holds(call, shape, node)) return false;
+    if (shape->type == MODEL_STRUCTURE) return members_valid(call, shape, node, 0);
+    return shape->type != MODEL_LIST && shape->type != MODEL_MAP ? true : elements_valid(call, shape, node);
 }
 
 /* ---- second pass ---- */
@@ -137,7 +155,18 @@ struct validator {
     struct buf text;            /* the errors, joined */
     struct buf path;
     size_t errors;
+    struct str sentence;        /* the first that a row puts instead of an error; used when there is no other error */
+    const char *sentence_code;
 };
+
+static void add_lower_first(struct buf *buf, struct str name)
+{
+    if (name.n && name.p[0] >= 'A' && name.p[0] <= 'Z') {
+        buf_add_char(buf, (char)(name.p[0] + ('a' - 'A')));
+        name = str_slice(name, 1, name.n);
+    }
+    buf_add(buf, name);
+}
 
 /* A value as Java prints it: [a, b], {key=value}, Shape(member=value). */
 static void add_value(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *node)
@@ -156,7 +185,8 @@ static void add_value(struct buf *buf, const struct model *m, const struct model
             structure ? model_member_find(m, shape, child->key) : model_element(m, shape, shape->type == MODEL_MAP);
         if (child != node->first) buf_lit(buf, ", ");
         if (node->type == JSON_OBJECT) {
-            buf_add(buf, str_slice(child->key, 0, VALUE_BYTES_MAX + 1));
+            if (structure) add_lower_first(buf, child->key);
+            else buf_add(buf, str_slice(child->key, 0, VALUE_BYTES_MAX + 1));
             buf_add_char(buf, '=');
         }
         if (member) add_value(buf, m, &m->shapes[member->shape], child);
@@ -172,17 +202,18 @@ static struct str cut_value(struct str s)
     return str_slice(s, 0, n);
 }
 
-/* "Value 'x' at 'path' failed to satisfy constraint: " */
-static void begin_error(struct validator *v, const struct model_shape *shape, const struct json *node)
+/* "Value 'x' at 'path' failed to satisfy constraint: "; NULL: there is no value. */
+static void begin_error(struct validator *v, const struct constraint *c, const struct json *node)
 {
-    struct buf value;
-    buf_init(&value, v->call->arena, VALUE_BYTES_MAX * 4);
+    bool hidden = v->call->service->errors->hides_values || c->bare || (c->shape->flags & MODEL_SHAPE_SENSITIVE);
     if (v->errors++) buf_lit(&v->text, "; ");
     buf_lit(&v->text, "Value ");
     if (!node) {
         buf_lit(&v->text, "null ");
-    } else if (!(shape->flags & MODEL_SHAPE_SENSITIVE)) {
-        add_value(&value, v->m, shape, node);
+    } else if (!hidden) {
+        struct buf value;
+        buf_init(&value, v->call->arena, VALUE_BYTES_MAX * 4);
+        add_value(&value, v->m, c->shape, node);
         buf_add_char(&v->text, '\'');
         buf_add(&v->text, cut_value(buf_str(&value)));
         buf_lit(&v->text, "' ");
@@ -192,72 +223,84 @@ static void begin_error(struct validator *v, const struct model_shape *shape, co
     buf_lit(&v->text, "' failed to satisfy constraint: ");
 }
 
-static void add_bound(struct buf *buf, const struct model_shape *shape, bool upper)
+static void add_bound(struct buf *buf, const struct constraint *c, bool upper)
 {
-    buf_printf(buf, "Member must have %s %s than or equal to %lld", is_numeric(shape) ? "value" : "length",
-               upper ? "less" : "greater", (long long)(upper ? shape->max : shape->min));
+    bool real = c->shape->type == MODEL_FLOAT || c->shape->type == MODEL_DOUBLE;
+    buf_printf(buf, "Member must have %s %s than or equal to %lld%s", is_numeric(c->shape) ? "value" : "length",
+               upper ? "less" : "greater", (long long)(upper ? c->max : c->min), real ? ".0" : "");
 }
 
-static void add_pattern(struct buf *buf, const struct model *m, const struct model_shape *shape)
+static void add_enum(struct validator *v, const struct constraint *c)
 {
-    buf_printf(buf, "Member must satisfy regular expression pattern: %s", model_text(m, shape->pattern));
+    const char *order = override_enum_order(v->m, c->shape);
+    buf_lit(&v->text, "Member must satisfy enum value set: [");
+    if (order) buf_add(&v->text, str_of(order));
+    for (size_t i = 0; i < c->shape->enum_count && !order; i++) {
+        if (i) buf_lit(&v->text, ", ");
+        buf_add(&v->text, str_of(model_text(v->m, v->m->enums[c->shape->enums + i])));
+    }
+    buf_add_char(&v->text, ']');
 }
 
-static void add_enum(struct validator *v, struct buf *buf, const struct model_shape *shape)
+/* True: a row has a sentence of its own for a value that breaks its enum or pattern. */
+static bool has_sentence(struct validator *v, const struct constraint *c, struct str member, const struct json *node)
 {
-    const char *order = override_enum_order(v->m, shape);
-    buf_lit(buf, "Member must satisfy enum value set: [");
-    if (order) buf_add(buf, str_of(order));
-    for (size_t i = 0; i < shape->enum_count && !order; i++) {
-        if (i) buf_lit(buf, ", ");
-        buf_add(buf, str_of(model_text(v->m, v->m->enums[shape->enums + i])));
+    const char *code;
+    struct str sentence = override_sentence(v->call, c, member, node->text, &code);
+    if (!sentence.n) return false;
+    if (!v->sentence.n) {
+        v->sentence = sentence;
+        v->sentence_code = code;
     }
-    buf_add_char(buf, ']');
+    return true;
 }
 
-/* Each constraint that a value itself breaks, as an error of its own. */
-static void report_own(struct validator *v, const struct model_shape *shape, const struct json *node)
+/* Each constraint that a member's own value breaks, as an error of its own. */
+static void report_own(struct validator *v, const struct model_shape *shape, struct str member, const struct json *node)
 {
-    if (v->errors < ERRORS_MAX && !enum_holds(v->m, shape, node)) {
-        begin_error(v, shape, node);
-        add_enum(v, &v->text, shape);
+    struct constraint c = constraint_of(v->call, shape, node);
+    bool bad_enum = !enum_holds(v->m, &c, node), bad_pattern = !pattern_holds(&c, node);
+    if ((bad_enum || bad_pattern) && has_sentence(v, &c, member, node)) bad_enum = bad_pattern = false;
+    if (bad_enum && v->errors < ERRORS_MAX) {
+        begin_error(v, &c, node);
+        add_enum(v, &c);
     }
-    if (v->errors < ERRORS_MAX && !pattern_holds(v->m, shape, node)) {
-        begin_error(v, shape, node);
-        add_pattern(&v->text, v->m, shape);
+    if (bad_pattern && v->errors < ERRORS_MAX) {
+        begin_error(v, &c, node);
+        buf_printf(&v->text, "Member must satisfy regular expression pattern: %s", c.pattern);
     }
-    if (v->errors < ERRORS_MAX && !min_holds(shape, node)) {
-        begin_error(v, shape, node);
-        add_bound(&v->text, shape, false);
+    if (!min_holds(&c, node) && v->errors < ERRORS_MAX) {
+        begin_error(v, &c, node);
+        add_bound(&v->text, &c, false);
     }
-    if (v->errors < ERRORS_MAX && !max_holds(shape, node)) {
-        begin_error(v, shape, node);
-        add_bound(&v->text, shape, true);
+    if (!max_holds(&c, node) && v->errors < ERRORS_MAX) {
+        begin_error(v, &c, node);
+        add_bound(&v->text, &c, true);
     }
 }
 
-/* All constraints of an element's shape in brackets, as they are reported at its collection. */
-static void add_all(struct validator *v, const struct model_shape *shape)
+/* All constraints of an element in brackets, as they are reported at its collection. */
+static void add_all(struct validator *v, const struct constraint *c, bool null_too)
 {
-    struct buf *buf = &v->text;
-    bool comma = false;
-    buf_add_char(buf, '[');
+    const char *comma = "";
+    buf_add_char(&v->text, '[');
     for (int upper = 1; upper >= 0; upper--) {
-        if (!(shape->flags & (upper ? MODEL_SHAPE_HAS_MAX : MODEL_SHAPE_HAS_MIN))) continue;
-        if (comma) buf_lit(buf, ", ");
-        add_bound(buf, shape, upper);
-        comma = true;
+        if (!(upper ? c->has_max : c->has_min)) continue;
+        buf_add(&v->text, str_of(comma));
+        add_bound(&v->text, c, upper);
+        comma = ", ";
     }
-    if (shape->pattern) {
-        if (comma) buf_lit(buf, ", ");
-        add_pattern(buf, v->m, shape);
-        comma = true;
+    if (c->pattern) {
+        buf_printf(&v->text, "%sMember must satisfy regular expression pattern: %s", comma, c->pattern);
+        comma = ", ";
     }
-    if (shape->enum_count) {
-        if (comma) buf_lit(buf, ", ");
-        add_enum(v, buf, shape);
+    if (c->shape->enum_count) {
+        buf_add(&v->text, str_of(comma));
+        add_enum(v, c);
+        comma = ", ";
     }
-    buf_add_char(buf, ']');
+    if (null_too) buf_printf(&v->text, "%sMember must not be null", comma);
+    buf_add_char(&v->text, ']');
 }
 
 /* ---- paths ---- */
@@ -266,11 +309,8 @@ static size_t path_push(struct validator *v, struct str segment, bool member_nam
 {
     size_t before = v->path.n;
     if (before) buf_add_char(&v->path, '.');
-    if (member_name && segment.n && segment.p[0] >= 'A' && segment.p[0] <= 'Z') {
-        buf_add_char(&v->path, (char)(segment.p[0] + ('a' - 'A')));
-        segment = str_slice(segment, 1, segment.n);
-    }
-    buf_add(&v->path, segment);
+    if (member_name) add_lower_first(&v->path, segment);
+    else buf_add(&v->path, segment);
     return before;
 }
 
@@ -286,17 +326,21 @@ static void report(struct validator *v, const struct model_shape *shape, const s
 
 static void report_members(struct validator *v, const struct model_shape *shape, const struct json *node)
 {
+    bool top = node == v->call->input;
     for (size_t i = 0; i < shape->member_count && v->errors < ERRORS_MAX; i++) {
         const struct model_member *member = &v->m->members[shape->members + i];
         const struct model_shape *wanted = &v->m->shapes[member->shape];
-        const struct json *child = json_get(node, model_member_name(v->m, member));
-        bool carried = shape->payload == i + 1 && v->call->payload.n && !v->path.n;    /* the body itself */
-        size_t before = path_push(v, model_member_name(v->m, member), true);
+        struct str name = model_member_name(v->m, member);
+        const struct json *child = json_get(node, name);
+        bool carried = top && shape->payload == i + 1 && v->call->payload.n;    /* the body itself */
+        bool bare = child && constraint_of(v->call, wanted, child).bare;
+        size_t before = path_push(v, name, !bare);
         if (child) {
-            report_own(v, wanted, child);
+            report_own(v, wanted, name, child);
             report(v, wanted, child);
         } else if ((member->flags & MODEL_MEMBER_REQUIRED) && !carried) {
-            begin_error(v, wanted, NULL);
+            struct constraint c = {.shape = wanted};
+            begin_error(v, &c, NULL);
             buf_lit(&v->text, "Member must not be null");
         }
         path_pop(v, before);
@@ -305,28 +349,33 @@ static void report_members(struct validator *v, const struct model_shape *shape,
 
 static void report_collection(struct validator *v, const struct model_shape *shape, const struct json *node)
 {
-    bool map = shape->type == MODEL_MAP, bad_key = false, bad_element = false;
+    bool map = shape->type == MODEL_MAP;
     const struct model_shape *key = &v->m->shapes[model_element(v->m, shape, 0)->shape];
     const struct model_shape *element = &v->m->shapes[model_element(v->m, shape, map)->shape];
+    bool scalar = element->type != MODEL_STRUCTURE && element->type != MODEL_LIST && element->type != MODEL_MAP;
+    struct constraint own = {.shape = shape};
+    const struct json *bad_element = NULL;
+    struct json bad_key = {.type = JSON_NULL};
     for JSON_EACH (child, node) {
-        struct json name = {.type = JSON_STRING, .text = child->key};
-        bad_key = bad_key || (map && !own_holds(v->m, key, &name));
-        bad_element = bad_element || !own_holds(v->m, element, child);
+        if (map && !key_valid(v->call, key, child->key)) bad_key = (struct json){.type = JSON_STRING, .text = child->key};
+        if (!own_holds(v->call, element, child)) bad_element = child;
     }
-    if (bad_key && v->errors < ERRORS_MAX) {
-        begin_error(v, shape, node);
+    if (bad_key.type == JSON_STRING && v->errors < ERRORS_MAX) {
+        struct constraint c = constraint_of(v->call, key, &bad_key);
+        begin_error(v, &own, node);
         buf_lit(&v->text, "Map keys must satisfy constraint: ");
-        add_all(v, key);
+        add_all(v, &c, false);
     }
     if (bad_element && v->errors < ERRORS_MAX) {
-        begin_error(v, shape, node);
+        struct constraint c = constraint_of(v->call, element, bad_element);
+        begin_error(v, &own, node);
         buf_add(&v->text, map ? STR("Map value must satisfy constraint: ") : STR("Member must satisfy constraint: "));
-        add_all(v, element);
+        add_all(v, &c, scalar && v->call->service->errors->lists_null);
     }
     size_t number = 0;
     for JSON_EACH (child, node) {
         number++;
-        if (v->errors >= ERRORS_MAX || is_valid(v->m, element, child)) continue;
+        if (v->errors >= ERRORS_MAX || is_valid(v->call, element, child)) continue;
         struct str segment = map ? child->key : arena_printf(v->call->arena, "%zu", number);
         size_t before = path_push(v, segment, false);
         path_push(v, STR("member"), false);
@@ -348,11 +397,19 @@ static void fail_with_errors(struct call *call, const struct model_shape *shape)
     struct validator v = {.call = call, .m = call->service->model};
     buf_init(&v.text, call->arena, MESSAGE_BYTES_MAX);
     buf_init(&v.path, call->arena, PATH_BYTES_MAX);
+    if (call->service->errors->input_in_path)
+        path_push(&v, arena_printf(call->arena, "%sInput", model_text(v.m, call->operation->name)), true);
     report(&v, shape, call->input);
-    ENSURE(v.errors > 0);
-    wire_fail(call, FAULT_VALIDATION,
-              arena_printf(call->arena, "%zu validation error%s detected: " STR_FMT, v.errors, v.errors > 1 ? "s" : "",
-                           STR_ARG(buf_str(&v.text))));
+    if (v.errors == 0 && v.sentence_code) {
+        call_fail(call, v.sentence_code, STR_FMT, STR_ARG(v.sentence));
+    } else if (v.errors == 0) {
+        ENSURE(v.sentence.n > 0);
+        wire_fail(call, FAULT_VALIDATION, v.sentence);
+    } else {
+        wire_fail(call, FAULT_VALIDATION,
+                  arena_printf(call->arena, "%zu validation error%s detected: " STR_FMT, v.errors, v.errors > 1 ? "s" : "",
+                               STR_ARG(buf_str(&v.text))));
+    }
 }
 
 bool validate_input(struct call *call)
@@ -364,7 +421,7 @@ bool validate_input(struct call *call)
     size_t carried = 0;
     if (shape->payload && call->payload.n)
         carried = (m->members[shape->members + shape->payload - 1].flags & MODEL_MEMBER_REQUIRED) != 0;
-    if (members_valid(m, shape, call->input, carried)) return true;
+    if (members_valid(call, shape, call->input, carried)) return true;
     fail_with_errors(call, shape);
     return false;
 }

@@ -4,13 +4,15 @@
  *
  * Reading has two steps. The pairs become a tree of path segments, whatever their names, bounded in number and depth.
  * Then the operation's input shape is walked and takes from that tree what it knows; unknown parameters are ignored, as
- * AWS does. Elements of lists come in the order of their numbers. */
+ * AWS does. Elements of lists come in the order of their numbers; of a repeated parameter the first counts.
+ * What AWS answers to requests without an action or with an unknown one was recorded from STS in 2026. */
 #include "api/wire.h"
 #include "base/codec.h"
 #include "base/panic.h"
 #include <stdlib.h>
 
 #define PATH_SEGMENTS_MAX 32
+#define FAULT_NAMESPACE "http://webservices.amazon.com/AWSFault/2005-15-09"     /* of answers to unknown actions */
 
 /* ---- pairs ---- */
 
@@ -21,7 +23,8 @@ struct pairs {
 
 static struct pairs pairs_of(const struct http_request *request)
 {
-    return (struct pairs){request->body, request->query};
+    bool form = str_starts(http_header(request, "content-type"), STR("application/x-www-form-urlencoded"));
+    return (struct pairs){form ? request->body : STR_NONE, request->query};
 }
 
 static bool next_pair(struct pairs *pairs, struct arena *arena, struct str *ret_name, struct str *ret_value)
@@ -41,29 +44,29 @@ static bool next_pair(struct pairs *pairs, struct arena *arena, struct str *ret_
     }
 }
 
+/* Without an Action a browser is sent to the product's page. */
 static bool find_operation(struct call *call)
 {
     const struct model *m = call->service->model;
     struct pairs pairs = pairs_of(call->http);
-    struct str name, value, action = STR_NONE, version = STR("NO_VERSION_SPECIFIED");
+    struct str name, value, action = STR_NONE, version = STR_NONE;
     for (size_t n = 0; n < WIRE_PARAMETERS_MAX && next_pair(&pairs, call->arena, &name, &value); n++) {
-        if (str_eq(name, STR("Action"))) action = value;
-        if (str_eq(name, STR("Version"))) version = value;
+        if (!action.p && str_eq(name, STR("Action"))) action = value;
+        if (!version.p && str_eq(name, STR("Version"))) version = value;
     }
-    if (!action.n) {
-        call_fail(call, "MissingAction", "The request is missing an action or a required parameter.");
-        return false;
-    }
-    if (str_eq(version, str_of(m->api_version))) call->operation = model_operation_find(m, action);
+    if (action.p && !version.p) version = STR("NO_VERSION_SPECIFIED");
+    if (action.p && str_eq(version, str_of(m->api_version))) call->operation = model_operation_find(m, action);
     if (call->operation) return true;
     struct str text = arena_printf(call->arena, "Could not find operation " STR_FMT " for version " STR_FMT, STR_ARG(action),
                                    STR_ARG(version));
     wire_fail(call, FAULT_UNKNOWN_OPERATION, utf8_valid(text) ? text : STR("Could not find the operation"));
+    if (!action.p) call->error_status = 302;
     return false;
 }
 
 /* ---- the tree of paths ---- */
 
+/* `message` may be NULL. */
 static bool malformed(struct call *call, const char *message)
 {
     wire_fail(call, FAULT_SERIALIZATION, str_of(message));
@@ -84,9 +87,9 @@ static bool add_path(struct call *call, struct json *root, struct str path, stru
         struct str segment = str_slice(path, 0, dot);
         bool leaf = dot == path.n;
         struct json *child = child_of(at, segment);
-        if (depth == PATH_SEGMENTS_MAX) return malformed(call, "The path of a parameter is too deep.");
-        if (child && (child->type == JSON_STRING) != leaf)
-            return malformed(call, "A parameter has both a value and members.");
+        if (depth == PATH_SEGMENTS_MAX) return malformed(call, "A parameter is nested too deeply.");
+        if (child && leaf && child->type == JSON_STRING) return true;
+        if (child && (child->type == JSON_STRING) != leaf) return malformed(call, "Value found where not expected");
         if (!child) child = json_add_key(at, segment, json_new(call->arena, leaf ? JSON_STRING : JSON_OBJECT));
         if (leaf) {
             child->text = value;
@@ -112,13 +115,21 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static bool read_index(struct call *call, struct str text, uint64_t *ret)
+{
+    if (!str_to_u64(text, ret)) return malformed(call, "Start of list found where not expected");
+    if (text.n == 1 && text.p[0] == '0') return malformed(call, "0 is not a valid index");
+    if (text.p[0] == '0') return malformed(call, "Value found where not expected");
+    return true;
+}
+
 /* The children of `paths` in the order of their numbers. False: one is not a number. */
 static bool sorted_elements(struct call *call, const struct json *paths, struct numbered **ret)
 {
     struct numbered *elements = arena_array(call->arena, struct numbered, paths->count + 1);
     size_t count = 0;
     for JSON_EACH (child, paths) {
-        if (!str_to_u64(child->key, &elements[count].number)) return malformed(call, "The index of a list is not a number.");
+        if (!read_index(call, child->key, &elements[count].number)) return false;
         elements[count++].node = child;
     }
     qsort(elements, count, sizeof *elements, by_number);
@@ -129,6 +140,10 @@ static bool sorted_elements(struct call *call, const struct json *paths, struct 
 static struct json *take_structure(struct call *call, const struct model_shape *shape, const struct json *paths)
 {
     const struct model *m = call->service->model;
+    if (paths->type == JSON_STRING) {
+        malformed(call, "Value found where not expected");
+        return NULL;
+    }
     struct json *tree = json_new(call->arena, JSON_OBJECT);
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct model_member *member = &m->members[shape->members + i];
@@ -148,7 +163,7 @@ static struct json *take_list(struct call *call, const struct model_shape *shape
     const struct model_member *element = model_element(m, shape, 0);
     struct json *tree = json_new(call->arena, JSON_ARRAY);
     struct numbered *elements;
-    if (paths->type == JSON_STRING) return paths->text.n == 0 || malformed(call, "A list has a value.") ? tree : NULL;
+    if (paths->type == JSON_STRING) return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
     if (!flattened) paths = json_get(paths, model_member_wire(m, element));
     if (!paths || paths->type != JSON_OBJECT) return tree;
     if (!sorted_elements(call, paths, &elements)) return NULL;
@@ -166,14 +181,14 @@ static struct json *take_map(struct call *call, const struct model_shape *shape,
     const struct model_member *key = model_element(m, shape, 0), *value = model_element(m, shape, 1);
     struct json *tree = json_new(call->arena, JSON_OBJECT);
     struct numbered *elements;
-    if (paths->type == JSON_STRING) return paths->text.n == 0 || malformed(call, "A map has a value.") ? tree : NULL;
+    if (paths->type == JSON_STRING) return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
     if (!flattened) paths = json_at(paths, "entry");
     if (!paths || paths->type != JSON_OBJECT) return tree;
     if (!sorted_elements(call, paths, &elements)) return NULL;
     for (size_t i = 0; i < paths->count; i++) {
         struct json *name = json_get(elements[i].node, model_member_wire(m, key));
         struct json *part = json_get(elements[i].node, model_member_wire(m, value));
-        if (!json_is(name, JSON_STRING) || !part) return malformed(call, "An entry of a map lacks its key or value.") ? tree : NULL;
+        if (!json_is(name, JSON_STRING) || !part) return malformed(call, "Start of list found where not expected") ? tree : NULL;
         struct json *node = take(call, &m->shapes[value->shape], false, part);
         if (!node) return NULL;
         json_put(tree, name->text, node);
@@ -188,8 +203,12 @@ static struct json *take(struct call *call, const struct model_shape *shape, boo
     if (shape->type == MODEL_LIST) return take_list(call, shape, flattened, paths);
     if (shape->type == MODEL_MAP) return take_map(call, shape, flattened, paths);
     if (shape->type == MODEL_STRUCTURE) return take_structure(call, shape, paths);
-    struct json *node = paths->type == JSON_STRING ? wire_bind_text(call, shape, paths->text) : NULL;
-    if (!node) malformed(call, "A parameter's value is not of its type.");
+    if (paths->type != JSON_STRING) {
+        malformed(call, "Start of structure or map found where not expected.");
+        return NULL;
+    }
+    struct json *node = wire_bind_text(call, shape, paths->text);
+    if (!node) malformed(call, paths->text.n ? NULL : "missing value for decimal type");
     return node;
 }
 
@@ -235,71 +254,109 @@ static void add_escaped(struct buf *body, struct str text)
     buf_add(body, str_slice(text, from, text.n));
 }
 
-static void add_tag(struct buf *body, const char *open, struct str name)
+/* What is written, and how deep. */
+struct xml {
+    struct buf *body;
+    const struct model *m;
+    unsigned depth;
+};
+
+static void add_indent(struct xml *x)
 {
-    buf_add(body, str_of(open));
-    buf_add(body, name);
-    buf_add_char(body, '>');
+    static const char spaces[] = "                                ";
+    size_t n = x->depth * 2;
+    buf_add(x->body, str_slice(STR(spaces), 0, n));
 }
 
-static void add_element(struct buf *body, const struct model *m, const struct model_member *member, struct str name,
-                        const struct json *node);
+static void add_tag(struct xml *x, const char *open, struct str name)
+{
+    buf_add(x->body, str_of(open));
+    buf_add(x->body, name);
+    buf_add_char(x->body, '>');
+}
 
-static void add_members(struct buf *body, const struct model *m, const struct model_shape *shape, const struct json *tree)
+static void open_block(struct xml *x, struct str name)
+{
+    add_indent(x);
+    add_tag(x, "<", name);
+    buf_add_char(x->body, '\n');
+    x->depth++;
+}
+
+static void close_block(struct xml *x, struct str name)
+{
+    x->depth--;
+    add_indent(x);
+    add_tag(x, "</", name);
+    buf_add_char(x->body, '\n');
+}
+
+static void add_leaf(struct xml *x, struct str name, struct str text)
+{
+    add_indent(x);
+    add_tag(x, "<", name);
+    add_escaped(x->body, text);
+    add_tag(x, "</", name);
+    buf_add_char(x->body, '\n');
+}
+
+static void add_element(struct xml *x, const struct model_member *member, struct str name, const struct json *node);
+
+static void add_members(struct xml *x, const struct model_shape *shape, const struct json *tree)
 {
     for (size_t i = 0; i < shape->member_count; i++) {
-        const struct model_member *member = &m->members[shape->members + i];
-        const struct json *node = json_get(tree, model_member_name(m, member));
-        if (node) add_element(body, m, member, model_member_wire(m, member), node);
+        const struct model_member *member = &x->m->members[shape->members + i];
+        const struct json *node = json_get(tree, model_member_name(x->m, member));
+        if (node) add_element(x, member, model_member_wire(x->m, member), node);
     }
 }
 
-static void add_entry(struct buf *body, const struct model *m, const struct model_shape *map, struct str name, const struct json *node)
+static void add_entries(struct xml *x, const struct model_shape *map, struct str name, const struct json *node)
 {
-    const struct model_member *value = model_element(m, map, 1);
-    struct str key = model_member_wire(m, model_element(m, map, 0));
-    add_tag(body, "<", name);
-    add_tag(body, "<", key);
-    add_escaped(body, node->key);
-    add_tag(body, "</", key);
-    add_element(body, m, value, model_member_wire(m, value), node);
-    add_tag(body, "</", name);
+    const struct model_member *value = model_element(x->m, map, 1);
+    struct str key = model_member_wire(x->m, model_element(x->m, map, 0));
+    for JSON_EACH (child, node) {
+        open_block(x, name);
+        add_leaf(x, key, child->key);
+        add_element(x, value, model_member_wire(x->m, value), child);
+        close_block(x, name);
+    }
 }
 
-static void add_scalar(struct buf *body, const struct model_member *member, const struct model_shape *shape, const struct json *node)
+static struct str scalar_text(struct xml *x, const struct model_member *member, const struct model_shape *shape, const struct json *node)
 {
     enum model_time time = member->time ? member->time : shape->time ? shape->time : MODEL_TIME_ISO8601;
-    if (shape->type == MODEL_TIMESTAMP) buf_add(body, wire_time_text(body->arena, node, time));
-    else if (node->type == JSON_TRUE) buf_lit(body, "true");
-    else if (node->type == JSON_FALSE) buf_lit(body, "false");
-    else add_escaped(body, node->text);
+    if (shape->type == MODEL_TIMESTAMP) return wire_time_text(x->body->arena, node, time);
+    if (node->type == JSON_TRUE) return STR("true");
+    return node->type == JSON_FALSE ? STR("false") : node->text;
 }
 
-static void add_element(struct buf *body, const struct model *m, const struct model_member *member, struct str name,
-                        const struct json *node)
+static void add_list(struct xml *x, const struct model_shape *shape, struct str name, const struct json *node)
 {
-    const struct model_shape *shape = &m->shapes[member->shape];
+    const struct model_member *element = model_element(x->m, shape, 0);
+    for JSON_EACH (child, node) add_element(x, element, name, child);
+}
+
+static void add_element(struct xml *x, const struct model_member *member, struct str name, const struct json *node)
+{
+    const struct model_shape *shape = &x->m->shapes[member->shape];
     bool flattened = (member->flags & MODEL_MEMBER_FLATTENED) || (shape->flags & MODEL_SHAPE_FLATTENED);
-    if (shape->type == MODEL_LIST && flattened) {
-        for JSON_EACH (child, node) add_element(body, m, model_element(m, shape, 0), name, child);
+    bool list = shape->type == MODEL_LIST, map = shape->type == MODEL_MAP;
+    if (!list && !map && shape->type != MODEL_STRUCTURE) {
+        add_leaf(x, name, scalar_text(x, member, shape, node));
         return;
     }
-    if (shape->type == MODEL_MAP && flattened) {
-        for JSON_EACH (child, node) add_entry(body, m, shape, name, child);
+    bool within = !flattened || (!list && !map);
+    if (within && !node->first) {
+        add_indent(x);
+        buf_printf(x->body, "<" STR_FMT "/>\n", STR_ARG(name));
         return;
     }
-    add_tag(body, "<", name);
-    if (shape->type == MODEL_STRUCTURE) {
-        add_members(body, m, shape, node);
-    } else if (shape->type == MODEL_LIST) {
-        const struct model_member *element = model_element(m, shape, 0);
-        for JSON_EACH (child, node) add_element(body, m, element, model_member_wire(m, element), child);
-    } else if (shape->type == MODEL_MAP) {
-        for JSON_EACH (child, node) add_entry(body, m, shape, STR("entry"), child);
-    } else {
-        add_scalar(body, member, shape, node);
-    }
-    add_tag(body, "</", name);
+    if (within) open_block(x, name);
+    if (list) add_list(x, shape, within ? model_member_wire(x->m, model_element(x->m, shape, 0)) : name, node);
+    else if (map) add_entries(x, shape, within ? STR("entry") : name, node);
+    else add_members(x, shape, node);
+    if (within) close_block(x, name);
 }
 
 static void write_output(struct call *call, struct buf *body, struct http_response *response)
@@ -307,15 +364,19 @@ static void write_output(struct call *call, struct buf *body, struct http_respon
     const struct model *m = call->service->model;
     const struct model_shape *shape = model_output(m, call->operation);
     const char *name = model_text(m, call->operation->name);
+    struct xml x = {body, m, 1};
     call_header(call, response, "Content-Type", STR("text/xml"));
     buf_printf(body, "<%sResponse xmlns=\"%s\">\n", name, m->xml_namespace);
     if (shape) {
-        buf_printf(body, "<%sResult>", name);
-        add_members(body, m, shape, call->output);
-        buf_printf(body, "</%sResult>\n", name);
+        struct str result = arena_printf(call->arena, "%sResult", name);
+        open_block(&x, result);
+        add_members(&x, shape, call->output);
+        close_block(&x, result);
     }
-    buf_printf(body, "<ResponseMetadata><RequestId>" STR_FMT "</RequestId></ResponseMetadata>\n</%sResponse>\n",
-               STR_ARG(call->request_id), name);
+    open_block(&x, STR("ResponseMetadata"));
+    add_leaf(&x, STR("RequestId"), call->request_id);
+    close_block(&x, STR("ResponseMetadata"));
+    buf_printf(body, "</%sResponse>\n", name);
 }
 
 static void write_error(struct call *call, struct buf *body, struct http_response *response)
@@ -323,11 +384,23 @@ static void write_error(struct call *call, struct buf *body, struct http_respons
     const struct model *m = call->service->model;
     const struct model_shape *shape = wire_error_shape(call);
     const char *code = shape && shape->error_code ? model_text(m, shape->error_code) : call->error_code;
+    bool unknown = strcmp(code, call->service->errors->faults[FAULT_UNKNOWN_OPERATION].code) == 0;
+    struct xml x = {body, m, 1};
+    if (call->error_status == 302) {
+        struct str query = call->http->query;
+        call_header(call, response, "Location",
+                    arena_printf(call->arena, "https://aws.amazon.com/iam%s" STR_FMT, query.n ? "?" : "", STR_ARG(query)));
+        return;
+    }
     call_header(call, response, "Content-Type", STR("text/xml"));
-    buf_printf(body, "<ErrorResponse xmlns=\"%s\">\n  <Error>\n    <Type>%s</Type>\n    <Code>%s</Code>\n    <Message>",
-               m->xml_namespace, call->error_status < 500 ? "Sender" : "Receiver", code);
-    add_escaped(body, call->error_message);
-    buf_printf(body, "</Message>\n  </Error>\n  <RequestId>" STR_FMT "</RequestId>\n</ErrorResponse>\n", STR_ARG(call->request_id));
+    buf_printf(body, "<ErrorResponse xmlns=\"%s\">\n", unknown ? FAULT_NAMESPACE : m->xml_namespace);
+    open_block(&x, STR("Error"));
+    add_leaf(&x, STR("Type"), call->error_status < 500 ? STR("Sender") : STR("Receiver"));
+    add_leaf(&x, STR("Code"), str_of(code));
+    if (call->error_message.p) add_leaf(&x, STR("Message"), call->error_message);
+    close_block(&x, STR("Error"));
+    add_leaf(&x, STR("RequestId"), call->request_id);
+    buf_lit(body, "</ErrorResponse>\n");
 }
 
 const struct wire_protocol wire_query = {find_operation, read_input, write_output, write_error};

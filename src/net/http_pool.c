@@ -102,7 +102,7 @@ void http__exchange_release(struct http_exchange *exchange)
             atomic_fetch_sub_explicit(pool->bodies_held, exchange->body_cap, memory_order_relaxed);
     }
     http__block_unref(pool, exchange->block);
-    if (!pool || pool->spare_count >= SPARE_MAX || arena_bytes(exchange->request.arena) > ARENA_KEEP_BYTES) {
+    if (!pool || pool->spare_count + 1 > SPARE_MAX || arena_bytes(exchange->request.arena) > ARENA_KEEP_BYTES) {
         exchange_free(exchange);
         return;
     }
@@ -146,7 +146,7 @@ void http__block_unref(struct http_pool *pool, struct http_block *block)
 {
     if (!block || --block->refs > 0)
         return;
-    if (!pool || block->cap != BLOCK_BYTES || pool->spare_block_count >= SPARE_MAX) {
+    if (!pool || block->cap != BLOCK_BYTES || pool->spare_block_count + 1 > SPARE_MAX) {
         free(block);
         return;
     }

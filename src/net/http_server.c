@@ -120,11 +120,12 @@ static void listener_unref(struct http_listener *listener)
 void http__conn_freed(struct http_listener *listener)
 {
     struct http_server *server = listener->server;
-    if (listener->options.only)
+    bool only = listener->options.only != NULL;
+    if (only)
         listener->only_count--;
     listener_unref(listener);
     pthread_mutex_lock(&server->lock);
-    if (!listener->options.only)
+    if (!only)
         atomic_fetch_sub(&server->outside_count, 1);
     atomic_fetch_sub(&server->all_count, 1);
     pthread_cond_broadcast(&server->changed);

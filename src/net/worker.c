@@ -2,8 +2,8 @@
  *
  * One mutex guards the queue and its count; a thread waits on `wake`. Work leaves the queue in the order in which it
  * came. A finished piece goes back to its loop as a posted task, so `done` never runs beside other code of that loop.
- * workers_free refuses new work, lets the threads empty the queue and joins them; the loops must still run then if any
- * `done` is to be seen. */
+ * The end has two steps: workers_stop refuses new work, lets the threads empty the queue and joins them while the loops
+ * still run and see each `done`; workers_free gives back the memory once no loop can submit any more. */
 #include "net/worker.h"
 #include "base/panic.h"
 #include "net/loop_internal.h"
@@ -79,16 +79,22 @@ struct workers *workers_new(size_t threads, size_t queue_max)
     return workers;
 }
 
+void workers_stop(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    bool already = workers->closed;
+    workers->closed = true;
+    pthread_cond_broadcast(&workers->wake);
+    pthread_mutex_unlock(&workers->lock);
+    for (size_t i = 0; i < workers->thread_count && !already; i++)
+        ENSURE(pthread_join(workers->thread[i], NULL) == 0);
+}
+
 void workers_free(struct workers *workers)
 {
     if (!workers)
         return;
-    pthread_mutex_lock(&workers->lock);
-    workers->closed = true;
-    pthread_cond_broadcast(&workers->wake);
-    pthread_mutex_unlock(&workers->lock);
-    for (size_t i = 0; i < workers->thread_count; i++)
-        pthread_join(workers->thread[i], NULL);
+    workers_stop(workers);
     pthread_cond_destroy(&workers->wake);
     pthread_mutex_destroy(&workers->lock);
     free(workers);

@@ -13,6 +13,9 @@ struct work {                                   /* embedded by the caller */
     struct loop_task task;                      /* the pool's */
 };
 struct workers *workers_new(size_t threads, size_t queue_max);
-void workers_free(struct workers *workers);     /* runs what is queued, joins */
+/* Runs what is queued, joins the threads; from then on submit is ERR_CLOSED. Before loops_stop, so that `done` is seen;
+ * workers_free after it, as a loop that still runs may submit. */
+void workers_stop(struct workers *workers);
+void workers_free(struct workers *workers);     /* stops first if need be; NULL is fine */
 enum err workers_submit(struct workers *workers, struct work *work);   /* ERR_BUSY: full, ERR_CLOSED */
 #endif

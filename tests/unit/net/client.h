@@ -313,9 +313,10 @@ static void site_close(void)
 {
     release_held();
     http_server_drain(site.server);
-    workers_free(site.workers);
+    workers_stop(site.workers);
     loops_stop(site.loops);
     http_server_free(site.server);
+    workers_free(site.workers);
     loops_free(site.loops);
     buf_clear(&site.log);
     pthread_mutex_destroy(&site.lock);

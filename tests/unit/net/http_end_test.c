@@ -431,13 +431,13 @@ static void test_drain_inside(void **state)
 
 /* ---- ends ---- */
 
-enum end { END_STOP_FIRST, END_FREE_FIRST, END_NEVER_STARTED, END_COUNT };
+enum end { END_STOP_FIRST, END_FREE_FIRST, END_COUNT };
 
 /* With requests running, streams on their way, half a request, and listeners that nobody closes. */
 static void test_ends(void **state)
 {
     (void)state;
-    for (int end = 0; end < END_NEVER_STARTED; end++) {
+    for (int end = 0; end < END_COUNT; end++) {
         site_open(NULL, NULL);
         int fds[4];
         for (size_t i = 0; i < COUNT_OF(fds); i++)
@@ -449,21 +449,22 @@ static void test_ends(void **state)
         wait_held(1);
         usleep(20000);
         if (end == END_STOP_FIRST) {
-            workers_free(site.workers);
+            workers_stop(site.workers);
             loops_stop(site.loops); /* the held request is never answered */
             http_server_free(site.server);
         } else {
             http_server_free(site.server);
             release_held();
-            workers_free(site.workers);
+            workers_stop(site.workers);
             loops_stop(site.loops);
         }
+        workers_free(site.workers);
         loops_free(site.loops);
         buf_clear(&site.log);
         for (size_t i = 0; i < COUNT_OF(fds); i++)
             close(fds[i]);
     }
-    struct loops *loops = loops_new(2);
+    struct loops *loops = loops_new(2); /* never started */
     struct http_server *server = http_server_new(loops);
     int fd;
     assert_int_equal(http_bind(STR("127.0.0.1:0"), &fd), ERR_OK);

@@ -24,10 +24,12 @@ struct sandbox_host_options {
     const char *state_dir;              /* DIR/run: mount points, cgroup names; made if missing */
     size_t spares;                      /* holders kept waiting; 0: none */
 };
-/* Before any thread exists. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,
+/* Before any thread exists. An ordinary user's server enters a user namespace of its own here. ERR_BUSY: another server has
+ * state_dir. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,
  * everything else works). Sweeps what a killed server left: processes, mounts, cgroups. */
 enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
-void sandbox_host_stop(struct sandbox_host *host);      /* kills and reaps every sandbox, removes mounts and cgroups */
+/* Kills and reaps every sandbox, removes mounts and cgroups. After the loops have stopped: sandboxes that were not freed are freed. */
+void sandbox_host_stop(struct sandbox_host *host);      /* NULL is fine */
 
 struct sandbox_spec {
     const char *code_dir;               /* → /var/task, read-only */
@@ -36,9 +38,9 @@ struct sandbox_spec {
     const char *runtime_dir;            /* client and SDK → /var/runtime, read-only; NULL */
     const char *const *argv;            /* argv[0]: path inside */
     const char *const *env;             /* NAME=value */
-    size_t memory_bytes;                /* of the whole tree */
-    size_t tmp_bytes;                   /* of /tmp */
-    unsigned cpu_percent;               /* 100: one core */
+    size_t memory_bytes;                /* of the whole tree, what it has written to /tmp included; > 0 */
+    size_t tmp_bytes;                   /* of /tmp; > 0 */
+    unsigned cpu_percent;               /* 100: one core; 0: no limit */
 };
 struct sandbox_exit {
     int status;                         /* exit status, or -1 when killed */
@@ -51,7 +53,10 @@ struct sandbox_hooks {
     void *arg;
     struct loop *loop;
 };
-/* Blocks for about a millisecond (a worker thread's work). The spec is borrowed for the call. */
+/* Blocks for about a millisecond (a worker thread's work). The spec is borrowed for the call. Returns when argv[0] has been
+ * exec'ed, so a failure is one of the start and no hook follows: ERR_NOT_FOUND (a directory or argv[0] is not there), ERR_DENIED
+ * (argv[0] is not executable), ERR_UNSUPPORTED (no format this machine runs), ERR_TOO_LARGE (argv and env over 64 KB),
+ * ERR_TIMEOUT, ERR_CLOSED, ERR_INVALID, ERR_IO. */
 enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
                        struct sandbox **ret);
 /* Descriptors, taken by the caller (each once): listeners, non-blocking; output: read end of stdout and stderr. */

@@ -14,6 +14,7 @@ struct feed {
     size_t requests; /* handed over */
     size_t heads;
     int refused; /* status, 0: none */
+    bool requests_only; /* the transcript says nothing of the refusal */
     void (*check)(const struct http_exchange *exchange, void *arg); /* or NULL */
     void *arg;
 };
@@ -99,7 +100,7 @@ static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(v
     if (feed->refused)
         http__exchange_release(kept[--kept_count]);
     feed_release(kept, &kept_count, out);
-    if (feed->refused)
+    if (feed->refused && !feed->requests_only)
         buf_printf(out, "refused %d\n", feed->refused);
     http__parser_clear(&parser);
 }

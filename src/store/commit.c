@@ -106,8 +106,14 @@ static enum err write_batch(struct store *store, struct batch *batch)
     if (!batch->layer.count && !batch->layer.gaps_n)
         return ERR_OK;
     store__rows_write_begin(store->rows, &batch->layer);
-    enum err err = rocks_write(store->rocks, &batch->layer);
+    char trouble[sizeof store->trouble] = "";
+    enum err err = rocks_write(store->rocks, &batch->layer, trouble, sizeof trouble);
     store__rows_write_end(store->rows, &batch->layer, err == ERR_OK);
+    if (err != ERR_OK || store->trouble[0]) {       /* only this thread writes it */
+        pthread_mutex_lock(&store->queue_lock);
+        memcpy(store->trouble, trouble, sizeof trouble);
+        pthread_mutex_unlock(&store->queue_lock);
+    }
     if (err != ERR_OK)
         return ERR_IO;
     for (size_t space = 0; space < STORE_SPACE_FIRST; space++)
@@ -217,6 +223,16 @@ enum err store_mutate(struct store *store, store_mutate_fn *mutate, void *arg)
     pthread_cond_destroy(&waiter.wake);
     pthread_mutex_destroy(&waiter.lock);
     return waiter.err;
+}
+
+bool store_writable(struct store *store, struct arena *arena, struct str *ret_words)
+{
+    pthread_mutex_lock(&store->queue_lock);
+    struct str words = arena_dup(arena, str_of(store->trouble));
+    pthread_mutex_unlock(&store->queue_lock);
+    if (words.n)
+        *ret_words = words;
+    return words.n == 0;
 }
 
 size_t store_queued(const struct store *store)

@@ -1,6 +1,6 @@
 /* internal.h -- what the files of src/store/ share. See store.h for what it is and commit.c for who runs where.
  *
- * Locks: `queue_lock` over the queue and `closing`; `drop_lock` over the dropper's flags; the row cache has its own.
+ * Locks: `queue_lock` over the queue, `closing` and `trouble`; `drop_lock` over the dropper's flags; the row cache has its own.
  * No two are held at once. */
 #ifndef CLOUDLESS_STORE_INTERNAL_H
 #define CLOUDLESS_STORE_INTERNAL_H
@@ -39,6 +39,7 @@ struct store {
     struct store_mutation *head, **tail;    /* tail == &head when empty */
     bool idle;                              /* the committer waits: only then is a signal worth a system call */
     bool closing;
+    char trouble[256];                      /* the engine's words of the last write if it failed, or "" */
     _Atomic size_t queued;
     pthread_t committer;
 

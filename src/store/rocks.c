@@ -2,8 +2,8 @@
  *
  * - One writer: no concurrent memtable writes. A write fills the memtable only after its log record is synced, so
  *   nothing is visible before it is durable.
- * - Opening is fast and idle memory small: no statistics, no statistics update on open, the log of events only from
- *   warnings on, memtable memory in small pieces as it is used, a clean close flushes so that no log is replayed.
+ * - Opening is fast and idle memory small: no statistics, no statistics update on open, memtable memory in small pieces
+ *   as it is used, a clean close flushes so that no log is replayed.
  * - The newest levels are not compressed, older ones with LZ4. Bloom filters of 10 bits a key. The block cache holds
  *   uncompressed blocks; index and filter blocks stay with their open file.
  * - No row cache of RocksDB: with range deletes it answers deleted keys (see rowcache.h).
@@ -12,11 +12,14 @@
  *
  * Full disk: RocksDB refuses writes after a failed one, keeps answering reads, looks at the free space every 5 seconds,
  * and writes again, into a new log, once there is room for a memtable. The refused batch was never in the memtable.
+ * RocksDB's log of events (its file LOG) stays empty, which its highest level does: after a write to it that failed the
+ * next line would end the process, by an assertion that Debian's build has.
  * Other failures of the log (a sync that failed) are final: whether the kernel still has the bytes is unknown, so writes
  * stay refused, and reads go on, until the next start replays what the disk has. */
 #include "store/rocks.h"
 #include "base/panic.h"
 #include <rocksdb/c.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WRITE_BUFFER_BYTES (16u << 20)      /* also what must be free again before writes go on after a full disk */
@@ -46,9 +49,7 @@ static enum err classify(const char *message)
 /* Takes the engine's message. */
 static enum err fail(char *message)
 {
-    if (!message)
-        return ERR_OK;
-    enum err err = classify(message);
+    enum err err = message ? classify(message) : ERR_OK;
     rocksdb_free(message);
     return err;
 }
@@ -65,14 +66,14 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache)
     rocksdb_options_set_max_background_jobs(o, 2);
     rocksdb_options_set_bytes_per_sync(o, 1 << 20);
     rocksdb_options_set_max_open_files(o, 1024);
+    rocksdb_options_set_max_file_opening_threads(o, 1);     /* threads that open a handful of files cost more than they save */
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
     rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
     rocksdb_options_set_stats_persist_period_sec(o, 0);
-    rocksdb_options_set_info_log_level(o, 2);               /* warnings and worse */
+    rocksdb_options_set_info_log_level(o, 5);               /* nothing, see above */
     rocksdb_options_set_keep_log_file_num(o, 2);
-    rocksdb_options_set_max_log_file_size(o, 1 << 20);
     rocksdb_options_set_manifest_preallocation_size(o, 64 << 10);
     rocksdb_options_set_max_manifest_file_size(o, 4 << 20);
     rocksdb_options_set_wal_recovery_mode(o, 2);            /* point in time */
@@ -159,7 +160,7 @@ enum err rocks_get(struct rocks *rocks, struct str key, struct arena *arena, str
     return ERR_OK;
 }
 
-enum err rocks_write(struct rocks *rocks, const struct layer *layer)
+enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size)
 {
     rocksdb_writebatch_t *batch = rocks->batch;
     for (size_t i = 0; i < layer->gaps_n; i++) {
@@ -180,6 +181,8 @@ enum err rocks_write(struct rocks *rocks, const struct layer *layer)
     } else {
         rocksdb_writebatch_clear(batch);
     }
+    if (message)
+        snprintf(ret_message, message_size, "%s", message);
     return fail(message);
 }
 

@@ -1,6 +1,7 @@
 /* rocks.h -- the embedded engine, RocksDB through its C API. Only rocks.c knows its header.
  *
- * One ordered map of byte strings. Reads from any thread; writes, flushes and closing from one thread at a time.
+ * One ordered map of byte strings. Reads from any thread, rocks_write from one thread at a time; rocks_close when
+ * no other call runs and no iterator is open.
  * Errors: a message of the engine becomes ERR_IO or ERR_CORRUPT. */
 #ifndef CLOUDLESS_STORE_ROCKS_H
 #define CLOUDLESS_STORE_ROCKS_H
@@ -17,8 +18,9 @@ enum err rocks_open(const char *dir, size_t cache_bytes, struct arena *arena, st
 void rocks_close(struct rocks *rocks);      /* flushes first, so that the next open has no log to replay */
 
 enum err rocks_get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value);
-/* Writes the layer, gaps first, and syncs the log. On failure nothing of it is visible. */
-enum err rocks_write(struct rocks *rocks, const struct layer *layer);
+/* Writes the layer, gaps first, and syncs the log. On failure nothing of it is visible, and the engine's own words
+ * stand in ret_message, cut to its size. */
+enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size);
 /* Gives the space of whole files between the keys back at once. Only where nobody reads any more: what was deleted
  * there may come to light again. */
 void rocks_drop_files(struct rocks *rocks, struct str from, struct str to);

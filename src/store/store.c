@@ -22,6 +22,7 @@
 #define FORMAT 1
 #define RECORD_VERSION 1
 #define RECORD_BYTES (1 + 4 + 16)
+#define OPEN_BYTES_MIN (1 << 20)        /* of new files */
 #define CACHE_BYTES (64u << 20)
 #define ROW_CACHE_BYTES (32u << 20)
 
@@ -72,6 +73,20 @@ static enum err lock_dir(const char *dir, struct arena *arena, int *ret_fd, stru
     return ERR_OK;
 }
 
+/* Whether there is room to open the engine: without, it would fail too, in worse words. */
+static enum err check_space(const char *dir, struct arena *arena, struct str *ret_message)
+{
+    struct str path = arena_printf(arena, "%s/space", dir);
+    int fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int error = fd < 0 ? errno : posix_fallocate(fd, 0, OPEN_BYTES_MIN);
+    if (fd >= 0)
+        close(fd);
+    (void)unlink(path.p);
+    if (error)
+        *ret_message = arena_printf(arena, "The data directory %s cannot be written to: %s.", dir, strerror(error));
+    return error ? ERR_IO : ERR_OK;
+}
+
 static void format_key(struct engine_key *ret)
 {
     ENSURE(store__key_collection(ret, STORE_SPACE_SYSTEM, 0, STR("store")) && store__key_add(ret, STR("format")));
@@ -89,7 +104,7 @@ static bool engine_is_empty(struct rocks *rocks)
     return empty;
 }
 
-static enum err write_format(struct store *store, struct arena *arena)
+static enum err write_format(struct store *store, const char *dir, struct arena *arena, struct str *ret_message)
 {
     uint8_t record[RECORD_BYTES] = {RECORD_VERSION};
     put_u32(record + 1, FORMAT);
@@ -100,7 +115,11 @@ static enum err write_format(struct store *store, struct arena *arena)
     struct layer layer;
     store__layer_init(&layer, arena, 0);
     store__layer_put(&layer, engine_key_str(&key), (struct str){(const char *)record, sizeof record});
-    return rocks_write(store->rocks, &layer);
+    char words[256] = "";
+    enum err err = rocks_write(store->rocks, &layer, words, sizeof words);
+    if (err != ERR_OK)
+        *ret_message = arena_printf(arena, "The data directory %s cannot be written to: %s.", dir, words);
+    return err;
 }
 
 static enum err check_format(struct store *store, const char *dir, struct arena *arena, struct str *ret_message)
@@ -109,12 +128,8 @@ static enum err check_format(struct store *store, const char *dir, struct arena 
     format_key(&key);
     struct str record;
     enum err err = rocks_get(store->rocks, engine_key_str(&key), arena, &record);
-    if (err == ERR_NOT_FOUND && engine_is_empty(store->rocks)) {
-        err = write_format(store, arena);
-        if (err != ERR_OK)
-            *ret_message = arena_printf(arena, "The data directory %s cannot be written to.", dir);
-        return err;
-    }
+    if (err == ERR_NOT_FOUND && engine_is_empty(store->rocks))
+        return write_format(store, dir, arena, ret_message);
     if (err != ERR_OK || record.n < 5) {
         *ret_message = arena_printf(arena, "The data directory %s is damaged: its format record cannot be read.", dir);
         return err == ERR_OK || err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
@@ -164,6 +179,8 @@ static enum err open_parts(struct store *store, const struct store_options *opti
     enum err err = make_dir(options->dir, arena, ret_message);
     if (err == ERR_OK)
         err = lock_dir(options->dir, arena, &store->lock_fd, ret_message);
+    if (err == ERR_OK)
+        err = check_space(options->dir, arena, ret_message);
     if (err != ERR_OK)
         return err;
     struct str words = STR_NONE;

@@ -104,6 +104,9 @@ enum err store_mutate(struct store *store, store_mutate_fn *mutate, void *arg);
 size_t store_queued(const struct store *store);
 #define STORE_QUEUE_MAX 65536
 
+/* False while the last write failed, with the engine's own words: for the health page and the log. Any thread. */
+bool store_writable(struct store *store, struct arena *arena, struct str *ret_words);
+
 /* Changes after every commit that wrote to fixed space `space` (< STORE_SPACE_FIRST), before the commit is answered.
  * A cache reads it first, then the store, keeps both, and drops its content when it differs. Any thread, wait-free. */
 uint64_t store_generation(const struct store *store, enum store_space space);

@@ -97,11 +97,9 @@ static void fill_rest(struct fixture *f, const char *name, size_t leave)
     close(fd);
 }
 
-static void test_full_disk(void **state)
+/* Puts until the disk is full; returns how many were acknowledged. */
+static uint32_t fill_up(struct fixture *f)
 {
-    struct fixture *f = *state;
-    if (!f->store)
-        skip();
     uint32_t good = 0;
     for (; good < 20; good++) {
         struct put p = {.number = good};
@@ -114,31 +112,70 @@ static void test_full_disk(void **state)
         err = store_mutate(f->store, put, &p);
     }
     assert_int_equal(err, ERR_IO);
-    print_message("full after %u\n", good);
-    uint32_t refused = good;
-    for (unsigned i = 0; i < 20; i++) {
-        struct put p = {.number = refused + i};
-        assert_int_equal(store_mutate(f->store, put, &p), ERR_IO);
-        assert_false(there(f, refused + i));
-    }
+    return good;
+}
+
+static void all_there(struct fixture *f, uint32_t good)
+{
     for (uint32_t i = 0; i < good; i++)
         assert_true(there(f, i));
+    for (uint32_t i = 0; i < 20; i++)
+        assert_false(there(f, good + i));
+}
 
+static void test_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->store)
+        skip();
+    uint32_t good = fill_up(f);
+    for (unsigned i = 0; i < 20; i++) {
+        struct put p = {.number = good + i};
+        assert_int_equal(store_mutate(f->store, put, &p), ERR_IO);
+    }
+    all_there(f, good);
+    struct str words;
+    assert_false(store_writable(f->store, f->arena, &words));
+    assert_non_null(strstr(arena_cstr(f->arena, words), "No space left on device"));
     unlink(arena_printf(f->arena, "%s/ballast", f->dir).p);
     uint64_t since = clock_mono_ns();
     struct put p = {.number = 5000};
-    while ((err = store_mutate(f->store, put, &p)) != ERR_OK && clock_mono_ns() - since < RECOVER_SECONDS_MAX * 1000000000ull)
+    enum err err;
+    while ((err = store_mutate(f->store, put, &p)) != ERR_OK &&
+           clock_mono_ns() - since < RECOVER_SECONDS_MAX * 1000000000ull)
         usleep(20000);
-    print_message("recovered after %.2f s\n", (double)(clock_mono_ns() - since) / 1e9);
     assert_int_equal(err, ERR_OK);
-    for (unsigned again = 0; again < 2; again++) {
-        assert_true(there(f, 5000));
-        for (uint32_t i = 0; i < good; i++)
-            assert_true(there(f, i));
-        for (uint32_t i = 0; i < 20; i++)
-            assert_false(there(f, refused + i));
-        fixture_reopen(f);
+    assert_true(store_writable(f->store, f->arena, &words));
+    all_there(f, good);
+    fixture_reopen(f);
+    assert_true(there(f, 5000));
+    all_there(f, good);
+}
+
+/* A stop while the disk is full; a start then says what is wrong, and works once there is space. */
+static void test_stop_while_full(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->store)
+        skip();
+    uint32_t good = fill_up(f);
+    store_close(f->store);
+    f->store = NULL;
+    fill_rest(f, "more-ballast", 0);
+    enum err err = fixture_open(f);
+    if (err != ERR_OK) {
+        assert_int_equal(err, ERR_IO);
+        assert_non_null(strstr(arena_cstr(f->arena, f->message), "No space left on device"));
+    } else {
+        all_there(f, good);
+        store_close(f->store);
     }
+    unlink(arena_printf(f->arena, "%s/ballast", f->dir).p);
+    unlink(arena_printf(f->arena, "%s/more-ballast", f->dir).p);
+    assert_int_equal(fixture_open(f), ERR_OK);
+    all_there(f, good);
+    struct put p = {.number = 5000};
+    assert_int_equal(store_mutate(f->store, put, &p), ERR_OK);
 }
 
 static void test_failed_sync(void **state)
@@ -173,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failed_sync, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, disk_setup, disk_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_while_full, disk_setup, disk_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,11 @@ bool condition_enters(const struct condition *condition, struct str attribute)
     return expression__mentions(condition->root, attribute, true);
 }
 
+void condition_attributes(const struct condition *condition, expression_attribute_fn *visit, void *arg)
+{
+    if (condition) expression__attributes(condition->root, visit, arg);
+}
+
 struct value *expression__resolve(const struct path *path, const struct value *item)
 {
     const struct value *at = item;

@@ -45,6 +45,7 @@ struct update;      /* UpdateExpression: SET, REMOVE, ADD, DELETE; or AttributeU
 struct update *update_parse(struct str text, struct expression_params *params, struct arena *arena, struct str *ret_message);
 struct update *update_from_legacy(const struct json *attribute_updates, struct arena *arena, struct str *ret_message, bool *ret_serialization);
 bool update_mentions(const struct update *update, struct str attribute);    /* as a target: a key attribute cannot be updated */
+bool update_only_removes(const struct update *update);                      /* then a missing item stays missing */
 bool update_enters(const struct update *update, struct str attribute);      /* reads or writes inside it */
 /* The item after the update; every operand reads the item before it. NULL and *ret_message: e.g. "The provided expression
  * refers to an attribute that does not exist in the item", "An operand in the update expression has an incorrect data type",
@@ -57,6 +58,12 @@ struct projection;  /* ProjectionExpression */
 struct projection *projection_parse(struct str text, struct expression_params *params, struct arena *arena, struct str *ret_message);
 struct value *projection_apply(const struct projection *projection, const struct value *item, struct arena *arena);
 bool projection_enters(const struct projection *projection, struct str attribute);
+
+/* The top-level attributes that an expression mentions, for what policies may ask of a request. NULL expressions: none. */
+typedef void expression_attribute_fn(void *arg, struct str attribute);
+void condition_attributes(const struct condition *condition, expression_attribute_fn *visit, void *arg);
+void update_attributes(const struct update *update, expression_attribute_fn *visit, void *arg);
+void projection_attributes(const struct projection *projection, expression_attribute_fn *visit, void *arg);
 
 /* KeyConditionExpression. Parsed before the table is known, then bound to its key (or an index's). */
 enum key_operator { KEY_NONE, KEY_EQ, KEY_LT, KEY_LE, KEY_GT, KEY_GE, KEY_BETWEEN, KEY_BEGINS_WITH };

@@ -42,6 +42,12 @@ bool expression__mentions(const struct node *node, struct str attribute, bool in
     return false;
 }
 
+void expression__attributes(const struct node *node, expression_attribute_fn *visit, void *arg)
+{
+    if (node->kind == NODE_PATH) visit(arg, node->path.first->name);
+    for (const struct node *child = node->first; child; child = child->next) expression__attributes(child, visit, arg);
+}
+
 static struct str path_text(const struct path *path, struct arena *arena)
 {
     struct buf buf;

@@ -100,6 +100,7 @@ bool expression__check_update(struct parser *parser, struct update *update);
 typedef bool expression_visit_fn(void *arg, struct node *node);
 bool expression__visit(struct node *node, expression_visit_fn *visit, void *arg);
 bool expression__mentions(const struct node *node, struct str attribute, bool inside);
+void expression__attributes(const struct node *node, expression_attribute_fn *visit, void *arg);
 
 /* NULL: not defined. Marks it used. */
 const struct str *expression__name(struct expression_params *params, struct str placeholder);

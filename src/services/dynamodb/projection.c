@@ -34,6 +34,11 @@ bool projection_enters(const struct projection *projection, struct str attribute
     return false;
 }
 
+void projection_attributes(const struct projection *projection, expression_attribute_fn *visit, void *arg)
+{
+    for (size_t i = 0; projection && i < projection->count; i++) visit(arg, projection->paths[i]->first->name);
+}
+
 struct value *projection_apply(const struct projection *projection, const struct value *item, struct arena *arena)
 {
     return expression__pick(projection->paths, projection->count, item, arena);

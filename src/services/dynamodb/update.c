@@ -27,6 +27,21 @@ bool update_mentions(const struct update *update, struct str attribute)
     return false;
 }
 
+bool update_only_removes(const struct update *update)
+{
+    for (const struct action *action = update->first; action; action = action->next)
+        if (action->kind == ACTION_SET || action->kind == ACTION_ADD) return false;
+    return update->count > 0;
+}
+
+void update_attributes(const struct update *update, expression_attribute_fn *visit, void *arg)
+{
+    for (const struct action *action = update ? update->first : NULL; action; action = action->next) {
+        expression__attributes(action->path, visit, arg);
+        if (action->operand) expression__attributes(action->operand, visit, arg);
+    }
+}
+
 bool update_enters(const struct update *update, struct str attribute)
 {
     for (const struct action *action = update->first; action; action = action->next)

@@ -1,0 +1,311 @@
+/* table.c -- finding tables: names and ARNs, the threads' caches, key checks. See table.h for what is stored.
+ * Locks: none. A thread's cache is its own (a thread-specific value); a table's count is atomic. */
+#include "services/dynamodb/table.h"
+#include "base/map.h"
+#include "base/panic.h"
+#include "services/dynamodb/item.h"
+#include "store/doc.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define CACHE_TABLES_MAX 2500       /* AWS's quota of tables in a region */
+#define CACHE_KEY_MAX 512
+#define INVALID "One or more parameter values were invalid: "
+#define NOT_VALID "One or more parameter values are not valid. "
+
+struct shared {                     /* a struct table with its strings and its count */
+    struct table table;
+    atomic_int refs;
+    char text[];
+};
+struct cache { uint64_t generation; struct map *tables; };
+
+static struct store *the_store;
+static pthread_key_t the_cache;
+
+/* ---- life ---- */
+
+static void unref(void *arg)
+{
+    struct shared *shared = arg;
+    if (atomic_fetch_sub(&shared->refs, 1) == 1) free(shared);
+}
+
+static void cache_free(void *arg)
+{
+    struct cache *cache = arg;
+    if (!cache) return;
+    map_free(cache->tables);
+    free(cache);
+}
+
+void table_cache_open(struct store *store)
+{
+    the_store = store;
+    ENSURE(pthread_key_create(&the_cache, cache_free) == 0);
+}
+
+struct store *table_store(void)
+{
+    return the_store;
+}
+
+void table_cache_close(void)
+{
+    cache_free(pthread_getspecific(the_cache));
+    pthread_key_delete(the_cache);
+    the_store = NULL;
+}
+
+static struct cache *own_cache(void)
+{
+    struct cache *cache = pthread_getspecific(the_cache);
+    uint64_t generation = store_generation(the_store, STORE_SPACE_DYNAMODB);
+    if (!cache) {
+        cache = mem_zalloc(sizeof *cache);
+        cache->tables = map_new(CACHE_TABLES_MAX, unref);
+        cache->generation = generation;
+        ENSURE(pthread_setspecific(the_cache, cache) == 0);
+    }
+    if (cache->generation != generation) {
+        map_reset(cache->tables);
+        cache->generation = generation;
+    }
+    return cache;
+}
+
+/* ---- names ---- */
+
+static bool name_fails(struct call *call, struct str name, const char *member, const char *constraint)
+{
+    call_fail(call, "ValidationException", "1 validation error detected: Value '" STR_FMT "' at '%s' failed to satisfy constraint: Member must %s",
+              STR_ARG(name), member, constraint);
+    return false;
+}
+
+static bool name_valid(struct call *call, struct str name, const char *member)
+{
+    if (name.n < 1) return name_fails(call, name, member, "have length greater than or equal to 1");
+    if (name.n > TABLE_NAME_MAX) return name_fails(call, name, member, "have length less than or equal to 255");
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+        if (!fine) return name_fails(call, name, member, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+    }
+    return true;
+}
+
+/* arn:aws:dynamodb:REGION:ACCOUNT:table/NAME */
+static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
+{
+    struct str rest = arn, parts[5];
+    for (size_t i = 0; i < COUNT_OF(parts); i++) parts[i] = str_cut(&rest, ':');
+    if (!str_starts(rest, STR("table/")) || !str_eq(parts[2], STR("dynamodb")) || !str_eq(parts[1], STR("aws"))) {
+        call_fail(call, "ValidationException", "Invalid TableArn: Invalid ResourceArn provided as input " STR_FMT, STR_ARG(arn));
+        return false;
+    }
+    *ret_name = str_slice(rest, 6, rest.n);
+    if (!str_eq(parts[4], call->account)) {
+        call_fail(call, "AccessDeniedException", "User: " STR_FMT " is not authorized to perform: dynamodb:%s on resource: " STR_FMT
+                  " because no resource-based policy allows the dynamodb:%s action", STR_ARG(call->caller->arn), call->row->name,
+                  STR_ARG(arn), call->row->name);
+        return false;
+    }
+    if (str_eq(parts[3], call->region)) return true;
+    call_fail(call, "ValidationException", "Invalid TableArn: The region of " STR_FMT " is not the region of the request", STR_ARG(arn));
+    return false;
+}
+
+bool table_name_read(struct call *call, struct str given, const char *member, struct str *ret_name, struct str *ret_arn)
+{
+    bool is_arn = str_starts(given, STR("arn:"));
+    struct str name = given;
+    if (is_arn && !arn_read(call, given, &name)) return false;
+    if (!name_valid(call, name, member)) return false;
+    *ret_name = name;
+    *ret_arn = is_arn ? given : call_arn(call, "dynamodb", "table/" STR_FMT, STR_ARG(name));
+    return true;
+}
+
+/* ---- loading ---- */
+
+static enum value_type scalar_type(struct str name)
+{
+    enum value_type type = VALUE_S;
+    value_type_parse(name, &type);
+    return type;
+}
+
+static struct key_attribute key_of(const struct json *description, const char *key_type)
+{
+    struct key_attribute key = {STR_NONE, VALUE_S};
+    for JSON_EACH (element, json_at(description, "KeySchema"))
+        if (str_eq(json_str(element, "KeyType"), str_of(key_type))) key.name = json_str(element, "AttributeName");
+    for JSON_EACH (definition, json_at(description, "AttributeDefinitions"))
+        if (key.name.n && str_eq(json_str(definition, "AttributeName"), key.name)) key.type = scalar_type(json_str(definition, "AttributeType"));
+    return key;
+}
+
+static struct str take(char **at, struct str s)
+{
+    struct str copy = {*at, s.n};
+    if (s.n) memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+static struct shared *shared_new(const struct table *from)
+{
+    size_t bytes = from->name.n + from->arn.n + from->hash.name.n + from->range.name.n;
+    struct shared *shared = mem_alloc(sizeof *shared + bytes);
+    char *at = shared->text;
+    shared->table = *from;
+    shared->table.name = take(&at, from->name);
+    shared->table.arn = take(&at, from->arn);
+    shared->table.hash.name = take(&at, from->hash.name);
+    shared->table.range.name = take(&at, from->range.name);
+    atomic_init(&shared->refs, 1);
+    return shared;
+}
+
+static enum err load(struct call *call, struct str name, struct shared **ret)
+{
+    struct json *document;
+    enum err err = doc_get(store_reader(the_store), table_key(call, name), call->arena, &document);
+    if (err != ERR_OK) return err;
+    const struct json *description = json_at(document, "Description");
+    struct table table = {.name = name, .arn = json_str(description, "TableArn"), .hash = key_of(description, "HASH"),
+                          .range = key_of(description, "RANGE")};
+    if (!str_to_u64(json_str(document, "Space"), &table.space) || !table.hash.name.n) return ERR_CORRUPT;
+    *ret = shared_new(&table);
+    return ERR_OK;
+}
+
+struct store_key table_key(struct call *call, struct str name)
+{
+    return (struct store_key){STORE_SPACE_DYNAMODB, doc_collection(call->arena, call->account, call->region, "table"), name};
+}
+
+enum err table_find(struct call *call, struct str name, const struct table **ret)
+{
+    char text[CACHE_KEY_MAX];
+    struct cache *cache = own_cache();
+    size_t n = 0;
+    for (const struct str *part = (const struct str[]){call->account, call->region, name, STR_NONE}; part->p; part++) {
+        if (n + part->n + 1 > sizeof text) return ERR_NOT_FOUND;
+        memcpy(text + n, part->p, part->n);
+        n += part->n;
+        text[n++] = '/';
+    }
+    struct str key = {text, n};
+    struct shared *shared = map_get(cache->tables, key);
+    if (!shared) {
+        enum err err = load(call, name, &shared);
+        if (err != ERR_OK) return err;
+        map_put(cache->tables, key, shared);
+    }
+    atomic_fetch_add(&shared->refs, 1);
+    arena_on_free(call->arena, unref, shared);
+    *ret = &shared->table;
+    return ERR_OK;
+}
+
+const struct table *table_need(struct call *call, struct str name)
+{
+    const struct table *table = NULL;
+    enum err err = table_find(call, name, &table);
+    if (err == ERR_NOT_FOUND) call_fail(call, "ResourceNotFoundException", "Requested resource not found");
+    else if (err != ERR_OK) call_fail_err(call, err);
+    return table;
+}
+
+void table_fail_missing(struct call *call, struct str name)
+{
+    call_fail(call, "ResourceNotFoundException", "Requested resource not found: Table: " STR_FMT " not found", STR_ARG(name));
+}
+
+struct store_key table_alive_key(uint64_t space)
+{
+    return (struct store_key){space, STR(""), STR("t")};
+}
+
+bool table_alive(struct call *call, struct store_txn *txn, const struct table *table)
+{
+    struct str value;
+    enum err err = store_get(txn, table_alive_key(table->space), call->arena, &value);
+    if (err == ERR_NOT_FOUND) call_fail(call, "ResourceNotFoundException", "Requested resource not found");
+    else if (err != ERR_OK) call_fail_err(call, err);
+    return err == ERR_OK;
+}
+
+/* ---- keys ---- */
+
+bool table_is_key(const struct table *table, struct str attribute)
+{
+    return str_eq(attribute, table->hash.name) || (table->range.name.n && str_eq(attribute, table->range.name));
+}
+
+static const char *value_problem(const struct key_attribute *key, const struct value *value, bool hash, struct arena *arena)
+{
+    if (value->type != VALUE_N && value->bytes.n == 0)
+        return arena_printf(arena, NOT_VALID "The AttributeValue for a key attribute cannot contain an empty %s value. Key: " STR_FMT,
+                            value->type == VALUE_S ? "string" : "binary", STR_ARG(key->name)).p;
+    if (value->type == VALUE_N) return NULL;
+    if (hash && value->bytes.n > KEY_HASH_BYTES_MAX)        /* AWS's sentence lacks the space, too */
+        return INVALID "Size of hashkey has exceeded the maximum size limit of2048 bytes";
+    if (!hash && value->bytes.n > KEY_RANGE_BYTES_MAX)
+        return INVALID "Aggregated size of all range keys has exceeded the size limit of 1024 bytes";
+    return NULL;
+}
+
+static const char *item_attribute_problem(const struct key_attribute *key, const struct value *item, bool hash, struct arena *arena)
+{
+    if (!key->name.n) return NULL;
+    const struct value *value = value_member(item, key->name);
+    if (!value) return arena_printf(arena, INVALID "Missing the key " STR_FMT " in the item", STR_ARG(key->name)).p;
+    if (value->type != key->type)
+        return arena_printf(arena, INVALID "Type mismatch for key " STR_FMT " expected: %s actual: %s", STR_ARG(key->name),
+                            value_type_name(key->type), value_type_name(value->type)).p;
+    return value_problem(key, value, hash, arena);
+}
+
+static bool fine_or_fail(struct call *call, const char *problem)
+{
+    if (problem) call_fail(call, "ValidationException", "%s", problem);
+    return !problem;
+}
+
+bool table_item_key_check(struct call *call, const struct table *table, const struct value *item)
+{
+    const char *problem = item_attribute_problem(&table->hash, item, true, call->arena);
+    return fine_or_fail(call, problem ? problem : item_attribute_problem(&table->range, item, false, call->arena));
+}
+
+const char *table_key_problem(const struct table *table, const struct value *key, struct arena *arena)
+{
+    const struct key_attribute *attributes[] = {&table->hash, &table->range};
+    size_t count = table->range.name.n ? 2 : 1;
+    const struct value *values[2] = {NULL, NULL};
+    for (size_t i = 0; i < count; i++) values[i] = value_member(key, attributes[i]->name);
+    for (size_t i = 0; i < count; i++)
+        if (key->count != count || !values[i] || values[i]->type != attributes[i]->type)
+            return "The provided key element does not match the schema";
+    for (size_t i = 0; i < count; i++) {
+        const char *problem = value_problem(attributes[i], values[i], i == 0, arena);
+        if (problem) return problem;
+    }
+    return NULL;
+}
+
+bool table_key_check(struct call *call, const struct table *table, const struct value *key)
+{
+    return fine_or_fail(call, table_key_problem(table, key, call->arena));
+}
+
+struct store_key table_item_key(const struct table *table, const struct value *item, struct arena *arena)
+{
+    const struct value *hash = value_member(item, table->hash.name);
+    const struct value *range = table->range.name.n ? value_member(item, table->range.name) : NULL;
+    return (struct store_key){table->space, key_collection(hash, arena), key_item(range, arena)};
+}

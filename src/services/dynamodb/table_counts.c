@@ -1,0 +1,146 @@
+/* table_counts.c -- see table_counts.h. A count in progress keeps its place between descriptions; what is shown is always
+ * the last complete one. One mutex guards the list; it is not held while the store is read: `busy` keeps others away. */
+#include "services/dynamodb/table_counts.h"
+#include "base/codec.h"
+#include "base/map.h"
+#include "base/panic.h"
+#include "services/dynamodb/item.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#define TABLES_MAX 2500
+
+struct counting {
+    struct table_count shown, running;
+    int64_t complete_ms;                /* 0: never */
+    bool busy, halfway;
+    struct str collection, key;         /* where the count stopped, in `place` */
+    struct arena *place;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct map *tables;              /* space (8 bytes) → struct counting */
+
+static void drop(void *arg)
+{
+    struct counting *counting = arg;
+    arena_free(counting->place);
+    free(counting);
+}
+
+void table_counts_open(void)
+{
+    tables = map_new(TABLES_MAX, drop);
+}
+
+void table_counts_close(void)
+{
+    map_free(tables);
+    tables = NULL;
+}
+
+static bool due(const struct counting *counting, int64_t now_ms)
+{
+    return !counting || counting->halfway || counting->complete_ms == 0 || now_ms - counting->complete_ms >= TABLE_COUNTS_AGE_MS;
+}
+
+static struct counting *find(uint64_t space)
+{
+    uint8_t key[8];
+    put_u64(key, space);
+    return map_get(tables, (struct str){(const char *)key, sizeof key});
+}
+
+bool table_counts_due(uint64_t space, int64_t now_ms)
+{
+    pthread_mutex_lock(&lock);
+    bool answer = due(find(space), now_ms);
+    pthread_mutex_unlock(&lock);
+    return answer;
+}
+
+struct table_count table_counts_known(uint64_t space)
+{
+    pthread_mutex_lock(&lock);
+    const struct counting *counting = find(space);
+    struct table_count count = counting ? counting->shown : (struct table_count){0, 0};
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+/* Takes the table's entry out of the list, so that only this thread has it. NULL: another one is counting it. */
+static struct counting *claim(uint64_t space, int64_t now_ms, struct table_count *ret_shown)
+{
+    pthread_mutex_lock(&lock);
+    struct counting *counting = find(space);
+    uint8_t key[8];
+    put_u64(key, space);
+    *ret_shown = counting ? counting->shown : (struct table_count){0, 0};
+    bool mine = due(counting, now_ms) && !(counting && counting->busy);
+    if (mine) {
+        counting = mem_zalloc(sizeof *counting);
+        struct counting *old = map_take(tables, (struct str){(const char *)key, sizeof key});
+        if (old) *counting = *old;
+        free(old);
+        struct counting *holder = mem_zalloc(sizeof *holder);       /* what others see meanwhile */
+        holder->shown = *ret_shown;
+        holder->busy = true;
+        map_put(tables, (struct str){(const char *)key, sizeof key}, holder);
+    }
+    pthread_mutex_unlock(&lock);
+    return mine ? counting : NULL;
+}
+
+static void give_back(uint64_t space, struct counting *counting)
+{
+    uint8_t key[8];
+    put_u64(key, space);
+    pthread_mutex_lock(&lock);
+    map_put(tables, (struct str){(const char *)key, sizeof key}, counting);
+    pthread_mutex_unlock(&lock);
+}
+
+static void remember_place(struct counting *counting, const struct store_key *key)
+{
+    struct arena *place = arena_new();
+    counting->collection = arena_dup(place, key->collection);
+    counting->key = arena_dup(place, key->key);
+    arena_free(counting->place);
+    counting->place = place;
+}
+
+static void count_on(struct store *store, uint64_t space, struct counting *counting, int64_t now_ms)
+{
+    struct arena *arena = arena_new();
+    struct store_key key = {space, counting->collection, counting->key};
+    struct str value;
+    size_t steps = 0, size;
+    if (!counting->halfway) counting->running = (struct table_count){0, 0};
+    struct store_iter *iter = store_walk(store_reader(store), space, 0, UINT64_MAX, counting->halfway ? &key : NULL, arena);
+    enum err err = ERR_OK;
+    while (steps < TABLE_COUNTS_STEP && (err = store_next(iter, &key, &value)) == ERR_OK) {
+        steps++;
+        if (key.key.n && key.key.p[0] == 'i' && item_bytes_size(value, &size)) {
+            counting->running.items++;
+            counting->running.bytes += size;
+        }
+        if (steps == TABLE_COUNTS_STEP) remember_place(counting, &key);
+    }
+    counting->halfway = err == ERR_OK;
+    if (err == ERR_NOT_FOUND) {
+        counting->shown = counting->running;
+        counting->complete_ms = now_ms;
+    }
+    arena_free(arena);
+}
+
+struct table_count table_counts_get(struct store *store, uint64_t space, int64_t now_ms)
+{
+    struct table_count shown;
+    struct counting *counting = claim(space, now_ms, &shown);
+    if (!counting) return shown;
+    count_on(store, space, counting, now_ms);
+    shown = counting->shown;
+    give_back(space, counting);
+    return shown;
+}

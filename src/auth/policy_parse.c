@@ -609,3 +609,13 @@ bool policy_depends_on_request(const struct policy *policy)
 {
     return policy->depends_on_request;
 }
+
+void policy_each_principal(const struct policy *policy, bool (*visit)(void *arg, struct str arn), void *arg)
+{
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct principals *principals = &policy->statement[i].principals;
+        for (size_t k = 0; k < principals->count; k++)
+            if (principals->item[k].kind == NAMES_AWS && !visit(arg, principals->item[k].value))
+                return;
+    }
+}

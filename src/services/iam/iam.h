@@ -5,7 +5,7 @@
 #include "auth/auth.h"
 
 struct iam;
-extern const struct service iam_service;        /* rows; state is set by iam_new */
+extern struct service iam_service;              /* rows; state is set by iam_new */
 enum err iam_new(struct store *store, struct str root_account, struct iam **ret);
 void iam_free(struct iam *iam);
 void iam_set_auth(struct iam *iam, struct auth *auth);

@@ -199,6 +199,8 @@ static void take_down(struct server *s)
         http_server_drain(s->http);
     if (s->lambda)
         lambda_stop(s->lambda);
+    if (s->workers)
+        workers_stop(s->workers);
     if (s->loops)
         loops_stop(s->loops);
     workers_free(s->workers);

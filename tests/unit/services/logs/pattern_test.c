@@ -1,0 +1,55 @@
+/* pattern_test.c -- filter patterns of plain terms. The examples follow the table of the user guide's "Filter pattern syntax". */
+#include "services/logs/internal.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void test_matches(void **state)
+{
+    static const struct {
+        const char *pattern, *message;
+        bool match;
+    } cases[] = {
+        {"", "anything", true},
+        {"ERROR", "[ERROR] disk", true},
+        {"ERROR", "error", false},
+        {"ERROR disk", "disk ERROR", true},
+        {"ERROR disk", "ERROR net", false},
+        {"\"ERROR disk\"", "ERROR disk", true},
+        {"\"ERROR disk\"", "disk ERROR", false},
+        {"\"say \\\"hi\\\"\"", "say \"hi\" now", true},
+        {"ERROR -disk", "ERROR net", true},
+        {"ERROR -disk", "ERROR disk", false},
+        {"?ERROR ?WARN", "WARN x", true},
+        {"?ERROR ?WARN", "INFO x", false},
+        {"-INFO", "WARN", true},
+    };
+    struct arena *arena = arena_new();
+    const char *why = NULL;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct logs__pattern *pattern = logs__pattern_parse(str_of(cases[i].pattern), arena, &why);
+        assert_non_null(pattern);
+        assert_int_equal(logs__pattern_match(pattern, str_of(cases[i].message)), cases[i].match);
+    }
+    arena_free(arena);
+}
+
+static void test_refused(void **state)
+{
+    static const char *const patterns[] = {"{ $.a = 1 }", "[a, b]", "%x%", "\"open"};
+    struct arena *arena = arena_new();
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(patterns); i++) {
+        const char *why = NULL;
+        assert_null(logs__pattern_parse(str_of(patterns[i]), arena, &why));
+        assert_non_null(why);
+    }
+    arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

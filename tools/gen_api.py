@@ -19,7 +19,9 @@ TIMES = {None: 'MODEL_TIME_DEFAULT', 'iso8601': 'MODEL_TIME_ISO8601', 'unixTimes
 PROTOCOLS = {'json': 'MODEL_JSON', 'rest-json': 'MODEL_REST_JSON', 'query': 'MODEL_QUERY'}
 
 # Shapes whose constraints AWS does not keep as the model says: the rows stand in src/api/validate_override.c.
-OVERRIDDEN = {'dynamodb': {'TableArn', 'PositiveIntegerObject'}}
+OVERRIDDEN = {'dynamodb': {'TableArn', 'PositiveIntegerObject', 'KeySchema'}}
+# Members that the model calls optional for the sake of a feature that is not served (tables made from another account's).
+REQUIRED = {('dynamodb', 'CreateTableInput'): ['AttributeDefinitions', 'KeySchema']}
 
 SHAPE_KEYS = {'type', 'members', 'member', 'key', 'value', 'required', 'enum', 'min', 'max', 'pattern', 'flattened',
               'streaming', 'payload', 'error', 'exception', 'fault', 'union', 'sensitive', 'timestampFormat',
@@ -84,6 +86,9 @@ class Generator:
         self.service = service
         self.model = Loader().load_service_model(service, 'service-2')
         self.meta = self.model['metadata']
+        for (owner, name), members in REQUIRED.items():
+            if owner == service:
+                self.model['shapes'][name].setdefault('required', []).extend(members)
         self.names = sorted(self.model['shapes'])
         self.index = {name: i for i, name in enumerate(self.names)}
         self.pool = Pool()

@@ -31,6 +31,16 @@ struct slot {
 };
 static struct slot slots[PATTERNS_MAX];
 
+/* What Java reads and PCRE2 does not: POSIX names, ranges over surrogates, a class as the start of a range. */
+static const struct dialect {
+    const char *java, *pcre;
+} dialects[] = {
+    {"\\p{Print}+", "[ -~]+"},
+    {"[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\r\\n\\t]*",
+     "[\\u0020-\\uD7FF\\uE000-\\uFFFD\xF0\x90\x80\x80-\xF4\x8F\xBF\xBF\\r\\n\\t]*"},
+    {"[\\w-_]*", "[\\w_-]*"},
+};
+
 static void compiled_free(struct compiled *c)
 {
     if (c) pcre2_code_free(c->code);
@@ -66,6 +76,9 @@ static bool is_class(const char *pattern)
 /* NULL: PCRE2 does not know the expression. */
 static struct compiled *compile(const char *pattern)
 {
+    for (size_t i = 0; i < COUNT_OF(dialects); i++) {
+        if (strcmp(dialects[i].java, pattern) == 0) pattern = dialects[i].pcre;
+    }
     int error;
     PCRE2_SIZE offset;
     uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_ALT_BSUX | PCRE2_DOLLAR_ENDONLY;

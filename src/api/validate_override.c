@@ -46,7 +46,8 @@ bool override_check(struct call *call)
 /* ---- other bounds ---- */
 
 /* DynamoDB's model admits 1,024 characters for TableName because an ARN may stand there; a name has its own bounds
- * ("Naming rules and data types", developer guide; answers of PutItem and CreateTable recorded in 2026). */
+ * ("Naming rules and data types", developer guide; answers of PutItem and CreateTable recorded in 2026). A KeySchema of
+ * four elements is for indexes with several key attributes. */
 static const struct bounds {
     const struct model *model;
     const char *operation;      /* NULL: any */
@@ -58,6 +59,7 @@ static const struct bounds {
 } bounds[] = {
     {&model_dynamodb, "CreateTable", "TableArn", 3, TABLE_NAME_MAX, TABLE_NAME_PATTERN, false, false},
     {&model_dynamodb, NULL, "TableArn", 1, TABLE_NAME_MAX, TABLE_NAME_PATTERN, true, false},
+    {&model_dynamodb, "CreateTable", "KeySchema", 1, 2, NULL, false, false},
     {&model_dynamodb, NULL, "PositiveIntegerObject", 1, INT32_MAX, NULL, false, true},
 };
 

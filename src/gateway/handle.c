@@ -8,11 +8,14 @@
 #include <stdlib.h>
 
 #define STAGES_MAX 1024             /* compiled stages a loop */
+#define STAGES_BYTES_MAX (64u << 20)    /* and their memory; more: the loop forgets them and compiles again at need */
 #define STAGE_KEY_MAX 256
+#define LOAD_TRIES 3
 
 struct cache {
     uint64_t generation;
     struct map *stages;             /* "api/stage" → struct gateway_stage, one reference */
+    size_t bytes;                   /* of what was put since the last reset */
 };
 
 struct gateway {
@@ -49,11 +52,40 @@ void gateway_free(struct gateway *gateway)
     free(gateway);
 }
 
+static void reset(struct cache *cache, uint64_t generation)
+{
+    map_reset(cache->stages);
+    cache->bytes = 0;
+    cache->generation = generation;
+}
+
+/* Compiles the stage and keeps it. A commit between the reads of its documents may make them disagree, so a stage that
+ * seems to be missing is looked up again when the generation has changed meanwhile. */
+static enum err load(struct gateway *gateway, struct cache *cache, struct str api_id, struct str name, struct str key, struct gateway_stage **ret)
+{
+    enum err err = ERR_NOT_FOUND;
+    for (int tries = 0; tries < LOAD_TRIES; tries++) {
+        uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
+        if (cache->generation != generation)
+            reset(cache, generation);
+        err = gateway__stage_load(store_reader(gateway->store), api_id, name, ret);
+        if (err != ERR_NOT_FOUND || generation == store_generation(gateway->store, STORE_SPACE_APIGATEWAY))
+            break;
+    }
+    if (err != ERR_OK)
+        return err;
+    size_t bytes = arena_bytes((*ret)->arena);
+    if (cache->bytes + bytes > STAGES_BYTES_MAX)
+        reset(cache, cache->generation);
+    cache->bytes += bytes;
+    map_put(cache->stages, key, *ret);
+    return ERR_OK;
+}
+
 /* With a reference for the caller. */
 static enum err find_stage(struct gateway *gateway, const struct loop *loop, struct str api_id, struct str name, struct gateway_stage **ret)
 {
     struct cache *cache = &gateway->caches[loop_index(loop)];
-    uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
     char text[STAGE_KEY_MAX];
     if (api_id.n + name.n + 1 > sizeof(text) || api_id.n == 0 || name.n == 0)
         return ERR_NOT_FOUND;
@@ -62,16 +94,12 @@ static enum err find_stage(struct gateway *gateway, const struct loop *loop, str
     memcpy(text + api_id.n + 1, name.p, name.n);
     struct str key = {text, api_id.n + 1 + name.n};
 
-    if (cache->generation != generation) {
-        map_reset(cache->stages);
-        cache->generation = generation;
-    }
-    struct gateway_stage *stage = map_get(cache->stages, key);
+    uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
+    struct gateway_stage *stage = cache->generation == generation ? map_get(cache->stages, key) : NULL;
     if (!stage) {
-        enum err err = gateway__stage_load(store_reader(gateway->store), api_id, name, &stage);
+        enum err err = load(gateway, cache, api_id, name, key, &stage);
         if (err != ERR_OK)
             return err;
-        map_put(cache->stages, key, stage);
     }
     stage->refs++;
     *ret = stage;

@@ -91,7 +91,7 @@ static int open_data(struct server *s)
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err != ERR_OK)
         return fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
-    if ((err = blobs_open(datadir_path(s->arena, o->data, "blobs"), &s->blobs)) != ERR_OK)
+    if ((err = blobs_open(o->data, &s->blobs)) != ERR_OK)
         return fail_err("the packages' folder cannot be opened", err);
     return EXIT_FINE;
 }

@@ -533,7 +533,8 @@ def test_proxy_event_of_an_empty_request(api, echo):
 ANSWERS = '''
 import json, time
 def handler(event, context):
-    wanted = json.loads(event['body']) if isinstance(event.get('body'), str) else event
+    proxied = isinstance(event, dict) and isinstance(event.get('body'), str)
+    wanted = json.loads(event['body']) if proxied else event
     if wanted == 'raise': raise ValueError('Bad thing')
     if wanted == 'sleep': time.sleep(3)
     return wanted

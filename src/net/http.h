@@ -2,7 +2,9 @@
  *
  * A request is handed to its listener's handler once it is complete (headers and body); it belongs to the loop of its
  * connection. The handler answers exactly once, now or later, with http_respond on that loop, or http_respond_from
- * from any thread. A client that went away is not seen by the handler: the answer is dropped.
+ * from any thread. A client that went away is not seen by the handler: the answer is dropped, but it must be given, as
+ * it releases the request. Of pipelined requests those with safe methods may be with handlers at the same time; any
+ * other waits for the answers before it.
  * Malformed or ambiguous messages (both lengths, bad chunk, obs-fold, bare CR, repeated or differing Content-Length)
  * get 400 and the connection closes; nothing reaches a handler. Limits: net/limits.h. Source: RFC 9110, 9112.
  * An answer's arena is the request's; it is freed when the last byte was written. */
@@ -33,8 +35,9 @@ struct http_request {
 };
 
 struct http_response {
-    int status;
-    struct http_header *headers;    /* Content-Length, Connection and Date are ours; Transfer-Encoding is refused */
+    int status;                     /* 200 to 599 */
+    struct http_header *headers;    /* Content-Length, Connection and Date are ours and left out. Transfer-Encoding, a name
+                                     * that is no token or a control character in a value: the answer is a bare 500 */
     size_t header_count;
     struct str body;                /* not sent for HEAD, 204, 304 */
 };
@@ -61,10 +64,16 @@ struct http_listener_options {
     void *closed_arg;               /* given to closed; NULL: arg */
 };
 struct http_listener *http_listen(struct http_server *server, const struct http_listener_options *options);
-void http_listener_close(struct http_listener *listener);      /* on `only`, or during start/stop: ends its connections too */
+/* On `only`, or while the loops do not run: ends its connections too. Requests that are still with a handler are gone, and
+ * are answered as ever. Listeners that nobody closes end with the server, without `closed`. */
+void http_listener_close(struct http_listener *listener);
 /* A socket that listens on "127.0.0.1:4566" or "[::1]:4566"; no SO_REUSEPORT. ERR_EXISTS: in use, ERR_INVALID, ERR_IO. */
 enum err http_bind(struct str address, int *ret_fd);
-void http_server_drain(struct http_server *server);             /* stop accepting, close idle, wait ≤ NET_DRAIN_MS for the rest */
+/* Not on a loop; waits. Stops accepting, closes idle connections, gives the rest NET_DRAIN_MS. Listeners with `only` go
+ * on: what still runs in sandboxes needs them. */
+void http_server_drain(struct http_server *server);
+/* Not on a loop. After loops_stop (requests that nobody answered are freed), or while the loops run (they free themselves
+ * when they are answered); before loops_free. */
 void http_server_free(struct http_server *server);
 struct http_stats { uint64_t requests, connections, refused; };
 void http_server_stats(const struct http_server *server, struct http_stats *ret);
@@ -82,6 +91,7 @@ const char *http_status_text(int status);
 struct workers;
 void http_respond_file(struct http_request *request, const struct http_response *head, int fd, struct workers *workers);
 
-/* True (and the request will not be answered by itself): the connection of this request is gone. For long waits. */
+/* True: the client closed the connection or its sending side; the request must be answered all the same. For long waits,
+ * on request->loop. */
 bool http_request_gone(const struct http_request *request);
 #endif

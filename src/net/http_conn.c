@@ -9,8 +9,8 @@
  * moves. It is corked while it runs, so a handler that answers at once only marks its exchange; there is no recursion.
  *
  * Pipelining: requests with safe methods run side by side. Anything else waits (`held`) until all before it are
- * answered, and lets nothing overtake it (RFC 9112, 9.3.2). While one is held or NET_PIPELINE_MAX are in the queue
- * nothing is parsed or read.
+ * answered, and lets nothing overtake it (RFC 9112, 9.3.2). While one is held, NET_PIPELINE_MAX are in the queue or the
+ * client does not take its answers, nothing is parsed or read: so a client that only sends costs a bounded amount.
  *
  * The peer's FIN: it may have closed its sending side only, so what is running is answered; a partial request is
  * dropped. http_request_gone is true from then on.
@@ -268,6 +268,12 @@ static void head_parsed(struct http_conn *conn)
     conn->continue_due = exchange->expect_continue && !http__parser_has_input(&conn->parser);
 }
 
+/* For another request; while answers wait for the client to read there is none. */
+static bool has_room(const struct http_conn *conn)
+{
+    return !conn->held && !conn->write_busy && conn->count < conn->hl->server->limits.pipeline_max;
+}
+
 /* Parses and hands out until input runs out or the queue is full; true: the latter. */
 static bool pump(struct http_conn *conn)
 {
@@ -282,7 +288,7 @@ static bool pump(struct http_conn *conn)
             dispatch(conn, exchange);
             continue;
         }
-        if (conn->count >= conn->hl->server->limits.pipeline_max)
+        if (!has_room(conn))
             return true;
         if (!conn->parser.exchange) {
             conn->message_ms = uv_now(conn->tcp.loop);
@@ -340,8 +346,7 @@ static void conn_run(struct http_conn *conn)
     }
     if (conn->count == 0)
         http__parser_rest(&conn->parser);
-    bool room = !conn->held && conn->count < conn->hl->server->limits.pipeline_max;
-    set_reading(conn, !conn->eof && (room || conn->state == CONN_ENDING));
+    set_reading(conn, !conn->eof && (has_room(conn) || conn->state == CONN_ENDING));
 }
 
 void http__conn_flush(struct http_conn *conn)

@@ -66,7 +66,7 @@ static int on_name(llhttp_t *llhttp, const char *at, size_t n)
     if (parser->phase != HTTP_PHASE_HEAD)
         return 0;
     if (!parser->in_name) {
-        if (parser->header_count >= parser->pool->limits->header_count_max)
+        if (parser->header_count >= parser->pool->limits->header_count_max || parser->header_count >= NET_HEADER_COUNT_MAX)
             return refuse_in_callback(llhttp, 431);
         parser->in_name = true;
         parser->exchange->headers[parser->header_count] = (struct http_header){.name = STR_NONE, .value = STR_NONE};

@@ -456,6 +456,7 @@ void http_server_free(struct http_server *server)
         struct http_listener *listener = CONTAINER_OF(server->listeners.next, struct http_listener, link);
         link_remove(&listener->link);
         atomic_store(&listener->closed, true);
+        listener->options.closed = NULL; /* its owner did not ask */
         listener_unref(listener);
     }
     for (size_t i = 0; i < server->loop_count; i++) {

@@ -353,6 +353,7 @@ struct loop_timer *loop_timer_start(struct loop *loop, uint64_t delay_ms, void (
     timer->arg = arg;
     ENSURE(uv_timer_init(&loop->uv, &timer->uv) == 0);
     timer->uv.data = timer;
+    uv_update_time(&loop->uv); /* else it would fire early after a long turn */
     ENSURE(uv_timer_start(&timer->uv, timer_fired, delay_ms, 0) == 0);
     link_add_last(&loop->timers, &timer->link);
     return timer;

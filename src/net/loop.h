@@ -28,7 +28,7 @@ size_t loop_index(const struct loop *loop);
 void loop_post(struct loop *loop, struct loop_task *task);   /* any thread */
 struct uv_loop_s *loop_uv(struct loop *loop);           /* for src/net and sandbox watchers, on the loop's own thread */
 
-/* One-shot timers, on the loop's own thread. */
+/* One-shot timers, on the loop's own thread (or any, while the loops do not run). May be cancelled until loops_free. */
 struct loop_timer;
 struct loop_timer *loop_timer_start(struct loop *loop, uint64_t delay_ms, void (*fire)(void *arg), void *arg);
 void loop_timer_cancel(struct loop_timer **timer);      /* *timer may be NULL; clears it; never after it fired */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 // clang-format on
 #include "client.h"
+#include <sys/resource.h>
 
 #define H "Host: a\r\n"
 
@@ -265,6 +266,49 @@ static void test_bodies_budget(void **state)
     arena_free(arena);
 }
 
+/* A client that sends and never reads is not served beyond what the sockets hold. */
+static void test_client_that_only_sends(void **state)
+{
+    (void)state;
+    int fd = dial();
+    for (int i = 0; i < 12; i++)
+        send_text(fd, "GET /big?8000000 HTTP/1.1\r\n" H "\r\n");
+    usleep(100000);
+    assert_true(atomic_load(&site.handled) < 12);
+    for (int i = 0; i < 12; i++) {
+        assert_true(read_answer(fd, &answer, false));
+        assert_int_equal(answer.body.n, 8000000);
+    }
+    close(fd);
+}
+
+/* Out of descriptors: accepting pauses, and goes on when there are some. */
+static void test_no_descriptors(void **state)
+{
+    (void)state;
+    int waiting[3];
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        waiting[i] = socket(AF_INET, SOCK_STREAM, 0);
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    int lowest = dup(0);
+    close(lowest);
+    none = old;
+    none.rlim_cur = (rlim_t)lowest; /* of those that are free */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (size_t i = 0; i < COUNT_OF(waiting); i++) {
+        assert_int_equal(connect(waiting[i], (struct sockaddr *)&in, sizeof(in)), 0);
+        send_text(waiting[i], "GET /fixed HTTP/1.1\r\n" H "\r\n");
+    }
+    assert_true(silent(waiting[0], 150));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    for (size_t i = 0; i < COUNT_OF(waiting); i++) {
+        expect(waiting[i], 200, "hello");
+        close(waiting[i]);
+    }
+}
+
 /* ---- drain ---- */
 
 static void *drain(void *arg)
@@ -487,6 +531,7 @@ int main(void)
         TEST(test_trusted, open_trusting),        TEST(test_gone, open_default),
         TEST(test_request_gone, open_default),    TEST(test_connections_max, open_small),
         TEST(test_bodies_budget, open_small),     TEST(test_drain, open_default),
+        TEST(test_client_that_only_sends, open_default), TEST(test_no_descriptors, open_default),
         TEST(test_drain_gives_up, open_hasty),    TEST(test_listener_close, open_default),
         TEST(test_drain_inside, open_default),    cmocka_unit_test(test_ends),
     };

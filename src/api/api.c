@@ -280,22 +280,13 @@ static void begin(struct api_call *c)
 
 /* ---- before running ---- */
 
-static enum fault fault_of_signature(enum sigv4_status status)
-{
-    static const enum fault faults[] = {
-        [SIGV4_OK] = FAULT_NONE, [SIGV4_MISSING] = FAULT_MISSING_TOKEN, [SIGV4_INCOMPLETE] = FAULT_INCOMPLETE_SIGNATURE,
-        [SIGV4_BAD_SCOPE] = FAULT_BAD_SCOPE, [SIGV4_EXPIRED] = FAULT_SIGNATURE_EXPIRED,
-        [SIGV4_MISMATCH] = FAULT_SIGNATURE_MISMATCH, [SIGV4_UNSUPPORTED] = FAULT_AUTH_UNSUPPORTED};
-    return faults[status];
-}
-
 static bool authenticate(struct api_call *c)
 {
     static_assert((int)FAULT_INTERNAL == (int)AUTH_INTERNAL, "the first faults are those of enum auth_failure");
     struct call *call = &c->call;
     struct sigv4 signature = {0};
     struct str message = STR_NONE;
-    enum fault fault = fault_of_signature(sigv4_parse(call->http, call->arena, &signature));
+    enum fault fault = (enum fault)auth_failure_of(sigv4_parse(call->http, call->arena, &signature));
     if (fault == FAULT_NONE)
         fault = (enum fault)auth_authenticate(c->api->options.auth, call->http, &signature, call->service->model->signing_name,
                                               call->arena, &call->caller, &call->region, &message);

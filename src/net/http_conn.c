@@ -169,7 +169,8 @@ static void flush(struct http_conn *conn)
     while (!conn->write_busy && conn->state <= CONN_ENDING) {
         uv_buf_t bufs[WRITE_PIECES_MAX];
         size_t count = 0, total = 0, covers = 0;
-        for (struct http_exchange *at = conn->first; at && at->out_count && count + COUNT_OF(at->out) <= WRITE_PIECES_MAX; at = at->next) {
+        for (struct http_exchange *at = conn->first; at && at->out_count && count + COUNT_OF(at->out) <= WRITE_PIECES_MAX;
+             at = at->next) {
             for (size_t i = 0; i < at->out_count; i++) {
                 total += at->out[i].n;
                 bufs[count++] = uv_buf_init((char *)(uintptr_t)at->out[i].p, (unsigned)at->out[i].n);

@@ -80,9 +80,9 @@ struct http_conn {
     bool continue_due; /* "100 Continue", once everything before is written */
     bool write_busy;   /* a uv_write is out; it covers the first write_covers pieces of the queue */
     size_t write_covers;
-    size_t write_left;                             /* unsent bytes the sweep saw last */
-    uint64_t message_ms, read_ms, wrote_ms;        /* uv_now: first byte of the message, last byte in, last progress out */
-    int64_t received_ms;                           /* message_ms as epoch */
+    size_t write_left;                      /* unsent bytes the sweep saw last */
+    uint64_t message_ms, read_ms, wrote_ms; /* uv_now: first byte of the message, last byte in, last progress out */
+    int64_t received_ms;                    /* message_ms as epoch */
     struct loop_task arrive;
     int fd; /* until it arrived */
     uint16_t peer_port;
@@ -90,20 +90,20 @@ struct http_conn {
 };
 
 /* http_conn.c */
-void http__conn_arrive(struct loop_task *arrive);           /* on the connection's loop */
-void http__conn_answered(struct http_exchange *exchange);   /* out[] is set */
-void http__conn_close(struct http_conn *conn);              /* at once, whatever is under way */
-void http__conn_flush(struct http_conn *conn);              /* moves what can move; when drained, ends it if it is idle */
+void http__conn_arrive(struct loop_task *arrive);         /* on the connection's loop */
+void http__conn_answered(struct http_exchange *exchange); /* out[] is set */
+void http__conn_close(struct http_conn *conn);            /* at once, whatever is under way */
+void http__conn_flush(struct http_conn *conn);            /* moves what can move; when drained, ends it if it is idle */
 bool http__conn_gone(const struct http_conn *conn);
 
 /* http_server.c */
-void http__conn_freed(struct http_listener *listener); /* gives back its counts and its reference */
+void http__conn_freed(struct http_listener *listener);               /* gives back its counts and its reference */
 struct http_limits *http__server_limits(struct http_server *server); /* to be changed before anything is served */
 struct str http__date_line(struct http_loop *hl);
 
 /* http_respond.c */
 void http__refuse(struct http_exchange *exchange, struct http_listener *listener, int status);
-void http__stream_written(struct http_exchange *exchange);  /* its pieces are out, `more` is set */
+void http__stream_written(struct http_exchange *exchange); /* its pieces are out, `more` is set */
 bool http__stream_busy(const struct http_exchange *exchange);
 void http__stream_free(struct http_exchange *exchange);
 

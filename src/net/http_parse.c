@@ -18,8 +18,8 @@
 #include "base/panic.h"
 #include <stdlib.h>
 
-#define ROOM_MIN 1024               /* less than that left in a block: the message moves */
-#define BODY_FIRST_BYTES 65536      /* of a body of its own; doubled as it fills */
+#define ROOM_MIN          1024        /* less than that left in a block: the message moves */
+#define BODY_FIRST_BYTES  65536       /* of a body of its own; doubled as it fills */
 #define FRAMING_BYTES_MAX (16u << 10) /* of a chunked body, beside 8 for each byte of data */
 
 enum { PARSER_STOP = -1 };
@@ -213,7 +213,8 @@ static int read_target(struct http_request *request)
 
 static bool is_safe(struct str method)
 {
-    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")) || str_eq(method, STR("OPTIONS")) || str_eq(method, STR("TRACE"));
+    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")) || str_eq(method, STR("OPTIONS")) ||
+           str_eq(method, STR("TRACE"));
 }
 
 /* The headers that decide on the message itself; 0 or a status. */

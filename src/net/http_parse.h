@@ -45,9 +45,9 @@ struct http_exchange {
     char *body_heap;             /* a large or chunked body */
     size_t body_cap;
     enum exchange_state state;
-    bool handed;  /* a handler has it or had it */
-    bool filled;  /* with what its connection knows */
-    bool safe;    /* GET, HEAD, OPTIONS, TRACE */
+    bool handed; /* a handler has it or had it */
+    bool filled; /* with what its connection knows */
+    bool safe;   /* GET, HEAD, OPTIONS, TRACE */
     bool is_head;
     bool keep_alive;
     bool expect_continue;
@@ -73,7 +73,7 @@ struct http_pool {
 };
 
 void http__pool_init(struct http_pool *pool, const struct http_limits *limits, atomic_size_t *bodies_held);
-void http__pool_clear(struct http_pool *pool); /* frees what is spare, and what is still out */
+void http__pool_clear(struct http_pool *pool);  /* frees what is spare, and what is still out */
 void http__pool_detach(struct http_pool *pool); /* what is out frees itself when it is released */
 struct http_exchange *http__exchange_take(struct http_pool *pool);
 void http__exchange_release(struct http_exchange *exchange);

@@ -14,8 +14,8 @@
 #else
 #define SPARE_MAX 64
 #endif
-#define BLOCK_BYTES 16384       /* the usual block; only such are kept */
-#define ARENA_KEEP_BYTES 65536  /* an arena that grew beyond is not kept */
+#define BLOCK_BYTES      16384 /* the usual block; only such are kept */
+#define ARENA_KEEP_BYTES 65536 /* an arena that grew beyond is not kept */
 
 const struct http_limits http__limits_default = {
     .header_bytes_max = NET_HEADER_BYTES_MAX,

@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BODY_INLINE_MAX 4096 /* copied behind the head */
-#define STREAM_RETRY_MS 10   /* the workers' queue was full */
-#define CHUNK_HEAD_BYTES 16  /* hex length and CRLF, in front of a piece */
+#define BODY_INLINE_MAX  4096 /* copied behind the head */
+#define STREAM_RETRY_MS  10   /* the workers' queue was full */
+#define CHUNK_HEAD_BYTES 16   /* hex length and CRLF, in front of a piece */
 #define CHUNK_TAIL_BYTES 2
 
 /* ---- status ---- */
@@ -95,9 +95,9 @@ enum header_fate { HEADER_KEPT, HEADER_OURS, HEADER_BAD };
 static bool token(struct str s)
 {
     static const bool allowed[256] = {
-        ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true, ['+'] = true,
-        ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
-        ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+        ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true,         ['&'] = true,         ['\''] = true,
+        ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,         ['^'] = true,         ['_'] = true,
+        ['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
     };
     bool fine = s.n > 0;
     for (size_t i = 0; i < s.n; i++)
@@ -153,7 +153,8 @@ static char *put_u64_text(char *at, uint64_t value)
 }
 
 /* Writes the head, and `tail` behind it. A response with a bad header: STR_NONE. */
-static struct str write_head(struct http_exchange *exchange, const struct http_response *response, enum framing framing, struct str tail)
+static struct str write_head(struct http_exchange *exchange, const struct http_response *response, enum framing framing,
+                             struct str tail)
 {
     struct str text = str_of(http_status_text(response->status));
     size_t n = 128 + 48 + text.n + tail.n;
@@ -221,7 +222,8 @@ static void set_answer(struct http_exchange *exchange, const struct http_respons
     exchange->close_after = closes(exchange);
     if (!status_allowed(response->status))
         response = &broken;
-    enum framing framing = response->status == 204 || (response->status == 304 && !response->body.n) ? FRAMING_NONE : FRAMING_LENGTH;
+    enum framing framing =
+        response->status == 204 || (response->status == 304 && !response->body.n) ? FRAMING_NONE : FRAMING_LENGTH;
     struct str body = has_body(exchange, response->status) ? response->body : STR_NONE;
     bool inside = body.n <= BODY_INLINE_MAX;
     struct str head = write_head(exchange, response, framing, inside ? body : STR_NONE);

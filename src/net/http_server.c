@@ -24,9 +24,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPT_BATCH 64       /* connections a turn */
-#define ACCEPT_RETRY_MS 100   /* after running out of descriptors */
-#define BACKLOG 1024
+#define ACCEPT_BATCH    64  /* connections a turn */
+#define ACCEPT_RETRY_MS 100 /* after running out of descriptors */
+#define BACKLOG         1024
 
 /* The poll handle lives until libuv has let go of it, which may be after its listener. */
 struct http_accept {

@@ -34,7 +34,7 @@ static inline void link_remove(struct link *link)
     link_init(link);
 }
 
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Runs on the loop's thread when the loop ends, before what is still open there is closed. Linked by the loop's own
  * thread, or by any thread while the loops do not run. */

@@ -13,8 +13,8 @@ struct feed {
     size_t body_max;
     size_t requests; /* handed over */
     size_t heads;
-    int refused; /* status, 0: none */
-    bool requests_only; /* the transcript says nothing of the refusal */
+    int refused;                                                    /* status, 0: none */
+    bool requests_only;                                             /* the transcript says nothing of the refusal */
     void (*check)(const struct http_exchange *exchange, void *arg); /* or NULL */
     void *arg;
 };

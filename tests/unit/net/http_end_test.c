@@ -248,11 +248,13 @@ static void test_bodies_budget(void **state)
     (void)state;
     struct arena *arena = arena_new();
     int one = dial(), two = dial();
-    send_all(one, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 70000\r\n\r\n" STR_FMT, 66000, big_body(arena, 66000).p));
+    send_all(one, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 70000\r\n\r\n" STR_FMT, 66000,
+                               big_body(arena, 66000).p));
     for (int i = 0; i < 5000 && atomic_load(&site.server->bodies_held) != 70000; i++)
         usleep(1000);
     assert_int_equal(atomic_load(&site.server->bodies_held), 70000);
-    send_all(two, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 40000\r\n\r\n" STR_FMT, 40000, big_body(arena, 40000).p));
+    send_all(two, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 40000\r\n\r\n" STR_FMT, 40000,
+                               big_body(arena, 40000).p));
     expect(two, 503, "");
     assert_true(has_line(&answer, "Retry-After: 1"));
     close(two);
@@ -296,7 +298,8 @@ static void test_no_descriptors(void **state)
     none = old;
     none.rlim_cur = (rlim_t)lowest; /* of those that are free */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (size_t i = 0; i < COUNT_OF(waiting); i++) {
         assert_int_equal(connect(waiting[i], (struct sockaddr *)&in, sizeof(in)), 0);
         send_text(waiting[i], "GET /fixed HTTP/1.1\r\n" H "\r\n");
@@ -401,8 +404,13 @@ static void inside_open(struct loop_task *task)
     int fd;
     ENSURE(http_bind(STR("127.0.0.1:0"), &fd) == ERR_OK);
     inside->port = port_of(fd);
-    struct http_listener_options options = {.fd = fd, .only = loops_at(site.loops, 1), .handler = inside_handle, .arg = inside,
-                                            .body_max = 1000, .trusted_peer_idle = true, .closed = inside_closed};
+    struct http_listener_options options = {.fd = fd,
+                                            .only = loops_at(site.loops, 1),
+                                            .handler = inside_handle,
+                                            .arg = inside,
+                                            .body_max = 1000,
+                                            .trusted_peer_idle = true,
+                                            .closed = inside_closed};
     inside->listener = http_listen(site.server, &options);
     atomic_store(&inside->opened, 1);
 }
@@ -525,15 +533,24 @@ static void test_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_slow_head, open_quick),         TEST(test_slow_body, open_quick),
-        TEST(test_idle, open_quick),              TEST(test_long_request, open_quick),
-        TEST(test_slow_reader, open_quick),       TEST(test_lingering_ends, open_quick),
-        TEST(test_trusted, open_trusting),        TEST(test_gone, open_default),
-        TEST(test_request_gone, open_default),    TEST(test_connections_max, open_small),
-        TEST(test_bodies_budget, open_small),     TEST(test_drain, open_default),
-        TEST(test_client_that_only_sends, open_default), TEST(test_no_descriptors, open_default),
-        TEST(test_drain_gives_up, open_hasty),    TEST(test_listener_close, open_default),
-        TEST(test_drain_inside, open_default),    cmocka_unit_test(test_ends),
+        TEST(test_slow_head, open_quick),
+        TEST(test_slow_body, open_quick),
+        TEST(test_idle, open_quick),
+        TEST(test_long_request, open_quick),
+        TEST(test_slow_reader, open_quick),
+        TEST(test_lingering_ends, open_quick),
+        TEST(test_trusted, open_trusting),
+        TEST(test_gone, open_default),
+        TEST(test_request_gone, open_default),
+        TEST(test_connections_max, open_small),
+        TEST(test_bodies_budget, open_small),
+        TEST(test_drain, open_default),
+        TEST(test_client_that_only_sends, open_default),
+        TEST(test_no_descriptors, open_default),
+        TEST(test_drain_gives_up, open_hasty),
+        TEST(test_listener_close, open_default),
+        TEST(test_drain_inside, open_default),
+        cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

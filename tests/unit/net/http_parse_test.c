@@ -9,11 +9,11 @@
 // clang-format on
 #include "feed.h"
 
-#define H "Host: a\r\n"
-#define GET "GET / HTTP/1.1\r\n" H
-#define POST "POST /p HTTP/1.1\r\n" H
+#define H       "Host: a\r\n"
+#define GET     "GET / HTTP/1.1\r\n" H
+#define POST    "POST /p HTTP/1.1\r\n" H
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-#define NEXT "GET /next HTTP/1.1\r\n" H "\r\n"
+#define NEXT    "GET /next HTTP/1.1\r\n" H "\r\n"
 
 struct row {
     const char *what;
@@ -22,7 +22,10 @@ struct row {
     int refused;
 };
 
-#define ROW(what, input, requests, refused) {what, {input, sizeof(input) - 1}, requests, refused}
+#define ROW(what, input, requests, refused)                                                                                        \
+    {                                                                                                                              \
+        what, {input, sizeof(input) - 1}, requests, refused                                                                        \
+    }
 
 static const struct row rows[] = {
     ROW("plain", GET "\r\n", 1, 0),

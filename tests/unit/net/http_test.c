@@ -211,7 +211,8 @@ static void test_expect_continue(void **state)
     send_text(fd, "POST /echo HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nho");
     expect(fd, 200, "ho");
     /* Not before the answers that stand before it. */
-    send_text(fd, "GET /hold?1 HTTP/1.1\r\n" H "\r\nPOST /echo HTTP/1.1\r\n" H "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    send_text(fd, "GET /hold?1 HTTP/1.1\r\n" H "\r\nPOST /echo HTTP/1.1\r\n" H
+                  "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
     wait_held(1);
     assert_true(silent(fd, 20));
     release_held();
@@ -284,7 +285,8 @@ static size_t limit_by_path(const struct http_request *request, void *arg)
     return str_eq(request->path, STR("/echo")) ? 10 : 20;
 }
 
-static void refuse_in_words(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
+static void refuse_in_words(const struct http_request *request, int status, struct arena *arena, struct http_response *ret,
+                            void *arg)
 {
     assert_ptr_equal(arg, &site);
     ret->body = arena_printf(arena, "%d " STR_FMT " " STR_FMT, status, STR_ARG(request->path), STR_ARG(http_header(request, "x")));
@@ -412,7 +414,8 @@ static void test_bind(void **state)
     int fd = -1;
     struct arena *arena = arena_new();
     assert_int_equal(http_bind(arena_printf(arena, "127.0.0.1:%d", site.port), &fd), ERR_EXISTS);
-    static const char *const wrong[] = {"", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "localhost:80", "::1:80", "[::1]", "[]:80", "1.2.3:x"};
+    static const char *const wrong[] = {"",       ":80",   "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "localhost:80",
+                                        "::1:80", "[::1]", "[]:80",     "1.2.3:x"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         assert_int_equal(http_bind(str_of(wrong[i]), &fd), ERR_INVALID);
     assert_int_equal(fd, -1);
@@ -426,24 +429,15 @@ static void test_bind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_keep_alive),
-        TEST(test_version_1_0),
-        TEST(test_no_body),
-        TEST(test_response_splitting),
-        TEST(test_bodies),
-        TEST(test_pipeline_order),
-        TEST(test_pipeline_unsafe),
-        TEST(test_pipeline_bound),
-        TEST(test_expect_continue),
-        TEST(test_refused),
-        TEST(test_refused_body),
-        cmocka_unit_test_setup_teardown(test_hooks, open_with_hooks, close_site),
-        TEST(test_half_closed),
-        TEST(test_peer),
-        TEST(test_balance),
-        TEST(test_answers_from_threads),
-        TEST(test_files),
-        TEST(test_bind),
+        TEST(test_keep_alive),      TEST(test_version_1_0),
+        TEST(test_no_body),         TEST(test_response_splitting),
+        TEST(test_bodies),          TEST(test_pipeline_order),
+        TEST(test_pipeline_unsafe), TEST(test_pipeline_bound),
+        TEST(test_expect_continue), TEST(test_refused),
+        TEST(test_refused_body),    cmocka_unit_test_setup_teardown(test_hooks, open_with_hooks, close_site),
+        TEST(test_half_closed),     TEST(test_peer),
+        TEST(test_balance),         TEST(test_answers_from_threads),
+        TEST(test_files),           TEST(test_bind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

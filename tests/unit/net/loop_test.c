@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define POSTERS 4
-#define POSTS 5000
+#define POSTS   5000
 
 static void wait_until(atomic_size_t *count, size_t wanted)
 {

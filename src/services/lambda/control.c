@@ -42,7 +42,7 @@ static bool take_package(struct call *call, struct json *holder, struct package 
                   model_text(call->service->model, call->operation->name));
         return false;
     }
-    const char *wrong = lambda__package_check(zip, call->arena);
+    const char *wrong = lambda__package_check(zip);
     if (wrong) {
         call_fail(call, "InvalidParameterValueException", "%s", wrong);
         return false;

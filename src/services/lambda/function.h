@@ -46,7 +46,7 @@ bool lambda__role_usable(struct call *call, struct str role_arn);
 
 /* package.c */
 /* What is wrong with a zip, in AWS's words, or NULL: names, links, sizes. Reads all of it. */
-const char *lambda__package_check(struct str zip, struct arena *arena);
+const char *lambda__package_check(struct str zip);
 /* The folder with the unpacked package, made when it is missing. Blocks. */
 enum err lambda__package_dir(struct str blob, struct arena *arena, const char **ret);
 

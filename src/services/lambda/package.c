@@ -1,7 +1,8 @@
 /* package.c -- deployment packages: checked before they are stored, unpacked into a cache when first needed.
- * libarchive reads the zip. Only files and folders; names relative, without "..", UTF-8, no links. Sizes are counted while
- * unpacking, not believed from headers, so a bomb ends at the quota. A package is unpacked into a temporary folder and
- * renamed, so a half-unpacked one is never used; two threads that race do the work twice and one rename wins. */
+ * libarchive reads the zip by its central directory, as unzip does: a truncated package has none. Only files and folders;
+ * names relative, without "..", UTF-8, no links. Sizes are counted while unpacking, not believed from headers, so a bomb
+ * ends at the quota. A package is unpacked into a temporary folder and renamed, so a half-unpacked one is never used; two
+ * threads that race do the work twice and one rename wins. */
 #include "base/codec.h"
 #include "base/panic.h"
 #include "services/lambda/function.h"
@@ -100,7 +101,7 @@ static const char *walk(struct str zip, const char *root)
     size_t entries = 0, files = 0;
     int status = ARCHIVE_OK;
 
-    archive_read_support_format_zip(a);
+    archive_read_support_format_zip_seekable(a);
     if (zip.n < 4 || memcmp(zip.p, "PK", 2) != 0 || archive_read_open_memory(a, zip.p, zip.n) != ARCHIVE_OK)
         wrong = NOT_A_ZIP;
     while (!wrong && (status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
@@ -120,10 +121,10 @@ static const char *walk(struct str zip, const char *root)
     return wrong;
 }
 
-const char *lambda__package_check(struct str zip, struct arena *arena)
+const char *lambda__package_check(struct str zip)
 {
-    (void)arena;
-    return zip.n == 0 ? EMPTY : walk(zip, NULL);
+    /* An archive without entries is its end record alone, which libarchive does not take for a zip. */
+    return zip.n == 0 || str_starts(zip, STR("PK\005\006")) ? EMPTY : walk(zip, NULL);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

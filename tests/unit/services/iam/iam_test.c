@@ -1,0 +1,264 @@
+/* iam_test.c -- IAM towards the rest of the server: root key, the source of auth, roles for others, AWS-managed policies. */
+#include "services/iam/internal.h"
+#include "store/doc.h"
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define ACCOUNT STR("000000000000")
+
+struct fixture {
+    char dir[64];
+    struct store *store;
+    struct iam *iam;
+    struct auth_source source;
+    struct arena *arena;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct str message;
+
+    strcpy(f->dir, "/tmp/cloudless-iam-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->arena = arena_new();
+    const struct store_options options = {.dir = f->dir};
+    assert_int_equal(store_open(&options, f->arena, &f->store, &message), ERR_OK);
+    assert_int_equal(iam_new(f->store, ACCOUNT, &f->iam), ERR_OK);
+    f->source = iam_auth_source(f->iam);
+    *state = f;
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+    (void)status, (void)type, (void)at;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    iam_free(f->iam);
+    store_close(f->store);
+    arena_free(f->arena);
+    nftw(f->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(f);
+    return 0;
+}
+
+struct put {
+    struct arena *arena;
+    struct store_key key;
+    const char *text;           /* JSON; NULL deletes */
+};
+
+static enum err put_doc(struct store_txn *txn, void *arg)
+{
+    struct put *put = arg;
+    struct json *doc;
+
+    if (!put->text) {
+        store_delete(txn, put->key);
+        return ERR_OK;
+    }
+    assert_int_equal(json_parse(str_of(put->text), put->arena, &doc), ERR_OK);
+    doc_put(txn, put->key, doc, put->arena);
+    return ERR_OK;
+}
+
+static void store_doc(struct fixture *f, struct store_key key, const char *text)
+{
+    struct put put = {f->arena, key, text};
+
+    assert_int_equal(store_mutate(f->store, put_doc, &put), ERR_OK);
+}
+
+static void test_rows_sorted(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < iam__row_count; i++)
+        assert_true(strcmp(iam__rows[i - 1].name, iam__rows[i].name) < 0);
+    for (size_t i = 0; i < iam__row_count; i++) {
+        assert_non_null(model_operation_find(&model_iam, str_of(iam__rows[i].name)));
+        assert_non_null(iam__rows[i].needs);
+    }
+}
+
+static void test_root_key(void **state)
+{
+    struct fixture *f = *state;
+    struct str id, secret, again, again_secret;
+    struct auth_key key;
+
+    assert_int_equal(iam_root_key(f->iam, STR_NONE, STR_NONE, f->arena, &id, &secret), ERR_OK);
+    assert_true(str_starts(id, STR("AKIA")) && id.n == 20 && secret.n == 40);
+    assert_int_equal(iam_root_key(f->iam, STR_NONE, STR_NONE, f->arena, &again, &again_secret), ERR_OK);
+    assert_true(str_eq(id, again) && str_eq(secret, again_secret));
+    assert_int_equal(f->source.find_key(f->source.arg, id, f->arena, &key), ERR_OK);
+    assert_int_equal(key.principal.type, PRINCIPAL_ROOT);
+    assert_true(key.active && str_eq(key.secret, secret));
+    assert_true(str_eq(key.principal.arn, STR("arn:aws:iam::000000000000:root")));
+    uint64_t generation = f->source.generation(f->source.arg);
+    assert_int_equal(iam_root_key(f->iam, STR("test"), STR("preset"), f->arena, &again, &again_secret), ERR_OK);
+    assert_true(str_eq(again, STR("test")) && str_eq(again_secret, STR("preset")));
+    assert_true(f->source.generation(f->source.arg) != generation);
+    assert_int_equal(f->source.find_key(f->source.arg, id, f->arena, &key), ERR_NOT_FOUND);
+    assert_int_equal(f->source.find_key(f->source.arg, STR("test"), f->arena, &key), ERR_OK);
+    assert_int_equal(iam_root_key(f->iam, STR("test"), STR_NONE, f->arena, &again, &again_secret), ERR_OK);
+    assert_true(str_eq(again_secret, STR("preset")));
+    assert_int_equal(iam_root_key(f->iam, STR("ASIA1"), STR("x"), f->arena, &again, &again_secret), ERR_INVALID);
+    assert_int_equal(iam_root_key(f->iam, STR("a/b"), STR("x"), f->arena, &again, &again_secret), ERR_INVALID);
+}
+
+static void test_preset_of_a_user(void **state)
+{
+    struct fixture *f = *state;
+    struct str id, secret;
+
+    store_doc(f, iam__key_place(f->arena, STR("AKIAUSER")), "{\"User\":\"u\",\"Account\":\"000000000000\",\"Secret\":\"s\",\"Status\":\"Active\"}");
+    assert_int_equal(iam_root_key(f->iam, STR("AKIAUSER"), STR("x"), f->arena, &id, &secret), ERR_EXISTS);
+}
+
+static void test_user_key(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_key key;
+    struct str *texts, boundary, tag;
+    size_t count;
+
+    store_doc(f, iam__place(f->arena, ACCOUNT, "users", STR("Alice")),
+              "{\"Name\":\"Alice\",\"Path\":\"/staff/\",\"Id\":\"AIDA1\",\"CreateMs\":0,\"Inline\":{\"a\":\"text\"},"
+              "\"Attached\":[\"arn:aws:iam::aws:policy/AdministratorAccess\"],\"Tags\":[{\"Key\":\"Team\",\"Value\":\"blue\"}],"
+              "\"Boundary\":\"arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess\"}");
+    store_doc(f, iam__key_place(f->arena, STR("AKIA1")),
+              "{\"User\":\"Alice\",\"Account\":\"000000000000\",\"Secret\":\"s\",\"Status\":\"Inactive\"}");
+    assert_int_equal(f->source.find_key(f->source.arg, STR("AKIA1"), f->arena, &key), ERR_OK);
+    assert_false(key.active);
+    assert_true(str_eq(key.principal.arn, STR("arn:aws:iam::000000000000:user/staff/Alice")));
+    assert_int_equal(f->source.identity_policies(f->source.arg, &key.principal, f->arena, &texts, &count), ERR_OK);
+    assert_int_equal(count, 2);
+    assert_true(str_eq(texts[0], STR("text")));
+    assert_int_equal(f->source.boundary(f->source.arg, &key.principal, f->arena, &boundary), ERR_OK);
+    assert_true(boundary.n > 0);
+    assert_true(f->source.tag(f->source.arg, &key.principal, STR("team"), f->arena, &tag) && str_eq(tag, STR("blue")));
+    assert_false(f->source.tag(f->source.arg, &key.principal, STR("other"), f->arena, &tag));
+    key.principal.id = STR("AIDA2");        /* another user of that name */
+    assert_int_equal(f->source.identity_policies(f->source.arg, &key.principal, f->arena, &texts, &count), ERR_OK);
+    assert_int_equal(count, 0);
+}
+
+static void test_missing_policy_allows_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct principal user = {.type = PRINCIPAL_USER, .account = ACCOUNT, .id = STR("AIDA1"), .name = STR("bob")};
+    struct str *texts;
+    size_t count;
+
+    store_doc(f, iam__place(f->arena, ACCOUNT, "users", STR("bob")),
+              "{\"Name\":\"bob\",\"Path\":\"/\",\"Id\":\"AIDA1\",\"Attached\":[\"arn:aws:iam::000000000000:policy/gone\"]}");
+    assert_int_equal(f->source.identity_policies(f->source.arg, &user, f->arena, &texts, &count), ERR_CORRUPT);
+}
+
+static void test_roles(void **state)
+{
+    struct fixture *f = *state;
+    struct iam_role role;
+    struct principal session;
+
+    store_doc(f, iam__place(f->arena, ACCOUNT, "roles", STR("Worker")),
+              "{\"Name\":\"Worker\",\"Path\":\"/app/\",\"Id\":\"AROA1\",\"MaxSession\":7200,\"Trust\":\"{\\\"Version\\\":\\\"2012-10-17\\\","
+              "\\\"Statement\\\":{\\\"Effect\\\":\\\"Allow\\\",\\\"Principal\\\":{\\\"Service\\\":\\\"lambda.amazonaws.com\\\"},"
+              "\\\"Action\\\":\\\"sts:AssumeRole\\\"}}\"}");
+    struct store_txn *reader = store_reader(f->store);
+    assert_int_equal(iam_role_find(reader, STR("arn:aws:iam::000000000000:role/app/Worker"), f->arena, &role), ERR_OK);
+    assert_true(str_eq(role.id, STR("AROA1")) && role.max_session_s == 7200 && str_eq(role.path, STR("/app/")));
+    assert_true(iam_role_trusts_service(&role, "lambda.amazonaws.com", f->arena));
+    assert_false(iam_role_trusts_service(&role, "apigateway.amazonaws.com", f->arena));
+    iam_role_session(&role, STR("fn"), 5000, f->arena, &session);
+    assert_true(str_eq(session.arn, STR("arn:aws:sts::000000000000:assumed-role/Worker/fn")));
+    assert_true(str_eq(session.id, STR("AROA1:fn")) && str_eq(session.role_arn, role.arn));
+    static const char *const wrong[] = {"arn:aws:iam::000000000000:role/Worker", "arn:aws:iam::000000000000:role/app/worker",
+                                        "arn:aws:iam::000000000000:user/Worker", "arn:aws:iam::00:role/app/Worker",
+                                        "arn:aws:iam::000000000000:role/", "Worker", ""};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        assert_int_equal(iam_role_find(reader, str_of(wrong[i]), f->arena, &role), ERR_NOT_FOUND);
+}
+
+/* Source: AWS managed policy reference guide. */
+static void test_managed_policies(void **state)
+{
+    static const struct {
+        const char *policy, *action, *resource;
+        bool allowed;
+    } facts[] = {
+        {"AdministratorAccess", "iam:DeleteRole", "arn:aws:iam::000000000000:role/x", true},
+        {"AmazonDynamoDBFullAccess", "dynamodb:DeleteTable", "arn:aws:dynamodb:us-east-1:000000000000:table/t", true},
+        {"AmazonDynamoDBFullAccess", "s3:GetObject", "arn:aws:s3:::b/k", false},
+        {"AmazonDynamoDBFullAccess", "iam:PassRole", "arn:aws:iam::000000000000:role/x", false},
+        {"AmazonDynamoDBReadOnlyAccess", "dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:000000000000:table/t", true},
+        {"AmazonDynamoDBReadOnlyAccess", "dynamodb:DescribeTable", "arn:aws:dynamodb:us-east-1:000000000000:table/t", true},
+        {"AmazonDynamoDBReadOnlyAccess", "dynamodb:PutItem", "arn:aws:dynamodb:us-east-1:000000000000:table/t", false},
+        {"AWSLambdaBasicExecutionRole", "logs:PutLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:/x:log-stream:y", true},
+        {"AWSLambdaBasicExecutionRole", "logs:DeleteLogGroup", "arn:aws:logs:us-east-1:000000000000:log-group:/x", false},
+        {"AWSLambda_FullAccess", "lambda:CreateFunction", "arn:aws:lambda:us-east-1:000000000000:function:f", true},
+        {"AWSLambda_FullAccess", "logs:GetLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/f:log-stream:s", true},
+        {"AWSLambda_FullAccess", "logs:GetLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:/other:log-stream:s", false},
+        {"AWSLambda_FullAccess", "iam:CreateRole", "arn:aws:iam::000000000000:role/x", false},
+        {"CloudWatchLogsFullAccess", "logs:DeleteLogGroup", "arn:aws:logs:us-east-1:000000000000:log-group:/x", true},
+        {"AmazonAPIGatewayAdministrator", "apigateway:POST", "arn:aws:apigateway:us-east-1::/restapis", true},
+        {"AmazonAPIGatewayAdministrator", "execute-api:Invoke", "arn:aws:execute-api:us-east-1:000000000000:a/b/GET/", false},
+        {"AmazonAPIGatewayInvokeFullAccess", "execute-api:Invoke", "arn:aws:execute-api:us-east-1:000000000000:a/b/GET/", true},
+    };
+    struct fixture *f = *state;
+    const struct principal user = {.type = PRINCIPAL_USER, .account = ACCOUNT, .arn = STR("arn:aws:iam::000000000000:user/u")};
+
+    for (size_t i = 0; i < COUNT_OF(facts); i++) {
+        const char *path = strcmp(facts[i].policy, "AWSLambdaBasicExecutionRole") == 0 ? "service-role/" : "";
+        struct str arn = arena_printf(f->arena, "arn:aws:iam::aws:policy/%s%s", path, facts[i].policy), message;
+        const struct policy_request request = {.action = str_of(facts[i].action), .resource = str_of(facts[i].resource), .principal = &user};
+        struct json *doc;
+        struct policy *policy = NULL;
+        bool by_account;
+        assert_int_equal(iam__policy_find(store_reader(f->store), ACCOUNT, arn, f->arena, &doc), ERR_OK);
+        assert_int_equal(policy_compile(iam__policy_text(doc), POLICY_IDENTITY, &policy, f->arena, &message), ERR_OK);
+        if ((policy_match(policy, &request, &by_account) == POLICY_ALLOW) != facts[i].allowed)
+            fail_msg("%s %s", facts[i].policy, facts[i].action);
+        policy_free(policy);
+    }
+}
+
+/* A service principal that PassRole names makes the conditional statement of AWSLambda_FullAccess hold. */
+static void test_pass_role(void **state)
+{
+    struct fixture *f = *state;
+    const struct principal user = {.type = PRINCIPAL_USER, .account = ACCOUNT, .arn = STR("arn:aws:iam::000000000000:user/u")};
+    struct policy_context passed = {"iam:PassedToService", STR("lambda.amazonaws.com")};
+    struct policy_request request = {.action = STR("iam:PassRole"), .resource = STR("arn:aws:iam::000000000000:role/x"), .principal = &user,
+                                     .context = &passed, .context_count = 1};
+    struct str message;
+    struct json *doc = iam__managed_find(f->arena, STR("arn:aws:iam::aws:policy/AWSLambda_FullAccess"));
+    struct policy *policy = NULL;
+    bool by_account;
+
+    assert_int_equal(policy_compile(iam__policy_text(doc), POLICY_IDENTITY, &policy, f->arena, &message), ERR_OK);
+    assert_int_equal(policy_match(policy, &request, &by_account), POLICY_ALLOW);
+    passed.value = STR("ec2.amazonaws.com");
+    assert_int_equal(policy_match(policy, &request, &by_account), POLICY_NO_MATCH);
+    policy_free(policy);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_sorted), TEST(test_root_key), TEST(test_preset_of_a_user), TEST(test_user_key),
+        TEST(test_missing_policy_allows_nothing), TEST(test_roles), TEST(test_managed_policies), TEST(test_pass_role),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -432,6 +432,7 @@ def test_unknown_stage_and_api(api, server):
     assert error_of(http('GET', f'{server.url}/_aws/execute-api/{api.id}/')) == forbidden
 
 
+@pytest.mark.smoke
 def test_edits_change_nothing_until_deployed(gateway, api):
     api.mock('/', 'GET', body='"one"')
     first = api.deploy()
@@ -521,6 +522,7 @@ def test_proxy_event(client, server, api, echo):
                      'userAgent': 'test/1', 'userArn': None}}
 
 
+@pytest.mark.smoke
 def test_proxy_event_of_an_empty_request(api, echo):
     api.function('/', 'GET', echo)
     api.deploy()

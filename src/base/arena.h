@@ -23,7 +23,7 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size);
 struct str arena_dup(struct arena *arena, struct str s);    /* a copy, NUL-terminated after its n bytes */
 char *arena_cstr(struct arena *arena, struct str s);        /* the same, as a C string */
 struct str arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct str arena_vprintf(struct arena *arena, const char *format, va_list args);
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void arena_on_free(struct arena *arena, void (*clean)(void *arg), void *arg);
 
 #define arena_new_of(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))

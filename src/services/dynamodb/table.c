@@ -53,6 +53,7 @@ struct store *table_store(void)
 
 void table_cache_close(void)
 {
+    if (!the_store) return;
     cache_free(pthread_getspecific(the_cache));
     pthread_key_delete(the_cache);
     the_store = NULL;

@@ -101,8 +101,7 @@ void apigateway__create_resource(struct call *call, struct store_txn *txn)
         !check_place(call, all, parent, part, NULL))
         return;
     if (all->count >= APIGATEWAY_RESOURCES_MAX) {
-        call_fail(call, "LimitExceededException", "Maximum number of resources for this API has been reached (%d). Please contact AWS if "
-                                                  "you need additional resources.", APIGATEWAY_RESOURCES_MAX);
+        call_fail(call, "LimitExceededException", "Maximum number of resources for this API has been reached (%d)", APIGATEWAY_RESOURCES_MAX);
         return;
     }
     struct json *resource = json_new(arena, JSON_OBJECT);

@@ -152,7 +152,7 @@ static void finish(struct api_call *c)
 
 static void finish_task(struct loop_task *task)
 {
-    finish((struct api_call *)((char *)task - offsetof(struct api_call, task)));
+    finish((struct api_call *)(void *)((char *)task - offsetof(struct api_call, task)));
 }
 
 void call_complete(struct call *call)
@@ -172,7 +172,7 @@ void call_complete(struct call *call)
 
 static struct api_call *of_work(struct work *work)
 {
-    return (struct api_call *)((char *)work - offsetof(struct api_call, work));
+    return (struct api_call *)(void *)((char *)work - offsetof(struct api_call, work));
 }
 
 static void submit_work(struct api_call *c, void (*work)(struct work *), void (*done)(struct work *))
@@ -208,7 +208,7 @@ static enum err mutate(struct store_txn *txn, void *arg)
 
 static void mutation_task(struct loop_task *task)
 {
-    struct api_call *c = (struct api_call *)((char *)task - offsetof(struct api_call, task));
+    struct api_call *c = (struct api_call *)(void *)((char *)task - offsetof(struct api_call, task));
     if (c->err == ERR_OK) {
         if (c->call.row->committed) c->call.row->committed(&c->call);
     } else if (c->err != ERR_ABORTED) {
@@ -221,7 +221,7 @@ static void mutation_task(struct loop_task *task)
 
 static void mutation_done(struct store_mutation *mutation, enum err err)
 {
-    struct api_call *c = (struct api_call *)((char *)mutation - offsetof(struct api_call, mutation));
+    struct api_call *c = (struct api_call *)(void *)((char *)mutation - offsetof(struct api_call, mutation));
     c->err = err;
     c->task.run = mutation_task;
     loop_post(c->call.http->loop, &c->task);

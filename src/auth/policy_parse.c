@@ -212,20 +212,28 @@ static bool check_legacy(struct parse *parse, const struct json *statement)
 
 /* ---- (4) ---- */
 
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
 static bool check_sids(struct parse *parse)
 {
-    for (size_t i = 0; i < parse->count; i++) {
-        struct str sid = json_str(parse->statement[i], "Sid");
-        for (size_t k = 0; k < i && sid.n; k++)
-            if (str_eq(sid, json_str(parse->statement[k], "Sid")))
-                return refuse(parse, "Statement IDs (SID) in a single policy must be unique.");
-        for (size_t k = 0; k < sid.n && parse->kind != POLICY_RESOURCE; k++) {
-            char c = sid.p[k];
+    struct str *sids = arena_array(parse->message_arena, struct str, parse->count);
+
+    for (size_t i = 0; i < parse->count; i++)
+        sids[i] = json_str(parse->statement[i], "Sid");
+    qsort(sids, parse->count, sizeof *sids, by_text);
+    for (size_t i = 1; i < parse->count; i++)
+        if (sids[i].n && str_eq(sids[i - 1], sids[i]))
+            return refuse(parse, "Statement IDs (SID) in a single policy must be unique.");
+    for (size_t i = 0; i < parse->count && parse->kind != POLICY_RESOURCE; i++)
+        for (size_t k = 0; k < sids[i].n; k++) {
+            char c = sids[i].p[k];
             if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')))
                 return refuse(parse, "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
                                      "expression [0-9A-Za-z]*");
         }
-    }
     return true;
 }
 

@@ -426,10 +426,10 @@ static char *put_hex(char *out, const uint8_t digest[SHA256_BYTES])
     static const char digit[] = "0123456789abcdef";
 
     for (size_t i = 0; i < SHA256_BYTES; i++) {
-        *out++ = digit[digest[i] >> 4];
-        *out++ = digit[digest[i] & 15];
+        out[2 * i] = digit[digest[i] >> 4];
+        out[2 * i + 1] = digit[digest[i] & 15];
     }
-    return out;
+    return out + HEX_DIGEST;
 }
 
 /* The path as it travelled, without dot segments and repeated slashes (RFC 3986, 5.2.4), encoded once more. */
@@ -515,15 +515,18 @@ static char *put_query(char *out, struct str query, struct arena *arena)
     return out;
 }
 
-/* Trimmed, runs of spaces as one. */
+/* Trimmed, runs of spaces as one. Without branches: most values have no run, and all of them are short. */
 static char *put_header_value(char *out, struct str value)
 {
+    char before = '\0';
+
     value = str_trim(value);
-    if (!memmem(value.p, value.n, "  ", 2))
-        return put(out, value);
-    for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] != ' ' || value.p[i - 1] != ' ')
-            *out++ = value.p[i];
+    for (size_t i = 0; i < value.n; i++) {
+        char c = value.p[i];
+        *out = c;
+        out += (c != ' ') | (before != ' ');
+        before = c;
+    }
     return out;
 }
 

@@ -264,6 +264,8 @@ def test_attachments(iam, unique, user):
     missing = f'arn:aws:iam::{ACCOUNT}:policy/never-made'
     with failure('NoSuchEntity', f'Policy {missing} does not exist or is not attachable.', 404):
         iam.attach_role_policy(RoleName=role, PolicyArn=missing)
+    with failure('InvalidInput', 'ARN AmazonDynamoDBFullAccess is not valid.', 400):
+        iam.attach_role_policy(RoleName=role, PolicyArn='AmazonDynamoDBFullAccess')
     iam.detach_role_policy(RoleName=role, PolicyArn=arn)
     iam.detach_user_policy(UserName=user.name, PolicyArn=arn)
     iam.delete_policy(PolicyArn=arn)

@@ -277,14 +277,20 @@ void iam__update_trust(struct call *call, struct store_txn *txn)
 
 /* ---- reading ---- */
 
+/* The account is as old as its root key. */
 static void root_user(struct call *call)
 {
-    struct json *user = json_add_object(call->arena, iam__output(call), "User");
+    struct json *user = json_add_object(call->arena, iam__output(call), "User"), *key = NULL;
+    enum err err = doc_get(iam__reader(call), iam__key_place(call->arena, call->caller->access_key_id), call->arena, &key);
 
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
+        return;
+    }
     json_add_str(call->arena, user, "Path", STR("/"));
     json_add_str(call->arena, user, "UserId", call->account);
     json_add_str(call->arena, user, "Arn", call->caller->arn);
-    json_add_epoch_ms(call->arena, user, "CreateDate", 0);
+    iam__add_date(call, user, "CreateDate", key, "CreateMs");
 }
 
 void iam__get_user(struct call *call)

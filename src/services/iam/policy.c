@@ -42,11 +42,27 @@ enum err iam__policy_find(struct store_txn *txn, struct str account, struct str 
     return err;
 }
 
+/* arn:aws:iam::(ACCOUNT or aws):policy/… */
+static bool is_policy_arn(struct str arn)
+{
+    struct str rest = arn, prefix = STR("arn:aws:iam::");
+
+    if (!str_starts(arn, prefix))
+        return false;
+    rest = str_slice(rest, prefix.n, rest.n);
+    struct str account = str_cut(&rest, ':');
+    return (account.n == 12 || str_eq(account, STR("aws"))) && str_starts(rest, STR("policy/")) && rest.n > 7;
+}
+
 struct json *iam__policy_load(struct call *call, struct store_txn *txn, struct str arn, const char *message)
 {
     struct json *doc = NULL;
-    enum err err = iam__policy_find(txn, call->account, arn, call->arena, &doc);
 
+    if (!is_policy_arn(arn)) {
+        call_fail(call, "InvalidInput", "ARN " STR_FMT " is not valid.", STR_ARG(arn));
+        return NULL;
+    }
+    enum err err = iam__policy_find(txn, call->account, arn, call->arena, &doc);
     if (err == ERR_OK)
         return doc;
     if (err != ERR_NOT_FOUND) {

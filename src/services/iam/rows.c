@@ -1,4 +1,5 @@
-/* rows.c -- the operations of IAM that are served, sorted by name. Lists that walk documents run on a worker. */
+/* rows.c -- the operations of IAM that are served, sorted by name. What may walk many
+ * documents (lists, the counts of GetPolicy) runs on a worker. */
 #include "services/iam/internal.h"
 
 #define READ(operation, run_how, function) {.name = operation, .run = run_how, .needs = iam__needs, .handle = function}
@@ -23,7 +24,7 @@ const struct row iam__rows[] = {
     WRITE("DeleteUserPolicy", iam__delete_inline),
     WRITE("DetachRolePolicy", iam__detach),
     WRITE("DetachUserPolicy", iam__detach),
-    READ("GetPolicy", RUN_INLINE, iam__get_policy),
+    READ("GetPolicy", RUN_WORKER, iam__get_policy),
     READ("GetPolicyVersion", RUN_INLINE, iam__get_policy_version),
     READ("GetRole", RUN_INLINE, iam__get_role),
     READ("GetRolePolicy", RUN_INLINE, iam__get_inline),

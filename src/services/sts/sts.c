@@ -75,6 +75,10 @@ static bool session_policy_ok(struct call *call, struct str text)
                                            "Member must have length less than or equal to %d", STR_ARG(text), POLICY_CHARS_MAX);
         return false;
     }
+    if (text.n > 2 * POLICY_CHARS_MAX) {    /* no character of a policy needs more; the token has to hold it */
+        call_fail(call, "PackedPolicyTooLarge", "The session policy has more than %d bytes.", 2 * POLICY_CHARS_MAX);
+        return false;
+    }
     if (text.n && policy_compile(text, POLICY_IDENTITY, &policy, call->arena, &message) != ERR_OK)
         call_fail(call, "MalformedPolicyDocument", STR_FMT, STR_ARG(message));
     policy_free(policy);

@@ -521,8 +521,9 @@ struct lambda__environment *lambda__environment_start(struct lambda__pool *pool,
     e->stream = stream_name(e->arena);
     e->started_ns = clock_mono_ns();
     e->work = (struct work){.run = start_on_worker, .done = start_done, .loop = loop_current()};
-    e->start_err = workers_submit(lambda__options()->workers, &e->work);
-    if (e->start_err != ERR_OK) {       /* the workers are busy: reported from the loop, not from inside the pool's call */
+    enum err err = workers_submit(lambda__options()->workers, &e->work);    /* from here on the worker may have it */
+    if (err != ERR_OK) {                /* the workers are busy: reported from the loop, not from inside the pool's call */
+        e->start_err = err;
         e->work.task.run = submit_failed;
         loop_post(loop_current(), &e->work.task);
     }

@@ -60,40 +60,33 @@ void api_free(struct api *api)
 
 /* ---- whose request is it ---- */
 
-/* The fourth of the slash-separated parts of a credential, "/" possibly written %2F. */
-static struct str credential_service(struct str credential)
+/* The fourth part of a credential: AKIA…/20260131/us-east-1/dynamodb/aws4_request; in a query string "/" is %2F. */
+static struct str credential_service(struct str credential, struct str separator)
 {
-    for (int part = 0;; part++) {
-        size_t slash = 0, step = 1;
-        while (slash < credential.n && credential.p[slash] != '/') {
-            if (str_starts(str_slice(credential, slash, credential.n), STR("%2F"))) {
-                step = 3;
-                break;
-            }
-            slash++;
-        }
-        if (part == 3) return str_slice(credential, 0, slash);
-        if (slash == credential.n) return STR_NONE;
-        credential = str_slice(credential, slash + step, credential.n);
+    for (int part = 0; credential.n; part++) {
+        const char *at = memmem(credential.p, credential.n, separator.p, separator.n);
+        size_t n = at ? (size_t)(at - credential.p) : credential.n;
+        if (part == 3) return str_slice(credential, 0, n);
+        credential = str_slice(credential, n + separator.n, credential.n);
     }
+    return STR_NONE;
 }
 
-/* What follows `name` in text, up to `end`. */
-static struct str value_after(struct str text, struct str name, const char *end)
+/* What follows `name` in text, up to the first `end`. */
+static struct str value_after(struct str text, struct str name, char end)
 {
     const char *at = text.n ? memmem(text.p, text.n, name.p, name.n) : NULL;
     if (!at) return STR_NONE;
     struct str value = str_slice(text, (size_t)(at - text.p) + name.n, text.n);
-    size_t n = 0;
-    while (n < value.n && !strchr(end, value.p[n])) n++;
-    return str_slice(value, 0, n);
+    return str_slice(value, 0, str_find(value, end));
 }
 
 static struct str scope_service(const struct http_request *request)
 {
-    struct str credential = value_after(http_header(request, "authorization"), STR("Credential="), ", ");
-    if (!credential.n) credential = value_after(request->query, STR("X-Amz-Credential="), "&");
-    return credential_service(credential);
+    struct str credential = value_after(http_header(request, "authorization"), STR("Credential="), ',');
+    if (credential.n) return credential_service(credential, STR("/"));
+    credential = value_after(request->query, STR("X-Amz-Credential="), '&');
+    return credential_service(credential, memchr(credential.p ? credential.p : "", '/', credential.n) ? STR("/") : STR("%2F"));
 }
 
 static bool owns_path(const struct model *m, struct str path)
@@ -115,9 +108,9 @@ static bool owns_unsigned(const struct model *m, const struct http_request *requ
     if (m->protocol == MODEL_JSON) return target.n && str_starts(target, str_of(m->target_prefix));
     if (target.n) return false;
     if (m->protocol == MODEL_REST_JSON) return owns_path(m, request->path);
-    struct str version = value_after(request->query, STR("Version="), "&");
+    struct str version = value_after(request->query, STR("Version="), '&');
     bool form = str_starts(http_header(request, "content-type"), STR("application/x-www-form-urlencoded"));
-    if (!version.n && form) version = value_after(request->body, STR("Version="), "&");
+    if (!version.n && form) version = value_after(request->body, STR("Version="), '&');
     return str_eq(request->path, STR("/")) && str_eq(version, str_of(m->api_version));
 }
 

@@ -446,6 +446,22 @@ def test_assume_role(server, client, iam, user, unique):
         session.list_users()
 
 
+def test_a_user_made_again_is_not_trusted(server, iam, unique):
+    name = unique('user')
+    old = iam.create_user(UserName=name)['User']
+    role = unique('role')
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust(old['Arn']))['Role']['Arn']
+    iam.delete_user(UserName=name)
+    document = iam.get_role(RoleName=role)['Role']['AssumeRolePolicyDocument']
+    assert document['Statement'][0]['Principal'] == {'AWS': old['UserId']}
+    assert iam.create_user(UserName=name)['User']['UserId'] != old['UserId']
+    key = iam.create_access_key(UserName=name)['AccessKey']
+    with failure('AccessDenied'):
+        assume(server.client('sts', key['AccessKeyId'], key['SecretAccessKey']), arn)
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust(old['Arn']))
+    assume(server.client('sts', key['AccessKeyId'], key['SecretAccessKey']), arn)
+
+
 def test_trust_of_the_account_needs_an_allow(iam, user, unique):
     role = iam.create_role(RoleName=unique('role'), AssumeRolePolicyDocument=trust(f'arn:aws:iam::{ACCOUNT}:root'))['Role']['Arn']
     with failure('AccessDenied', f'User: {user.arn} is not authorized to perform: sts:AssumeRole on resource: {role} because no '

@@ -39,11 +39,12 @@ struct json *iam__user_json(struct call *call, const struct json *doc, bool deta
     return out;
 }
 
-struct json *iam__role_json(struct call *call, const struct json *doc, bool details)
+struct json *iam__role_json(struct call *call, struct store_txn *txn, const struct json *doc, bool details)
 {
     struct json *out = entity_json(call, &iam__role, doc);
 
-    iam__add_document(call, out, "AssumeRolePolicyDocument", json_str(doc, "Trust"));
+    iam__add_document(call, out, "AssumeRolePolicyDocument",
+                      iam__trust_text(txn, call->account, doc, call->arena));
     iam__add_text(call, out, "Description", json_str(doc, "Description"));
     json_add_i64(call->arena, out, "MaxSessionDuration", json_i64(doc, "MaxSession", 3600));
     if (details)
@@ -89,63 +90,17 @@ void iam__create_user(struct call *call, struct store_txn *txn)
     json_add(iam__output(call), "User", iam__user_json(call, doc, true));
 }
 
-struct principals_check {
-    struct call *call;
-    struct store_txn *txn;
-};
-
-/* Users and roles of the same account that a trust policy names must exist. */
-static bool principal_exists(void *arg, struct str arn)
-{
-    struct principals_check *check = arg;
-    struct call *call = check->call;
-    struct str rest = arn, field[6] = {STR_NONE};
-    struct json *doc = NULL;
-
-    for (size_t i = 0; i < 5 && rest.p; i++)
-        field[i] = str_cut(&rest, ':');
-    if (!str_eq(field[2], STR("iam")) || !str_eq(field[4], call->account))
-        return true;
-    const struct entity_kind *kind = str_starts(rest, STR("role/")) ? &iam__role : &iam__user;
-    struct str name = rest;
-    for (size_t slash; (slash = str_find(name, '/')) < name.n;)
-        name = str_slice(name, slash + 1, name.n);
-    enum err err = doc_get(check->txn, iam__place(call->arena, call->account, kind->type, name), call->arena, &doc);
-    if (err == ERR_OK && str_eq(iam__entity_arn(call->arena, call->account, kind, doc), arn))
-        return true;
-    if (err == ERR_OK || err == ERR_NOT_FOUND)
-        call_fail(call, "MalformedPolicyDocument", "Invalid principal in policy: \"AWS\":\"" STR_FMT "\"", STR_ARG(arn));
-    else
-        call_fail_err(call, err);
-    return false;
-}
-
-static bool trust_ok(struct call *call, struct store_txn *txn, struct str text)
-{
-    struct principals_check check = {call, txn};
-    struct policy *policy = NULL;
-    struct str message;
-
-    if (!iam__policy_check(call, text, POLICY_TRUST))
-        return false;
-    if (policy_compile(text, POLICY_TRUST, &policy, call->arena, &message) == ERR_OK)
-        policy_each_principal(policy, principal_exists, &check);
-    policy_free(policy);
-    return !call->failed;
-}
-
 void iam__create_role(struct call *call, struct store_txn *txn)
 {
     struct str trust = call_str(call, "AssumeRolePolicyDocument");
     struct json *doc = entity_create(call, txn, &iam__role, iam__made(call)->role_id);
 
-    if (!doc || !trust_ok(call, txn, trust))
+    if (!doc || !iam__trust_set(call, txn, doc, trust))
         return;
-    json_add_str(call->arena, doc, "Trust", trust);
     json_add_str(call->arena, doc, "Description", call_str(call, "Description"));
     json_add_i64(call->arena, doc, "MaxSession", json_i64(call->input, "MaxSessionDuration", 3600));
     iam__entity_save(call, txn, &iam__role, doc);
-    json_add(iam__output(call), "Role", iam__role_json(call, doc, true));
+    json_add(iam__output(call), "Role", iam__role_json(call, txn, doc, true));
 }
 
 static void entity_delete(struct call *call, struct store_txn *txn, const struct entity_kind *kind)
@@ -261,18 +216,15 @@ void iam__update_role_description(struct call *call, struct store_txn *txn)
     struct json *doc = role_update(call, txn);
 
     if (doc)
-        json_add(iam__output(call), "Role", iam__role_json(call, doc, true));
+        json_add(iam__output(call), "Role", iam__role_json(call, txn, doc, true));
 }
 
 void iam__update_trust(struct call *call, struct store_txn *txn)
 {
-    struct str trust = call_str(call, "PolicyDocument");
     struct json *doc = iam__entity_load(call, txn, &iam__role, call_str(call, "RoleName"));
 
-    if (!doc || !trust_ok(call, txn, trust))
-        return;
-    json_put(doc, STR("Trust"), json_new_str(call->arena, trust));
-    iam__entity_save(call, txn, &iam__role, doc);
+    if (doc && iam__trust_set(call, txn, doc, call_str(call, "PolicyDocument")))
+        iam__entity_save(call, txn, &iam__role, doc);
 }
 
 /* ---- reading ---- */
@@ -310,11 +262,12 @@ void iam__get_user(struct call *call)
 
 void iam__get_role(struct call *call)
 {
-    struct json *doc = iam__entity_load(call, iam__reader(call), &iam__role, call_str(call, "RoleName"));
+    struct store_txn *txn = iam__reader(call);
+    struct json *doc = iam__entity_load(call, txn, &iam__role, call_str(call, "RoleName"));
 
     if (!doc)
         return;
-    struct json *role = json_add(iam__output(call), "Role", iam__role_json(call, doc, true));
+    struct json *role = json_add(iam__output(call), "Role", iam__role_json(call, txn, doc, true));
     json_add_object(call->arena, role, "RoleLastUsed");
 }
 
@@ -327,7 +280,7 @@ static void visit_user(struct call *call, struct iam__page *page, struct str key
 static void visit_role(struct call *call, struct iam__page *page, struct str key, const struct json *doc)
 {
     if (str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) && iam__page_take(page, key))
-        json_add(json_at(call->output, "Roles"), NULL, iam__role_json(call, doc, false));
+        json_add(json_at(call->output, "Roles"), NULL, iam__role_json(call, iam__reader(call), doc, false));
 }
 
 void iam__list_users(struct call *call)

@@ -290,7 +290,7 @@ enum err iam_role_find(struct store_txn *txn, struct str role_arn, struct arena 
                              .id = json_str(doc, "Id"),
                              .name = json_str(doc, "Name"),
                              .path = json_str(doc, "Path"),
-                             .trust_policy = json_str(doc, "Trust"),
+                             .trust_policy = iam__trust_text(txn, account, doc, arena),
                              .account = arena_dup(arena, account),
                              .max_session_s = json_i64(doc, "MaxSession", 3600)};
     return ERR_OK;

@@ -2,7 +2,7 @@
  *
  * Space STORE_SPACE_IAM, documents of store/doc.h, collections "ACCOUNT/aws-global/TYPE":
  *   users        name in lower case     Name Path Id CreateMs Tags Inline Attached Boundary Keys (ids)
- *   roles        name in lower case     the same without Keys; Trust Description MaxSession
+ *   roles        name in lower case     the same without Keys; Trust TrustIds (ARN → unique id) Description MaxSession
  *   policies     name in lower case     Name Path Id CreateMs UpdateMs Description Tags Default Next Versions [VersionId CreateMs Text]
  *   attachments  POLICY-ARN \n KIND / NAME   Name; KIND is an entity's noun, with "boundary-" before it for boundaries
  *   counts       type                   Count: how many users, roles, policies there are, for the quotas
@@ -95,6 +95,12 @@ bool iam__is_managed(struct str arn);           /* of the account aws */
 bool iam__policy_check(struct call *call, struct str text, enum policy_kind kind);
 size_t iam__policy_chars(struct str text);
 
+/* ---- trust policies of roles ---- */
+/* Checks the text and sets Trust and TrustIds. False: call_fail. */
+bool iam__trust_set(struct call *call, struct store_txn *txn, struct json *role, struct str text);
+/* As it counts now: a user or role that was deleted (and perhaps made again) stands there by its old unique id. */
+struct str iam__trust_text(struct store_txn *txn, struct str account, const struct json *role, struct arena *arena);
+
 /* ---- which entities a policy is attached to ---- */
 struct str iam__attachment_slot(struct call *call, const struct entity_kind *kind, bool boundary);
 void iam__attachment_put(struct call *call, struct store_txn *txn, struct str arn, struct str slot, struct str name);
@@ -113,7 +119,7 @@ struct json *iam__output(struct call *call);    /* call->output, made at need */
 void iam__add_document(struct call *call, struct json *parent, const char *key, struct str text);     /* percent-encoded */
 void iam__add_date(struct call *call, struct json *parent, const char *key, const struct json *doc, const char *member);
 void iam__add_text(struct call *call, struct json *parent, const char *key, struct str text);         /* unless empty */
-struct json *iam__role_json(struct call *call, const struct json *doc, bool details);
+struct json *iam__role_json(struct call *call, struct store_txn *txn, const struct json *doc, bool details);
 struct json *iam__user_json(struct call *call, const struct json *doc, bool details);
 
 /* A page of a list in ascending order of its keys: give each key to iam__page_take, add what it accepts. */

@@ -10,24 +10,42 @@
  * - Log recovery stops at the first damaged record (point in time): a record torn by a crash or a full disk was never
  *   acknowledged, and everything before it is whole.
  *
- * Full disk: RocksDB refuses writes after a failed one, keeps answering reads, looks at the free space every 5 seconds,
- * and writes again, into a new log, once there is room for a memtable. The refused batch was never in the memtable.
+ * Failures. Before each write the free space is looked at, and below a reserve, room for a memtable's file and the next
+ * log, the write is refused: so the engine itself does not meet a full disk, and writes work again as soon as there is
+ * space. If a write fails nevertheless (the space went between, a quota, a sync that failed), the engine is *broken*:
+ *   - its memtable does not have the batch; the record is cut out of the log (wal.h), so nobody will
+ *   - it is never written to again: release 7.8 resumes by itself, but may then append to the log that failed, and an
+ *     assertion, which Debian's build has, would end the process
+ *   - reads go on. Later writes close it and open it again, behind a gate that keeps readers out for the moment; if that
+ *     fails, it is opened for reading only, and the next try waits twice as long.
  * RocksDB's log of events (its file LOG) stays empty, which its highest level does: after a write to it that failed the
- * next line would end the process, by an assertion that Debian's build has.
- * Other failures of the log (a sync that failed) are final: whether the kernel still has the bytes is unknown, so writes
- * stay refused, and reads go on, until the next start replays what the disk has. */
+ * next line would end the process in the same way. */
 #include "store/rocks.h"
+#include "base/clock.h"
 #include "base/panic.h"
+#include "store/gate.h"
+#include "store/wal.h"
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
-#define WRITE_BUFFER_BYTES (16u << 20)      /* also what must be free again before writes go on after a full disk */
+#define WRITE_BUFFER_BYTES (16u << 20)
+#define RESERVE_BYTES (2 * WRITE_BUFFER_BYTES)      /* kept free on the disk; of a small one an eighth */
+#define RETRY_MS_MIN 50                     /* between tries to open a broken engine again */
+#define RETRY_MS_MAX 5000
+#define GATE_MS_MAX 200                     /* that such a try waits for readers to leave */
 #define BATCH_KEEP_BYTES (1u << 20)         /* a batch object above this is not kept for the next */
 #define LEVELS 7
 
 struct rocks {
-    rocksdb_t *db;
+    char *dir;
+    rocksdb_t *db;                          /* exchanged only behind the closed gate; NULL: nothing could be opened */
+    struct gate gate;
+    atomic_bool broken;                     /* set and cleared by the writer */
+    bool uncut;                             /* the refused batch is still in the log */
+    uint64_t sequence;                      /* of the last entry before the refused batch */
+    uint64_t retry_at_ns, retry_ms;
     rocksdb_options_t *options;
     rocksdb_cache_t *block_cache;
     rocksdb_readoptions_t *read;            /* shared by all threads, never changed */
@@ -36,7 +54,9 @@ struct rocks {
 };
 
 struct rocks_iter {
-    rocksdb_iterator_t *it;
+    struct rocks *rocks;
+    unsigned slot;                          /* in the gate, from new to free */
+    rocksdb_iterator_t *it;                 /* NULL: the engine is closed */
     rocksdb_readoptions_t *read;
     char bounds[];                          /* RocksDB keeps pointers to them */
 };
@@ -91,29 +111,47 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache)
     return o;
 }
 
-static void destroy(struct rocks *rocks)
+static void close_db(struct rocks *rocks)
 {
     if (rocks->db)
         rocksdb_close(rocks->db);
+    rocks->db = NULL;
+}
+
+static void destroy(struct rocks *rocks)
+{
+    close_db(rocks);
     rocksdb_writebatch_destroy(rocks->batch);
     rocksdb_writeoptions_destroy(rocks->sync);
     rocksdb_readoptions_destroy(rocks->read);
     rocksdb_options_destroy(rocks->options);
     rocksdb_cache_destroy(rocks->block_cache);
+    store__gate_clear(&rocks->gate);
+    free(rocks->dir);
     free(rocks);
 }
 
-enum err rocks_open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
-                    struct str *ret_message)
+static struct rocks *new_rocks(const char *dir, size_t cache_bytes)
 {
-    struct rocks *rocks = mem_zalloc(sizeof *rocks);
+    struct rocks *rocks = NULL;
+    ENSURE(posix_memalign((void **)&rocks, _Alignof(struct rocks), sizeof *rocks) == 0);
+    memset(rocks, 0, sizeof *rocks);
+    rocks->dir = mem_dup(dir, strlen(dir));
+    store__gate_init(&rocks->gate);
     rocks->block_cache = rocksdb_cache_create_lru(cache_bytes);
     rocks->options = make_options(rocks->block_cache);
     rocks->read = rocksdb_readoptions_create();
     rocks->sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->sync, 1);
     rocks->batch = rocksdb_writebatch_create();
+    rocks->retry_ms = RETRY_MS_MIN;
+    return rocks;
+}
 
+enum err rocks_open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
+                    struct str *ret_message)
+{
+    struct rocks *rocks = new_rocks(dir, cache_bytes);
     char *message = NULL;
     rocks->db = rocksdb_open(rocks->options, dir, &message);
     if (message) {
@@ -141,28 +179,81 @@ void rocks_close(struct rocks *rocks)
 {
     if (!rocks)
         return;
-    (void)flush(rocks);         /* if it fails, the log is replayed at the next open */
+    if (rocks->uncut)
+        (void)store__wal_cut(rocks->dir, rocks->sequence);
+    if (!rocks->broken)
+        (void)flush(rocks);     /* if it fails, the log is replayed at the next open */
     destroy(rocks);
 }
 
 enum err rocks_get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value)
 {
-    char *message = NULL;
-    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(rocks->db, rocks->read, key.p, key.n, &message);
-    if (message)
-        return fail(message);
-    if (!slice)
-        return ERR_NOT_FOUND;
-    struct str value;
-    value.p = rocksdb_pinnableslice_value(slice, &value.n);
-    *ret_value = arena_dup(arena, value);
-    rocksdb_pinnableslice_destroy(slice);
-    return ERR_OK;
+    unsigned slot = store__gate_enter(&rocks->gate);
+    enum err err = ERR_IO;
+    if (rocks->db) {
+        char *message = NULL;
+        rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(rocks->db, rocks->read, key.p, key.n, &message);
+        err = message ? fail(message) : ERR_NOT_FOUND;
+        if (slice) {
+            struct str value;
+            value.p = rocksdb_pinnableslice_value(slice, &value.n);
+            *ret_value = arena_dup(arena, value);
+            rocksdb_pinnableslice_destroy(slice);
+            err = ERR_OK;
+        }
+    }
+    store__gate_leave(&rocks->gate, slot);
+    return err;
 }
 
-enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size)
+/* Whether there is room for `bytes` more above the reserve. */
+static bool has_space(struct rocks *rocks, size_t bytes)
 {
-    rocksdb_writebatch_t *batch = rocks->batch;
+    struct statvfs fs;
+    if (statvfs(rocks->dir, &fs) != 0)
+        return true;            /* the write will tell */
+    uint64_t total = (uint64_t)fs.f_blocks * fs.f_frsize, available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    uint64_t reserve = total / 8 < RESERVE_BYTES ? total / 8 : RESERVE_BYTES;
+    return available >= reserve + bytes;
+}
+
+static void retry_later(struct rocks *rocks)
+{
+    rocks->retry_at_ns = clock_mono_ns() + rocks->retry_ms * 1000000;
+    rocks->retry_ms = rocks->retry_ms * 2 > RETRY_MS_MAX ? RETRY_MS_MAX : rocks->retry_ms * 2;
+}
+
+/* Opens a broken engine again if it is time to try. True: it is whole. */
+static bool reopen(struct rocks *rocks)
+{
+    if (clock_mono_ns() < rocks->retry_at_ns)
+        return false;
+    if (rocks->uncut && store__wal_cut(rocks->dir, rocks->sequence) == ERR_OK)
+        rocks->uncut = false;
+    if (rocks->uncut || !store__gate_close(&rocks->gate, GATE_MS_MAX)) {
+        retry_later(rocks);
+        return false;
+    }
+    close_db(rocks);
+    char *message = NULL, *second = NULL;
+    rocks->db = rocksdb_open(rocks->options, rocks->dir, &message);
+    bool whole = !message;
+    rocksdb_free(message);
+    if (whole) {
+        rocks->broken = false;
+    } else {
+        rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &second);
+        if (second)
+            rocks->db = NULL;
+        rocksdb_free(second);
+        retry_later(rocks);
+    }
+    store__gate_open(&rocks->gate);
+    return whole;
+}
+
+static void fill_batch(rocksdb_writebatch_t *batch, const struct layer *layer)
+{
     for (size_t i = 0; i < layer->gaps_n; i++) {
         const struct layer_gap *gap = &layer->gaps[i];
         rocksdb_writebatch_delete_range(batch, gap->from.p, gap->from.n, gap->to.p, gap->to.n);
@@ -173,34 +264,61 @@ enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_m
         else
             rocksdb_writebatch_put(batch, node->key.p, node->key.n, node->value.p, node->value.n);
     }
+}
+
+enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size)
+{
+    if (!has_space(rocks, layer->bytes)) {
+        snprintf(ret_message, message_size, "No space left on device: %s", rocks->dir);
+        return ERR_IO;
+    }
+    if (rocks->broken && !reopen(rocks)) {
+        snprintf(ret_message, message_size, "A write failed, and the engine could not be opened again yet: %s", rocks->dir);
+        return ERR_IO;
+    }
+    uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
+    fill_batch(rocks->batch, layer);
     char *message = NULL;
-    rocksdb_write(rocks->db, rocks->sync, batch, &message);
+    rocksdb_write(rocks->db, rocks->sync, rocks->batch, &message);
     if (layer->bytes > BATCH_KEEP_BYTES) {
-        rocksdb_writebatch_destroy(batch);
+        rocksdb_writebatch_destroy(rocks->batch);
         rocks->batch = rocksdb_writebatch_create();
     } else {
-        rocksdb_writebatch_clear(batch);
+        rocksdb_writebatch_clear(rocks->batch);
     }
-    if (message)
-        snprintf(ret_message, message_size, "%s", message);
+    if (!message) {
+        rocks->retry_ms = RETRY_MS_MIN;
+        return ERR_OK;
+    }
+    snprintf(ret_message, message_size, "%s", message);
+    rocks->broken = true;
+    rocks->sequence = sequence;
+    rocks->uncut = store__wal_cut(rocks->dir, sequence) != ERR_OK;
+    retry_later(rocks);
     return fail(message);
 }
 
 void rocks_drop_files(struct rocks *rocks, struct str from, struct str to)
 {
+    unsigned slot = store__gate_enter(&rocks->gate);
     char *message = NULL;
-    rocksdb_delete_file_in_range(rocks->db, from.p, from.n, to.p, to.n, &message);
+    if (!rocks->broken)
+        rocksdb_delete_file_in_range(rocks->db, from.p, from.n, to.p, to.n, &message);
     (void)fail(message);        /* a hint: compaction gives the space back later */
+    store__gate_leave(&rocks->gate, slot);
 }
 
 enum err rocks_compact_hint(struct rocks *rocks, struct str from, struct str to)
 {
-    enum err err = flush(rocks);
-    if (err != ERR_OK)
-        return err;
-    char *message = NULL;
-    rocksdb_suggest_compact_range(rocks->db, from.p, from.n, to.p, to.n, &message);
-    return fail(message);
+    unsigned slot = store__gate_enter(&rocks->gate);
+    enum err err = rocks->broken ? ERR_IO : flush(rocks);
+    if (err == ERR_OK) {
+        char *message = NULL;
+        rocksdb_suggest_compact_range(rocks->db, from.p, from.n, to.p, to.n, &message);
+        err = fail(message);
+    }
+    store__gate_leave(&rocks->gate, slot);
+    return err;
 }
 
 struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct str to)
@@ -208,10 +326,12 @@ struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct s
     struct rocks_iter *iter = mem_alloc(sizeof *iter + from.n + to.n);
     memcpy(iter->bounds, from.p, from.n);
     memcpy(iter->bounds + from.n, to.p, to.n);
+    iter->rocks = rocks;
+    iter->slot = store__gate_enter(&rocks->gate);
     iter->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_iterate_lower_bound(iter->read, iter->bounds, from.n);
     rocksdb_readoptions_set_iterate_upper_bound(iter->read, iter->bounds + from.n, to.n);
-    iter->it = rocksdb_create_iterator(rocks->db, iter->read);
+    iter->it = rocks->db ? rocksdb_create_iterator(rocks->db, iter->read) : NULL;
     return iter;
 }
 
@@ -219,19 +339,23 @@ void rocks_iter_free(struct rocks_iter *iter)
 {
     if (!iter)
         return;
-    rocksdb_iter_destroy(iter->it);
+    if (iter->it)
+        rocksdb_iter_destroy(iter->it);
     rocksdb_readoptions_destroy(iter->read);
+    store__gate_leave(&iter->rocks->gate, iter->slot);
     free(iter);
 }
 
 void rocks_iter_first(struct rocks_iter *iter)
 {
-    rocksdb_iter_seek_to_first(iter->it);
+    if (iter->it)
+        rocksdb_iter_seek_to_first(iter->it);
 }
 
 void rocks_iter_last(struct rocks_iter *iter)
 {
-    rocksdb_iter_seek_to_last(iter->it);
+    if (iter->it)
+        rocksdb_iter_seek_to_last(iter->it);
 }
 
 void rocks_iter_at_least(struct rocks_iter *iter, struct str key)
@@ -258,7 +382,7 @@ void rocks_iter_prev(struct rocks_iter *iter)
 
 bool rocks_iter_valid(const struct rocks_iter *iter)
 {
-    return rocksdb_iter_valid(iter->it);
+    return iter->it && rocksdb_iter_valid(iter->it);
 }
 
 struct str rocks_iter_key(const struct rocks_iter *iter)
@@ -277,6 +401,8 @@ struct str rocks_iter_value(const struct rocks_iter *iter)
 
 enum err rocks_iter_err(const struct rocks_iter *iter)
 {
+    if (!iter->it)
+        return ERR_IO;
     char *message = NULL;
     rocksdb_iter_get_error(iter->it, &message);
     return fail(message);

@@ -27,7 +27,8 @@ void rocks_drop_files(struct rocks *rocks, struct str from, struct str to);
 /* Writes what is in memory to files, then asks for a compaction of the range, which runs in the background. */
 enum err rocks_compact_hint(struct rocks *rocks, struct str from, struct str to);
 
-/* A view as of now over [from, to); valid between its calls until closed. */
+/* A view as of now over [from, to). Begin with first or last; the others need a valid position, or any after one of
+ * these. While it lives a broken engine cannot be opened again: free it soon. */
 struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct str to);
 void rocks_iter_free(struct rocks_iter *iter);
 void rocks_iter_first(struct rocks_iter *iter);

@@ -88,10 +88,8 @@ typedef enum err store_mutate_fn(struct store_txn *txn, void *arg);
 struct store_mutation {                     /* embedded in the caller's request; lives until done */
     store_mutate_fn *mutate;
     void (*done)(struct store_mutation *mutation, enum err err);   /* on the committer thread: hand over and return.
-                                               ERR_IO: the disk is full or a sync failed. Nothing of the batch is
-                                               visible. (After a failed sync, a restart may still find it in the log.)
-                                               Writes work again by themselves once there is space, within seconds;
-                                               after a failed sync they are refused until the next start. */
+                                               ERR_IO: the disk is full or a sync failed, nothing is stored. Reads go
+                                               on; writes work again by themselves when the disk does. */
     void *arg;
     struct store_mutation *next;            /* the store's */
     enum err err;                           /* the store's */

@@ -1,0 +1,10 @@
+/* wal.h -- takes a refused batch out of the engine's write-ahead log. */
+#ifndef CLOUDLESS_STORE_WAL_H
+#define CLOUDLESS_STORE_WAL_H
+#include "base/err.h"
+#include <stdint.h>
+
+/* Cuts the logs in `dir` before the first record whose sequence number is above `sequence`, and syncs. Nobody may be
+ * writing to them. Records up to `sequence` stay. */
+enum err store__wal_cut(const char *dir, uint64_t sequence);
+#endif

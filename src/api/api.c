@@ -60,13 +60,13 @@ void api_free(struct api *api)
 
 /* ---- whose request is it ---- */
 
-/* The fourth part of a credential: AKIA…/20260131/us-east-1/dynamodb/aws4_request; in a query string "/" is %2F. */
-static struct str credential_service(struct str credential, struct str separator)
+/* A part of a credential, counted from 0: AKIA…/20260131/us-east-1/dynamodb/aws4_request; in a query string "/" is %2F. */
+static struct str credential_part(struct str credential, struct str separator, int wanted)
 {
     for (int part = 0; credential.n; part++) {
         const char *at = memmem(credential.p, credential.n, separator.p, separator.n);
         size_t n = at ? (size_t)(at - credential.p) : credential.n;
-        if (part == 3) return str_slice(credential, 0, n);
+        if (part == wanted) return str_slice(credential, 0, n);
         credential = str_slice(credential, n + separator.n, credential.n);
     }
     return STR_NONE;
@@ -81,12 +81,16 @@ static struct str value_after(struct str text, struct str name, char end)
     return str_slice(value, 0, str_find(value, end));
 }
 
+/* The credential of SigV4A names no region. */
 static struct str scope_service(const struct http_request *request)
 {
-    struct str credential = value_after(http_header(request, "authorization"), STR("Credential="), ',');
-    if (credential.n) return credential_service(credential, STR("/"));
+    struct str header = http_header(request, "authorization");
+    struct str credential = value_after(header, STR("Credential="), ',');
+    if (credential.n) return credential_part(credential, STR("/"), str_starts(header, STR("AWS4-ECDSA-")) ? 2 : 3);
     credential = value_after(request->query, STR("X-Amz-Credential="), '&');
-    return credential_service(credential, memchr(credential.p ? credential.p : "", '/', credential.n) ? STR("/") : STR("%2F"));
+    bool plain = credential.n && memchr(credential.p, '/', credential.n);
+    bool ecdsa = value_after(request->query, STR("X-Amz-Algorithm=AWS4-ECDSA-"), '&').n > 0;
+    return credential_part(credential, plain ? STR("/") : STR("%2F"), ecdsa ? 2 : 3);
 }
 
 static bool owns_path(const struct model *m, struct str path)
@@ -238,7 +242,7 @@ static void run(struct api_call *c)
         c->call.row->handle(&c->call);
         finish(c);
         return;
-    case RUN_WORKER: submit_work(c, handle_on_worker, handled_on_worker); return;
+    case RUN_WORKER: ENSURE(c->call.row->handle); submit_work(c, handle_on_worker, handled_on_worker); return;
     case RUN_MUTATION: run_mutation(c); return;
     case RUN_ASYNC: c->call.row->handle(&c->call); return;
     }

@@ -73,7 +73,7 @@ struct str wire_time_text(struct arena *arena, const struct json *seconds, enum 
     double value = json_double(seconds, 0);
     int64_t epoch_ms = fabs(value) < 9e15 ? llround(value * 1000) : 0;
     switch (time) {
-    case MODEL_TIME_ISO8601: return epoch_ms % 1000 ? clock_iso8601_ms(arena, epoch_ms) : clock_iso8601(arena, epoch_ms);
+    case MODEL_TIME_ISO8601: return clock_iso8601(arena, epoch_ms);
     case MODEL_TIME_RFC822: return clock_http(arena, epoch_ms);
     case MODEL_TIME_DEFAULT:
     case MODEL_TIME_EPOCH: return seconds->text;

@@ -107,10 +107,13 @@ size_t front_body_limit(const struct http_request *headers_only, void *arg)
 void front_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
 {
     struct front *front = arg;
-    if (front_target_of(request, front->options.default_region).kind == FRONT_GATEWAY) {
+    enum front_kind kind = front_target_of(request, front->options.default_region).kind;
+    if (kind == FRONT_GATEWAY) {
         gateway_refuse(request, status, arena, ret);
         return;
     }
+    if (kind == FRONT_AWS && api_refuse(front->options.api, request, status, arena, ret))
+        return;
     static const struct http_header json[] = {{{"Content-Type", 12}, {"application/json", 16}}};
     *ret = (struct http_response){.status = status, .headers = (struct http_header *)json, .header_count = 1,
                                   .body = arena_printf(arena, "{\"message\":\"%s\"}", http_status_text(status))};

@@ -395,6 +395,8 @@ static void services_are_found(void **state)
     assert_has("<Code>MissingAuthenticationToken</Code>");
     exchange("POST", "/x", "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/eu-west-1/sts/aws4_request, SignedHeaders=host\r\nx-who: a\r\n", "");
     assert_has("HTTP/1.1 302 ");
+    exchange("POST", "/", "Authorization: AWS4-ECDSA-P256-SHA256 Credential=AKIA/20260131/dynamodb/aws4_request, SignedHeaders=host\r\n", "");
+    assert_has("com.amazon.coral.service#Missing");
     exchange("GET", "/?X-Amz-Credential=AKIA%2F20260131%2Feu-west-1%2Flambda%2Faws4_request", "", "");
     assert_has("{\"message\":\"Missing Authentication Token\"}");
     exchange("GET", "/", "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/eu-west-1/s3/aws4_request, SignedHeaders=host\r\n", "");

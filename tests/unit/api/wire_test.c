@@ -108,7 +108,7 @@ static void query_answer(void **state)
                                    "    <Users>\n"
                                    "      <member>\n"
                                    "        <UserName>u</UserName>\n"
-                                   "        <CreateDate>2026-01-31T09:05:07.123Z</CreateDate>\n"
+                                   "        <CreateDate>2026-01-31T09:05:07Z</CreateDate>\n"
                                    "        <Tags/>\n"
                                    "      </member>\n"
                                    "    </Users>\n"

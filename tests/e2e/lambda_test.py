@@ -74,6 +74,38 @@ def test_role_must_be_assumable_by_lambda(server, deploy_function, unique):
     assert code_of(e) == ('InvalidParameterValueException', 400)
 
 
+def user_with(server, name, *statements):
+    iam = server.client('iam')
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName='p', PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': list(statements)}))
+    key = iam.create_access_key(UserName=name)['AccessKey']
+    return lambda service: server.client(service, access_key=key['AccessKeyId'], secret_key=key['SecretAccessKey'])
+
+
+def test_role_must_be_passable(server, unique):
+    name = unique('nopass')
+    role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
+    mine = user_with(server, name, {'Effect': 'Allow', 'Action': 'lambda:*', 'Resource': '*'})
+    with pytest.raises(ClientError) as e:
+        mine('lambda').create_function(FunctionName=unique('f'), Runtime='python3.11', Handler='a.b', Role=role, Code={'ZipFile': harness.zip_of({'a.py': ''})})
+    assert code_of(e) == ('AccessDeniedException', 403)
+    assert str(e.value).endswith(f'User: arn:aws:iam::000000000000:user/{name} is not authorized to perform: iam:PassRole on resource: {role} '
+                                 'because no identity-based policy allows the iam:PassRole action')
+
+
+def test_invocation_is_authorised_by_identity_or_by_the_functions_policy(server, fn, deploy_function, unique):
+    name, user = unique('invoke'), unique('invoker')
+    arn = deploy_function(name, ECHO)
+    mine = user_with(server, user, {'Effect': 'Allow', 'Action': 'sts:GetCallerIdentity', 'Resource': '*'})('lambda')
+    with pytest.raises(ClientError, match='is not authorized to perform: lambda:InvokeFunction') as e:
+        invoke(mine, name)
+    assert code_of(e) == ('AccessDeniedException', 403)
+    fn.add_permission(FunctionName=name, StatementId='u', Action='lambda:InvokeFunction', Principal=f'arn:aws:iam::000000000000:user/{user}')
+    assert invoke(mine, name, {'a': 1})[1] == {'a': 1}
+    with pytest.raises(ClientError, match='lambda:GetFunction'):
+        mine.get_function(FunctionName=arn)
+
+
 def evil_zip(kind):
     out = io.BytesIO()
     with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:
@@ -165,6 +197,16 @@ def test_timeout(fn, deploy_function, unique):
     assert payload['errorType'] == 'Sandbox.Timedout'
     assert re.fullmatch(r'RequestId: [0-9a-f-]{36} Error: Task timed out after 1.00 seconds', payload['errorMessage'])
     assert invoke(fn, name, {'s': 0})[1] == 'done'
+
+
+def test_initialisation_past_its_limit_counts_on_the_functions_timeout(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('init'), 'import time\ntime.sleep(60)\n', Timeout=1)
+    assert payload['errorType'] == 'Sandbox.Timedout' and 'Task timed out after 1.00 seconds' in payload['errorMessage']
+
+
+def test_exit_during_initialisation(fn, deploy_function, unique):
+    payload = failing(fn, deploy_function, unique('initexit'), 'import os\nos._exit(7)\n')
+    assert payload['errorType'] == 'Runtime.ExitError' and 'exit status 7' in payload['errorMessage']
 
 
 def test_out_of_memory(fn, deploy_function, unique):

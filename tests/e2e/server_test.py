@@ -1,0 +1,115 @@
+"""The program itself: its command line, its data directory, its health, its start and its end."""
+import os
+import signal
+import subprocess
+
+import boto3
+import pytest
+
+import harness
+from harness import http
+
+
+def run(*words, **kw):
+    return subprocess.run([harness.BINARY, *words], capture_output=True, text=True, timeout=60, **kw)
+
+
+@pytest.mark.smoke
+def test_health_and_own_paths(server):
+    answer = http('GET', server.url + '/_cloudless/health')
+    assert answer.status == 200 and answer.json['status'] == 'ready'
+    assert http('GET', server.url + '/_cloudless/secret').status == 404
+
+
+def test_ready_line_names_the_url(server):
+    assert server.url in server.ready_line
+
+
+def test_help_and_version():
+    assert run('version').stdout.startswith('cloudless ')
+    everything = run('--help')
+    assert everything.returncode == 0 and all(w in everything.stdout for w in ('serve', 'env', 'doctor', 'runtime list', 'version'))
+    serve = run('serve', '--help')
+    assert serve.returncode == 0 and '--listen' in serve.stdout and 'SIGTERM' in serve.stdout
+
+
+@pytest.mark.parametrize('words, says', [
+    ([], 'usage'), (['fly'], "no command 'fly'"), (['serve', '--colour', 'red'], "'--colour' is no option"),
+    (['serve', '--account', '12'], '12 digits'), (['serve', '--listen', '0.0.0.0:4566'], 'only loopback addresses'),
+    (['serve', '--listen', '127.0.0.1'], 'ADDRESS:PORT'), (['serve', '--region', 'US EAST'], 'us-east-1'), (['serve', '--log'], 'value is missing'),
+    (['serve', '--runtime', 'python3.11'], 'python3.13=')])
+def test_wrong_usage_exits_with_2(words, says):
+    done = run(*words)
+    assert done.returncode == 2 and says in done.stderr + done.stdout
+
+
+def test_a_taken_port_and_a_taken_data_directory_are_refused(server, tmp_path):
+    taken = run('serve', '--data', str(tmp_path), '--listen', f'127.0.0.1:{server.port}')
+    assert taken.returncode == 1 and 'the port is taken' in taken.stderr
+    locked = run('serve', '--data', server.data, '--listen', f'127.0.0.1:{harness.free_port()}')
+    assert locked.returncode == 1 and 'another server uses the data directory' in locked.stderr
+
+
+def test_credentials_file_is_private_and_works_as_a_profile(server):
+    path = os.path.join(server.data, 'credentials')
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    env = {**os.environ, 'AWS_SHARED_CREDENTIALS_FILE': path, 'AWS_PAGER': ''}
+    for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE'):
+        env.pop(name, None)
+    done = subprocess.run(['/usr/bin/aws', '--endpoint-url', server.url, '--region', 'us-east-1', 'sts', 'get-caller-identity'],
+                          env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and 'arn:aws:iam::000000000000:root' in done.stdout
+
+
+def test_env_gives_a_shell_what_a_client_needs(server):
+    script = f'eval "$({harness.BINARY} env --data {server.data})" && printenv AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL AWS_REGION'
+    seen = subprocess.run(['bash', '-c', script], capture_output=True, text=True, check=True).stdout.split()
+    assert seen == [server.access_key, server.secret_key, server.url, 'us-east-1']
+    assert 'start `cloudless serve' in run('env', '--data', '/nowhere').stderr
+
+
+def test_doctor_and_runtimes():
+    doctor, runtimes = run('doctor'), run('runtime', 'list')
+    assert doctor.returncode in (0, 1) and 'python3.11' in doctor.stdout
+    assert runtimes.returncode == 0 and len(runtimes.stdout.splitlines()) == 6
+    for line in runtimes.stdout.splitlines():
+        state, name, *rest = line.split(maxsplit=2)
+        assert state in ('ok', '--') and rest, f'{name} says where it is or what would install it'
+
+
+def test_preset_root_key_and_account():
+    key, secret = 'AKIAPRESETPRESETPRES', 'preset/secret+of+the+root+key0123456789A'
+    server = harness.Server(args=['--account', '123456789012'],
+                            env={'CLOUDLESS_ROOT_ACCESS_KEY_ID': key, 'CLOUDLESS_ROOT_SECRET_ACCESS_KEY': secret}).start()
+    try:
+        sts = boto3.client('sts', endpoint_url=server.url, region_name='us-east-1', aws_access_key_id=key, aws_secret_access_key=secret)
+        assert sts.get_caller_identity()['Arn'] == 'arn:aws:iam::123456789012:root'
+        assert not any(secret in line for line in server.log)
+    finally:
+        server.stop()
+        server.remove()
+
+
+def test_sigterm_keeps_everything_and_a_restart_finds_it(unique):
+    server = harness.Server().start()
+    try:
+        name = unique('kept')
+        server.client('logs').create_log_group(logGroupName=name)
+        key = server.access_key
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0
+        server.start()
+        assert server.access_key == key
+        assert [g['logGroupName'] for g in server.client('logs').describe_log_groups()['logGroups']] == [name]
+    finally:
+        server.stop()
+        server.remove()
+
+
+def test_services_that_are_not_here_say_so(server):
+    s3 = server.client('s3')
+    with pytest.raises(Exception) as e:
+        s3.list_buckets()
+    assert e.value.response['ResponseMetadata']['HTTPStatusCode'] == 501
+    answer = http('GET', server.url + '/')
+    assert answer.status == 403 and 'Missing Authentication Token' in answer.text

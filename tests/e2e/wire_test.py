@@ -1,0 +1,128 @@
+"""The wire layer through real clients and by hand: how each service refuses callers, what its answers carry, that every
+operation of a model answers something of its own."""
+import json
+import zlib
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import botocore.loaders
+import pytest
+from botocore.exceptions import ClientError
+
+import harness
+from harness import http
+
+MISMATCH = ('The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and '
+            'signing method. Consult the service documentation for details.')
+BAD_KEY = 'The security token included in the request is invalid.'
+# service, an operation without input, and how it refuses: status, code of an unknown key, code of a wrong signature
+CALLS = [
+    ('dynamodb', 'list_tables', 400, 'UnrecognizedClientException', 'InvalidSignatureException'),
+    ('lambda', 'list_functions', 403, 'UnrecognizedClientException', 'InvalidSignatureException'),
+    ('iam', 'list_users', 403, 'InvalidClientTokenId', 'SignatureDoesNotMatch'),
+    ('sts', 'get_caller_identity', 403, 'InvalidClientTokenId', 'SignatureDoesNotMatch'),
+    ('logs', 'describe_log_groups', 400, 'UnrecognizedClientException', 'InvalidSignatureException'),
+    ('apigateway', 'get_rest_apis', 403, 'UnrecognizedClientException', 'InvalidSignatureException'),
+]
+
+
+def failure_of(call):
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response['Error']
+    return caught.value.response['ResponseMetadata']['HTTPStatusCode'], error['Code'], error.get('Message')
+
+
+def signed(server, service, method, path, headers=None, body=b''):
+    """A request as botocore signs it, sent as it is."""
+    request = botocore.awsrequest.AWSRequest(method, server.url + path, headers=headers or {}, data=body)
+    credentials = botocore.credentials.Credentials(server.access_key, server.secret_key)
+    botocore.auth.SigV4Auth(credentials, service, harness.REGION).add_auth(request)
+    return http(method, server.url + path, body or None, dict(request.headers.items()))
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize('service, operation, status, unknown_key, mismatch', CALLS)
+def test_callers_are_refused_in_the_words_of_the_service(server, service, operation, status, unknown_key, mismatch):
+    stranger = server.client(service, access_key='AKIAXXXXXXXXXXXXXXXX', secret_key='x' * 40)
+    assert failure_of(getattr(stranger, operation)) == (status, unknown_key, BAD_KEY)
+    forger = server.client(service, secret_key='x' * 40)
+    assert failure_of(getattr(forger, operation)) == (status, mismatch, MISMATCH)
+
+
+@pytest.mark.parametrize('path, headers, body, status, code', [
+    ('/', {'X-Amz-Target': 'DynamoDB_20120810.ListTables', 'Content-Type': 'application/x-amz-json-1.0'}, '{}', 400,
+     'MissingAuthenticationTokenException'),
+    ('/', {'X-Amz-Target': 'DynamoDB_20120810.Nonsense', 'Content-Type': 'application/x-amz-json-1.0'}, 'x', 400,
+     'MissingAuthenticationTokenException'),
+    ('/', {'X-Amz-Target': 'Logs_20140328.DescribeLogGroups', 'Content-Type': 'application/x-amz-json-1.1'}, '{}', 400,
+     'MissingAuthenticationTokenException'),
+    ('/2015-03-31/functions/f/invocations', {}, '{}', 403, 'MissingAuthenticationTokenException'),
+    ('/restapis', {}, '{"name":"x"}', 403, 'MissingAuthenticationTokenException'),
+    ('/', {'Content-Type': 'application/x-www-form-urlencoded'}, 'Action=ListUsers&Version=2010-05-08', 403, 'MissingAuthenticationToken'),
+])
+def test_unsigned_calls_learn_nothing(server, path, headers, body, status, code):
+    answer = http('POST', server.url + path, body, headers)
+    assert answer.status == status
+    assert code in answer.text or answer.headers['x-amzn-ErrorType'] == code
+    assert 'Authentication Token' in answer.text
+    assert answer.headers['x-amzn-RequestId']
+
+
+def test_dynamodb_answers_carry_checksum_and_long_id(server):
+    headers = {'X-Amz-Target': 'DynamoDB_20120810.ListTables', 'Content-Type': 'application/x-amz-json-1.0'}
+    answer = signed(server, 'dynamodb', 'POST', '/', headers, b'{}')
+    assert answer.status == 200 and answer.headers['Content-Type'] == 'application/x-amz-json-1.0'
+    assert int(answer.headers['x-amz-crc32']) == zlib.crc32(answer.body)
+    assert len(answer.headers['x-amzn-RequestId']) == 52
+    headers['Content-Type'] = 'text/plain'
+    answer = signed(server, 'dynamodb', 'POST', '/', headers, b'{}')
+    assert (answer.status, answer.text) == (404, '<UnknownOperationException/>\n')
+    assert answer.headers['x-amz-crc32'] == '3552371480'     # what DynamoDB itself sends with these bytes
+
+
+def test_a_body_over_the_limit(server):
+    headers = {'X-Amz-Target': 'DynamoDB_20120810.PutItem', 'Content-Type': 'application/x-amz-json-1.0'}
+    answer = signed(server, 'dynamodb', 'POST', '/', headers, b' ' * (17 << 20))
+    assert answer.status == 413 and answer.json['__type'] == 'com.amazon.coral.service#RequestEntityTooLargeException'
+
+
+def test_query_calls_by_get_and_post(server):
+    answer = signed(server, 'sts', 'GET', '/?Action=GetCallerIdentity&Version=2011-06-15')
+    assert answer.status == 200 and f'<Account>{harness.ACCOUNT}</Account>' in answer.text
+    form = {'Content-Type': 'application/x-www-form-urlencoded; charset=utf-8'}
+    answer = signed(server, 'iam', 'POST', '/', form, b'Action=NoSuchAction&Version=2010-05-08')
+    assert answer.status == 400 and 'http://webservices.amazon.com/AWSFault/2005-15-09' in answer.text
+    assert '<Message>Could not find operation NoSuchAction for version 2010-05-08</Message>' in answer.text
+
+
+@pytest.mark.parametrize('service', [row[0] for row in CALLS])
+def test_every_operation_of_the_model_answers_for_itself(server, service):
+    """No operation is unknown: with an empty input it is refused by validation, served, or named as not implemented."""
+    model = botocore.loaders.Loader().load_service_model(service, 'service-2')
+    metadata = model['metadata']
+    for name, operation in model['operations'].items():
+        method, uri = operation['http']['method'], operation['http']['requestUri']
+        headers, body = {}, b''
+        if metadata['protocol'] == 'json':
+            headers = {'X-Amz-Target': f'{metadata["targetPrefix"]}.{name}', 'Content-Type': f'application/x-amz-json-{metadata["jsonVersion"]}'}
+            body = b'{"nextToken": 5, "TableName": 5, "logGroupName": 5, "name": 5}'
+        elif metadata['protocol'] == 'query':
+            headers, body = {'Content-Type': 'application/x-www-form-urlencoded'}, f'Action={name}&Version={metadata["apiVersion"]}&MaxItems=x'.encode()
+        elif method in ('DELETE', 'POST', 'PUT', 'PATCH'):
+            body = b'[]'
+        path = ''.join('no-such-thing' if i % 2 else part for i, part in enumerate(uri.replace('}', '{').split('{')))
+        answer = signed(server, metadata.get('signingName', metadata['endpointPrefix']), method, path, headers, body)
+        assert answer.status != 500 and 'UnknownOperation' not in answer.text and 'InvalidAction' not in answer.text, (name, answer.text)
+        if answer.status == 501:
+            assert f'{service}:{name}' in answer.text
+
+
+def test_errors_of_rest_services_travel_in_a_header(server, client):
+    answer = signed(server, 'lambda', 'GET', '/2015-03-31/functions/no-such-function')
+    assert answer.status == 404 and answer.headers['x-amzn-ErrorType'] == 'ResourceNotFoundException'
+    assert json.loads(answer.body)['Type'] == 'User'
+    answer = signed(server, 'apigateway', 'GET', '/restapis/nosuchapi0')
+    assert answer.status == 404 and answer.headers['x-amzn-ErrorType'] == 'NotFoundException'
+    assert set(answer.json) == {'message'}

@@ -158,9 +158,19 @@ static bool bind_timestamp(struct binder *b, const struct model_shape *shape, en
     return true;
 }
 
-static bool is_base64(unsigned char c)
+/* The first byte that is not of the alphabet, or n. */
+static size_t base64_span(const char *p, size_t n)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    static const bool alphabet[256] = {
+        ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['+'] = 1,
+        ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1,
+        ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1, ['V'] = 1,
+        ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1,
+        ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1,
+        ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1, ['/'] = 1};
+    size_t i = 0;
+    while (i < n && alphabet[(unsigned char)p[i]]) i++;
+    return i;
 }
 
 /* Padded standard base64 whose last character has no stray bits. */
@@ -172,11 +182,11 @@ static bool bind_blob(struct binder *b, const struct model_shape *shape, struct 
         return refuse(b, arena_printf(b->call->arena,
                                       "Base64 encoded length is expected a multiple of 4 bytes but found: %zu", text.n));
     size_t pads = text.n && text.p[text.n - 1] == '=' ? 1 + (text.p[text.n - 2] == '=') : 0;
-    for (size_t i = 0; i < text.n - pads; i++) {
-        if (is_base64((unsigned char)text.p[i])) continue;
-        if (text.p[i] == '=') return refuse(b, STR("Invalid last non-pad Base64 character dectected"));
-        return refuse(b, arena_printf(b->call->arena, "Invalid Base64 character: '%c'",
-                                      (unsigned char)text.p[i] < 128 ? text.p[i] : '?'));
+    size_t span = base64_span(text.p, text.n - pads);
+    if (span < text.n - pads) {
+        char bad = text.p[span];
+        if (bad == '=') return refuse(b, STR("Invalid last non-pad Base64 character dectected"));
+        return refuse(b, arena_printf(b->call->arena, "Invalid Base64 character: '%c'", (unsigned char)bad < 128 ? bad : '?'));
     }
     if (pads) {
         struct str tail = str_slice(text, text.n - 4, text.n), bytes;

@@ -104,7 +104,8 @@ void call_fail_not_implemented(struct call *call, const char *what)
     const struct model *m = call->service->model;
     const char *operation = call->operation ? model_text(m, call->operation->name) : "";
     wire_fail(call, FAULT_NOT_IMPLEMENTED,
-              arena_printf(call->arena, "Cloudless does not implement %s%s%s:%s.", what, what[0] ? " of " : "", m->service, operation));
+              arena_printf(call->arena, "Cloudless does not implement %s%s%s:%s.", what, what[0] ? " of " : "", m->service,
+                           operation));
 }
 
 void call_fail_err(struct call *call, enum err err)

@@ -48,7 +48,8 @@ static bool is_numeric(const struct model_shape *shape)
 static struct constraint constraint_of(const struct call *call, const struct model_shape *shape, const struct json *node)
 {
     const struct model *m = call->service->model;
-    struct constraint c = {.shape = shape, .has_min = shape->flags & MODEL_SHAPE_HAS_MIN, .has_max = shape->flags & MODEL_SHAPE_HAS_MAX,
+    struct constraint c = {.shape = shape,
+                           .has_min = shape->flags & MODEL_SHAPE_HAS_MIN, .has_max = shape->flags & MODEL_SHAPE_HAS_MAX,
                            .min = shape->min, .max = shape->max,
                            .pattern = shape->pattern ? model_text(m, shape->pattern) : NULL};
     if (shape->flags & MODEL_SHAPE_OVERRIDDEN) override_constraint(call, node, &c);

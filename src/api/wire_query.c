@@ -323,7 +323,8 @@ static void add_entries(struct xml *x, const struct model_shape *map, struct str
     }
 }
 
-static struct str scalar_text(struct xml *x, const struct model_member *member, const struct model_shape *shape, const struct json *node)
+static struct str scalar_text(struct xml *x, const struct model_member *member, const struct model_shape *shape,
+                              const struct json *node)
 {
     enum model_time time = member->time ? member->time : shape->time ? shape->time : MODEL_TIME_ISO8601;
     if (shape->type == MODEL_TIMESTAMP) return wire_time_text(x->body->arena, node, time);

@@ -34,7 +34,7 @@ void get_item_needs(struct call *call, struct needs *needs)
     request_leading_key(call, needs, get->target.table, get->key);
     request_context_item(call, needs, get->key);
     projection_attributes(get->projection, request_context_attribute, &arg);
-    need_context(needs, "dynamodb:Select", get->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES"));
+    request_context_select(call, needs, get->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES"));
 }
 
 static bool projection_enters_key(const void *projection, struct str attribute)

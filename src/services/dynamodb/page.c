@@ -57,7 +57,7 @@ void page_need(struct call *call, struct needs *needs, const struct page *page, 
     need_add(needs, action, index.n ? arena_printf(call->arena, STR_FMT "/index/" STR_FMT, STR_ARG(page->target.arn), STR_ARG(index))
                                     : page->target.arn);
     request_context(call, needs);
-    need_context(needs, "dynamodb:Select", select);
+    request_context_select(call, needs, select);
     condition_attributes(page->filter, request_context_attribute, &arg);
     projection_attributes(page->projection, request_context_attribute, &arg);
 }

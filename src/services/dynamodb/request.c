@@ -12,8 +12,9 @@ bool request_invalid(struct call *call, struct str message, bool serialization)
 bool request_target(struct call *call, struct str given, const char *member, struct target *ret)
 {
     *ret = (struct target){.given = given};
-    if (!table_name_read(call, given, member, &ret->name, &ret->arn)) return false;
+    if (!table_name_read(call, given, member, &ret->name)) return false;
     enum err err = table_find(call, ret->name, &ret->table);
+    ret->arn = err == ERR_OK ? ret->table->arn : table_arn(call, ret->name);
     if (err != ERR_OK && err != ERR_NOT_FOUND) call_fail_err(call, err);
     return !call->failed;
 }
@@ -120,6 +121,11 @@ void request_leading_key(struct call *call, struct needs *needs, const struct ta
     if (hash) request_leading_value(call, needs, hash);
 }
 
+void request_context_select(struct call *call, struct needs *needs, struct str select)
+{
+    if (!unrestricted(call)) need_context(needs, "dynamodb:Select", select);
+}
+
 void request_context_attribute(void *arg, struct str attribute)
 {
     const struct context_arg *to = arg;
@@ -185,6 +191,7 @@ struct json *request_raw_item(struct call *call, struct str bytes)
 {
     struct buf buf;
     buf_init(&buf, call->arena, ITEM_JSON_MAX);
+    buf_reserve(&buf, bytes.n + bytes.n / 4 + 128);         /* most items' text: then nothing is moved */
     if (item_bytes_write_json(&buf, bytes) && !buf.failed) return json_new_raw(call->arena, buf_str(&buf));
     call_fail_err(call, buf.failed ? ERR_TOO_LARGE : ERR_CORRUPT);
     return NULL;

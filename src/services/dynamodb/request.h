@@ -29,6 +29,7 @@ bool request_keys_entered(struct call *call, const struct table *table, bool (*e
 void request_context(struct call *call, struct needs *needs);          /* of members: ReturnValues, ReturnConsumedCapacity */
 void request_leading_key(struct call *call, struct needs *needs, const struct table *table, const struct value *key);
 void request_leading_value(struct call *call, struct needs *needs, const struct value *hash);
+void request_context_select(struct call *call, struct needs *needs, struct str select);
 struct context_arg { struct call *call; struct needs *needs; };
 void request_context_attribute(void *arg, struct str attribute);       /* an expression_attribute_fn; arg: struct context_arg */
 void request_context_item(struct call *call, struct needs *needs, const struct value *item);

@@ -118,15 +118,18 @@ static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
     return false;
 }
 
-bool table_name_read(struct call *call, struct str given, const char *member, struct str *ret_name, struct str *ret_arn)
+bool table_name_read(struct call *call, struct str given, const char *member, struct str *ret_name)
 {
-    bool is_arn = str_starts(given, STR("arn:"));
     struct str name = given;
-    if (is_arn && !arn_read(call, given, &name)) return false;
+    if (str_starts(given, STR("arn:")) && !arn_read(call, given, &name)) return false;
     if (!name_valid(call, name, member)) return false;
     *ret_name = name;
-    *ret_arn = is_arn ? given : call_arn(call, "dynamodb", "table/" STR_FMT, STR_ARG(name));
     return true;
+}
+
+struct str table_arn(struct call *call, struct str name)
+{
+    return call_arn(call, "dynamodb", "table/" STR_FMT, STR_ARG(name));
 }
 
 /* ---- loading ---- */

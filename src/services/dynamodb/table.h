@@ -21,9 +21,9 @@ struct table {
     uint64_t space;
 };
 
-/* A TableName as the API takes it: a name, or a table's ARN of this account and region. False: call_fail was called.
- * *ret_arn is what to authorise for. */
-bool table_name_read(struct call *call, struct str given, const char *member, struct str *ret_name, struct str *ret_arn);
+/* A TableName as the API takes it: a name, or a table's ARN of this account and region. False: call_fail was called. */
+bool table_name_read(struct call *call, struct str given, const char *member, struct str *ret_name);
+struct str table_arn(struct call *call, struct str name);
 /* The table behind a name. ERR_NOT_FOUND; ERR_IO, ERR_CORRUPT. It lives as long as the call's arena. */
 enum err table_find(struct call *call, struct str name, const struct table **ret);
 /* The same, and call_fail (ResourceNotFoundException "Requested resource not found" or an internal error). */

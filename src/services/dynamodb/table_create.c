@@ -162,7 +162,8 @@ void create_table_needs(struct call *call, struct needs *needs)
 {
     struct create *create = arena_new_of(call->arena, struct create);
     call->state = create;
-    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &create->name, &create->arn)) return;
+    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &create->name)) return;
+    create->arn = table_arn(call, create->name);
     if (!name_long_enough(call, create->name) || !required(call) || !schema_length(call)) return;
     if (!billing(call, create) || !key_schema(call) || !tags_check(call, json_at(call->input, "Tags"))) return;
     need_add(needs, "dynamodb:CreateTable", create->arn);

@@ -9,14 +9,14 @@
 
 #define LIST_LIMIT 100
 
-struct named { struct str name, arn; struct json *document; };
+struct named { struct str name; struct json *document; };
 
 static struct named *read_name(struct call *call, struct needs *needs, const char *action)
 {
     struct named *named = arena_new_of(call->arena, struct named);
     call->state = named;
-    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &named->name, &named->arn)) return NULL;
-    need_add(needs, action, named->arn);
+    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &named->name)) return NULL;
+    need_add(needs, action, table_arn(call, named->name));
     return named;
 }
 

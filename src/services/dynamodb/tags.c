@@ -30,7 +30,8 @@ static void read_arn(struct call *call, struct needs *needs, const char *action)
         call_fail(call, "ValidationException", "Invalid TableArn: Invalid ResourceArn provided as input " STR_FMT, STR_ARG(arn));
         return;
     }
-    if (table_name_read(call, arn, "resourceArn", &tagging->name, &tagging->arn)) need_add(needs, action, tagging->arn);
+    tagging->arn = arn;
+    if (table_name_read(call, arn, "resourceArn", &tagging->name)) need_add(needs, action, arn);
 }
 
 #define NEEDS(function, action)                                 \

@@ -266,7 +266,8 @@ struct value *update_apply(const struct update *update, const struct value *item
     append_beyond(&a, was_empty);
     for (size_t i = 0; i < update->count; i++)
         if (a.targets[i].action->kind == ACTION_REMOVE && a.targets[i].slot) value_remove_child(a.targets[i].parent, a.targets[i].slot);
-    if (value_too_deep(copy)) {
+    for (const struct value *attribute = copy->first; attribute; attribute = attribute->next) {
+        if (!value_too_deep(attribute)) continue;
         *ret_message = STR(VALUE_DEPTH_MESSAGE);
         return NULL;
     }

@@ -19,7 +19,7 @@ const char *value_type_name(enum value_type type)
 bool value_type_parse(struct str name, enum value_type *ret)
 {
     for (int i = 0; i < VALUE_TYPES; i++) {
-        if (!str_eq(name, str_of(type_names[i]))) continue;
+        if (name.n == 0 || name.p[0] != type_names[i][0] || !str_eq(name, str_of(type_names[i]))) continue;
         *ret = (enum value_type)i;
         return true;
     }

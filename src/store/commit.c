@@ -107,7 +107,7 @@ static enum err write_batch(struct store *store, struct batch *batch)
         return ERR_OK;
     store__rows_write_begin(store->rows, &batch->layer);
     char trouble[sizeof store->trouble] = "";
-    enum err err = rocks_write(store->rocks, &batch->layer, trouble, sizeof trouble);
+    enum err err = rocks__write(store->rocks, &batch->layer, trouble, sizeof trouble);
     store__rows_write_end(store->rows, &batch->layer, err == ERR_OK);
     if (err != ERR_OK || store->trouble[0]) {       /* only this thread writes it */
         pthread_mutex_lock(&store->queue_lock);

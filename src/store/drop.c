@@ -39,10 +39,10 @@ static enum err empty(struct store *store, uint64_t space)
 {
     struct engine_key from, to;
     store__space_bounds(space, &from, &to);
-    rocks_drop_files(store->rocks, engine_key_str(&from), engine_key_str(&to));
+    rocks__drop_files(store->rocks, engine_key_str(&from), engine_key_str(&to));
     enum err err = store_mutate(store, empty_space, &space);
     if (err == ERR_OK)
-        err = rocks_compact_hint(store->rocks, engine_key_str(&from), engine_key_str(&to));
+        err = rocks__compact_hint(store->rocks, engine_key_str(&from), engine_key_str(&to));
     if (err == ERR_OK)
         err = store_mutate(store, remove_record, &space);
     return err;

@@ -67,7 +67,7 @@ void store_iter_close(struct store_iter *iter)
 {
     if (!iter || !iter->engine)
         return;
-    rocks_iter_free(iter->engine);
+    rocks__iter_free(iter->engine);
     iter->engine = NULL;
     iter->err = ERR_CLOSED;
     if (!iter->txn)
@@ -130,11 +130,11 @@ static void batch_step(struct store_iter *iter)
 
 static void engine_start(struct store_iter *iter)
 {
-    iter->engine = rocks_iter_new(iter->store->rocks, iter->from, iter->to);
+    iter->engine = rocks__iter_new(iter->store->rocks, iter->from, iter->to);
     if (iter->reverse)
-        rocks_iter_last(iter->engine);
+        rocks__iter_last(iter->engine);
     else
-        rocks_iter_first(iter->engine);
+        rocks__iter_first(iter->engine);
 }
 
 struct store_iter *store_range(struct store_txn *txn, const struct store_range *range, struct arena *arena)
@@ -199,20 +199,20 @@ struct store_iter *store_walk(struct store_txn *reader, uint64_t space, uint64_t
 static void engine_step(struct store_iter *iter)
 {
     if (iter->reverse)
-        rocks_iter_prev(iter->engine);
+        rocks__iter_prev(iter->engine);
     else
-        rocks_iter_next(iter->engine);
+        rocks__iter_next(iter->engine);
 }
 
 /* Moves the engine's iterator out of the gap. */
 static void engine_leave(struct store_iter *iter, const struct layer_gap *gap)
 {
     if (iter->reverse && str_cmp(gap->from, iter->from) > 0)
-        rocks_iter_below(iter->engine, gap->from);
+        rocks__iter_below(iter->engine, gap->from);
     else if (!iter->reverse && str_cmp(gap->to, iter->to) < 0)
-        rocks_iter_at_least(iter->engine, gap->to);
+        rocks__iter_at_least(iter->engine, gap->to);
     else
-        rocks_iter_at_least(iter->engine, iter->to);        /* nothing left */
+        rocks__iter_at_least(iter->engine, iter->to);        /* nothing left */
 }
 
 static bool own_gap(const struct store_iter *iter, struct str key)
@@ -225,12 +225,12 @@ static enum err merge(struct store_iter *iter, struct str *ret_key, struct str *
 {
     const struct own *own = iter->own_at < iter->own_n ? &iter->own[iter->own_at] : NULL;
     const struct layer_node *batch = iter->batch_at;
-    bool engine = rocks_iter_valid(iter->engine);
-    enum err err = engine ? ERR_OK : rocks_iter_err(iter->engine);
+    bool engine = rocks__iter_valid(iter->engine);
+    enum err err = engine ? ERR_OK : rocks__iter_err(iter->engine);
     if (err != ERR_OK || (!own && !batch && !engine))
         return err != ERR_OK ? err : ERR_NOT_FOUND;
 
-    struct str engine_key = engine ? rocks_iter_key(iter->engine) : STR_NONE;
+    struct str engine_key = engine ? rocks__iter_key(iter->engine) : STR_NONE;
     int sign = iter->reverse ? -1 : 1;
     struct str key = own ? own->node->key : batch ? batch->key : engine_key;
     if (batch && sign * str_cmp(batch->key, key) < 0)
@@ -257,7 +257,7 @@ static enum err merge(struct store_iter *iter, struct str *ret_key, struct str *
             engine_leave(iter, gap);
             return ERR_OK;
         }
-        *ret_value = rocks_iter_value(iter->engine);
+        *ret_value = rocks__iter_value(iter->engine);
     }
     iter->own_at += from_own;
     if (from_batch)
@@ -282,12 +282,12 @@ enum err store_next(struct store_iter *iter, struct store_key *ret_key, struct s
             if (err != ERR_OK)
                 return err;
         } else {
-            if (!rocks_iter_valid(iter->engine)) {
-                enum err err = rocks_iter_err(iter->engine);
+            if (!rocks__iter_valid(iter->engine)) {
+                enum err err = rocks__iter_err(iter->engine);
                 return err != ERR_OK ? err : ERR_NOT_FOUND;
             }
-            key = rocks_iter_key(iter->engine);
-            value = rocks_iter_value(iter->engine);
+            key = rocks__iter_key(iter->engine);
+            value = rocks__iter_value(iter->engine);
             iter->engine_used = true;
         }
     } while (skip);

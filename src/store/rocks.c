@@ -148,7 +148,7 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes)
     return rocks;
 }
 
-enum err rocks_open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
+enum err rocks__open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
                     struct str *ret_message)
 {
     struct rocks *rocks = new_rocks(dir, cache_bytes);
@@ -175,7 +175,7 @@ static enum err flush(struct rocks *rocks)
     return fail(message);
 }
 
-void rocks_close(struct rocks *rocks)
+void rocks__close(struct rocks *rocks)
 {
     if (!rocks)
         return;
@@ -186,7 +186,7 @@ void rocks_close(struct rocks *rocks)
     destroy(rocks);
 }
 
-enum err rocks_get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value)
+enum err rocks__get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value)
 {
     unsigned slot = store__gate_enter(&rocks->gate);
     enum err err = ERR_IO;
@@ -266,7 +266,7 @@ static void fill_batch(rocksdb_writebatch_t *batch, const struct layer *layer)
     }
 }
 
-enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size)
+enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size)
 {
     if (!has_space(rocks, layer->bytes)) {
         snprintf(ret_message, message_size, "No space left on device: %s", rocks->dir);
@@ -298,7 +298,7 @@ enum err rocks_write(struct rocks *rocks, const struct layer *layer, char *ret_m
     return fail(message);
 }
 
-void rocks_drop_files(struct rocks *rocks, struct str from, struct str to)
+void rocks__drop_files(struct rocks *rocks, struct str from, struct str to)
 {
     unsigned slot = store__gate_enter(&rocks->gate);
     char *message = NULL;
@@ -308,7 +308,7 @@ void rocks_drop_files(struct rocks *rocks, struct str from, struct str to)
     store__gate_leave(&rocks->gate, slot);
 }
 
-enum err rocks_compact_hint(struct rocks *rocks, struct str from, struct str to)
+enum err rocks__compact_hint(struct rocks *rocks, struct str from, struct str to)
 {
     unsigned slot = store__gate_enter(&rocks->gate);
     enum err err = rocks->broken ? ERR_IO : flush(rocks);
@@ -321,7 +321,7 @@ enum err rocks_compact_hint(struct rocks *rocks, struct str from, struct str to)
     return err;
 }
 
-struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct str to)
+struct rocks_iter *rocks__iter_new(struct rocks *rocks, struct str from, struct str to)
 {
     struct rocks_iter *iter = mem_alloc(sizeof *iter + from.n + to.n);
     memcpy(iter->bounds, from.p, from.n);
@@ -335,7 +335,7 @@ struct rocks_iter *rocks_iter_new(struct rocks *rocks, struct str from, struct s
     return iter;
 }
 
-void rocks_iter_free(struct rocks_iter *iter)
+void rocks__iter_free(struct rocks_iter *iter)
 {
     if (!iter)
         return;
@@ -346,60 +346,60 @@ void rocks_iter_free(struct rocks_iter *iter)
     free(iter);
 }
 
-void rocks_iter_first(struct rocks_iter *iter)
+void rocks__iter_first(struct rocks_iter *iter)
 {
     if (iter->it)
         rocksdb_iter_seek_to_first(iter->it);
 }
 
-void rocks_iter_last(struct rocks_iter *iter)
+void rocks__iter_last(struct rocks_iter *iter)
 {
     if (iter->it)
         rocksdb_iter_seek_to_last(iter->it);
 }
 
-void rocks_iter_at_least(struct rocks_iter *iter, struct str key)
+void rocks__iter_at_least(struct rocks_iter *iter, struct str key)
 {
     rocksdb_iter_seek(iter->it, key.p, key.n);
 }
 
-void rocks_iter_below(struct rocks_iter *iter, struct str key)
+void rocks__iter_below(struct rocks_iter *iter, struct str key)
 {
     rocksdb_iter_seek_for_prev(iter->it, key.p, key.n);
-    if (rocks_iter_valid(iter) && str_eq(rocks_iter_key(iter), key))
+    if (rocks__iter_valid(iter) && str_eq(rocks__iter_key(iter), key))
         rocksdb_iter_prev(iter->it);
 }
 
-void rocks_iter_next(struct rocks_iter *iter)
+void rocks__iter_next(struct rocks_iter *iter)
 {
     rocksdb_iter_next(iter->it);
 }
 
-void rocks_iter_prev(struct rocks_iter *iter)
+void rocks__iter_prev(struct rocks_iter *iter)
 {
     rocksdb_iter_prev(iter->it);
 }
 
-bool rocks_iter_valid(const struct rocks_iter *iter)
+bool rocks__iter_valid(const struct rocks_iter *iter)
 {
     return iter->it && rocksdb_iter_valid(iter->it);
 }
 
-struct str rocks_iter_key(const struct rocks_iter *iter)
+struct str rocks__iter_key(const struct rocks_iter *iter)
 {
     struct str key;
     key.p = rocksdb_iter_key(iter->it, &key.n);
     return key;
 }
 
-struct str rocks_iter_value(const struct rocks_iter *iter)
+struct str rocks__iter_value(const struct rocks_iter *iter)
 {
     struct str value;
     value.p = rocksdb_iter_value(iter->it, &value.n);
     return value;
 }
 
-enum err rocks_iter_err(const struct rocks_iter *iter)
+enum err rocks__iter_err(const struct rocks_iter *iter)
 {
     if (!iter->it)
         return ERR_IO;

@@ -11,9 +11,11 @@
 #define BUCKETS_MIN 64
 #define ROW_SHARE 8             /* a row takes at most this part of its shard */
 
+struct ring { struct ring *newer, *older; };
+
 struct row {
+    struct ring ring;           /* first: a ring entry that is not the shard's own is a row */
     struct row *chain;
-    struct row *newer, *older;  /* ring through the shard's `ring` */
     uint64_t hash;
     size_t key_n, value_n;
     bool marked;                /* between begin and end of a write of this key */
@@ -27,7 +29,7 @@ struct shard {
     struct row **buckets;
     size_t buckets_n;           /* a power of two */
     size_t count, bytes, bytes_max;
-    struct row ring;            /* .older: the newest row; .newer: the oldest */
+    struct ring ring;           /* .older: the newest row; .newer: the oldest */
     struct stripe all;          /* concerns every stripe of the shard */
     struct stripe stripes[STRIPES / SHARDS];
 };
@@ -76,16 +78,22 @@ static struct row **find(struct shard *shard, struct str key, uint64_t hash)
 
 static void ring_out(struct row *row)
 {
-    row->newer->older = row->older;
-    row->older->newer = row->newer;
+    row->ring.newer->older = row->ring.older;
+    row->ring.older->newer = row->ring.newer;
 }
 
 static void ring_in(struct shard *shard, struct row *row)
 {
-    row->newer = &shard->ring;
-    row->older = shard->ring.older;
-    row->older->newer = row;
-    shard->ring.older = row;
+    row->ring.newer = &shard->ring;
+    row->ring.older = shard->ring.older;
+    row->ring.older->newer = &row->ring;
+    shard->ring.older = &row->ring;
+}
+
+/* The next older row behind `at`, beginning with the shard's own ring entry; NULL at the end. */
+static struct row *older(struct shard *shard, const struct ring *at)
+{
+    return at->older == &shard->ring ? NULL : (struct row *)at->older;
 }
 
 static void drop(struct shard *shard, struct row **link)
@@ -102,7 +110,7 @@ static void grow(struct shard *shard)
 {
     size_t n = shard->buckets_n * 2;
     struct row **buckets = mem_zalloc(n * sizeof *buckets);
-    for (struct row *row = shard->ring.older; row != &shard->ring; row = row->older) {
+    for (struct row *row = older(shard, &shard->ring); row; row = older(shard, &row->ring)) {
         struct row **head = &buckets[(row->hash >> 16) & (n - 1)];
         row->chain = *head;
         *head = row;
@@ -118,7 +126,7 @@ static void insert(struct shard *shard, struct str key, uint64_t hash, struct st
     if (bytes > shard->bytes_max / ROW_SHARE)
         return;
     while (shard->bytes + bytes > shard->bytes_max) {
-        struct row *oldest = shard->ring.newer;
+        struct row *oldest = (struct row *)shard->ring.newer;
         drop(shard, find(shard, row_key(oldest), oldest->hash));
     }
     if (shard->count >= shard->buckets_n)
@@ -142,8 +150,8 @@ void store__rows_free(struct rowcache *rows)
         return;
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &rows->shards[i];
-        for (struct row *row = shard->ring.older, *next; row != &shard->ring; row = next) {
-            next = row->older;
+        for (struct row *row = older(shard, &shard->ring), *next; row; row = next) {
+            next = older(shard, &row->ring);
             free(row);
         }
         free(shard->buckets);
@@ -172,7 +180,7 @@ bool store__rows_get(struct rowcache *rows, struct str key, struct arena *arena,
     bool hit = row && !row->marked;
     if (hit) {
         *ret = arena_dup(arena, (struct str){row->bytes + row->key_n, row->value_n});
-        if (shard->ring.older != row) {
+        if (shard->ring.older != &row->ring) {
             ring_out(row);
             ring_in(shard, row);
         }
@@ -202,8 +210,8 @@ void store__rows_fill(struct rowcache *rows, struct str key, struct str value, c
 static void write_gaps(struct shard *shard, const struct layer *batch, bool begin, bool written)
 {
     pthread_mutex_lock(&shard->lock);
-    for (struct row *row = shard->ring.older, *next; row != &shard->ring; row = next) {
-        next = row->older;
+    for (struct row *row = older(shard, &shard->ring), *next; row; row = next) {
+        next = older(shard, &row->ring);
         if (!store__gap_at(batch->gaps, batch->gaps_n, row_key(row)))
             continue;
         if (begin || !written)

@@ -97,10 +97,10 @@ static bool engine_is_empty(struct rocks *rocks)
     struct engine_key from, to;
     store__key_head(&from, 0, 0);
     store__key_head(&to, UINT64_MAX, UINT64_MAX);
-    struct rocks_iter *iter = rocks_iter_new(rocks, engine_key_str(&from), engine_key_str(&to));
-    rocks_iter_first(iter);
-    bool empty = !rocks_iter_valid(iter) && rocks_iter_err(iter) == ERR_OK;
-    rocks_iter_free(iter);
+    struct rocks_iter *iter = rocks__iter_new(rocks, engine_key_str(&from), engine_key_str(&to));
+    rocks__iter_first(iter);
+    bool empty = !rocks__iter_valid(iter) && rocks__iter_err(iter) == ERR_OK;
+    rocks__iter_free(iter);
     return empty;
 }
 
@@ -116,7 +116,7 @@ static enum err write_format(struct store *store, const char *dir, struct arena 
     store__layer_init(&layer, arena, 0);
     store__layer_put(&layer, engine_key_str(&key), (struct str){(const char *)record, sizeof record});
     char words[256] = "";
-    enum err err = rocks_write(store->rocks, &layer, words, sizeof words);
+    enum err err = rocks__write(store->rocks, &layer, words, sizeof words);
     if (err != ERR_OK)
         *ret_message = arena_printf(arena, "The data directory %s cannot be written to: %s.", dir, words);
     return err;
@@ -127,7 +127,7 @@ static enum err check_format(struct store *store, const char *dir, struct arena 
     struct engine_key key;
     format_key(&key);
     struct str record;
-    enum err err = rocks_get(store->rocks, engine_key_str(&key), arena, &record);
+    enum err err = rocks__get(store->rocks, engine_key_str(&key), arena, &record);
     if (err == ERR_NOT_FOUND && engine_is_empty(store->rocks))
         return write_format(store, dir, arena, ret_message);
     if (err != ERR_OK || record.n < 5) {
@@ -162,7 +162,7 @@ static struct store *new_store(void)
 /* Of a store whose threads have ended or never started. */
 static void free_store(struct store *store)
 {
-    rocks_close(store->rocks);
+    rocks__close(store->rocks);
     store__rows_free(store->rows);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
@@ -185,7 +185,7 @@ static enum err open_parts(struct store *store, const struct store_options *opti
         return err;
     struct str words = STR_NONE;
     const char *db = arena_printf(arena, "%s/db", options->dir).p;
-    err = rocks_open(db, options->cache_bytes ? options->cache_bytes : CACHE_BYTES, arena, &store->rocks, &words);
+    err = rocks__open(db, options->cache_bytes ? options->cache_bytes : CACHE_BYTES, arena, &store->rocks, &words);
     if (err != ERR_OK) {
         *ret_message = arena_printf(arena, "The data directory %s cannot be opened: " STR_FMT ".", options->dir,
                                     STR_ARG(words));

@@ -50,7 +50,8 @@ void store_close(struct store *store);      /* waits for queued mutations; NULL 
 
 /* ---- reads; `txn` is either store_reader() (committed data, any thread) or a mutation's own ---- */
 struct store_txn *store_reader(struct store *store);
-/* ERR_OK, ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT. The value is copied into the arena. */
+/* ERR_OK, ERR_NOT_FOUND, ERR_TOO_LARGE (a name or key over its limit), ERR_IO, ERR_CORRUPT. The value is copied into
+ * the arena. */
 enum err store_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct str *ret_value);
 
 struct store_range {
@@ -61,13 +62,15 @@ struct store_range {
     bool reverse;               /* from the greatest key below `to` down to `from` */
 };
 struct store_iter;
-/* Closed by the arena, or earlier by store_iter_close. Reads a consistent view as of now. */
+/* Closed by the arena, or earlier by store_iter_close, or by the end of its mutation. Reads a consistent view as of now;
+ * inside a mutation, that includes its writes so far. Close it soon: a reader must not keep one open while it waits. */
 struct store_iter *store_range(struct store_txn *txn, const struct store_range *range, struct arena *arena);
 /* A walk over whole collections of a space in hash order, from `from_hash` up to and including `to_hash` (0, UINT64_MAX
  * for all). With `after`, starts behind that collection and key (its space is ignored). Committed data only. */
 struct store_iter *store_walk(struct store_txn *reader, uint64_t space, uint64_t from_hash, uint64_t to_hash,
                               const struct store_key *after, struct arena *arena);
-/* ERR_OK and the next pair (valid until the next call or close), ERR_NOT_FOUND at the end, ERR_IO. */
+/* ERR_OK and the next pair (valid until the next call or close), ERR_NOT_FOUND at the end, ERR_TOO_LARGE (a bound over
+ * its limit), ERR_IO. */
 enum err store_next(struct store_iter *iter, struct store_key *ret_key, struct str *ret_value);
 void store_iter_close(struct store_iter *iter);
 uint64_t store_hash(struct store *store, struct str collection);    /* where a collection stands in a walk */

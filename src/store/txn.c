@@ -43,7 +43,7 @@ enum err store_get(struct store_txn *txn, struct store_key key, struct arena *ar
     struct row_ticket ticket;
     if (store__rows_get(txn->store->rows, engine, arena, ret_value, &ticket))
         return ERR_OK;
-    enum err err = rocks_get(txn->store->rocks, engine, arena, &value);
+    enum err err = rocks__get(txn->store->rocks, engine, arena, &value);
     if (err == ERR_OK) {
         store__rows_fill(txn->store->rows, engine, value, &ticket);
         *ret_value = value;

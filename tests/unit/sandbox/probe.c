@@ -181,6 +181,8 @@ static void stubborn(void)
                     pause();
             _exit(0);
         }
+    while (wait(NULL) > 0 || errno == EINTR)    /* with SIGCHLD ignored: until the ones in between are gone */
+        ;
     puts("ready");
     fflush(stdout);
     for (;;)

@@ -2,6 +2,7 @@
  * Needs what sandboxes need (root, or user namespaces); where the machine has it not, every test is skipped with the reason. */
 #include "sandbox/sandbox.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/panic.h"
 #include <dirent.h>
 #include <errno.h>
@@ -463,17 +464,19 @@ static void count_mounts_of(pid_t pid, void *arg)
         fclose(file);
 }
 
+/* Is there a cgroup named for our state directory? */
 static bool has_cgroup_below(const char *path, int depth)
 {
+    uint8_t sum[SHA256_BYTES];
+    char name[32], below[4096];
+    sha256(str_of(state_dir), sum);
+    snprintf(name, sizeof name, "cloudless-%02x%02x%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3], sum[4], sum[5]);
     DIR *dir = opendir(path);
     bool found = false;
     for (struct dirent *entry; dir && !found && (entry = readdir(dir));) {
-        char below[4096];
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below)
             continue;
-        if (snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below)
-            continue;
-        found = strncmp(entry->d_name, "cloudless-", 10) == 0 || (depth > 0 && has_cgroup_below(below, depth - 1));
+        found = strcmp(entry->d_name, name) == 0 || (depth > 0 && has_cgroup_below(below, depth - 1));
     }
     if (dir)
         closedir(dir);
@@ -485,6 +488,7 @@ static _Noreturn void be_a_server(int tell)
     static struct run run[4];
     struct sandbox_host_options options = {state_dir, 2};
     struct str message;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);      /* should the test fail */
     arena = arena_new();
     if (sandbox_host_start(&options, arena, &host, &message) != ERR_OK)
         _exit(1);

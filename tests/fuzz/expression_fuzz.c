@@ -8,10 +8,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char names[] = "{\"#a\":\"n\",\"#b\":\"m\",\"#c\":\"l\",\"#d\":\"x y\"}";
-static const char values[] = "{\":s\":{\"S\":\"b\"},\":n\":{\"N\":\"2\"},\":b\":{\"B\":\"AQ==\"},\":t\":{\"BOOL\":true},\":z\":{\"NULL\":true},"
-                             "\":l\":{\"L\":[{\"N\":\"1\"}]},\":m\":{\"M\":{\"k\":{\"S\":\"v\"}}},\":ss\":{\"SS\":[\"a\",\"c\"]},\":ns\":{\"NS\":[\"1\"]}}";
-static const char item_text[] = "{\"s\":{\"S\":\"abc\"},\"n\":{\"N\":\"10\"},\"l\":{\"L\":[{\"S\":\"a\"},{\"N\":\"1\"},{\"L\":[{\"S\":\"in\"}]}]},"
-                                "\"m\":{\"M\":{\"k\":{\"S\":\"v\"},\"l\":{\"L\":[]},\"n\":{\"N\":\"1\"}}},\"ss\":{\"SS\":[\"a\",\"b\"]},\"x y\":{\"NULL\":true}}";
+static const char values[] =
+    "{\":s\":{\"S\":\"b\"},\":n\":{\"N\":\"2\"},\":b\":{\"B\":\"AQ==\"},\":t\":{\"BOOL\":true},\":z\":{\"NULL\":true},"
+    "\":l\":{\"L\":[{\"N\":\"1\"}]},\":m\":{\"M\":{\"k\":{\"S\":\"v\"}}},\":ss\":{\"SS\":[\"a\",\"c\"]},\":ns\":{\"NS\":[\"1\"]}}";
+static const char item_text[] = "{\"s\":{\"S\":\"abc\"},\"n\":{\"N\":\"10\"},\"l\":{\"L\":[{\"S\":\"a\"},{\"N\":\"1\"},{\"L\":[{"
+                                "\"S\":\"in\"}]}]},"
+                                "\"m\":{\"M\":{\"k\":{\"S\":\"v\"},\"l\":{\"L\":[]},\"n\":{\"N\":\"1\"}}},\"ss\":{\"SS\":[\"a\","
+                                "\"b\"]},\"x y\":{\"NULL\":true}}";
 
 struct fuzz { struct arena *arena; struct expression_params *params; struct value *item; struct str message; };
 
@@ -24,8 +27,9 @@ static struct json *parsed(struct arena *arena, const char *text)
 
 static void refused(const struct fuzz *f)
 {
-    ENSURE(str_starts(f->message, STR("Invalid ")) || str_starts(f->message, STR("KeyCondition")) || str_starts(f->message, STR("Conditions can")) ||
-           str_starts(f->message, STR("Query ")) || str_starts(f->message, STR("One or more")));
+    ENSURE(str_starts(f->message, STR("Invalid ")) || str_starts(f->message, STR("KeyCondition")) ||
+           str_starts(f->message, STR("Conditions can")) || str_starts(f->message, STR("Query ")) ||
+           str_starts(f->message, STR("One or more")));
 }
 
 static void try_condition(struct fuzz *f, struct str text)

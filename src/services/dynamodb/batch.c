@@ -231,7 +231,10 @@ static bool read_request(struct call *call, struct batch_table *table, const str
 {
     const struct json *put = json_at(json, "PutRequest"), *delete = json_at(json, "DeleteRequest");
     if (!put == !delete)
-        return request_invalid(call, STR("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"), false);
+        return request_invalid(call,
+                               STR("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the "
+                                   "supported datatypes"),
+                               false);
     struct entry *entry = add_entry(call, table, json);
     entry->put = put != NULL;
     entry->item = request_item(call, put ? json_at(put, "Item") : json_at(delete, "Key"));
@@ -278,7 +281,8 @@ void batch_write_prepare(struct call *call)
     for (struct batch_table *table = batch->first; table; table = table->next) {
         if (!request_target_found(call, &table->target)) return;
         for (struct entry *entry = table->first; entry; entry = entry->next) {
-            if (entry->put ? !bind_put(call, table->target.table, entry) : !table_key_check(call, table->target.table, entry->item)) return;
+            if (entry->put ? !bind_put(call, table->target.table, entry) : !table_key_check(call, table->target.table, entry->item))
+                return;
             entry->key = table_item_key(table->target.table, entry->item, call->arena);
         }
         if (!distinct(call, table)) return;

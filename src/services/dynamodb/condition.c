@@ -6,7 +6,8 @@
 
 struct condition { struct node *root; };
 
-struct condition *condition_parse(struct str text, const char *label, struct expression_params *params, struct arena *arena, struct str *ret_message)
+struct condition *condition_parse(struct str text, const char *label, struct expression_params *params, struct arena *arena,
+                                  struct str *ret_message)
 {
     struct parser parser;
     struct node *root = NULL;

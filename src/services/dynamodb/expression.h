@@ -14,8 +14,8 @@
 #define EXPRESSION_SUBSTITUTION_BYTES_MAX (2u << 20)
 #define EXPRESSION_IN_MAX 100
 
-/* Which members of an operation's input are expressions (with `is_condition`: values may be used in it), and which
- * are their legacy forms. NULL-terminated, in the order in which DynamoDB names them. */
+/* Which members of an operation's input are expressions, and which are their legacy forms. NULL-terminated, in the order in
+ * which DynamoDB names them. */
 struct expression_usage {
     const char *const *expressions;
     const char *const *values_in;       /* the expressions that may use values; NULL: none */
@@ -23,7 +23,8 @@ struct expression_usage {
 };
 /* "Can not use both expression and non-expression parameters…", "ExpressionAttributeNames can only be specified when
  * using expressions" and its like. */
-bool expression_usage_check(const struct expression_usage *usage, const struct json *input, struct arena *arena, struct str *ret_message);
+bool expression_usage_check(const struct expression_usage *usage, const struct json *input, struct arena *arena,
+                            struct str *ret_message);
 
 /* Names and values of one request, and which of them were used by its expressions. */
 struct expression_params;
@@ -34,16 +35,18 @@ struct expression_params *expression_params_new(const struct json *names, const 
 bool expression_params_all_used(const struct expression_params *params, struct arena *arena, struct str *ret_message);
 
 struct condition;   /* ConditionExpression, FilterExpression: `label` is that name ("Invalid ConditionExpression: …") */
-struct condition *condition_parse(struct str text, const char *label, struct expression_params *params, struct arena *arena, struct str *ret_message);
+struct condition *condition_parse(struct str text, const char *label, struct expression_params *params, struct arena *arena,
+                                  struct str *ret_message);
 /* item may be NULL (does not exist). True: holds. Types that do not compare are false, as on AWS. */
 bool condition_holds(const struct condition *condition, const struct value *item, struct arena *arena);
-/* Is the top-level attribute mentioned (FilterExpression may not use key attributes); is something inside it (a key is a scalar)? */
+/* Is the top-level attribute mentioned (a FilterExpression may not use keys)? Is something inside it (a key is a scalar)? */
 bool condition_mentions(const struct condition *condition, struct str attribute);
 bool condition_enters(const struct condition *condition, struct str attribute);
 
 struct update;      /* UpdateExpression: SET, REMOVE, ADD, DELETE; or AttributeUpdates */
 struct update *update_parse(struct str text, struct expression_params *params, struct arena *arena, struct str *ret_message);
-struct update *update_from_legacy(const struct json *attribute_updates, struct arena *arena, struct str *ret_message, bool *ret_serialization);
+struct update *update_from_legacy(const struct json *attribute_updates, struct arena *arena, struct str *ret_message,
+                                  bool *ret_serialization);
 bool update_mentions(const struct update *update, struct str attribute);    /* as a target: a key attribute cannot be updated */
 bool update_only_removes(const struct update *update);                      /* then a missing item stays missing */
 bool update_enters(const struct update *update, struct str attribute);      /* reads or writes inside it */
@@ -55,7 +58,8 @@ struct value *update_apply(const struct update *update, const struct value *item
 struct value *update_touched(const struct update *update, const struct value *item, struct arena *arena);
 
 struct projection;  /* ProjectionExpression */
-struct projection *projection_parse(struct str text, struct expression_params *params, struct arena *arena, struct str *ret_message);
+struct projection *projection_parse(struct str text, struct expression_params *params, struct arena *arena,
+                                    struct str *ret_message);
 struct value *projection_apply(const struct projection *projection, const struct value *item, struct arena *arena);
 bool projection_enters(const struct projection *projection, struct str attribute);
 
@@ -84,6 +88,7 @@ struct key_condition {
 };
 bool key_conditions_parse(struct str text, struct expression_params *params, struct arena *arena, struct key_conditions *ret,
                           struct str *ret_message);
-bool key_conditions_bind(const struct key_conditions *conditions, const struct key_attribute *hash, const struct key_attribute *range,
-                         struct arena *arena, struct key_condition *ret, struct str *ret_message);
+bool key_conditions_bind(const struct key_conditions *conditions, const struct key_attribute *hash,
+                         const struct key_attribute *range, struct arena *arena, struct key_condition *ret,
+                         struct str *ret_message);
 #endif

@@ -82,7 +82,8 @@ static bool check_function_known(void *arg, struct node *node)
 
 static bool misused(struct parser *parser, const struct node *call)
 {
-    expression__fail(parser, "The function is not allowed to be used this way in an expression; function: " STR_FMT, STR_ARG(call->text));
+    expression__fail(parser, "The function is not allowed to be used this way in an expression; function: " STR_FMT,
+                     STR_ARG(call->text));
     return false;
 }
 
@@ -112,7 +113,8 @@ static bool check_names(void *arg, struct node *node)
         if (step->is_index || step->written.p[0] != '#') continue;
         const struct str *name = expression__name(parser->params, step->written);
         if (!name) {
-            expression__fail(parser, "An expression attribute name used in the document path is not defined; attribute name: " STR_FMT,
+            expression__fail(parser,
+                             "An expression attribute name used in the document path is not defined; attribute name: " STR_FMT,
                              STR_ARG(step->written));
             return false;
         }
@@ -127,7 +129,8 @@ static bool check_values(void *arg, struct node *node)
     if (node->kind != NODE_VALUE) return true;
     node->value = expression__value(parser->params, node->text);
     if (node->value) return true;
-    expression__fail(parser, "An expression attribute value used in expression is not defined; attribute value: " STR_FMT, STR_ARG(node->text));
+    expression__fail(parser, "An expression attribute value used in expression is not defined; attribute value: " STR_FMT,
+                     STR_ARG(node->text));
     return false;
 }
 
@@ -150,7 +153,9 @@ static bool check_operand_count(void *arg, struct node *node)
         return false;
     }
     if (node->kind != NODE_CALL || node->count == functions[function_row(node->function)].operands) return true;
-    expression__fail(arg, "Incorrect number of operands for operator or function; operator or function: " STR_FMT ", number of operands: %zu",
+    expression__fail(arg,
+                     "Incorrect number of operands for operator or function; operator or function: " STR_FMT
+                     ", number of operands: %zu",
                      STR_ARG(node->text), node->count);
     return false;
 }
@@ -171,10 +176,13 @@ static bool check_distinct(void *arg, struct node *node)
 {
     struct parser *parser = arg;
     if ((node->kind != NODE_COMPARE && node->kind != NODE_CALL) || node->count != 2) return true;
-    if (node->first->kind != NODE_PATH || node->last->kind != NODE_PATH || !paths_equal(&node->first->path, &node->last->path)) return true;
+    if (node->first->kind != NODE_PATH || node->last->kind != NODE_PATH || !paths_equal(&node->first->path, &node->last->path))
+        return true;
     struct str path = path_text(&node->first->path, parser->arena);
-    expression__fail(parser, "The first operand must be distinct from the remaining operands for this operator or function; operator: " STR_FMT
-                             ", first operand: " STR_FMT, STR_ARG(node->text), STR_ARG(path));
+    expression__fail(parser,
+                     "The first operand must be distinct from the remaining operands for this operator or function; "
+                     "operator: " STR_FMT ", first operand: " STR_FMT,
+                     STR_ARG(node->text), STR_ARG(path));
     return false;
 }
 
@@ -189,7 +197,8 @@ static bool static_type(const struct node *node, enum value_type *ret)
 
 static bool wrong_operand(struct parser *parser, const char *what, struct str name, const char *type)
 {
-    expression__fail(parser, "Incorrect operand type for operator or function; %s: " STR_FMT ", operand type: %s", what, STR_ARG(name), type);
+    expression__fail(parser, "Incorrect operand type for operator or function; %s: " STR_FMT ", operand type: %s", what,
+                     STR_ARG(name), type);
     return false;
 }
 
@@ -208,7 +217,8 @@ static bool check_call_types(struct parser *parser, const struct node *node)
 {
     size_t row = function_row(node->function), i = 0;
     if (functions[row].path_first && node->first->kind != NODE_PATH) {
-        expression__fail(parser, "Operator or function requires a document path; operator or function: " STR_FMT, STR_ARG(node->text));
+        expression__fail(parser, "Operator or function requires a document path; operator or function: " STR_FMT,
+                         STR_ARG(node->text));
         return false;
     }
     for (const struct node *operand = node->first; operand; operand = operand->next, i++) {
@@ -238,7 +248,8 @@ static bool check_bounds(struct parser *parser, const struct node *low, const st
     if (comparable && order <= 0) return true;
     struct str a = value_text(low->value, parser->arena), b = value_text(high->value, parser->arena);
     expression__fail(parser, "The BETWEEN operator requires %s; lower bound operand: " STR_FMT ", upper bound operand: " STR_FMT,
-                     comparable ? "upper bound to be greater than or equal to lower bound" : "same data type for lower and upper bounds",
+                     comparable ? "upper bound to be greater than or equal to lower bound"
+                                : "same data type for lower and upper bounds",
                      STR_ARG(a), STR_ARG(b));
     return false;
 }
@@ -322,8 +333,10 @@ static bool check_relations(struct parser *parser, const struct path *const *pat
         for (size_t j = 0; j < i; j++) {
             if (relation(paths[j], paths[i]) != bad) continue;
             struct str one = path_text(paths[j], parser->arena), two = path_text(paths[i], parser->arena);
-            expression__fail(parser, "Two document paths %s with each other; must remove or rewrite one of these paths; path one: " STR_FMT
-                                     ", path two: " STR_FMT, bad == OVERLAP ? "overlap" : "conflict", STR_ARG(one), STR_ARG(two));
+            expression__fail(parser,
+                             "Two document paths %s with each other; must remove or rewrite one of these paths; path one: " STR_FMT
+                             ", path two: " STR_FMT,
+                             bad == OVERLAP ? "overlap" : "conflict", STR_ARG(one), STR_ARG(two));
             return false;
         }
     }
@@ -396,7 +409,7 @@ bool expression__check_update(struct parser *parser, struct update *update)
         return false;
     }
     return visit_update(parser, update, check_reserved) && visit_update(parser, update, check_function_known) &&
-           check_sections(parser, update) && visit_update(parser, update, check_names) && visit_update(parser, update, check_values) &&
-           check_targets(parser, update) && check_add_delete(parser, update) &&
+           check_sections(parser, update) && visit_update(parser, update, check_names) &&
+           visit_update(parser, update, check_values) && check_targets(parser, update) && check_add_delete(parser, update) &&
            visit_update(parser, update, check_operand_count) && visit_update(parser, update, check_types);
 }

@@ -52,7 +52,8 @@ static struct str values_alone(const struct expression_usage *usage, struct aren
     return buf_str(&buf);
 }
 
-bool expression_usage_check(const struct expression_usage *usage, const struct json *input, struct arena *arena, struct str *ret_message)
+bool expression_usage_check(const struct expression_usage *usage, const struct json *input, struct arena *arena,
+                            struct str *ret_message)
 {
     bool expressions = any_present(input, usage->expressions);
     if (expressions && any_present(input, usage->legacy)) {
@@ -93,7 +94,8 @@ static bool key_valid(struct str key, char sign)
     return true;
 }
 
-static bool table_fill(struct table *table, const struct json *map, char sign, const char *what, struct arena *arena, struct str *ret_message)
+static bool table_fill(struct table *table, const struct json *map, char sign, const char *what, struct arena *arena,
+                       struct str *ret_message)
 {
     if (map->count == 0) {
         *ret_message = arena_printf(arena, "%s must not be empty", what);
@@ -103,7 +105,8 @@ static bool table_fill(struct table *table, const struct json *map, char sign, c
     table->sorted = arena_alloc(arena, sizeof *table->sorted * map->count);
     for JSON_EACH (member, map) {
         if (!key_valid(member->key, sign)) {
-            *ret_message = arena_printf(arena, "%s contains invalid key: Syntax error; key: \"" STR_FMT "\"", what, STR_ARG(member->key));
+            *ret_message =
+                arena_printf(arena, "%s contains invalid key: Syntax error; key: \"" STR_FMT "\"", what, STR_ARG(member->key));
             return false;
         }
         if (member->key.n > EXPRESSION_PLACEHOLDER_MAX) {
@@ -131,7 +134,8 @@ static bool read_names(struct table *table, const struct json *names, struct are
     return true;
 }
 
-static bool read_values(struct table *table, const struct json *values, struct arena *arena, struct str *ret_message, bool *ret_serialization)
+static bool read_values(struct table *table, const struct json *values, struct arena *arena, struct str *ret_message,
+                        bool *ret_serialization)
 {
     size_t bytes = 0;
     if (!table_fill(table, values, ':', "ExpressionAttributeValues", arena, ret_message)) return false;

@@ -288,7 +288,8 @@ static struct node *parse_not(struct parser *parser)
     return parse_relation(parser, subject);
 }
 
-static struct node *parse_chain(struct parser *parser, enum token_kind token, enum node_kind kind, struct node *(*part)(struct parser *))
+static struct node *parse_chain(struct parser *parser, enum token_kind token, enum node_kind kind,
+                                struct node *(*part)(struct parser *))
 {
     struct node *first = part(parser), *chain = NULL;
     while (first && parser->current.kind == token) {

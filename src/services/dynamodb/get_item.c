@@ -25,7 +25,8 @@ void get_item_needs(struct call *call, struct needs *needs)
 {
     struct get *get = arena_new_of(call->arena, struct get);
     call->state = get;
-    if (!request_target(call, call_str(call, "TableName"), "tableName", &get->target) || !request_usage(call, &usage, call->input)) return;
+    if (!request_target(call, call_str(call, "TableName"), "tableName", &get->target) || !request_usage(call, &usage, call->input))
+        return;
     get->key = request_item(call, json_at(call->input, "Key"));
     if (!get->key || !read_projection(call, get)) return;
     struct context_arg arg = {call, needs};

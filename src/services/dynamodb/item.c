@@ -302,7 +302,8 @@ static bool write_container(struct buf *buf, struct cursor *c, enum value_type t
     struct cursor body;
     size_t count;
     if (depth >= VALUE_DEPTH_MAX || !get_body(c, &body, &count)) return false;
-    bool fine = type == VALUE_M ? write_attributes(buf, &body, count, depth + 1) : write_elements(buf, &body, type, count, depth + 1);
+    bool fine =
+        type == VALUE_M ? write_attributes(buf, &body, count, depth + 1) : write_elements(buf, &body, type, count, depth + 1);
     return fine && body.at == body.end;
 }
 

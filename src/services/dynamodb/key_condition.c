@@ -34,8 +34,9 @@ static bool operator_allowed(struct reading *r, const struct node *node)
     if (node->kind == NODE_CALL && node->function != FUNCTION_BEGINS_WITH) return fail_operator(r, node->text);
     bool path_first = node->kind == NODE_BETWEEN || node->kind == NODE_CALL;
     if (path_first && node->first->kind != NODE_PATH)
-        return fail(r, arena_printf(r->arena, INVALID_CONDITION STR_FMT " operator must have the key attribute as its first operand",
-                                    STR_ARG(node->text)));
+        return fail(r,
+                    arena_printf(r->arena, INVALID_CONDITION STR_FMT " operator must have the key attribute as its first operand",
+                                 STR_ARG(node->text)));
     return true;
 }
 
@@ -121,10 +122,11 @@ static bool type_matches(const struct key_comparison *comparison, const struct k
     return comparison->low->type == key->type && (!comparison->high || comparison->high->type == key->type);
 }
 
-bool key_conditions_bind(const struct key_conditions *conditions, const struct key_attribute *hash, const struct key_attribute *range,
-                         struct arena *arena, struct key_condition *ret, struct str *ret_message)
+bool key_conditions_bind(const struct key_conditions *conditions, const struct key_attribute *hash,
+                         const struct key_attribute *range, struct arena *arena, struct key_condition *ret, struct str *ret_message)
 {
-    const struct str mismatch = STR("One or more parameter values were invalid: Condition parameter type does not match schema type");
+    const struct str mismatch = STR("One or more parameter values were invalid: Condition parameter type does not match schema "
+                                    "type");
     const struct key_comparison *on_hash = comparison_of(conditions, hash->name);
     const struct key_comparison *on_range = range->name.n ? comparison_of(conditions, range->name) : NULL;
     struct str missed = !on_hash ? hash->name : range->name.n && conditions->count > 1 && !on_range ? range->name : STR_NONE;

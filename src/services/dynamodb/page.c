@@ -37,7 +37,8 @@ bool page_check_select(struct call *call, const struct page *page, bool query)
     struct str select = call_str(call, "Select");
     const char *problem = NULL;
     if (str_eq(select, STR("SPECIFIC_ATTRIBUTES")) && !page->projection)
-        problem = query ? "1 validation error detected: Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
+        problem = query ? "1 validation error detected: Must specify the AttributesToGet or ProjectionExpression when choosing to "
+                          "get SPECIFIC_ATTRIBUTES"
                         : "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES";
     else if (str_eq(select, STR("COUNT")) && page->projection)
         problem = "Cannot specify the ProjectionExpression when choosing to get only the Count";
@@ -54,8 +55,9 @@ void page_need(struct call *call, struct needs *needs, const struct page *page, 
     struct str select = call_str(call, "Select");
     struct str index = call_str(call, "IndexName");
     if (!select.n) select = page->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES");
-    need_add(needs, action, index.n ? arena_printf(call->arena, STR_FMT "/index/" STR_FMT, STR_ARG(page->target.arn), STR_ARG(index))
-                                    : page->target.arn);
+    need_add(needs, action,
+             index.n ? arena_printf(call->arena, STR_FMT "/index/" STR_FMT, STR_ARG(page->target.arn), STR_ARG(index))
+                     : page->target.arn);
     request_context(call, needs);
     request_context_select(call, needs, select);
     condition_attributes(page->filter, request_context_attribute, &arg);

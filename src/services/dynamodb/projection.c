@@ -85,7 +85,8 @@ struct value *expression__pick(const struct path *const *sorted, size_t count, c
         size_t depth = 0, common = before ? common_steps(before, path) : 0;
         for (const struct path_step *step = path->first; step; step = step->next, depth++) {
             if (depth < common) continue;
-            struct value *child = !step->next ? value_clone(arena, found) : value_new(arena, step->next->is_index ? VALUE_L : VALUE_M);
+            struct value *child =
+                !step->next ? value_clone(arena, found) : value_new(arena, step->next->is_index ? VALUE_L : VALUE_M);
             child->name = step->name;
             value_append(container[depth], child);
             container[depth + 1] = child;

@@ -18,7 +18,8 @@ static const struct expression_usage usage = {expressions, values_in, legacy};
 static bool has_key_conditions(struct call *call)
 {
     if (call_has(call, "KeyConditionExpression") || call_has(call, "KeyConditions")) return true;
-    return request_invalid(call, STR("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."), false);
+    return request_invalid(
+        call, STR("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."), false);
 }
 
 static bool read_key_conditions(struct call *call, struct query *query, struct expression_params *params)
@@ -34,7 +35,8 @@ void query_needs(struct call *call, struct needs *needs)
     struct query *query = arena_new_of(call->arena, struct query);
     struct page *page = &query->page;
     call->state = query;
-    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) || !request_usage(call, &usage, call->input)) return;
+    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) || !request_usage(call, &usage, call->input))
+        return;
     if (!page_read(call, page) || !has_key_conditions(call)) return;
     struct expression_params *params = request_params(call, call->input);
     if (!params || !read_key_conditions(call, query, params) || !page_read_expressions(call, page, params)) return;
@@ -105,7 +107,8 @@ static bool start_behind(struct call *call, const struct query *query, struct st
     if (query->bound.op != KEY_NONE && !within(range, key.key))
         return request_invalid(call, STR("The provided starting key does not match the range key predicate"), false);
     if (!value_equal(hash, query->bound.hash))
-        return request_invalid(call, STR("The provided starting key is outside query boundaries based on provided conditions"), false);
+        return request_invalid(call, STR("The provided starting key is outside query boundaries based on provided conditions"),
+                               false);
     if (range->reverse) range->to = key.key;
     else range->from = behind(key.key, call->arena);
     return true;
@@ -116,7 +119,8 @@ static bool filter_spares_keys(struct call *call, const struct page *page)
     const struct str names[] = {page->target.table->hash.name, page->target.table->range.name};
     for (size_t i = 0; page->filter && i < COUNT_OF(names); i++) {
         if (!names[i].n || !condition_mentions(page->filter, names[i])) continue;
-        call_fail(call, "ValidationException", "Filter Expression can only contain non-primary key attributes: Primary key attribute: " STR_FMT,
+        call_fail(call, "ValidationException",
+                  "Filter Expression can only contain non-primary key attributes: Primary key attribute: " STR_FMT,
                   STR_ARG(names[i]));
         return false;
     }
@@ -134,8 +138,10 @@ static bool bind_conditions(struct call *call, struct query *query)
     for (size_t i = 0; i < COUNT_OF(operands); i++) {
         const struct value *operand = operands[i];
         if (!operand || operand->type == VALUE_N || operand->bytes.n) continue;
-        call_fail(call, "ValidationException", "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain "
-                  "an empty %s value. Key: " STR_FMT, operand->type == VALUE_S ? "string" : "binary", STR_ARG(i ? table->range.name : table->hash.name));
+        call_fail(call, "ValidationException",
+                  "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain "
+                  "an empty %s value. Key: " STR_FMT,
+                  operand->type == VALUE_S ? "string" : "binary", STR_ARG(i ? table->range.name : table->hash.name));
         return false;
     }
     return true;

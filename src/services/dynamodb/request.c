@@ -44,8 +44,9 @@ struct expression_params *request_params(struct call *call, const struct json *i
 {
     struct str message;
     bool serialization = false;
-    struct expression_params *params = expression_params_new(json_at(input, "ExpressionAttributeNames"),
-                                                             json_at(input, "ExpressionAttributeValues"), call->arena, &message, &serialization);
+    struct expression_params *params =
+        expression_params_new(json_at(input, "ExpressionAttributeNames"), json_at(input, "ExpressionAttributeValues"), call->arena,
+                              &message, &serialization);
     if (!params) request_invalid(call, message, serialization);
     return params;
 }
@@ -72,14 +73,16 @@ bool request_projection(struct call *call, const struct json *input, struct expr
     return *ret || request_invalid(call, message, false);
 }
 
-bool request_keys_entered(struct call *call, const struct table *table, bool (*enters)(const void *expression, struct str attribute),
-                          const void *expression)
+bool request_keys_entered(struct call *call, const struct table *table,
+                          bool (*enters)(const void *expression, struct str attribute), const void *expression)
 {
     const struct str names[] = {table->hash.name, table->range.name};
     for (size_t i = 0; expression && i < COUNT_OF(names); i++) {
         if (!names[i].n || !enters(expression, names[i])) continue;
-        call_fail(call, "ValidationException", "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
-                                               "Key: " STR_FMT, STR_ARG(names[i]));
+        call_fail(call, "ValidationException",
+                  "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+                  "Key: " STR_FMT,
+                  STR_ARG(names[i]));
         return false;
     }
     return true;
@@ -176,7 +179,8 @@ struct json *capacity_json(struct call *call, struct str table, unsigned half_un
 
 void capacity_add(struct call *call, struct str table, unsigned half_units)
 {
-    if (request_capacity(call) != CAPACITY_NONE) json_add(request_output(call), "ConsumedCapacity", capacity_json(call, table, half_units));
+    if (request_capacity(call) != CAPACITY_NONE)
+        json_add(request_output(call), "ConsumedCapacity", capacity_json(call, table, half_units));
 }
 
 /* ---- output ---- */

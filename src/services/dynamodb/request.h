@@ -22,8 +22,8 @@ bool request_params_used(struct call *call, const struct expression_params *para
 bool request_condition(struct call *call, const char *member, struct expression_params *params, struct condition **ret);
 bool request_projection(struct call *call, const struct json *input, struct expression_params *params, struct projection **ret);
 /* "Key attributes must be scalars…" */
-bool request_keys_entered(struct call *call, const struct table *table, bool (*enters)(const void *expression, struct str attribute),
-                          const void *expression);
+bool request_keys_entered(struct call *call, const struct table *table,
+                          bool (*enters)(const void *expression, struct str attribute), const void *expression);
 
 /* ---- what policies may ask: condition keys of the need that was added last ---- */
 void request_context(struct call *call, struct needs *needs);          /* of members: ReturnValues, ReturnConsumedCapacity */
@@ -41,7 +41,7 @@ unsigned capacity_read(size_t bytes, bool consistent);      /* in half units; no
 unsigned capacity_write(size_t bytes);
 /* {"TableName": …, "CapacityUnits": 0.5, …} */
 struct json *capacity_json(struct call *call, struct str table, unsigned half_units);
-void capacity_add(struct call *call, struct str table, unsigned half_units);    /* as ConsumedCapacity of the output, if asked for */
+void capacity_add(struct call *call, struct str table, unsigned half_units);    /* to the output, if asked for */
 
 struct json *request_output(struct call *call);             /* call->output, made if it is not there */
 /* An item as raw JSON; NULL: the stored bytes are damaged (call_fail was called). */

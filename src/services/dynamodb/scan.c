@@ -19,12 +19,20 @@ static bool read_segment(struct call *call, struct scan *scan)
     scan->segment = (uint64_t)json_i64(call->input, "Segment", 0);
     scan->segments = (uint64_t)json_i64(call->input, "TotalSegments", 1);
     if (segment && !total)
-        return request_invalid(call, STR("The TotalSegments parameter is required but was not present in the request when Segment parameter is present"), false);
+        return request_invalid(call,
+                               STR("The TotalSegments parameter is required but was not present in the request when Segment "
+                                   "parameter is present"),
+                               false);
     if (total && !segment)
-        return request_invalid(call, STR("The Segment parameter is required but was not present in the request when parameter TotalSegments is present"), false);
+        return request_invalid(call,
+                               STR("The Segment parameter is required but was not present in the request when parameter "
+                                   "TotalSegments is present"),
+                               false);
     if (scan->segment < scan->segments) return true;
-    call_fail(call, "ValidationException", "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
-              "Segment: %llu is not less than TotalSegments: %llu", (unsigned long long)scan->segment, (unsigned long long)scan->segments);
+    call_fail(call, "ValidationException",
+              "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
+              "Segment: %llu is not less than TotalSegments: %llu",
+              (unsigned long long)scan->segment, (unsigned long long)scan->segments);
     return false;
 }
 
@@ -33,7 +41,8 @@ void scan_needs(struct call *call, struct needs *needs)
     struct scan *scan = arena_new_of(call->arena, struct scan);
     struct page *page = &scan->page;
     call->state = scan;
-    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) || !request_usage(call, &usage, call->input)) return;
+    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) || !request_usage(call, &usage, call->input))
+        return;
     if (!page_read(call, page) || !read_segment(call, scan)) return;
     struct expression_params *params = request_params(call, call->input);
     if (!params || !page_read_expressions(call, page, params) || !page_check_select(call, page, false)) return;
@@ -57,8 +66,10 @@ static bool start_in_segment(struct call *call, const struct scan *scan, uint64_
     *ret = table_item_key(table, scan->page.start, call->arena);
     uint64_t hash = store_hash(table_store(), ret->collection);
     if (hash >= from && hash <= to) return true;
-    call_fail(call, "ValidationException", "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
-              "correct Segment. TotalSegments: %llu Segment: %llu", (unsigned long long)scan->segments, (unsigned long long)scan->segment);
+    call_fail(call, "ValidationException",
+              "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
+              "correct Segment. TotalSegments: %llu Segment: %llu",
+              (unsigned long long)scan->segments, (unsigned long long)scan->segment);
     return false;
 }
 
@@ -71,6 +82,7 @@ void scan_prepare(struct call *call)
     uint64_t from = first_hash(scan->segment, scan->segments);
     uint64_t to = scan->segment + 1 == scan->segments ? UINT64_MAX : first_hash(scan->segment + 1, scan->segments) - 1;
     if (page->start && !start_in_segment(call, scan, from, to, &after)) return;
-    page->iter = store_walk(store_reader(table_store()), page->target.table->space, from, to, page->start ? &after : NULL, call->arena);
+    page->iter =
+        store_walk(store_reader(table_store()), page->target.table->space, from, to, page->start ? &after : NULL, call->arena);
     page_begin(call, page);
 }

@@ -80,7 +80,8 @@ static struct cache *own_cache(void)
 
 static bool name_fails(struct call *call, struct str name, const char *member, const char *constraint)
 {
-    call_fail(call, "ValidationException", "1 validation error detected: Value '" STR_FMT "' at '%s' failed to satisfy constraint: Member must %s",
+    call_fail(call, "ValidationException",
+              "1 validation error detected: Value '" STR_FMT "' at '%s' failed to satisfy constraint: Member must %s",
               STR_ARG(name), member, constraint);
     return false;
 }
@@ -114,7 +115,8 @@ static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
         return false;
     }
     if (str_eq(parts[3], call->region)) return true;
-    call_fail(call, "ValidationException", "Invalid TableArn: The region of " STR_FMT " is not the region of the request", STR_ARG(arn));
+    call_fail(call, "ValidationException", "Invalid TableArn: The region of " STR_FMT " is not the region of the request",
+              STR_ARG(arn));
     return false;
 }
 
@@ -147,7 +149,8 @@ static struct key_attribute key_of(const struct json *description, const char *k
     for JSON_EACH (element, json_at(description, "KeySchema"))
         if (str_eq(json_str(element, "KeyType"), str_of(key_type))) key.name = json_str(element, "AttributeName");
     for JSON_EACH (definition, json_at(description, "AttributeDefinitions"))
-        if (key.name.n && str_eq(json_str(definition, "AttributeName"), key.name)) key.type = scalar_type(json_str(definition, "AttributeType"));
+            if (key.name.n && str_eq(json_str(definition, "AttributeName"), key.name))
+                key.type = scalar_type(json_str(definition, "AttributeType"));
     return key;
 }
 
@@ -250,11 +253,16 @@ bool table_is_key(const struct table *table, struct str attribute)
     return str_eq(attribute, table->hash.name) || (table->range.name.n && str_eq(attribute, table->range.name));
 }
 
+static const char *empty_problem(const struct key_attribute *key, enum value_type type, struct arena *arena)
+{
+    return arena_printf(arena, NOT_VALID "The AttributeValue for a key attribute cannot contain an empty %s value. Key: " STR_FMT,
+                        type == VALUE_S ? "string" : "binary", STR_ARG(key->name)).p;
+}
+
 static const char *value_problem(const struct key_attribute *key, const struct value *value, bool hash, struct arena *arena)
 {
     if (value->type != VALUE_N && value->bytes.n == 0)
-        return arena_printf(arena, NOT_VALID "The AttributeValue for a key attribute cannot contain an empty %s value. Key: " STR_FMT,
-                            value->type == VALUE_S ? "string" : "binary", STR_ARG(key->name)).p;
+        return empty_problem(key, value->type, arena);
     if (value->type == VALUE_N) return NULL;
     if (hash && value->bytes.n > KEY_HASH_BYTES_MAX)        /* AWS's sentence lacks the space, too */
         return INVALID "Size of hashkey has exceeded the maximum size limit of2048 bytes";

@@ -40,7 +40,8 @@ struct store *table_store(void);            /* the one of table_cache_open */
 void table_cache_close(void);               /* the calling thread's content goes; other threads' went with them */
 
 /* The key attributes of an item or a Key in the request's own words. */
-bool table_item_key_check(struct call *call, const struct table *table, const struct value *item);    /* PutItem: the item has its key */
+/* PutItem: the item has its key. */
+bool table_item_key_check(struct call *call, const struct table *table, const struct value *item);
 bool table_key_check(struct call *call, const struct table *table, const struct value *key);          /* Key: exactly the key */
 /* NULL: fine; else the message. For keys that are named with a prefix (ExclusiveStartKey). */
 const char *table_key_problem(const struct table *table, const struct value *key, struct arena *arena);

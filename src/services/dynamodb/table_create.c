@@ -63,11 +63,14 @@ static bool only_defaults(struct call *call)
 static bool required(struct call *call)
 {
     bool definitions = call_has(call, "AttributeDefinitions"), schema = call_has(call, "KeySchema");
-    static const char null_definitions[] = "Value null at 'attributeDefinitions' failed to satisfy constraint: Member must not be null";
-    static const char null_schema[] = "Value null at 'keySchema' failed to satisfy constraint: Member must not be null";
+    static const char null_definitions[] =
+        "Value null at 'attributeDefinitions' failed to satisfy constraint: Member must not be null";
+    static const char null_schema[] =
+        "Value null at 'keySchema' failed to satisfy constraint: Member must not be null";
     if (definitions && schema) return true;
-    call_fail(call, "ValidationException", "%d validation error%s detected: %s%s%s", !definitions + !schema, !definitions && !schema ? "s" : "",
-              definitions ? "" : null_definitions, !definitions && !schema ? "; " : "", schema ? "" : null_schema);
+    call_fail(call, "ValidationException", "%d validation error%s detected: %s%s%s", !definitions + !schema,
+              !definitions && !schema ? "s" : "", definitions ? "" : null_definitions, !definitions && !schema ? "; " : "",
+              schema ? "" : null_schema);
     return false;
 }
 
@@ -78,10 +81,13 @@ static bool schema_length(struct call *call)
     if (schema->count <= 2) return true;
     buf_init(&text, call->arena, 1u << 16);
     for JSON_EACH (element, schema)
-        buf_printf(&text, "%sKeySchemaElement(attributeName=" STR_FMT ", keyType=" STR_FMT ")", element == schema->first ? "" : ", ",
-                   STR_ARG(json_str(element, "AttributeName")), STR_ARG(json_str(element, "KeyType")));
-    call_fail(call, "ValidationException", "1 validation error detected: Value '[" STR_FMT "]' at 'keySchema' failed to satisfy constraint: "
-              "Member must have length less than or equal to 2", STR_ARG(buf_str(&text)));
+            buf_printf(&text, "%sKeySchemaElement(attributeName=" STR_FMT ", keyType=" STR_FMT ")",
+                       element == schema->first ? "" : ", ", STR_ARG(json_str(element, "AttributeName")),
+                       STR_ARG(json_str(element, "KeyType")));
+    call_fail(call, "ValidationException",
+              "1 validation error detected: Value '[" STR_FMT "]' at 'keySchema' failed to satisfy constraint: "
+              "Member must have length less than or equal to 2",
+              STR_ARG(buf_str(&text)));
     return false;
 }
 
@@ -98,9 +104,11 @@ static bool billing(struct call *call, struct create *create)
     const struct json *throughput = json_at(call->input, "ProvisionedThroughput");
     create->on_demand = str_eq(call_str(call, "BillingMode"), STR("PAY_PER_REQUEST"));
     if (create->on_demand && throughput)
-        return invalid(call, INVALID "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
+        return invalid(call, INVALID "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode "
+                                     "is PAY_PER_REQUEST");
     if (!create->on_demand && !throughput)
-        return invalid(call, INVALID "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED");
+        return invalid(call, INVALID "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode "
+                                     "is PROVISIONED");
     return units_in_bounds(call, throughput, "ReadCapacityUnits") && units_in_bounds(call, throughput, "WriteCapacityUnits");
 }
 
@@ -130,8 +138,10 @@ static bool keys_defined(struct call *call, const struct json *definitions, cons
     if (schema->count == 2 && (!all || (same && definitions->count == 1)))
         return invalid(call, "Invalid KeySchema: Some index key attribute have no definition");
     if (!all) {
-        call_fail(call, "ValidationException", INVALID "Some index key attributes are not defined in AttributeDefinitions. Keys: [" STR_FMT
-                  "], AttributeDefinitions: [" STR_FMT "]", STR_ARG(names_of(call, schema)), STR_ARG(names_of(call, definitions)));
+        call_fail(call, "ValidationException",
+                  INVALID "Some index key attributes are not defined in AttributeDefinitions. Keys: [" STR_FMT
+                  "], AttributeDefinitions: [" STR_FMT "]",
+                  STR_ARG(names_of(call, schema)), STR_ARG(names_of(call, definitions)));
         return false;
     }
     return !same || invalid(call, "Both the Hash Key and the Range Key element in the KeySchema have the same name");
@@ -146,15 +156,18 @@ static bool key_schema(struct call *call)
     if (schema->count == 2 && !str_eq(json_str(schema->last, "KeyType"), STR("RANGE")))
         return invalid(call, "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
     if (schema->count != definitions->count)
-        return invalid(call, INVALID "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions");
+        return invalid(call, INVALID "Number of attributes in KeySchema does not exactly match number of attributes defined in "
+                                     "AttributeDefinitions");
     return true;
 }
 
 static bool name_long_enough(struct call *call, struct str name)
 {
     if (name.n >= TABLE_NAME_MIN) return true;
-    call_fail(call, "ValidationException", "1 validation error detected: Value '" STR_FMT "' at 'tableName' failed to satisfy constraint: "
-              "Member must have length greater than or equal to 3", STR_ARG(name));
+    call_fail(call, "ValidationException",
+              "1 validation error detected: Value '" STR_FMT "' at 'tableName' failed to satisfy constraint: "
+              "Member must have length greater than or equal to 3",
+              STR_ARG(name));
     return false;
 }
 

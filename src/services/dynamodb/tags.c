@@ -50,7 +50,8 @@ static struct json *find_document(struct call *call, struct store_txn *txn)
     struct json *document = NULL;
     enum err err = doc_get(txn, table_key(call, tagging->name), call->arena, &document);
     if (err == ERR_NOT_FOUND)                                   /* AWS's sentence lacks the e, too */
-        call_fail(call, "ResourceNotFoundException", "Requested resource not found: ResourcArn: " STR_FMT " not found", STR_ARG(tagging->arn));
+        call_fail(call, "ResourceNotFoundException", "Requested resource not found: ResourcArn: " STR_FMT " not found",
+                  STR_ARG(tagging->arn));
     else if (err != ERR_OK) call_fail_err(call, err);
     return err == ERR_OK ? document : NULL;
 }
@@ -69,13 +70,15 @@ void tag_resource_mutate(struct call *call, struct store_txn *txn)
     if (!document) return;
     struct json *tags = json_at(document, "Tags");
     tags_put(call->arena, tags, json_at(call->input, "Tags"));
-    if (tags->count > TAGS_MAX) request_invalid(call, STR("One or more parameter values were invalid: Too many tags: the limit is 50"), false);
+    if (tags->count > TAGS_MAX)
+        request_invalid(call, STR("One or more parameter values were invalid: Too many tags: the limit is 50"), false);
     else doc_put(txn, table_key(call, tagging->name), document, call->arena);
 }
 
 void untag_resource_prepare(struct call *call)
 {
-    if (!json_at(call->input, "TagKeys")->count) request_invalid(call, STR("Atleast one Tag Key needs to be provided as Input."), false);
+    if (!json_at(call->input, "TagKeys")->count)
+        request_invalid(call, STR("Atleast one Tag Key needs to be provided as Input."), false);
 }
 
 void untag_resource_mutate(struct call *call, struct store_txn *txn)

@@ -5,6 +5,6 @@
 
 #define TAGS_MAX 50                     /* quota of a resource */
 
-bool tags_check(struct call *call, const struct json *list);            /* [{"Key", "Value"}] or NULL; false: call_fail was called */
+bool tags_check(struct call *call, const struct json *list); /* [{"Key", "Value"}] or NULL; false: call_fail was called */
 void tags_put(struct arena *arena, struct json *tags, const struct json *list);
 #endif

@@ -242,7 +242,8 @@ static void append_beyond(struct applying *a, const bool *was_empty)
     struct beyond *beyond = arena_array(a->arena, struct beyond, a->update->count + 1);
     for (size_t i = 0; i < a->update->count; i++) {
         const struct target *t = &a->targets[i];
-        if (was_empty[i] && t->step->is_index && t->slot) beyond[count] = (struct beyond){t->parent, t->slot, t->step->index, i}, count++;
+        if (was_empty[i] && t->step->is_index && t->slot)
+            beyond[count] = (struct beyond){t->parent, t->slot, t->step->index, i}, count++;
     }
     if (count) qsort(beyond, count, sizeof *beyond, by_index);
     for (size_t i = 0; i < count; i++) value_append(beyond[i].list, beyond[i].value);
@@ -265,7 +266,8 @@ struct value *update_apply(const struct update *update, const struct value *item
     }
     append_beyond(&a, was_empty);
     for (size_t i = 0; i < update->count; i++)
-        if (a.targets[i].action->kind == ACTION_REMOVE && a.targets[i].slot) value_remove_child(a.targets[i].parent, a.targets[i].slot);
+        if (a.targets[i].action->kind == ACTION_REMOVE && a.targets[i].slot)
+            value_remove_child(a.targets[i].parent, a.targets[i].slot);
     for (const struct value *attribute = copy->first; attribute; attribute = attribute->next) {
         if (!value_too_deep(attribute)) continue;
         *ret_message = STR(VALUE_DEPTH_MESSAGE);

@@ -58,7 +58,8 @@ static struct action *read_action(const struct json *update, struct arena *arena
     return action;
 }
 
-struct update *update_from_legacy(const struct json *attribute_updates, struct arena *arena, struct str *ret_message, bool *ret_serialization)
+struct update *update_from_legacy(const struct json *attribute_updates, struct arena *arena, struct str *ret_message,
+                                  bool *ret_serialization)
 {
     struct update *update = arena_new_of(arena, struct update);
     update->legacy = true;

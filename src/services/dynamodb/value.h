@@ -48,7 +48,7 @@ int value_cmp(const struct value *a, const struct value *b, bool *ret_comparable
 /* The elements of a set (or scalars of one type) in value_cmp's order, for searches by value_sorted_find. */
 const struct value **value_sorted(const struct value *set, struct arena *arena);
 bool value_sorted_find(const struct value *const *sorted, size_t count, const struct value *element);
-size_t value_size(const struct value *value);                               /* as "Item sizes and formats" counts, without the name */
+size_t value_size(const struct value *value);           /* as "Item sizes and formats" counts, without the name */
 size_t item_size(const struct value *item);                                 /* names included */
 bool value_too_deep(const struct value *value);                             /* more than VALUE_DEPTH_MAX containers in each other */
 const char *value_type_name(enum value_type type);                          /* "S" … */

@@ -55,7 +55,8 @@ static bool read_number(struct reader *r, const struct json *json, struct value 
 {
     static const struct str messages[] = {
         [DECIMAL_OVERFLOW] = STR_INIT("Number overflow. Attempting to store a number with magnitude larger than supported range"),
-        [DECIMAL_UNDERFLOW] = STR_INIT("Number underflow. Attempting to store a number with magnitude smaller than supported range"),
+        [DECIMAL_UNDERFLOW] = STR_INIT("Number underflow. Attempting to store a number with magnitude smaller than supported "
+                                       "range"),
         [DECIMAL_PRECISION] = STR_INIT("Attempting to store more than 38 significant digits in a Number"),
     };
     if (json->type != JSON_STRING) return fail_type(r, json, "an String");
@@ -189,7 +190,8 @@ static struct value *read_value(struct reader *r, const struct json *json, unsig
         types++;
     }
     if (types == 1) return value;
-    fail(r, types ? STR("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+    fail(r, types ? STR("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported "
+                        "datatypes")
                   : STR("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"));
     return NULL;
 }

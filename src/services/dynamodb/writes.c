@@ -64,7 +64,8 @@ static bool read_update(struct call *call, struct write *w, struct expression_pa
     bool serialization = false;
     const struct json *legacy = json_at(call->input, "AttributeUpdates");
     if (legacy) w->update = update_from_legacy(legacy, call->arena, &message, &serialization);
-    else if (call_has(call, "UpdateExpression")) w->update = update_parse(call_str(call, "UpdateExpression"), params, call->arena, &message);
+    else if (call_has(call, "UpdateExpression"))
+        w->update = update_parse(call_str(call, "UpdateExpression"), params, call->arena, &message);
     else return true;
     return w->update || request_invalid(call, message, serialization);
 }
@@ -72,8 +73,8 @@ static bool read_update(struct call *call, struct write *w, struct expression_pa
 static bool read_expressions(struct call *call, struct write *w, bool update)
 {
     struct expression_params *params = request_params(call, call->input);
-    return params && (!update || read_update(call, w, params)) && request_condition(call, "ConditionExpression", params, &w->condition) &&
-           request_params_used(call, params);
+    return params && (!update || read_update(call, w, params)) &&
+           request_condition(call, "ConditionExpression", params, &w->condition) && request_params_used(call, params);
 }
 
 static void add_need(struct call *call, struct needs *needs, const struct write *w, const char *action)
@@ -225,7 +226,8 @@ void update_item_mutate(struct call *call, struct store_txn *txn)
         return;
     }
     w->written = item_size(w->after);
-    if (w->written > ITEM_BYTES_MAX) call_fail(call, "ValidationException", "Item size to update has exceeded the maximum allowed size");
+    if (w->written > ITEM_BYTES_MAX)
+        call_fail(call, "ValidationException", "Item size to update has exceeded the maximum allowed size");
     else if (w->update && update_only_removes(w->update) && !w->old) w->after = NULL;
     else store_put(txn, w->key, item_encode(w->after, call->arena));
 }

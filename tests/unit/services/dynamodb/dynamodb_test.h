@@ -43,15 +43,17 @@ static inline struct str random_text(struct arena *arena, uint64_t *seed, unsign
 {
     unsigned n = random_below(seed, max + 1);
     char *text = arena_alloc(arena, n + 1);
-    for (unsigned i = 0; i < n; i++) text[i] = (char)(random_below(seed, 8) ? 'a' + random_below(seed, 26) : random_below(seed, 127));
+    for (unsigned i = 0; i < n; i++)
+        text[i] = (char)(random_below(seed, 8) ? 'a' + random_below(seed, 26) : random_below(seed, 127));
     return (struct str){text, n};
 }
 
 static inline struct decimal random_number(struct arena *arena, uint64_t *seed)
 {
     struct decimal d;
-    struct str text = arena_printf(arena, "%s%u.%u%sE%d", random_below(seed, 2) ? "-" : "", random_below(seed, 1000000), random_below(seed, 1000),
-                                   random_below(seed, 4) ? "" : "12345678901234567890", (int)random_below(seed, 200) - 100);
+    struct str text =
+        arena_printf(arena, "%s%u.%u%sE%d", random_below(seed, 2) ? "-" : "", random_below(seed, 1000000), random_below(seed, 1000),
+                     random_below(seed, 4) ? "" : "12345678901234567890", (int)random_below(seed, 200) - 100);
     ENSURE(decimal_parse(text, &d) == DECIMAL_OK);
     return d;
 }
@@ -66,7 +68,8 @@ static inline struct value *random_value(struct arena *arena, uint64_t *seed, un
     if (value->type == VALUE_NULL) value->boolean = true;
     if (value->type < VALUE_M) return value;
     for (unsigned i = 0; i <= children; i++) {
-        struct value *child = value_is_set(value->type) ? value_new(arena, value_set_element(value->type)) : random_value(arena, seed, depth - 1);
+        struct value *child =
+            value_is_set(value->type) ? value_new(arena, value_set_element(value->type)) : random_value(arena, seed, depth - 1);
         if (value->type == VALUE_M) child->name = arena_printf(arena, "k%u", i);
         if (value_is_set(value->type)) child->bytes = arena_printf(arena, "e%u", i);
         if (value->type == VALUE_NS) {

@@ -3,11 +3,18 @@
 #include "services/dynamodb/expression.h"
 #include "services/dynamodb/expression_internal.h"
 
-struct one { struct arena *arena; const struct json *entry; struct str text, message; struct expression_params *params; size_t wrong; };
+struct one {
+    struct arena *arena;
+    const struct json *entry;
+    struct str text, message;
+    struct expression_params *params;
+    size_t wrong;
+};
 
 static void report(struct one *one, const char *what, struct str got)
 {
-    print_error("%s\n  expected: " STR_FMT "\n  got:      " STR_FMT "\n", arena_cstr(one->arena, one->text), STR_ARG(str_of(what)), STR_ARG(got));
+    print_error("%s\n  expected: " STR_FMT "\n  got:      " STR_FMT "\n", arena_cstr(one->arena, one->text), STR_ARG(str_of(what)),
+                STR_ARG(got));
     one->wrong++;
 }
 
@@ -26,7 +33,8 @@ static bool open_entry(struct one *one, const struct json *entry)
     one->text = json_str(entry, "expression");
     one->message = STR_NONE;
     assert_true(json_str(entry, "source").n > 0);
-    one->params = expression_params_new(json_at(entry, "names"), json_at(entry, "values"), one->arena, &one->message, &serialization);
+    one->params =
+        expression_params_new(json_at(entry, "names"), json_at(entry, "values"), one->arena, &one->message, &serialization);
     if (!one->params) fail_msg(STR_FMT, STR_ARG(one->message));
     return true;
 }
@@ -52,7 +60,8 @@ static void conditions(void **state)
         const struct json *own = json_at(entry, "item");
         struct value *item = json_is(own, JSON_NULL) ? NULL : item_of(one.arena, own ? own : json_at(corpus, "item"));
         bool expected = json_bool(entry, "holds", false);
-        if (condition_holds(condition, item, one.arena) != expected) report(&one, expected ? "holds" : "does not hold", STR("the contrary"));
+        if (condition_holds(condition, item, one.arena) != expected)
+            report(&one, expected ? "holds" : "does not hold", STR("the contrary"));
     }
     arena_free(one.arena);
     assert_int_equal(one.wrong, 0);
@@ -71,7 +80,8 @@ static void updates(void **state)
         assert_true(value_equal(before, kept));
         if (!expect_message(&one, after != NULL)) continue;
         expect_item(&one, after, json_at(entry, "after"));
-        if (json_at(entry, "updated_new")) expect_item(&one, update_touched(update, after, one.arena), json_at(entry, "updated_new"));
+        if (json_at(entry, "updated_new"))
+            expect_item(&one, update_touched(update, after, one.arena), json_at(entry, "updated_new"));
     }
     arena_free(one.arena);
     assert_int_equal(one.wrong, 0);
@@ -86,7 +96,8 @@ static void projections(void **state)
         open_entry(&one, entry);
         struct projection *projection = projection_parse(one.text, one.params, one.arena, &one.message);
         if (!expect_message(&one, projection != NULL)) continue;
-        expect_item(&one, projection_apply(projection, item_of(one.arena, json_at(corpus, "item")), one.arena), json_at(entry, "result"));
+        expect_item(&one, projection_apply(projection, item_of(one.arena, json_at(corpus, "item")), one.arena),
+                    json_at(entry, "result"));
     }
     arena_free(one.arena);
     assert_int_equal(one.wrong, 0);
@@ -122,10 +133,12 @@ static void params_are_checked(void **state)
         {"{\"a\":\"a\"}", NULL, "ExpressionAttributeNames contains invalid key: Syntax error; key: \"a\""},
         {"{\"#a-b\":\"a\"}", NULL, "ExpressionAttributeNames contains invalid key: Syntax error; key: \"#a-b\""},
         {NULL, "{\":b\":{},\"b\":{\"S\":\"a\"}}", "ExpressionAttributeValues contains invalid key: Syntax error; key: \"b\""},
-        {NULL, "{\":b\":{}}", "ExpressionAttributeValues contains invalid value: Supplied AttributeValue is empty, must contain exactly "
-                              "one of the supported datatypes for key :b"},
-        {NULL, "{\":b\":{\"N\":\"x\"}}", "ExpressionAttributeValues contains invalid value: The parameter cannot be converted to a "
-                                         "numeric value: x for key :b"},
+        {NULL, "{\":b\":{}}",
+         "ExpressionAttributeValues contains invalid value: Supplied AttributeValue is empty, must contain exactly "
+         "one of the supported datatypes for key :b"},
+        {NULL, "{\":b\":{\"N\":\"x\"}}",
+         "ExpressionAttributeValues contains invalid value: The parameter cannot be converted to a "
+         "numeric value: x for key :b"},
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -160,7 +173,8 @@ static void unused_placeholders_are_named(void **state)
 static void usage_is_checked(void **state)
 {
     (void)state;
-    static const char *const expressions[] = {"UpdateExpression", "ConditionExpression", NULL}, *const legacy[] = {"AttributeUpdates", "Expected", NULL};
+    static const char *const expressions[] = {"UpdateExpression", "ConditionExpression", NULL};
+    static const char *const legacy[] = {"AttributeUpdates", "Expected", NULL};
     const struct expression_usage usage = {expressions, expressions, legacy};
     static const struct { const char *input, *message; } cases[] = {
         {"{\"Expected\":{},\"AttributeUpdates\":{},\"ConditionExpression\":\"\",\"UpdateExpression\":\"\"}",
@@ -185,12 +199,17 @@ static void legacy_updates(void **state)
     static const struct { const char *updates, *after, *message; } cases[] = {
         {"{\"a\":{\"Value\":{\"S\":\"x\"}}}", "{\"n\":{\"N\":\"1\"},\"ss\":{\"SS\":[\"a\",\"b\"]},\"a\":{\"S\":\"x\"}}", ""},
         {"{\"n\":{\"Action\":\"ADD\",\"Value\":{\"N\":\"4\"}}}", "{\"n\":{\"N\":\"5\"},\"ss\":{\"SS\":[\"a\",\"b\"]}}", ""},
-        {"{\"n\":{\"Action\":\"DELETE\"},\"ss\":{\"Action\":\"DELETE\",\"Value\":{\"SS\":[\"b\"]}}}", "{\"ss\":{\"SS\":[\"a\"]}}", ""},
-        {"{\"l\":{\"Action\":\"ADD\",\"Value\":{\"L\":[]}}}", "{\"n\":{\"N\":\"1\"},\"ss\":{\"SS\":[\"a\",\"b\"]},\"l\":{\"L\":[]}}", ""},
+        {"{\"n\":{\"Action\":\"DELETE\"},\"ss\":{\"Action\":\"DELETE\",\"Value\":{\"SS\":[\"b\"]}}}", "{\"ss\":{\"SS\":[\"a\"]}}",
+         ""},
+        {"{\"l\":{\"Action\":\"ADD\",\"Value\":{\"L\":[]}}}",
+         "{\"n\":{\"N\":\"1\"},\"ss\":{\"SS\":[\"a\",\"b\"]},\"l\":{\"L\":[]}}", ""},
         {"{\"n\":{\"Action\":\"ADD\",\"Value\":{\"SS\":[\"4\"]}}}", NULL, "Type mismatch for attribute to update"},
-        {"{\"n\":{\"Action\":\"PUT\"}}", NULL, "One or more parameter values were invalid: Only DELETE action is allowed when no attribute value is specified"},
-        {"{\"n\":{\"Action\":\"DELETE\",\"Value\":{\"N\":\"1\"}}}", NULL, "One or more parameter values were invalid: DELETE action with value is not supported for the type N"},
-        {"{\"n\":{\"Action\":\"ADD\",\"Value\":{\"B\":\"Yg==\"}}}", NULL, "One or more parameter values were invalid: ADD action is not supported for the type B"},
+        {"{\"n\":{\"Action\":\"PUT\"}}", NULL,
+         "One or more parameter values were invalid: Only DELETE action is allowed when no attribute value is specified"},
+        {"{\"n\":{\"Action\":\"DELETE\",\"Value\":{\"N\":\"1\"}}}", NULL,
+         "One or more parameter values were invalid: DELETE action with value is not supported for the type N"},
+        {"{\"n\":{\"Action\":\"ADD\",\"Value\":{\"B\":\"Yg==\"}}}", NULL,
+         "One or more parameter values were invalid: ADD action is not supported for the type B"},
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -202,6 +221,30 @@ static void legacy_updates(void **state)
         assert_str(message, cases[i].message);
         assert_int_equal(after != NULL, cases[i].after != NULL);
         if (after) assert_true(value_equal(after, item_text(arena, cases[i].after)));
+    }
+    arena_free(arena);
+}
+
+static void updates_cannot_nest_too_deep(void **state)
+{
+    (void)state;
+    static const struct { const char *expression; bool fine; } cases[] = {{"SET copy = deep", true}, {"SET m.copy = deep", false}};
+    struct arena *arena = arena_new();
+    struct value *item = item_text(arena, "{\"m\":{\"M\":{}}}"), *deep = value_new(arena, VALUE_NULL);
+    for (int i = 0; i < VALUE_DEPTH_MAX; i++) {
+        struct value *list = value_new(arena, VALUE_L);
+        value_append(list, deep);
+        deep = list;
+    }
+    deep->name = STR("deep");
+    value_append(item, deep);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct str message = STR_NONE;
+        bool serialization = false;
+        struct expression_params *params = expression_params_new(NULL, NULL, arena, &message, &serialization);
+        struct update *update = update_parse(str_of(cases[i].expression), params, arena, &message);
+        assert_int_equal(update_apply(update, item, arena, &message) != NULL, cases[i].fine);
+        assert_str(message, cases[i].fine ? "" : VALUE_DEPTH_MESSAGE);
     }
     arena_free(arena);
 }
@@ -220,7 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions), cmocka_unit_test(updates), cmocka_unit_test(projections), cmocka_unit_test(key_conditions),
         cmocka_unit_test(params_are_checked), cmocka_unit_test(unused_placeholders_are_named), cmocka_unit_test(usage_is_checked),
-        cmocka_unit_test(legacy_updates), cmocka_unit_test(reserved_words_are_found),
+        cmocka_unit_test(legacy_updates), cmocka_unit_test(updates_cannot_nest_too_deep),
+        cmocka_unit_test(reserved_words_are_found),
     };
     return RUN(tests);
 }

@@ -55,11 +55,22 @@ static void format_is_frozen(void **state)
 {
     (void)state;
     struct arena *arena = arena_new();
-    struct value *item = item_text(arena, "{\"id\":{\"S\":\"ab\"},\"n\":{\"N\":\"-1.50\"},\"x\":{\"N\":\"1E40\"},\"b\":{\"BOOL\":true},\"z\":{\"NULL\":true},"
-                                          "\"m\":{\"M\":{\"k\":{\"L\":[{\"B\":\"AQ==\"}]}}},\"s\":{\"NS\":[\"7\"]},\"t\":{\"SS\":[\"q\"]}}");
-    static const char frozen[] =
-        "\x01\x20\x08" "\x02id\x00\x02" "ab" "\x01n\x01\x04-1.5" "\x01x\x01\x84\xC0\xAA\x0B\x00" "\x01" "b\x03\x01" "\x01z\x04"
-        "\x01m\x05\0\0\0\x0c\x01\x01k\x06\0\0\0\x04\x01\x02\x01\x01" "\x01s\x08\0\0\0\x03\x01\x01" "7" "\x01t\x07\0\0\0\x03\x01\x01q";
+    struct value *item = item_text(arena, "{\"id\":{\"S\":\"ab\"},\"n\":{\"N\":\"-1.50\"},\"x\":{\"N\":\"1E40\"},\"b\":{\"BOOL\":"
+                                          "true},\"z\":{\"NULL\":true},"
+                                          "\"m\":{\"M\":{\"k\":{\"L\":[{\"B\":\"AQ==\"}]}}},\"s\":{\"NS\":[\"7\"]},\"t\":{\"SS\":["
+                                          "\"q\"]}}");
+    static const char frozen[] = "\x01\x20\x08"
+                                 "\x02id\x00\x02"
+                                 "ab"
+                                 "\x01n\x01\x04-1.5"
+                                 "\x01x\x01\x84\xC0\xAA\x0B\x00"
+                                 "\x01"
+                                 "b\x03\x01"
+                                 "\x01z\x04"
+                                 "\x01m\x05\0\0\0\x0c\x01\x01k\x06\0\0\0\x04\x01\x02\x01\x01"
+                                 "\x01s\x08\0\0\0\x03\x01\x01"
+                                 "7"
+                                 "\x01t\x07\0\0\0\x03\x01\x01q";
     struct str bytes = item_encode(item, arena);
     assert_int_equal(bytes.n, sizeof frozen - 1);
     assert_memory_equal(bytes.p, frozen, bytes.n);

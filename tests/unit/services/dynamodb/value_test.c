@@ -5,12 +5,14 @@ static void wrong_values_are_named(void **state)
 {
     (void)state;
 #define INVALID "One or more parameter values were invalid: "
-    static const struct { const char *json, *message; } cases[] = {     /* recorded service answers: dynalite test/putItem.js */
+    static const struct { const char *json, *message; } cases[] = {
+        /* recorded service answers: dynalite test/putItem.js */
         {"{}", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
         {"{\"a\":\"\"}", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
         {"{\"M\":{\"a\":{}}}", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
         {"{\"L\":[{}]}", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
-        {"{\"S\":\"a\",\"N\":\"1\"}", "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"},
+        {"{\"S\":\"a\",\"N\":\"1\"}", "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the "
+                                      "supported datatypes"},
         {"{\"NULL\":false}", INVALID "Null attribute value types must have the value of true"},
         {"{\"SS\":[]}", INVALID "An string set  may not be empty"},
         {"{\"NS\":[]}", INVALID "An number set  may not be empty"},
@@ -39,8 +41,18 @@ static void wrong_values_are_named(void **state)
 static void wrong_types_are_serialization_errors(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"[]", "3", "{\"S\":1}", "{\"N\":1}", "{\"BOOL\":\"x\"}", "{\"L\":{}}", "{\"M\":[]}", "{\"SS\":\"a\"}",
-                                        "{\"SS\":[1]}", "{\"B\":\"a\"}", "{\"B\":\"a===\"}", "{\"M\":{\"a\":\"b\"}}"};
+    static const char *const cases[] = {"[]",
+                                        "3",
+                                        "{\"S\":1}",
+                                        "{\"N\":1}",
+                                        "{\"BOOL\":\"x\"}",
+                                        "{\"L\":{}}",
+                                        "{\"M\":[]}",
+                                        "{\"SS\":\"a\"}",
+                                        "{\"SS\":[1]}",
+                                        "{\"B\":\"a\"}",
+                                        "{\"B\":\"a===\"}",
+                                        "{\"M\":{\"a\":\"b\"}}"};
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct str message = STR_NONE;
@@ -75,13 +87,26 @@ static void depth_is_bounded(void **state)
 static void sizes(void **state)
 {
     (void)state;
-    static const struct { const char *item; size_t size; } cases[] = {      /* developer guide, Item sizes and formats */
-        {"{\"id\":{\"S\":\"abc\"}}", 5},          {"{\"é\":{\"S\":\"\"}}", 2},             {"{\"b\":{\"B\":\"AQID\"}}", 4},
-        {"{\"a\":{\"NULL\":true}}", 2},           {"{\"a\":{\"BOOL\":false}}", 2},        {"{\"a\":{\"L\":[]}}", 4},
-        {"{\"a\":{\"M\":{}}}", 4},                {"{\"a\":{\"M\":{\"k\":{\"S\":\"v\"}}}}", 7}, {"{\"a\":{\"L\":[{\"S\":\"v\"}]}}", 6},
-        {"{\"a\":{\"SS\":[\"ab\",\"c\"]}}", 4},   {"{\"a\":{\"N\":\"0\"}}", 2},           {"{\"a\":{\"N\":\"1\"}}", 3},
-        {"{\"a\":{\"N\":\"-1\"}}", 4},            {"{\"a\":{\"N\":\"1E125\"}}", 3},       {"{\"a\":{\"N\":\"123456\"}}", 5},
-        {"{\"a\":{\"N\":\"3.14159\"}}", 6},       {"{\"a\":{\"NS\":[\"1\",\"20\"]}}", 5}, {"{\"a\":{\"N\":\"0.001\"}}", 3},
+    static const struct { const char *item; size_t size; } cases[] = {
+        /* developer guide, Item sizes and formats */
+        {"{\"id\":{\"S\":\"abc\"}}", 5},
+        {"{\"é\":{\"S\":\"\"}}", 2},
+        {"{\"b\":{\"B\":\"AQID\"}}", 4},
+        {"{\"a\":{\"NULL\":true}}", 2},
+        {"{\"a\":{\"BOOL\":false}}", 2},
+        {"{\"a\":{\"L\":[]}}", 4},
+        {"{\"a\":{\"M\":{}}}", 4},
+        {"{\"a\":{\"M\":{\"k\":{\"S\":\"v\"}}}}", 7},
+        {"{\"a\":{\"L\":[{\"S\":\"v\"}]}}", 6},
+        {"{\"a\":{\"SS\":[\"ab\",\"c\"]}}", 4},
+        {"{\"a\":{\"N\":\"0\"}}", 2},
+        {"{\"a\":{\"N\":\"1\"}}", 3},
+        {"{\"a\":{\"N\":\"-1\"}}", 4},
+        {"{\"a\":{\"N\":\"1E125\"}}", 3},
+        {"{\"a\":{\"N\":\"123456\"}}", 5},
+        {"{\"a\":{\"N\":\"3.14159\"}}", 6},
+        {"{\"a\":{\"NS\":[\"1\",\"20\"]}}", 5},
+        {"{\"a\":{\"N\":\"0.001\"}}", 3},
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(cases); i++) assert_int_equal(item_size(item_text(arena, cases[i].item)), cases[i].size);
@@ -108,10 +133,14 @@ static void order_does_not_matter_in_sets_and_maps(void **state)
 {
     (void)state;
     struct arena *arena = arena_new();
-    struct value *a = item_text(arena, "{\"x\":{\"SS\":[\"a\",\"b\",\"c\"]},\"m\":{\"M\":{\"p\":{\"N\":\"1\"},\"q\":{\"N\":\"2\"}}}}");
-    assert_true(value_equal(a, item_text(arena, "{\"m\":{\"M\":{\"q\":{\"N\":\"2.0\"},\"p\":{\"N\":\"1\"}}},\"x\":{\"SS\":[\"c\",\"a\",\"b\"]}}")));
-    assert_false(value_equal(a, item_text(arena, "{\"m\":{\"M\":{\"q\":{\"N\":\"2.0\"},\"p\":{\"N\":\"1\"}}},\"x\":{\"SS\":[\"c\",\"a\",\"d\"]}}")));
-    assert_false(value_equal(a, item_text(arena, "{\"m\":{\"M\":{\"q\":{\"N\":\"2.0\"},\"r\":{\"N\":\"1\"}}},\"x\":{\"SS\":[\"c\",\"a\",\"b\"]}}")));
+    struct value *a = item_text(arena, "{\"x\":{\"SS\":[\"a\",\"b\",\"c\"]},\"m\":{\"M\":{\"p\":{\"N\":\"1\"},\"q\":{\"N\":\"2\"}}}"
+                                       "}");
+    assert_true(value_equal(a, item_text(arena, "{\"m\":{\"M\":{\"q\":{\"N\":\"2.0\"},\"p\":{\"N\":\"1\"}}},\"x\":{\"SS\":[\"c\","
+                                                "\"a\",\"b\"]}}")));
+    assert_false(value_equal(a, item_text(arena, "{\"m\":{\"M\":{\"q\":{\"N\":\"2.0\"},\"p\":{\"N\":\"1\"}}},\"x\":{\"SS\":[\"c\","
+                                                 "\"a\",\"d\"]}}")));
+    assert_false(value_equal(a, item_text(arena, "{\"m\":{\"M\":{\"q\":{\"N\":\"2.0\"},\"r\":{\"N\":\"1\"}}},\"x\":{\"SS\":[\"c\","
+                                                 "\"a\",\"b\"]}}")));
     struct value *list = item_text(arena, "{\"l\":{\"L\":[{\"N\":\"1\"},{\"N\":\"2\"}]}}");
     assert_false(value_equal(list, item_text(arena, "{\"l\":{\"L\":[{\"N\":\"2\"},{\"N\":\"1\"}]}}")));
     arena_free(arena);
@@ -140,8 +169,12 @@ static void members_are_replaced_and_removed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_values_are_named), cmocka_unit_test(wrong_types_are_serialization_errors), cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(sizes), cmocka_unit_test(written_values_read_back), cmocka_unit_test(order_does_not_matter_in_sets_and_maps),
+        cmocka_unit_test(wrong_values_are_named),
+        cmocka_unit_test(wrong_types_are_serialization_errors),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(written_values_read_back),
+        cmocka_unit_test(order_does_not_matter_in_sets_and_maps),
         cmocka_unit_test(members_are_replaced_and_removed),
     };
     return RUN(tests);

@@ -228,7 +228,7 @@ static void legacy_updates(void **state)
 static void updates_cannot_nest_too_deep(void **state)
 {
     (void)state;
-    static const struct { const char *expression; bool fine; } cases[] = {{"SET copy = deep", true}, {"SET m.copy = deep", false}};
+    static const struct { const char *expression; bool fine; } cases[] = {{"SET again = deep", true}, {"SET m.again = deep", false}};
     struct arena *arena = arena_new();
     struct value *item = item_text(arena, "{\"m\":{\"M\":{}}}"), *deep = value_new(arena, VALUE_NULL);
     for (int i = 0; i < VALUE_DEPTH_MAX; i++) {
@@ -243,6 +243,7 @@ static void updates_cannot_nest_too_deep(void **state)
         bool serialization = false;
         struct expression_params *params = expression_params_new(NULL, NULL, arena, &message, &serialization);
         struct update *update = update_parse(str_of(cases[i].expression), params, arena, &message);
+        assert_non_null(update);
         assert_int_equal(update_apply(update, item, arena, &message) != NULL, cases[i].fine);
         assert_str(message, cases[i].fine ? "" : VALUE_DEPTH_MESSAGE);
     }

@@ -1,21 +1,22 @@
 #!/bin/bash
 # demo.sh start | stop -- a server with its data under build/demo, the example applications deployed and answering.
-# CLOUDLESS_PORT chooses the port (4566). A server of the demo that runs already is used again.
+# CLOUDLESS_PORT chooses the port (4566), CLOUDLESS_DEMO_DATA the data directory. A server of the demo that runs already is used again.
 set -eu
 cd "$(dirname "$0")/.."
 
 port=${CLOUDLESS_PORT:-4566}
 url=http://127.0.0.1:$port
-data=build/demo
+data=${CLOUDLESS_DEMO_DATA:-build/demo}
 wait_seconds=30
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 value() { sed -n "s/^$1 = //p" "$data/endpoint" 2>/dev/null; }
 
-# Is the process of the endpoint file alive, and ours?
+# Is the process of the endpoint file alive, and ours? A program built anew since it started is "deleted" there.
 running_pid() {
     pid=$(value pid)
-    [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$PWD/build/cloudless" ] && echo "$pid" || true
+    exe=$(readlink "/proc/${pid:-none}/exe" 2>/dev/null || true)
+    [ "${exe% (deleted)}" = "$PWD/build/cloudless" ] && echo "$pid" || true
 }
 
 stop() {

@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 #define SANDBOX_SPARES 2
+/* Bounds, not sizes: memory is taken as data is read. They hold some hundred thousand small items. */
+#define BLOCK_CACHE_BYTES (256u << 20)
+#define ROW_CACHE_BYTES (128u << 20)
 
 static const struct service *const services[] = {&dynamodb_service, &lambda_service, &iam_service, &sts_service,
                                                  &logs_service,     &apigateway_service, NULL};
@@ -87,7 +90,7 @@ static int open_data(struct server *s)
 {
     const struct options *o = s->options;
     struct str message = STR_NONE;
-    struct store_options store_options = {.dir = datadir_path(s->arena, o->data, "store")};
+    struct store_options store_options = {.dir = datadir_path(s->arena, o->data, "store"), .cache_bytes = BLOCK_CACHE_BYTES, .row_cache_bytes = ROW_CACHE_BYTES};
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err != ERR_OK)
         return fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));

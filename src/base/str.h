@@ -17,6 +17,8 @@ struct str {
 #define STR_FMT "%.*s"                                /* printf: STR_FMT with STR_ARG(s) */
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+/* The structure whose `member` the pointer points to. */
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline struct str str_of(const char *c_string)
 {

@@ -1,6 +1,7 @@
 /* loop_internal.h -- what src/net needs of a loop beyond loop.h: a circular list, and hooks at the loop's end. */
 #ifndef CLOUDLESS_NET_LOOP_INTERNAL_H
 #define CLOUDLESS_NET_LOOP_INTERNAL_H
+#include "base/str.h"
 #include "net/loop.h"
 #include <signal.h>
 
@@ -33,8 +34,6 @@ static inline void link_remove(struct link *link)
     link->next->prev = link->prev;
     link_init(link);
 }
-
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Runs on the loop's thread when the loop ends, before what is still open there is closed. Linked by the loop's own
  * thread, or by any thread while the loops do not run. */

@@ -442,7 +442,7 @@ static void ended(int fd, void *arg)
 
 static void watch_end(struct loop_task *task)
 {
-    struct sandbox *sandbox = (struct sandbox *)((char *)task - offsetof(struct sandbox, task));
+    struct sandbox *sandbox = CONTAINER_OF(task, struct sandbox, task);
     sandbox->watch = loop_watch_start(sandbox->hooks.loop, sandbox->pidfd, ended, sandbox);
 }
 

@@ -47,7 +47,7 @@ static int add_rules(scmp_filter_ctx filter)
     bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TERMINAL_INPUT));
     bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                            SCMP_A0(SCMP_CMP_GE, FAMILY_FIRST_DENIED));
+                            SCMP_A0(SCMP_CMP_GE, FAMILY_FIRST_DENIED, 0));
     bad |= seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);   /* a binary tree instead of a list */
     return bad;
 }

@@ -20,8 +20,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ENVIRONMENT_OF(member_pointer, member) \
-    ((struct lambda__environment *)((char *)(member_pointer) - offsetof(struct lambda__environment, member)))
 #define READ_PIECE 65536
 #define AWS_ENDPOINT_BODY_MAX (16u << 20)       /* BatchWriteItem, the largest call a function makes */
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
@@ -433,7 +431,7 @@ static unsigned cpu_percent(int64_t memory_mb)
 
 static void start_on_worker(struct work *work)
 {
-    struct lambda__environment *e = ENVIRONMENT_OF(work, work);
+    struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
     const struct lambda_options *o = lambda__options();
     struct lambda__interpreter interpreter = {.argv = {"/var/task/bootstrap"}};
     struct auth_session session;
@@ -482,7 +480,7 @@ static void open_listeners(struct lambda__environment *e)
 
 static void start_done(struct work *work)
 {
-    struct lambda__environment *e = ENVIRONMENT_OF(work, work);
+    struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
     if (e->start_err != ERR_OK) {
         start_failed(e);
         return;
@@ -501,7 +499,7 @@ static void start_done(struct work *work)
 
 static void submit_failed(struct loop_task *task)
 {
-    start_failed(ENVIRONMENT_OF(task, work.task));
+    start_failed(CONTAINER_OF(task, struct lambda__environment, work.task));
 }
 
 static struct str stream_name(struct arena *arena)

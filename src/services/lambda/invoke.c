@@ -21,7 +21,7 @@ struct loop *lambda__home(struct str account, struct str region, struct str name
 
 static struct lambda_invocation *of_task(struct loop_task *task)
 {
-    return (struct lambda_invocation *)((char *)task - offsetof(struct lambda_invocation, task));
+    return CONTAINER_OF(task, struct lambda_invocation, task);
 }
 
 static void run_done(struct loop_task *task)

@@ -23,7 +23,7 @@ static void utf8(void **state)
     (void)state;
     static const char *const good[] = {"", "plain ascii, long enough", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",
                                        "\xEE\x80\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF",
-                                       "aaaaaaa\xC3\xA9" "aaaaaaaa"};
+                                       "aaaaaaa\303\251aaaaaaaa"};
     static const char *const bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF",
                                       "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE2\x82",
                                       "\xF0\x9F\x98", "\xE2\x28\xA1", "12345678\xFF", "1234567\xC3"};

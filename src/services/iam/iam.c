@@ -4,16 +4,11 @@
  * A session counts for the role that it was issued for: if the role was deleted and made again under its name, the unique id
  * differs and the session has no permissions left. The same holds for keys of users. */
 #include "services/iam/internal.h"
-#include "api/service_errors.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/panic.h"
 #include "store/doc.h"
 #include <stdlib.h>
-
-struct service iam_service = {
-    .model = &model_iam, .errors = &service_errors_iam, .rows = iam__rows, .body_max = 256u << 10,
-};
 
 enum err iam_new(struct store *store, struct str root_account, struct iam **ret)
 {
@@ -21,7 +16,6 @@ enum err iam_new(struct store *store, struct str root_account, struct iam **ret)
 
     iam->store = store;
     iam->root_account = (struct str){mem_dup(root_account.p, root_account.n), root_account.n};
-    iam_service.row_count = iam__row_count;
     iam_service.state = iam;
     *ret = iam;
     return ERR_OK;

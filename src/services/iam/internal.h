@@ -145,6 +145,4 @@ call_mutate_fn iam__create_user, iam__delete_user, iam__update_user, iam__create
     iam__create_policy, iam__delete_policy, iam__create_policy_version, iam__delete_policy_version, iam__set_default_version,
     iam__put_inline, iam__delete_inline, iam__attach, iam__detach, iam__put_boundary, iam__delete_boundary, iam__tag, iam__untag,
     iam__tag_policy, iam__untag_policy;
-extern const struct row iam__rows[];
-extern const size_t iam__row_count;
 #endif

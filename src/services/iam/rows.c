@@ -1,11 +1,12 @@
-/* rows.c -- the operations of IAM that are served, sorted by name. What may walk many
+/* rows.c -- the service: the operations of IAM that are served, sorted by name. What may walk many
  * documents (lists, the counts of GetPolicy) runs on a worker. */
+#include "api/service_errors.h"
 #include "services/iam/internal.h"
 
 #define READ(operation, run_how, function) {.name = operation, .run = run_how, .needs = iam__needs, .handle = function}
 #define WRITE(operation, function) {.name = operation, .run = RUN_MUTATION, .needs = iam__needs, .prepare = iam__prepare, .mutate = function}
 
-const struct row iam__rows[] = {
+static const struct row rows[] = {
     WRITE("AttachRolePolicy", iam__attach),
     WRITE("AttachUserPolicy", iam__attach),
     WRITE("CreateAccessKey", iam__create_access_key),
@@ -62,4 +63,7 @@ const struct row iam__rows[] = {
     WRITE("UpdateRoleDescription", iam__update_role_description),
     WRITE("UpdateUser", iam__update_user),
 };
-const size_t iam__row_count = COUNT_OF(iam__rows);
+
+struct service iam_service = {
+    .model = &model_iam, .errors = &service_errors_iam, .rows = rows, .row_count = COUNT_OF(rows), .body_max = 256u << 10,
+};

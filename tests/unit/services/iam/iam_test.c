@@ -82,11 +82,11 @@ static void store_doc(struct fixture *f, struct store_key key, const char *text)
 static void test_rows_sorted(void **state)
 {
     (void)state;
-    for (size_t i = 1; i < iam__row_count; i++)
-        assert_true(strcmp(iam__rows[i - 1].name, iam__rows[i].name) < 0);
-    for (size_t i = 0; i < iam__row_count; i++) {
-        assert_non_null(model_operation_find(&model_iam, str_of(iam__rows[i].name)));
-        assert_non_null(iam__rows[i].needs);
+    for (size_t i = 1; i < iam_service.row_count; i++)
+        assert_true(strcmp(iam_service.rows[i - 1].name, iam_service.rows[i].name) < 0);
+    for (size_t i = 0; i < iam_service.row_count; i++) {
+        assert_non_null(model_operation_find(&model_iam, str_of(iam_service.rows[i].name)));
+        assert_non_null(iam_service.rows[i].needs);
     }
 }
 

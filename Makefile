@@ -9,8 +9,12 @@
 # Every folder under src/ becomes an archive; DEPS_<folder> lists the archives it may use, in link order.
 # docs/map.md says the same in words and tests/map_test.py checks the includes against it.
 
-CC      ?= gcc
-CXX     ?= g++
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX     := g++
+endif
 SAN     ?=
 DEBUG   ?=
 PREFIX  ?= /usr/local
@@ -26,9 +30,17 @@ say      = $(if $(V),,@echo "$(1)")
 FUZZ_SECONDS ?= 60
 CRASH_ROUNDS ?= 20
 
-LIBS_PKG := libuv libcrypto libarchive libseccomp libpcre2-8
+# As many commands at a time as there are processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# Asked once, when the first command needs it: before that pkg-config may be among the packages that `deps` installs.
+LIBS_PKG   := libuv libcrypto libarchive libseccomp libpcre2-8
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS_PKG)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIBS_PKG)))$(PKG_LIBS)
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
-LDLIBS   := $(shell pkg-config --libs $(LIBS_PKG) 2>/dev/null) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lm -lpthread
+LDLIBS    = $(PKG_LIBS) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lm -lpthread
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-align -Wwrite-strings
 WARN_C   := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 # x86-64-v2 and PCLMUL: any server CPU since 2010; simdjson and llhttp use both.
@@ -37,8 +49,8 @@ HARDEN   := -fPIE -fstack-protector-strong -fno-strict-overflow $(if $(SAN),,-U_
 OPT      := $(if $(SAN)$(DEBUG),-O1,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
             $(if $(findstring address,$(SAN)),-DCLOUDLESS_ARENA_DEBUG)
-CPPFLAGS := -Isrc -Iinclude -I$(O)/gen -isystem /usr/share/include/llhttp -D_GNU_SOURCE -DCLOUDLESS_VERSION='"$(VERSION)"' \
-            $(shell pkg-config --cflags $(LIBS_PKG) 2>/dev/null)
+CPPFLAGS  = -Isrc -Iinclude -I$(O)/gen -isystem /usr/share/include/llhttp -D_GNU_SOURCE -DCLOUDLESS_VERSION='"$(VERSION)"' \
+            $(PKG_CFLAGS)
 CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -MMD -MP
 CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) -Wall -Wextra $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
@@ -72,14 +84,14 @@ SERVICES_GEN := dynamodb lambda iam sts logs apigateway
 GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check
+.PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check always
 .SECONDARY:
 
 all: $(O)/cloudless $(if $(SAN),,runtimes)
 
 # ---- dependencies ----
 deps: ; @tools/deps.sh apt
-deps-test: ; @tools/deps.sh apt test
+deps-test: deps ; @tools/deps.sh apt test
 $(VENV)/.done: requirements.txt tools/deps.sh | deps
 	@tools/deps.sh venv $(VENV)
 .PHONY: runtimes
@@ -87,11 +99,17 @@ runtimes: $(VENV)/.done
 	@tools/runtimes.sh build/runtimes
 
 # ---- build ----
-$(O)/obj/%.c.o: src/%.c | deps
+# What compilers are called with. The file changes only when that does, and then everything is compiled again.
+FLAGS = $(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
+$(O)/flags: always | deps
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
+
+$(O)/obj/%.c.o: src/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CC  $@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
-$(O)/obj/%.cc.o: src/%.cc | deps
+$(O)/obj/%.cc.o: src/%.cc $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX $@)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
@@ -100,13 +118,13 @@ $(O)/gen/model_%.c: tools/gen_api.py $(VENV)/.done
 	@mkdir -p $(@D)
 	$(call say,GEN $@)
 	$(Q)$(PY) tools/gen_api.py $* $@
-$(O)/obj/gen/%.c.o: $(O)/gen/%.c
+$(O)/obj/gen/%.c.o: $(O)/gen/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CC  $@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # Debian ships llhttp's C sources; they are built where they are. Strict: the loose mode lets bytes stand between chunks.
-$(O)/obj/llhttp/%.o: | deps
+$(O)/obj/llhttp/%.o: $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CC  $@)
 	$(Q)$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
@@ -114,11 +132,13 @@ $(LLHTTP): $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/ht
 	@mkdir -p $(@D)
 	$(Q)$(AR) rcs $@ $^
 
+# The folder itself is named for sources that went away. An archive takes its name when it is whole.
 define folder_rule
-$(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter api,$(1)),$(GEN_OBJ))
+$(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter api,$(1)),$(GEN_OBJ)) src/$(1)
 	@mkdir -p $$(@D)
-	@rm -f $$@
-	$(Q)$(AR) rcs $$@ $$^
+	@rm -f $$@.new
+	$(Q)$(AR) rcs $$@.new $$(filter %.o,$$^)
+	@mv $$@.new $$@
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
@@ -126,14 +146,18 @@ $(O)/cloudless: $(call libs_of,main) $(LLHTTP)
 	$(call say,LD  $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call obj_of,main) -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
 
+# A program of one source and archives; $(1) are further flags, $(2) further libraries.
+one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o $@ $< \
+              -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(2)
+
 # ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
 UNITS     := $(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c)
 UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
 define unit_rule
-$(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP)
+$(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP) | deps-test
 	@mkdir -p $$(@D)
-	$(call say,LD  $$@)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LDLIBS) -lcmocka
+	$$(call say,LD  $$@)
+	$$(call one_program,,-lcmocka)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 units: $(UNIT_BINS)
@@ -147,7 +171,7 @@ FUZZ_LIBS := $(foreach f,$(FOLDERS),$(if $(filter front main,$(f)),,$(call lib_o
 $(O)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS) $(LLHTTP)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MMD -MP -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lstdc++
+	$(call one_program,-Wno-missing-prototypes -fsanitize=fuzzer)
 fuzzers: $(FUZZ_BINS)
 	@tests/run_fuzzers.sh $(O)/fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
 fuzz: deps-test
@@ -175,7 +199,7 @@ format: deps-test
 # The compatibility tables, from the services' own tables of operations.
 $(O)/list_rows: tools/list_rows.c $(call libs_of,main) $(LLHTTP)
 	$(call say,LD $@)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+	$(call one_program)
 $(O)/rows.tsv: $(O)/list_rows
 	@$< > $@
 docs: $(O)/rows.tsv $(VENV)/.done
@@ -186,4 +210,4 @@ docs-check: $(O)/rows.tsv $(VENV)/.done
 clean:
 	rm -rf build
 
--include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/obj $(O)/unit $(O)/fuzz $(O)/list_rows.d -name '*.d' 2>/dev/null)

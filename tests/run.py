@@ -22,7 +22,7 @@ SANITIZER_ENV = {
 
 
 def make(*words):
-    return ['make', '--no-print-directory', '-j2', *words]
+    return ['make', '--no-print-directory', *words]
 
 
 # name, environment, commands (the last one counts)
@@ -46,6 +46,8 @@ def run(environment, command):
     """Runs with the output passed on; returns the exit status and the last line that counts tests."""
     closing = ''
     env = {**os.environ, **SANITIZER_ENV, **{k: os.path.join(ROOT, v) for k, v in environment.items()}}
+    for name in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL'):       # each make that runs below is one of its own
+        env.pop(name, None)
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
     for line in process.stdout:
         sys.stdout.write(line)

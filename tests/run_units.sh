@@ -6,7 +6,7 @@ passed=0 failed=0
 for program; do
     name=${program#"$root"/}
     log=$program.log
-    if "$program" >"$log" 2>&1; then status=0; else status=$?; fi
+    if timeout -k 5 300 "$program" >"$log" 2>&1; then status=0; else status=$?; fi
     p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
     f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | head -n 1)
     passed=$((passed + ${p:-0}))

@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -57,13 +59,15 @@ static void on_exit_hook(struct sandbox *sandbox, const struct sandbox_exit *end
 
 static enum err begin_in(struct run *run, struct sandbox_spec spec, const char *const *argv)
 {
-    static const char *const env[] = {"NAME=value", "EMPTY=", NULL};
+    static const char *const plain[] = {"NAME=value", "EMPTY=", NULL}, *const python[] = {"_HANDLER=app.handler",
+        "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
+        "LD_LIBRARY_PATH=/var/lang/lib", NULL};
     memset(run, 0, sizeof *run);
     pthread_mutex_init(&run->lock, NULL);
     pthread_cond_init(&run->wake, NULL);
     spec.code_dir = spec.code_dir ? spec.code_dir : code_dir;
     spec.argv = argv;
-    spec.env = env;
+    spec.env = spec.runtime_dir ? python : plain;
     spec.memory_bytes = spec.memory_bytes ? spec.memory_bytes : 128 * MIB;
     spec.tmp_bytes = spec.tmp_bytes ? spec.tmp_bytes : 8 * MIB;
     struct sandbox_hooks hooks = {on_exit_hook, run, loops_next(loops)};
@@ -154,6 +158,15 @@ static void skip_unless_sandboxes_work(void)
         works = try_a_host() ? YES : NO;
     if (works == NO)
         skip();
+}
+
+static void put(const char *name, const char *text, int mode)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", code_dir, name);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, mode);
+    ENSURE(fd >= 0 && write(fd, text, strlen(text)) >= 0 && fchmod(fd, (mode_t)mode) == 0);
+    close(fd);
 }
 
 static void skip_without_sandboxes(void)
@@ -403,6 +416,73 @@ static void test_start_time(void **state)
                   (double)first[ROUNDS * 95 / 100] / 1e6);
 }
 
+static size_t pythons(const char *pattern, glob_t *ret)
+{
+    return glob(pattern, 0, NULL, ret) == 0 ? ret->gl_pathc : 0;
+}
+
+/* The runtime tree of the build on Debian's interpreter and on one with a prefix of its own: both reach GET next, the second
+ * through /var/lang. Prints how long a handler takes to be ready that imports boto3 and makes a resource. */
+static void test_python_runtime(void **state)
+{
+    (void)state;
+    skip_without_sandboxes();
+    char own_prefix[128];
+    snprintf(own_prefix, sizeof own_prefix, "%s/.pyenv/versions/3.1[123].*/bin/python3.1[123]", getenv("HOME") ? getenv("HOME") : "");
+    const char *const places[] = {"/usr/bin/python3.11", own_prefix};
+    static const char *const code[] = {"def handler(event, context): return 1\n",
+                                       "import boto3\ntable = boto3.resource('dynamodb').Table('t')\ndef handler(event, context): return 1\n"};
+    char path[128], runtime[128], lang[PATH_MAX], inside[64];
+    size_t ran = 0;
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        glob_t found;
+        if (pythons(places[i], &found) == 0)
+            continue;
+        const char *name = strrchr(found.gl_pathv[0], '/') + 1;
+        snprintf(runtime, sizeof runtime, "build/runtimes/%s", name);
+        snprintf(lang, sizeof lang, "%.*s", (int)(strlen(found.gl_pathv[0]) - strlen(name) - strlen("/bin/")), found.gl_pathv[0]);
+        snprintf(inside, sizeof inside, i == 0 ? "/usr/bin/%s" : "/var/lang/bin/%s", name);
+        for (size_t c = 0; c < COUNT_OF(code) && access(runtime, F_OK) == 0; c++) {
+            enum { ROUNDS = 8 };
+            uint64_t took[ROUNDS];
+            snprintf(path, sizeof path, "%s/app.py", code_dir);
+            unlink(path);
+            put("app.py", code[c], 0644);
+            for (int round = 0; round < ROUNDS; round++) {
+                static struct run run;
+                const char *argv[] = {inside, "-S", "/var/runtime/bootstrap.py", NULL};
+                uint64_t t = clock_mono_ns();
+                assert_int_equal(begin_in(&run, (struct sandbox_spec){.runtime_dir = runtime, .lang_dir = i ? lang : NULL}, argv), ERR_OK);
+                int listener = sandbox_take_runtime_listener(run.sandbox), connection;
+                struct pollfd watch = {listener, POLLIN, 0};
+                if (poll(&watch, 1, END_MS_MAX) != 1) {
+                    sandbox_kill(run.sandbox);
+                    finish(&run);
+                    fail_msg("%s: %s", inside, run.text);
+                }
+                assert_true((connection = accept(listener, NULL, NULL)) >= 0);
+                char line[41] = "";
+                assert_true(recv(connection, line, sizeof line - 1, 0) > 0);
+                took[round] = clock_mono_ns() - t;
+                sandbox_kill(run.sandbox);
+                finish(&run);
+                if (strcmp(line, "GET /2018-06-01/runtime/invocation/next ") != 0)
+                    fail_msg("%s: %s", inside, run.text);
+                close(connection);
+                close(listener);
+                sandbox_free(&run.sandbox);
+            }
+            qsort(took, ROUNDS, sizeof *took, compare_u64);
+            print_message("%s, %s: ready p10 %.1f p50 %.1f ms\n", inside, c ? "boto3 resource" : "trivial", (double)took[0] / 1e6,
+                          (double)took[ROUNDS / 2] / 1e6);
+            ran++;
+        }
+        globfree(&found);
+    }
+    if (ran == 0)
+        skip();
+}
+
 static void test_one_server_for_a_state_directory(void **state)
 {
     (void)state;
@@ -602,15 +682,6 @@ static void test_stop_leaves_nothing(void **state)
 
 /* ---- set-up ---- */
 
-static void put(const char *name, const char *text, int mode)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", code_dir, name);
-    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, mode);
-    ENSURE(fd >= 0 && write(fd, text, strlen(text)) >= 0 && fchmod(fd, (mode_t)mode) == 0);
-    close(fd);
-}
-
 static int prepare(void)
 {
     char command[256];
@@ -664,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_layers_and_python),
         cmocka_unit_test(test_eight_at_once),
         cmocka_unit_test(test_start_time),
+        cmocka_unit_test(test_python_runtime),
         cmocka_unit_test(test_one_server_for_a_state_directory),
         cmocka_unit_test(test_stop_leaves_nothing),
     };

@@ -1,0 +1,90 @@
+"""The documentation holds: what its pages tell to type works and prints what they show, and no link leads nowhere.
+
+A block marked "sh run" is run: all of a page's, in order, by one `bash -e`, as a person would who has just started a server and
+stands in the tree, with the AWS CLI of Debian. A block "text output" right behind it is what it prints; … stands for anything.
+"""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness
+
+ROOT = Path(harness.ROOT)
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+BLOCK = re.compile(r'^```sh run\n(.*?)^```\n(?:\n*```text output\n(.*?)^```\n)?', re.MULTILINE | re.DOTALL)
+MARK = '==== block'
+PAGE_SECONDS = 150              # a bound for a sanitizer build on a busy machine; a page takes seconds
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page):
+    """(commands, output or None) of every block that is run."""
+    return [(m[1], m[2]) for m in BLOCK.finditer(page.read_text())]
+
+
+RUNNABLE = [page for page in PAGES if blocks(page)]
+
+
+def place_for(page_server, tmp_path):
+    """A home whose server has the default data directory, and a working directory that looks like the tree."""
+    share = tmp_path / 'home/.local/share'
+    share.mkdir(parents=True)
+    (share / 'cloudless').symlink_to(page_server.data)
+    work = tmp_path / 'work'
+    work.mkdir()
+    (work / 'build').symlink_to(os.path.dirname(os.path.abspath(harness.BINARY)))
+    (work / 'examples').symlink_to(ROOT / 'examples')
+    env = {k: v for k, v in os.environ.items() if not k.startswith(('AWS_', 'CLOUDLESS_'))}
+    path = [os.path.dirname(os.path.abspath(harness.BINARY)), os.path.dirname(sys.executable), '/usr/bin', '/bin']
+    return work, {**env, 'HOME': str(tmp_path / 'home'), 'PATH': ':'.join(path), 'AWS_PAGER': '', 'AWS_EC2_METADATA_DISABLED': 'true'}
+
+
+def outputs(text):
+    return [part.split('\n', 1)[1] for part in text.split(MARK)[1:]]
+
+
+def matches(shown, printed):
+    pattern = '.*?'.join(map(re.escape, shown.strip().split('…')))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL)
+
+
+@pytest.mark.parametrize('page', RUNNABLE, ids=name_of)
+def test_what_a_page_tells_to_type_works(page, tmp_path):
+    server = harness.Server().start()
+    try:
+        work, env = place_for(server, tmp_path)
+        script = ''.join(f"echo '{MARK} {i}'\n{commands}" for i, (commands, _) in enumerate(blocks(page), 1))
+        done = subprocess.run(['bash', '-eo', 'pipefail', '-c', script], cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=PAGE_SECONDS)
+        assert done.returncode == 0, f'{done.stdout}\nthe last block above ended with {done.returncode}'
+        for (commands, shown), printed in zip(blocks(page), outputs(done.stdout), strict=True):
+            assert shown is None or matches(shown, printed), f'{commands}\nprinted\n{printed}\nbut the page shows\n{shown}'
+        server.stop()
+    finally:
+        if server.process:
+            server.kill()
+        server.remove()
+
+
+def test_the_tour_and_the_pages_of_the_services_run():
+    names = {name_of(page) for page in RUNNABLE}
+    assert {'README.md', *(f'docs/{p}.md' for p in ('running', 'dynamodb', 'lambda', 'apigateway', 'iam', 'logs'))} <= names
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    prose = re.sub(r'^```.*?^```', '', page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = [t for t in re.findall(r'\]\(([^)\s]+)\)', prose) if '://' not in t]
+    assert [t for t in targets if t.split('#')[0] and not (page.parent / t.split('#')[0]).exists()] == []
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r'\]\((docs/[^)#\s]+)', PAGES[0].read_text()))
+    assert [name_of(page) for page in PAGES[1:] if name_of(page) not in linked] == []

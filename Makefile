@@ -4,6 +4,8 @@
 #   make demo            server on port 4566 with the example applications; make demo-stop ends it
 #   make test            everything: units, end to end, crash, fuzz corpus, sanitizers
 #   make bench | fuzz | install DESTDIR= PREFIX= | format
+#   make function        the library for functions in C: build/lib/libcloudless-function.a and .so
+#   make examples        the applications in C: build/examples/NAME/bootstrap and build/examples/NAME.zip
 #   make SAN=address,undefined … | SAN=thread …      the same into a build folder of its own
 #
 # Every folder under src/ becomes an archive; DEPS_<folder> lists the archives it may use, in link order.
@@ -84,7 +86,7 @@ SERVICES_GEN := dynamodb lambda iam sts logs apigateway
 GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check always
+.PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check function examples always
 .SECONDARY:
 
 all: $(O)/cloudless $(if $(SAN),,runtimes)
@@ -100,7 +102,7 @@ runtimes: $(VENV)/.done
 
 # ---- build ----
 # What compilers are called with. The file changes only when that does, and then everything is compiled again.
-FLAGS = $(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
+FLAGS = $(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(LDLIBS) $(FUNCTION_CFLAGS)
 $(O)/flags: always | deps
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
@@ -127,7 +129,7 @@ $(O)/obj/gen/%.c.o: $(O)/gen/%.c $(O)/flags
 $(O)/obj/llhttp/%.o: $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CC  $@)
-	$(Q)$(CC) -O2 $(ARCH) -fPIE $(SANFLAGS) -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
+	$(Q)$(CC) -O2 $(ARCH) -fPIC -fvisibility=hidden $(SANFLAGS) -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c /usr/share/llhttp/$* -o $@
 $(LLHTTP): $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/http.c.o
 	@mkdir -p $(@D)
 	$(Q)$(AR) rcs $@ $^
@@ -146,12 +148,47 @@ $(O)/cloudless: $(call libs_of,main) $(LLHTTP)
 	$(call say,LD  $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call obj_of,main) -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
 
+# ---- the library for functions in C: its own flags, nothing of src/; C11, and only what include/cloudless declares is visible ----
+FUNCTION_A  := $(O)/lib/libcloudless-function.a
+FUNCTION_SO := $(O)/lib/libcloudless-function.so.$(word 1,$(subst ., ,$(VERSION)))
+FUNCTION_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude -Ilib/function -isystem /usr/share/include/llhttp -DCLOUDLESS_VERSION='"$(VERSION)"' \
+            $(OPT) -g $(ARCH) $(WARN) $(WARN_C) -fstack-protector-strong $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+            $(SANFLAGS) -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -MMD -MP
+FUNCTION_OBJ := $(patsubst %.c,$(O)/obj/%.c.o,$(wildcard lib/function/*.c))
+# OpenSSL goes into the program, so that it runs on any system with a C library of 2.34 or newer.
+FUNCTION_LIBS := -l:libssl.a -l:libcrypto.a -lpthread -ldl
+FUNCTION_LDFLAGS := -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed
+$(O)/obj/lib/function/%.c.o: lib/function/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,CC  $@)
+	$(Q)$(CC) $(FUNCTION_CFLAGS) -c $< -o $@
+$(FUNCTION_A): $(FUNCTION_OBJ) $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/http.c.o lib/function
+	@mkdir -p $(@D)
+	@rm -f $@.new
+	$(Q)$(AR) rcs $@.new $(filter %.o,$^)
+	@mv $@.new $@
+$(FUNCTION_SO): $(FUNCTION_A)
+	$(call say,LD  $@)
+	$(Q)$(CC) -shared -o $@ -Wl,-soname,$(@F) -Wl,--whole-archive $< -Wl,--no-whole-archive -Wl,--exclude-libs,libssl.a:libcrypto.a \
+	    $(SANFLAGS) $(FUNCTION_LDFLAGS) $(FUNCTION_LIBS)
+function: $(FUNCTION_A) $(if $(SAN),,$(FUNCTION_SO))
+
+EXAMPLES := $(patsubst examples/%/,%,$(dir $(wildcard examples/*/app.c)))
+$(O)/examples/%/bootstrap: examples/%/app.c $(FUNCTION_A)
+	@mkdir -p $(@D)
+	$(call say,CC  $@)
+	$(Q)$(CC) $(filter-out -Ilib/function,$(FUNCTION_CFLAGS)) -MF $@.d -MT $@ -no-pie $(FUNCTION_LDFLAGS) $(if $(SAN),,-s) -o $@ $< $(FUNCTION_A) $(FUNCTION_LIBS)
+$(O)/examples/%.zip: $(O)/examples/%/bootstrap
+	@rm -f $@
+	$(Q)zip -q -j -X $@ $<
+examples: $(EXAMPLES:%=$(O)/examples/%.zip)
+
 # A program of one source and archives; $(1) are further flags, $(2) further libraries.
 one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o $@ $< \
               -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(2)
 
 # ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
-UNITS     := $(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c)
+UNITS     := $(filter-out tests/unit/function/%,$(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c))
 UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
 define unit_rule
 $(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP) | deps-test
@@ -160,18 +197,30 @@ $(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst test
 	$$(call one_program,,-lcmocka)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
-units: $(UNIT_BINS)
-	@tests/run_units.sh $(O)/unit $(UNIT_BINS)
+# Of the library for functions: tests/unit/function/NAME_test.c.
+FUNCTION_UNIT_BINS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/function/*_test.c))
+$(O)/unit/function/%: tests/unit/function/%.c $(FUNCTION_A) | deps-test
+	@mkdir -p $(@D)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(FUNCTION_CFLAGS) -MF $@.d -MT $@ -o $@ $< $(FUNCTION_A) $(FUNCTION_LIBS) -lcmocka
+units: $(UNIT_BINS) $(FUNCTION_UNIT_BINS)
+	@tests/run_units.sh $(O)/unit $(UNIT_BINS) $(FUNCTION_UNIT_BINS)
 
 # ---- fuzzers: clang's libFuzzer over the same archives, in a build folder of their own ----
 FUZZ_SAN  := address,undefined,fuzzer-no-link
 FUZZERS   := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BINS := $(FUZZERS:tests/fuzz/%.c=$(O)/fuzz/%)
+FUNCTION_FUZZ_BINS := $(filter $(O)/fuzz/function_%,$(FUZZ_BINS))
 FUZZ_LIBS := $(foreach f,$(FOLDERS),$(if $(filter front main,$(f)),,$(call lib_of,$(f))))
 $(O)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS) $(LLHTTP)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(call one_program,-Wno-missing-prototypes -fsanitize=fuzzer)
+# tests/fuzz/function_NAME_fuzz.c is of the library for functions.
+$(FUNCTION_FUZZ_BINS): $(O)/fuzz/%: tests/fuzz/%.c $(FUNCTION_A)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(FUNCTION_CFLAGS) -Wno-missing-prototypes -fsanitize=fuzzer -MF $@.d -MT $@ -o $@ $< $(FUNCTION_A) $(FUNCTION_LIBS)
 fuzzers: $(FUZZ_BINS)
 	@tests/run_fuzzers.sh $(O)/fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
 fuzz: deps-test
@@ -210,4 +259,4 @@ docs-check: $(O)/rows.tsv $(VENV)/.done
 clean:
 	rm -rf build
 
--include $(shell find $(O)/obj $(O)/unit $(O)/fuzz $(O)/list_rows.d -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/obj $(O)/unit $(O)/fuzz $(O)/examples $(O)/list_rows.d -name '*.d' 2>/dev/null)

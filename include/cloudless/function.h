@@ -52,6 +52,9 @@ CL_API int cl_run_with(cl_handler *handler, const cl_options *options);
 
 /* An environment variable, or CL_CONFIG and a sentence that names it. Empty counts as missing. */
 CL_API cl_result cl_env(const char *name, cl_str *ret, cl_str *message);
+/* A file of the package (LAMBDA_TASK_ROOT/name, or ./name), at most 1 MiB, kept for the life of the process; or CL_CONFIG
+ * and a sentence that names it. */
+CL_API cl_result cl_read_file(const char *name, cl_str *ret, cl_str *message);
 
 CL_END
 #endif

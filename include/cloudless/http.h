@@ -44,6 +44,8 @@ CL_API cl_result cl_request_of(cl_arena *arena, const cl_json *event, cl_request
 /* The first value, or empty. Header names without regard to case. */
 CL_API cl_str cl_header(const cl_request *request, const char *name);
 CL_API cl_str cl_query(const cl_request *request, const char *name);
+/* The query parameter as an integer from min to max; *ret untouched and true when it is absent, false when it is no such number. */
+CL_API bool cl_query_int(const cl_request *request, const char *name, int64_t min, int64_t max, int64_t *ret);
 CL_API cl_str cl_cookie(const cl_request *request, const char *name);
 CL_API cl_str cl_path_parameter(const cl_request *request, const char *name);
 /* The body parsed and bound by a table (json.h), unknown members refused. CL_INVALID with a sentence for the client. */

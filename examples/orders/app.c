@@ -1,0 +1,224 @@
+/* orders/app.c -- purchase orders in C: create, read, list, replace, delete; nested lines, exact decimal prices.
+ *
+ * GET, POST /orders         list (limit, next), create
+ * GET, PUT, DELETE /orders/{order_number}
+ * GET /openapi.json, /docs  the API's description, and a page that shows it and needs nothing from outside
+ * Prices and totals are decimals of up to 38 digits: strings in the API, numbers in the table, never floats. app.py is
+ * the same in Python with FastAPI. */
+#include "cloudless/dynamodb.h"
+#include "cloudless/http.h"
+#include "cloudless/log.h"
+
+#define PAGE 100            /* orders of a list, at most and unless the request asks for fewer */
+#define LINES_MAX 500
+
+static cl_dynamodb *db;
+static cl_str table;
+static cl_str openapi, docs;
+
+struct line {
+    cl_str item_number;
+    int64_t qty;
+    cl_str price;
+};
+
+struct order {
+    cl_str order_number, customer_id;
+    cl_list items;
+    cl_str total, payment_id;
+};
+
+static const cl_field line_fields[] = {
+    {.name = "item_number", .type = CL_F_STRING, .offset = offsetof(struct line, item_number), .required = true, .min = 1, .max = 64},
+    {.name = "qty", .type = CL_F_INT, .offset = offsetof(struct line, qty), .required = true, .min = 1, .max = 1000000},
+    {.name = "price", .type = CL_F_DECIMAL, .offset = offsetof(struct line, price), .required = true},
+    {0},
+};
+
+static const cl_field new_order[] = {
+    {.name = "order_number", .type = CL_F_STRING, .offset = offsetof(struct order, order_number), .required = true, .min = 1, .max = 64},
+    {.name = "customer_id", .type = CL_F_STRING, .offset = offsetof(struct order, customer_id), .required = true, .min = 1, .max = 64},
+    {.name = "items", .type = CL_F_LIST, .offset = offsetof(struct order, items), .required = true, .min = 1, .max = LINES_MAX,
+     .fields = line_fields, .size = sizeof(struct line)},
+    {.name = "total", .type = CL_F_DECIMAL, .offset = offsetof(struct order, total), .required = true},
+    {.name = "payment_id", .type = CL_F_STRING, .offset = offsetof(struct order, payment_id), .max = 64},
+    {0},
+};
+static const cl_field *const replaced_order = new_order + 1;    /* the path has the number */
+
+static void failed(cl_response *response, const char *what)
+{
+    cl_str message = cl_dynamodb_message(db);
+    cl_log(CL_ERROR, "%s failed: " CL_FMT, what, CL_ARG(message));
+    cl_fail(response, 500, "Internal server error");
+}
+
+/* ---- between the API's strings and the table's numbers ---- */
+
+static cl_item *item_of(cl_context *ctx, const struct order *order)
+{
+    cl_arena *arena = ctx->arena;
+    cl_json *lines = cl_json_array(arena);
+    const struct line *from = order->items.items;
+    for (size_t i = 0; i < order->items.count; i++) {
+        cl_json *line = cl_json_object(arena);
+        cl_json_set(line, "item_number", cl_json_string(arena, from[i].item_number));
+        cl_json_set(line, "qty", cl_json_int(arena, from[i].qty));
+        cl_json_set(line, "price", cl_json_number(arena, from[i].price));
+        cl_json_append(lines, line);
+    }
+    cl_item *item = cl_item_new(arena);
+    cl_item_s(arena, item, "order_number", order->order_number);
+    cl_item_s(arena, item, "customer_id", order->customer_id);
+    cl_item_json(arena, item, "items", lines);
+    cl_item_n(arena, item, "total", order->total);
+    if (order->payment_id.n > 0) cl_item_s(arena, item, "payment_id", order->payment_id);
+    return item;
+}
+
+/* {"price": 12.5} becomes {"price": "12.5"}. */
+static void as_string(cl_json *object, const char *member)
+{
+    cl_json *number = (cl_json *)cl_json_get(object, member);
+    if (cl_json_is(number, CL_NUMBER)) number->type = CL_STRING;
+}
+
+static cl_json *order_of(cl_context *ctx, const cl_item *item)
+{
+    cl_json *order = cl_item_to_json(ctx->arena, item);
+    const cl_json *lines = cl_json_get(order, "items");
+    for (cl_json *line = lines ? lines->first : NULL; line; line = line->next)
+        as_string(line, "price");
+    as_string(order, "total");
+    return order;
+}
+
+static cl_item *key_of(cl_context *ctx, cl_str number)
+{
+    cl_item *key = cl_item_new(ctx->arena);
+    cl_item_s(ctx->arena, key, "order_number", number);
+    return key;
+}
+
+/* ---- the routes ---- */
+
+/* Writes the order if it is new (or, to be replaced, if it is there); `otherwise` is the answer's status if not. */
+static void write_order(cl_context *ctx, cl_response *response, const struct order *order, const char *condition, int status, int otherwise)
+{
+    cl_expr expr;
+    cl_ddb_options options = {0};
+    cl_item *item = item_of(ctx, order);
+    cl_expr_init(&expr, ctx->arena);
+    cl_expr_condition(&expr, "order_number", condition, NULL);
+    cl_ddb_error error = cl_ddb_put(db, ctx, table, item, cl_expr_options(&expr, &options), NULL);
+    if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, otherwise, otherwise == 409 ? "There is an order of this number." : "There is no such order.");
+    else if (error == CL_DDB_VALIDATION) cl_fail(response, 400, "An amount is out of range.");
+    else if (error) failed(response, "PutItem");
+    else {
+        cl_status(response, status);
+        cl_body_json(response, order_of(ctx, item));
+    }
+}
+
+static void create(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    struct order order = {0};
+    cl_str message;
+    (void)arg;
+    if (cl_request_bind(ctx, request, new_order, &order, &message) != CL_OK) cl_fail(response, 400, CL_FMT, CL_ARG(message));
+    else write_order(ctx, response, &order, "not_exists", 201, 409);
+}
+
+static void replace(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    struct order order = {.order_number = cl_path_parameter(request, "order_number")};
+    cl_str message;
+    (void)arg;
+    if (cl_request_bind(ctx, request, replaced_order, &order, &message) != CL_OK) cl_fail(response, 400, CL_FMT, CL_ARG(message));
+    else write_order(ctx, response, &order, "exists", 200, 404);
+}
+
+static void read_order(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    cl_item *item;
+    (void)arg;
+    cl_item *key = key_of(ctx, cl_path_parameter(request, "order_number"));
+    if (cl_ddb_get(db, ctx, table, key, &(cl_ddb_options){.consistent = true}, &item)) failed(response, "GetItem");
+    else if (!item) cl_fail(response, 404, "There is no such order.");
+    else cl_body_json(response, order_of(ctx, item));
+}
+
+static void delete_order(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    cl_item *old;
+    (void)arg;
+    cl_item *key = key_of(ctx, cl_path_parameter(request, "order_number"));
+    if (cl_ddb_delete(db, ctx, table, key, &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response, "DeleteItem");
+    else if (!old) cl_fail(response, 404, "There is no such order.");
+    else cl_status(response, 204);
+}
+
+/* One page; "next" is the number to ask for the following one with. */
+static void list(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    int64_t limit = PAGE;
+    cl_str next = cl_query(request, "next");
+    (void)arg;
+    if (!cl_query_int(request, "limit", 1, PAGE, &limit)) {
+        cl_fail(response, 400, "limit: expected an integer from 1 to %d", PAGE);
+        return;
+    }
+    cl_ddb_options options = {.limit = (int)limit};
+    if (next.n > 0) options.start = key_of(ctx, next);
+    cl_json *page, *orders = cl_json_array(ctx->arena), *body = cl_json_object(ctx->arena);
+    cl_ddb_pages pages;
+    cl_ddb_scan(&pages, db, ctx, table, &options);
+    if (!cl_ddb_next_page(&pages, &page) && pages.error) {
+        failed(response, "Scan");
+        return;
+    }
+    for CL_JSON_EACH (item, page)
+        cl_json_append(orders, order_of(ctx, item));
+    cl_json_set(body, "orders", orders);
+    if (pages.last_key) cl_json_set(body, "next", cl_json_string(ctx->arena, cl_item_get_s(pages.last_key, "order_number")));
+    cl_body_json(response, body);
+}
+
+static void get_openapi(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    (void)ctx, (void)request, (void)arg;
+    cl_body_text(response, "application/json", openapi);
+}
+
+static void get_docs(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    (void)ctx, (void)request, (void)arg;
+    cl_body_text(response, "text/html; charset=utf-8", docs);
+}
+
+static const cl_route routes[] = {
+    {"GET", "/orders", list},
+    {"POST", "/orders", create},
+    {"GET", "/orders/{order_number}", read_order},
+    {"PUT", "/orders/{order_number}", replace},
+    {"DELETE", "/orders/{order_number}", delete_order},
+    {"GET", "/openapi.json", get_openapi},
+    {"GET", "/docs", get_docs},
+    {0},
+};
+
+static const cl_app app = {.routes = routes};
+
+static cl_result init(void *arg, cl_str *message)
+{
+    (void)arg;
+    cl_result result = cl_env("TABLE_NAME", &table, message);
+    if (result == CL_OK) result = cl_read_file("openapi.json", &openapi, message);
+    if (result == CL_OK) result = cl_read_file("docs.html", &docs, message);
+    return result == CL_OK ? cl_dynamodb_open(&db, message) : result;
+}
+
+int main(void)
+{
+    return cl_run_app(&app, &(cl_options){.init = init});
+}

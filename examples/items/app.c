@@ -27,10 +27,10 @@ static const cl_field new_item[] = {
 };
 static const cl_field *const replaced_item = new_item + 1;      /* the path has the id */
 
-static void failed(cl_response *response, const char *what)
+static void failed(cl_response *response)
 {
     cl_str message = cl_dynamodb_message(db);
-    cl_log(CL_ERROR, "%s failed: " CL_FMT, what, CL_ARG(message));
+    cl_log(CL_ERROR, CL_FMT, CL_ARG(message));
     cl_fail(response, 500, "Internal server error");
 }
 
@@ -86,7 +86,7 @@ static void write_item(cl_context *ctx, cl_response *response, const struct item
     cl_expr_condition(&expr, "id", condition, NULL);
     cl_ddb_error error = cl_ddb_put(db, ctx, table, item, cl_expr_options(&expr, &options), NULL);
     if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, otherwise, otherwise == 409 ? "There is an item of this id." : "There is no such item.");
-    else if (error) failed(response, "PutItem");
+    else if (error) failed(response);
     else answer_item(ctx, response, status, item);
 }
 
@@ -112,7 +112,7 @@ static void read_item(cl_context *ctx, const cl_request *request, cl_response *r
 {
     cl_item *item;
     (void)arg;
-    if (cl_ddb_get(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.consistent = true}, &item)) failed(response, "GetItem");
+    if (cl_ddb_get(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.consistent = true}, &item)) failed(response);
     else if (!item) cl_fail(response, 404, "There is no such item.");
     else answer_item(ctx, response, 200, item);
 }
@@ -121,7 +121,7 @@ static void delete_item(cl_context *ctx, const cl_request *request, cl_response 
 {
     cl_item *old;
     (void)arg;
-    if (cl_ddb_delete(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response, "DeleteItem");
+    if (cl_ddb_delete(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response);
     else if (!old) cl_fail(response, 404, "There is no such item.");
     else cl_status(response, 204);
 }
@@ -146,7 +146,7 @@ static void list(cl_context *ctx, const cl_request *request, cl_response *respon
     cl_ddb_pages pages;
     cl_ddb_scan(&pages, db, ctx, table, &options);
     if (!cl_ddb_next_page(&pages, &page) && pages.error) {
-        failed(response, "Scan");
+        failed(response);
         return;
     }
     for CL_JSON_EACH (item, page)

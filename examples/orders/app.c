@@ -46,10 +46,10 @@ static const cl_field new_order[] = {
 };
 static const cl_field *const replaced_order = new_order + 1;    /* the path has the number */
 
-static void failed(cl_response *response, const char *what)
+static void failed(cl_response *response)
 {
     cl_str message = cl_dynamodb_message(db);
-    cl_log(CL_ERROR, "%s failed: " CL_FMT, what, CL_ARG(message));
+    cl_log(CL_ERROR, CL_FMT, CL_ARG(message));
     cl_fail(response, 500, "Internal server error");
 }
 
@@ -113,7 +113,7 @@ static void write_order(cl_context *ctx, cl_response *response, const struct ord
     cl_ddb_error error = cl_ddb_put(db, ctx, table, item, cl_expr_options(&expr, &options), NULL);
     if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, otherwise, otherwise == 409 ? "There is an order of this number." : "There is no such order.");
     else if (error == CL_DDB_VALIDATION) cl_fail(response, 400, "An amount is out of range.");
-    else if (error) failed(response, "PutItem");
+    else if (error) failed(response);
     else {
         cl_status(response, status);
         cl_body_json(response, order_of(ctx, item));
@@ -143,7 +143,7 @@ static void read_order(cl_context *ctx, const cl_request *request, cl_response *
     cl_item *item;
     (void)arg;
     cl_item *key = key_of(ctx, cl_path_parameter(request, "order_number"));
-    if (cl_ddb_get(db, ctx, table, key, &(cl_ddb_options){.consistent = true}, &item)) failed(response, "GetItem");
+    if (cl_ddb_get(db, ctx, table, key, &(cl_ddb_options){.consistent = true}, &item)) failed(response);
     else if (!item) cl_fail(response, 404, "There is no such order.");
     else cl_body_json(response, order_of(ctx, item));
 }
@@ -153,7 +153,7 @@ static void delete_order(cl_context *ctx, const cl_request *request, cl_response
     cl_item *old;
     (void)arg;
     cl_item *key = key_of(ctx, cl_path_parameter(request, "order_number"));
-    if (cl_ddb_delete(db, ctx, table, key, &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response, "DeleteItem");
+    if (cl_ddb_delete(db, ctx, table, key, &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response);
     else if (!old) cl_fail(response, 404, "There is no such order.");
     else cl_status(response, 204);
 }
@@ -174,7 +174,7 @@ static void list(cl_context *ctx, const cl_request *request, cl_response *respon
     cl_ddb_pages pages;
     cl_ddb_scan(&pages, db, ctx, table, &options);
     if (!cl_ddb_next_page(&pages, &page) && pages.error) {
-        failed(response, "Scan");
+        failed(response);
         return;
     }
     for CL_JSON_EACH (item, page)

@@ -59,11 +59,10 @@ static void call_table(cl_context *ctx, const char *operation, const cl_json *ev
     }
     cl_json *input = convert_items(ctx->arena, cl_json_get(event, "payload"), cl_item_from_json), *output;
     cl_json_set(input, "TableName", cl_json_string(ctx->arena, table->text));
-    cl_ddb_error error = cl_ddb_call(db, ctx, operation, input, &output);
-    if (error) {
+    if (cl_ddb_call(db, ctx, operation, input, &output)) {
         cl_str message = cl_dynamodb_message(db);
-        cl_log(CL_ERROR, "%s failed: " CL_FMT, operation, CL_ARG(message));
-        cl_answer_error(answer, cl_ddb_error_name(error), CL_FMT, CL_ARG(message));
+        cl_log(CL_ERROR, CL_FMT, CL_ARG(message));
+        cl_answer_error(answer, "TableError", CL_FMT, CL_ARG(message));
         return;
     }
     cl_answer_json(answer, convert_items(ctx->arena, output, cl_item_to_json));

@@ -34,10 +34,10 @@ static cl_json *string(cl_arena *arena, cl_str text)
 }
 
 /* A failed call of DynamoDB: said in the log, not to the client. */
-static void failed(cl_response *response, const char *what)
+static void failed(cl_response *response)
 {
     cl_str message = cl_dynamodb_message(db);
-    cl_log(CL_ERROR, "%s failed: " CL_FMT, what, CL_ARG(message));
+    cl_log(CL_ERROR, CL_FMT, CL_ARG(message));
     cl_fail(response, 500, "Internal server error");
 }
 
@@ -83,7 +83,7 @@ static void list_todos(cl_context *ctx, const cl_request *request, cl_response *
     for (cl_ddb_scan(&pages, db, ctx, table, NULL); cl_ddb_next(&pages, &item);)
         cl_json_append(found, cl_item_to_json(ctx->arena, item));
     if (pages.error) {
-        failed(response, "Scan");
+        failed(response);
         return;
     }
     size_t count = found ? found->count : 0, n = 0;
@@ -117,7 +117,7 @@ static void create(cl_context *ctx, const cl_request *request, cl_response *resp
     cl_item_bool(ctx->arena, item, "completed", todo.completed);
     cl_item_s(ctx->arena, item, "createdAt", now);
     cl_item_s(ctx->arena, item, "updatedAt", now);
-    if (cl_ddb_put(db, ctx, table, item, NULL, NULL)) failed(response, "PutItem");
+    if (cl_ddb_put(db, ctx, table, item, NULL, NULL)) failed(response);
     else answer_item(ctx, response, 201, item);
 }
 
@@ -125,7 +125,7 @@ static void read_todo(cl_context *ctx, const cl_request *request, cl_response *r
 {
     (void)arg;
     cl_item *item;
-    if (cl_ddb_get(db, ctx, table, key_of(ctx, request), NULL, &item)) failed(response, "GetItem");
+    if (cl_ddb_get(db, ctx, table, key_of(ctx, request), NULL, &item)) failed(response);
     else if (!item) cl_fail(response, 404, "There is no such todo.");
     else answer_item(ctx, response, 200, item);
 }
@@ -146,7 +146,7 @@ static void update(cl_context *ctx, const cl_request *request, cl_response *resp
     cl_item *item;
     cl_ddb_error error = cl_ddb_update(db, ctx, table, key_of(ctx, request), cl_expr_update(&expr), cl_expr_options(&expr, &options), &item);
     if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, 404, "There is no such todo.");
-    else if (error) failed(response, "UpdateItem");
+    else if (error) failed(response);
     else answer_item(ctx, response, 200, item);
 }
 
@@ -154,7 +154,7 @@ static void delete_todo(cl_context *ctx, const cl_request *request, cl_response 
 {
     (void)arg;
     cl_item *old;
-    if (cl_ddb_delete(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response, "DeleteItem");
+    if (cl_ddb_delete(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response);
     else if (!old) cl_fail(response, 404, "There is no such todo.");
     else {
         cl_json *body = cl_json_object(ctx->arena);

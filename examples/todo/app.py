@@ -1,18 +1,23 @@
 """Todo list behind a REST API with Lambda proxy integration.
 
-GET, POST /todos        list, create
+GET /                     the web page (page.html beside this file)
+GET, POST /todos          list, create
 GET, PUT, DELETE /todos/{id}
-Every answer allows any origin; the preflight is answered by the gateway's mock integration.
+Every answer allows any origin. app.c is the same in C.
 """
 import json
 import os
+import pathlib
 import time
 import uuid
 
 import boto3
 
 table = boto3.resource('dynamodb').Table(os.environ['TABLE_NAME'])
-FIELDS = {'title': str, 'description': str, 'completed': bool}
+PAGE = (pathlib.Path(__file__).parent / 'page.html').read_text()
+CORS = {'Access-Control-Allow-Origin': '*'}
+# field -> shortest and longest text, or None for true and false
+FIELDS = {'title': (1, 200), 'description': (0, 4000), 'completed': None}
 
 
 class Refused(Exception):
@@ -22,8 +27,7 @@ class Refused(Exception):
 
 
 def answer(status, body):
-    return {'statusCode': status, 'headers': {'Content-Type': 'application/json', 'Access-Control-Allow-Origin': '*'},
-            'body': json.dumps(body)}
+    return {'statusCode': status, 'headers': {'Content-Type': 'application/json', **CORS}, 'body': json.dumps(body)}
 
 
 def now():
@@ -31,33 +35,44 @@ def now():
 
 
 def fields_of(event):
-    """The known fields of the body, each of its type."""
+    """The known fields of the body, each of its type and length."""
     try:
         body = json.loads(event['body'] or '')
     except ValueError:
-        raise Refused(400, 'The body must be JSON.') from None
+        raise Refused(400, 'body: expected JSON') from None
     if not isinstance(body, dict):
-        raise Refused(400, 'The body must be a JSON object.')
-    wrong = [name for name, value in body.items() if not isinstance(value, FIELDS.get(name, ()))]
-    if wrong:
-        raise Refused(400, f'Unknown field or wrong type: {", ".join(sorted(wrong))}.')
+        raise Refused(400, 'body: expected an object')
+    for name, bounds in FIELDS.items():
+        if name not in body:
+            continue
+        if bounds is None and not isinstance(body[name], bool):
+            raise Refused(400, f'{name}: expected true or false')
+        if bounds and not (isinstance(body[name], str) and bounds[0] <= len(body[name]) <= bounds[1]):
+            raise Refused(400, f'{name}: expected a string of {bounds[0]} to {bounds[1]} characters')
+    for name in body:
+        if name not in FIELDS:
+            raise Refused(400, f'{name}: unknown member')
     return body
 
 
+def page(event):
+    return {'statusCode': 200, 'headers': {'Content-Type': 'text/html; charset=utf-8', **CORS}, 'body': PAGE}
+
+
 def list_todos(event):
-    page = table.scan()
-    items = page['Items']
-    while 'LastEvaluatedKey' in page:
-        page = table.scan(ExclusiveStartKey=page['LastEvaluatedKey'])
-        items += page['Items']
-    items.sort(key=lambda item: item['createdAt'])
+    answered = table.scan()
+    items = answered['Items']
+    while 'LastEvaluatedKey' in answered:
+        answered = table.scan(ExclusiveStartKey=answered['LastEvaluatedKey'])
+        items += answered['Items']
+    items.sort(key=lambda item: (item['createdAt'], item['id']))
     return answer(200, {'items': items, 'count': len(items)})
 
 
 def create(event):
     fields = fields_of(event)
-    if not fields.get('title'):
-        raise Refused(400, 'title is required.')
+    if 'title' not in fields:
+        raise Refused(400, 'title: required')
     stamp = now()
     item = {'id': str(uuid.uuid4()), 'description': '', 'completed': False, **fields, 'createdAt': stamp, 'updatedAt': stamp}
     table.put_item(Item=item)
@@ -92,6 +107,7 @@ def delete(event):
 
 
 ROUTES = {
+    ('GET', '/'): page,
     ('GET', '/todos'): list_todos,
     ('POST', '/todos'): create,
     ('GET', '/todos/{id}'): read,

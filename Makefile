@@ -178,10 +178,17 @@ $(O)/examples/%/bootstrap: examples/%/app.c $(FUNCTION_A)
 	@mkdir -p $(@D)
 	$(call say,CC  $@)
 	$(Q)$(CC) $(filter-out -Ilib/function,$(FUNCTION_CFLAGS)) -MF $@.d -MT $@ -no-pie $(FUNCTION_LDFLAGS) $(if $(SAN),,-s) -o $@ $< $(FUNCTION_A) $(FUNCTION_LIBS)
-$(O)/examples/%.zip: $(O)/examples/%/bootstrap
-	@rm -f $@
-	$(Q)zip -q -j -X $@ $<
-examples: $(EXAMPLES:%=$(O)/examples/%.zip)
+# A package in C is the program and the files beside it; one in Python is app.py, those files and what requirements.txt names.
+ASSETS = $(filter %.html %.json,$(filter-out %/policy.json,$(wildcard examples/$(1)/*)))
+define example_rule
+$(O)/examples/$(1).zip: $(O)/examples/$(1)/bootstrap $(call ASSETS,$(1))
+	@rm -f $$@
+	$$(Q)zip -q -j -X $$@ $$^
+$(O)/examples/$(1)-python.zip: examples/$(1)/app.py $(wildcard examples/$(1)/requirements.txt) $(call ASSETS,$(1)) tools/package_python.sh | $(VENV)/.done
+	$$(Q)tools/package_python.sh $$@ $(PY) $$(filter examples/%,$$^)
+endef
+$(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
+examples: $(foreach e,$(EXAMPLES),$(O)/examples/$(e).zip $(O)/examples/$(e)-python.zip)
 
 # A program of one source and archives; $(1) are further flags, $(2) further libraries.
 one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o $@ $< \

@@ -8,6 +8,8 @@ aws() { command aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"
 
 step() { printf '  %s\n' "$*" >&2; }
 
+LANGUAGE=${LANGUAGE:-python}
+build=$(cd ../.. && pwd)/build/examples
 region=${AWS_REGION:-${AWS_DEFAULT_REGION:-us-east-1}}
 account=$(aws sts get-caller-identity --query Account --output text)
 
@@ -19,29 +21,32 @@ role() {
     aws iam put-role-policy --role-name "$1" --policy-name least-privilege --policy-document "file://$2"
 }
 
-# table NAME: partition key "id" of type string, on demand.
+# table NAME KEY: its partition key is of type string; on demand.
 table() {
     step "DynamoDB table $1"
     aws dynamodb describe-table --table-name "$1" >/dev/null 2>&1 && return
     aws dynamodb create-table --table-name "$1" --billing-mode PAY_PER_REQUEST \
-        --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH >/dev/null
+        --attribute-definitions "AttributeName=$2,AttributeType=S" --key-schema "AttributeName=$2,KeyType=HASH" >/dev/null
     aws dynamodb wait table-exists --table-name "$1"
 }
 
-# function NAME ROLE FILE [ENVIRONMENT]: Python, handler app.handler; prints nothing.
-function_py() {
-    step "Lambda function $1 (${RUNTIME:-python3.11})"
-    package=$(mktemp -d)
-    (cd "$(dirname "$3")" && zip -q "$package/function.zip" "$(basename "$3")")
-    if aws lambda get-function --function-name "$1" >/dev/null 2>&1; then
-        aws lambda update-function-code --function-name "$1" --zip-file "fileb://$package/function.zip" >/dev/null
+# lambda EXAMPLE ROLE [ENVIRONMENT]: makes the function $name from the package that `make examples` made; $LANGUAGE is python or c.
+lambda() {
+    case $LANGUAGE in
+        c) package=$build/$1.zip runtime=provided.al2023 handler=bootstrap ;;
+        python) package=$build/$1-python.zip runtime=${RUNTIME:-python3.11} handler=app.handler ;;
+        *) echo "LANGUAGE is python or c, not $LANGUAGE" >&2; exit 2 ;;
+    esac
+    [ -f "$package" ] || { echo "$package is missing: run make examples" >&2; exit 1; }
+    step "Lambda function $name ($runtime)"
+    if aws lambda get-function --function-name "$name" >/dev/null 2>&1; then
+        aws lambda update-function-code --function-name "$name" --zip-file "fileb://$package" >/dev/null
     else
-        aws lambda create-function --function-name "$1" --runtime "${RUNTIME:-python3.11}" --handler app.handler \
-            --role "arn:aws:iam::$account:role/$2" --zip-file "fileb://$package/function.zip" --timeout 10 \
-            ${4:+--environment "$4"} >/dev/null
+        aws lambda create-function --function-name "$name" --runtime "$runtime" --handler "$handler" \
+            --role "arn:aws:iam::$account:role/$2" --zip-file "fileb://$package" --timeout 10 --memory-size 256 \
+            ${3:+--environment "$3"} >/dev/null
     fi
-    rm -r "$package"
-    aws lambda wait function-active --function-name "$1"
+    aws lambda wait function-active --function-name "$name"
 }
 
 # rest_api NAME: sets $api and $root, the root resource. An API of that name is used again.

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Deploys the operation router with the AWS CLI and prints the URL of its one resource.
+# Deploys the operation router with the AWS CLI and prints the URL of its one resource. LANGUAGE=c deploys the one in C.
 cd "$(dirname "$0")"
 . ../deploy.sh
 
+name=router$([ "$LANGUAGE" = c ] && echo -c || :)
 role router-role policy.json
-table router-items
-function_py router router-role app.py
-rest_api router
+table router-items id
+lambda router router-role
+rest_api "$name"
 resource "$root" manager /manager
-method "$resource" POST AWS router
-permit router
+method "$resource" POST AWS "$name"
+permit "$name"
 echo "$(deployment prod)/manager"

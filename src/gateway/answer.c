@@ -19,8 +19,6 @@ static const struct { int status; const char *type, *message; } errors[] = {
 static void respond(struct gateway_exchange *x, int status, struct http_header *headers, size_t count, struct str body)
 {
     struct http_response response = {.status = status, .headers = headers, .header_count = count, .body = body};
-    gateway__stage_unref(x->stage);
-    x->stage = NULL;
     http_respond(x->request, &response);
 }
 

@@ -5,6 +5,7 @@ test says what it rests on where the documentation is silent.
 """
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -539,6 +540,7 @@ def handler(event, context):
     wanted = json.loads(event['body']) if proxied else event
     if wanted == 'raise': raise ValueError('Bad thing')
     if wanted == 'sleep': time.sleep(3)
+    if wanted == 'nap': time.sleep(1)
     return wanted
 '''
 
@@ -592,6 +594,24 @@ def test_custom_integration_selects_by_error_message(gateway, api, answers):
     assert api.call('POST', '/', '{"errorMessage": "Bad"}').status == 200    # no error: the default response
     assert error_of(api.call('POST', '/none', '{}')) == INTERNAL
     assert api.call('POST', '/literal', '{"other": 1}', {'Content-Type': 'application/json'}).json == {'fixed': True}
+
+
+def test_answer_outlives_its_stage(gateway, api, answers, unique):
+    """An answer with a header and a template of the stage, which was dropped from the loops' caches while the function ran."""
+    template = 'x' * 200_000
+    api.function('/', 'POST', answers, kind='AWS')
+    gateway.delete_integration_response(**api.at('/', 'POST'), statusCode='200')
+    gateway.delete_method_response(**api.at('/', 'POST'), statusCode='200')
+    api.response('/', 'POST', '200', headers={'X-Kind': "'template'"}, template=template)
+    api.deploy()
+    with ThreadPoolExecutor() as pool:
+        late = [pool.submit(api.call, 'POST', '/', '"nap"') for _ in range(4)]
+        time.sleep(0.3)
+        gateway.update_rest_api(restApiId=api.id, patchOperations=[{'op': 'replace', 'path': '/name', 'value': unique('api')}])
+        for _ in range(8):                                                   # so that every loop looks at its cache again
+            assert api.call('GET', '/').status == 403
+        for answer in (f.result() for f in late):
+            assert (answer.status, answer.headers['X-Kind'], answer.text) == (200, 'template', template)
 
 
 def test_permission(client, deploy_function, api):

@@ -249,6 +249,7 @@ def test_integrations(gateway, api):
         ({'uri': arn}, (400, 'BadRequestException', 'Invalid ARN specified in the request')),
         ({'uri': 'arn:aws:apigateway:us-east-1:lambda:f'}, (400, 'BadRequestException', 'AWS ARN for integration must contain path or action')),
         ({'integrationHttpMethod': ''}, (400, 'BadRequestException', 'Enumeration value for HttpMethod must be non-empty')),
+        ({'integrationHttpMethod': 'BREW'}, (400, 'BadRequestException', 'Invalid HttpMethod specified. Valid options are GET,PUT,')),
         ({'timeoutInMillis': 30000}, (400, 'BadRequestException', 'Timeout should be between 50 ms and 29000 ms')),
         ({'timeoutInMillis': 49}, (400, 'BadRequestException', 'Timeout should be between 50 ms and 29000 ms')),
         ({'httpMethod': 'PUT'}, (404, 'NotFoundException', 'Invalid Method identifier specified')),
@@ -258,6 +259,8 @@ def test_integrations(gateway, api):
     patched = gateway.update_integration(**at, patchOperations=[{'op': 'replace', 'path': '/timeoutInMillis', 'value': '1000'}])
     assert patched['timeoutInMillis'] == 1000
     assert gateway.get_method(**at)['methodIntegration']['timeoutInMillis'] == 1000
+    assert 'Invalid HttpMethod specified' in refused(gateway.update_integration, **at, patchOperations=[
+        {'op': 'replace', 'path': '/httpMethod', 'value': 'BREW'}])[2]
     assert refused(gateway.update_integration, **at, patchOperations=[{'op': 'replace', 'path': '/credentials', 'value': 'x'}])[:2] == \
         (501, 'NotImplemented')
     assert gateway.delete_integration(**at)['ResponseMetadata']['HTTPStatusCode'] == 204

@@ -108,7 +108,7 @@ void lambda__code_open(void)
     work_name = arena_printf(paths, "work-" STR_FMT, STR_ARG(uuid4(paths)));
     folder = arena_printf(paths, "%s/" STR_FMT, cache, STR_ARG(boot_name)).p;
     workplace = arena_printf(paths, "%s/" STR_FMT, cache, STR_ARG(work_name)).p;
-    mkdir(cache, 0755);
+    mkdir(cache, 0700);         /* code is not for other users of the machine; sandboxes get mounts of what lies below */
     mkdir(folder, 0755);
     mkdir(workplace, 0755);
     entries = map_new(ENTRIES_MAX, entry_free);

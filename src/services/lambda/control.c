@@ -192,10 +192,10 @@ void lambda__get_function(struct call *call)
     struct json *out = json_new(call->arena, JSON_OBJECT);
     json_add(out, "Configuration", call->output);
     struct json *code = json_add_object(call->arena, out, "Code");
-    struct str url = lambda__code_url(call, json_str(doc, "blob"));
+    struct str host = call->http->host;
     json_add_str(call->arena, code, "RepositoryType", STR("S3"));
-    if (url.n)
-        json_add_str(call->arena, code, "Location", url);
+    if (host.n)                 /* a client of HTTP/1.0 may have named none */
+        json_add_str(call->arena, code, "Location", lambda__code_url(host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
     if ((tags = json_at(doc, "tags")) && tags->count)
         json_add(out, "Tags", json_clone(call->arena, tags));
     call->output = out;

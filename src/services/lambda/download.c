@@ -29,14 +29,27 @@ static struct str signature_of(struct str text, struct arena *arena)
     return buf_str(&hex);
 }
 
-struct str lambda__code_url(struct call *call, struct str blob)
+struct str lambda__code_url(struct str host, struct str blob, int64_t now_ms, struct arena *arena)
 {
-    if (call->http->host.n == 0)
-        return STR_NONE;
-    struct str date = clock_sigv4(call->arena, clock_epoch_ms());
-    struct str text = arena_printf(call->arena, LAMBDA_CODE_PATH STR_FMT "?X-Amz-Date=" STR_FMT "&X-Amz-Expires=%d", STR_ARG(blob), STR_ARG(date), EXPIRES_S);
-    struct str signature = signature_of(text, call->arena);
-    return arena_printf(call->arena, "http://" STR_FMT STR_FMT SIGNATURE STR_FMT, STR_ARG(call->http->host), STR_ARG(text), STR_ARG(signature));
+    struct str date = clock_sigv4(arena, now_ms);
+    struct str text = arena_printf(arena, LAMBDA_CODE_PATH STR_FMT "?X-Amz-Date=" STR_FMT "&X-Amz-Expires=%d", STR_ARG(blob), STR_ARG(date), EXPIRES_S);
+    struct str signature = signature_of(text, arena);
+    return arena_printf(arena, "http://" STR_FMT STR_FMT SIGNATURE STR_FMT, STR_ARG(host), STR_ARG(text), STR_ARG(signature));
+}
+
+enum err lambda__code_url_check(struct str path, struct str query, int64_t now_ms, struct arena *arena)
+{
+    struct str mark = STR(SIGNATURE);
+    const char *at = query.n ? memmem(query.p, query.n, mark.p, mark.n) : NULL;
+    int64_t signed_ms;
+    if (!at)
+        return ERR_DENIED;
+    struct str given = str_slice(query, (size_t)(at - query.p) + mark.n, query.n), before = str_slice(query, 0, (size_t)(at - query.p));
+    struct str wanted = signature_of(arena_printf(arena, STR_FMT "?" STR_FMT, STR_ARG(path), STR_ARG(before)), arena);
+    if (given.n != wanted.n || !bytes_equal_const_time(given.p, wanted.p, wanted.n))
+        return ERR_DENIED;
+    struct str date = str_slice(before, STR("X-Amz-Date=").n, str_find(before, '&'));
+    return clock_parse(date, &signed_ms) && now_ms <= signed_ms + EXPIRES_S * 1000LL ? ERR_OK : ERR_TIMEOUT;
 }
 
 static void refuse(struct http_request *request, int status, const char *code, const char *message)
@@ -45,35 +58,21 @@ static void refuse(struct http_request *request, int status, const char *code, c
                       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, message));
 }
 
-/* True: ours, *ret_date is its date. */
-static bool verify(struct http_request *request, struct str *ret_date)
-{
-    struct str query = request->query, mark = STR(SIGNATURE);
-    const char *at = query.n ? memmem(query.p, query.n, mark.p, mark.n) : NULL;
-    if (!at)
-        return false;
-    struct str given = str_slice(query, (size_t)(at - query.p) + mark.n, query.n), before = str_slice(query, 0, (size_t)(at - query.p));
-    struct str wanted = signature_of(arena_printf(request->arena, STR_FMT "?" STR_FMT, STR_ARG(request->path), STR_ARG(before)), request->arena);
-    *ret_date = str_slice(before, STR("X-Amz-Date=").n, str_find(before, '&'));
-    return given.n == wanted.n && bytes_equal_const_time(given.p, wanted.p, wanted.n);
-}
-
 void lambda_serve_code(struct lambda *lambda, struct http_request *request)
 {
     struct http_header type = {STR("Content-Type"), STR("application/zip")};
     struct http_response head = {.status = 200, .headers = &type, .header_count = 1};
-    struct str date;
-    int64_t signed_ms;
     (void)lambda;
     if (!str_eq(request->method, STR("GET")) && !str_eq(request->method, STR("HEAD"))) {
         refuse(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
         return;
     }
-    if (!verify(request, &date) || !clock_parse(date, &signed_ms)) {
+    enum err err = lambda__code_url_check(request->path, request->query, clock_epoch_ms(), request->arena);
+    if (err == ERR_DENIED) {
         refuse(request, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
         return;
     }
-    if (clock_epoch_ms() > signed_ms + EXPIRES_S * 1000LL) {
+    if (err != ERR_OK) {
         refuse(request, 403, "AccessDenied", "Request has expired");
         return;
     }

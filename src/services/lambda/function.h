@@ -64,9 +64,11 @@ void lambda__code_release(struct str blob);                 /* does not block */
 void lambda__code_sweep(void);          /* what no function refers to goes: unpacked at once, packages after an hour */
 void lambda__code_sweep_soon(void);     /* any thread: a sweep on a worker within a second or so */
 
-/* download.c: a URL under which the package can be fetched for ten minutes; STR_NONE when the client named no host. */
+/* download.c: a URL under which the package can be fetched for ten minutes. */
 void lambda__code_url_key_new(void);
-struct str lambda__code_url(struct call *call, struct str blob);
+struct str lambda__code_url(struct str host, struct str blob, int64_t now_ms, struct arena *arena);
+/* ERR_OK: the path names a package; ERR_DENIED: not signed here; ERR_TIMEOUT: expired. */
+enum err lambda__code_url_check(struct str path, struct str query, int64_t now_ms, struct arena *arena);
 
 /* runtime.c */
 struct lambda__interpreter {

@@ -143,6 +143,7 @@ static void invoked(struct lambda_invocation *i)
         if (i->error_status == 429) {
             call->error_fields = json_new(call->arena, JSON_OBJECT);
             json_add_str(call->arena, call->error_fields, "Reason", STR("ConcurrentInvocationLimitExceeded"));
+            json_add_str(call->arena, call->error_fields, "retryAfterSeconds", STR("1"));
         }
         call_complete(call);
         return;

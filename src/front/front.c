@@ -46,11 +46,15 @@ static void answer_health(struct front *front, struct http_request *request)
 static void answer_nobody(struct http_request *request)
 {
     struct sigv4 sig;
-    if (sigv4_parse(request, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
-        answer_json(request, 501, "{\"__type\":\"NotImplemented\",\"message\":\"Cloudless does not serve the AWS service '" STR_FMT "'.\"}",
-                    STR_ARG(sig.service));
-    else
+    if (sigv4_parse(request, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service)) {
+        struct json *body = json_new(request->arena, JSON_OBJECT);
+        struct str message = arena_printf(request->arena, "Cloudless does not serve the AWS service '" STR_FMT "'.", STR_ARG(sig.service));
+        json_add_str(request->arena, body, "__type", STR("NotImplemented"));
+        json_add_str(request->arena, body, "message", message);
+        http_respond_text(request, 501, "application/json", json_text(request->arena, body));
+    } else {
         answer_json(request, 403, "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
+    }
 }
 
 static void answer(struct front *front, struct http_request *request, const struct front_target *target)
@@ -61,6 +65,9 @@ static void answer(struct front *front, struct http_request *request, const stru
         return;
     case FRONT_HEALTH:
         answer_health(front, request);
+        return;
+    case FRONT_LAMBDA_CODE:
+        lambda_serve_code(front->options.lambda, request);
         return;
     case FRONT_OWN_UNKNOWN:
         answer_json(request, 404, "{\"message\":\"There is nothing at this path. Try /_cloudless/health.\"}");

@@ -11,6 +11,7 @@ struct front;
 struct front_options {
     struct api *api;
     struct gateway *gateway;
+    struct lambda *lambda;
     struct str default_region;
     const atomic_bool *ready;           /* false while the server drains: health answers 503 */
 };

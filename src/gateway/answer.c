@@ -3,6 +3,7 @@
  * important notes" (which headers are remapped). A function's answer is outside data: a header that would break the
  * message makes the whole answer malformed. */
 #include "gateway/exchange.h"
+#include "services/apigateway/mapping.h"
 
 static const struct { int status; const char *type, *message; } errors[] = {
     [GATEWAY_MISSING_TOKEN] = {403, "MissingAuthenticationTokenException", "Missing Authentication Token"},
@@ -19,8 +20,6 @@ static const struct { int status; const char *type, *message; } errors[] = {
 static void respond(struct gateway_exchange *x, int status, struct http_header *headers, size_t count, struct str body)
 {
     struct http_response response = {.status = status, .headers = headers, .header_count = count, .body = body};
-    gateway__stage_unref(x->stage);
-    x->stage = NULL;
     http_respond(x->request, &response);
 }
 
@@ -84,6 +83,7 @@ void gateway_refuse(const struct http_request *request, int status, struct arena
 /* ---- a proxied function's answer ---- */
 
 #define REMAPPED "x-amzn-Remapped-"
+#define HEADERS_BYTES_MAX 10240     /* API Gateway quota: total size of header names and values */
 
 static bool is_in(struct str name, const char *const *list, size_t count)
 {
@@ -91,24 +91,6 @@ static bool is_in(struct str name, const char *const *list, size_t count)
         if (str_eq_nocase(name, str_of(list[i])))
             return true;
     return false;
-}
-
-static bool valid_name(struct str name)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (c <= ' ' || c >= 127 || strchr("()<>@,;:\\\"/[]?={}", c))
-            return false;
-    }
-    return name.n > 0;
-}
-
-static bool valid_value(struct str value)
-{
-    for (size_t i = 0; i < value.n; i++)
-        if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
-            return false;
-    return true;
 }
 
 static bool header_text(const struct json *value, struct str *ret)
@@ -119,7 +101,7 @@ static bool header_text(const struct json *value, struct str *ret)
         *ret = value->type == JSON_TRUE ? STR("true") : STR("false");
     else
         return false;
-    return valid_value(*ret);
+    return mapping_is_header_value(*ret);
 }
 
 static bool add_header(struct gateway_proxy_answer *answer, struct arena *arena, struct str name, const struct json *value)
@@ -129,7 +111,7 @@ static bool add_header(struct gateway_proxy_answer *answer, struct arena *arena,
                                            "Keep-Alive", "Max-Forwards", "Proxy-Authenticate", "Server", "Trailer", "Upgrade", "User-Agent",
                                            "WWW-Authenticate", "x-amzn-RequestId", "x-amz-apigw-id", "X-Amzn-Trace-Id"};
     struct http_header header = {.name = name};
-    if (!valid_name(name) || !header_text(value, &header.value))
+    if (!mapping_is_header_name(name) || !header_text(value, &header.value))
         return false;
     if (is_in(name, dropped, COUNT_OF(dropped)))
         return true;
@@ -149,15 +131,26 @@ static bool is_repeated(const struct json *multi, const struct json *single)
     return false;
 }
 
-/* Both lists merged; a pair that stands in both counts once. */
+static size_t pair_bytes(struct str name, const struct json *value)
+{
+    return name.n + (json_is(value, JSON_STRING) ? value->text.n : 0);
+}
+
+/* Both lists merged; a pair that stands in both counts once. The quota of bytes bounds the search for such pairs too. */
 static bool add_headers(struct gateway_proxy_answer *answer, struct arena *arena, const struct json *single, const struct json *multi)
 {
-    size_t max = single ? single->count : 0;
+    size_t max = single ? single->count : 0, bytes = 0;
+    for JSON_EACH (entry, single)
+        bytes += pair_bytes(entry->key, entry);
     for JSON_EACH (entry, multi) {
         if (!json_is(entry, JSON_ARRAY))
             return false;
         max += entry->count;
+        for JSON_EACH (value, entry)
+            bytes += pair_bytes(entry->key, value);
     }
+    if (bytes > HEADERS_BYTES_MAX)
+        return false;
     answer->headers = arena_array(arena, struct http_header, max + 1);
     for JSON_EACH (entry, single)
         if (!is_repeated(multi, entry) && !add_header(answer, arena, entry->key, entry))

@@ -15,14 +15,14 @@ struct gateway_exchange {
     struct http_request *request;
     struct arena *arena;                /* the request's */
     struct gateway_ids ids;
-    struct gateway_stage *stage;        /* a reference, dropped with the answer; NULL until found */
+    struct gateway_stage *stage;        /* a reference, dropped with the arena; NULL until found */
     const struct gateway_method *method;
     struct route_param *params;
     size_t param_count;
     struct str stage_name, path, domain;    /* as front gave them; path is raw */
 };
 
-/* ---- answer.c: every way to answer; drops the stage ---- */
+/* ---- answer.c: every way to answer ---- */
 enum gateway_error {
     GATEWAY_MISSING_TOKEN, GATEWAY_FORBIDDEN, GATEWAY_BAD_REQUEST, GATEWAY_UNSUPPORTED_MEDIA_TYPE, GATEWAY_TOO_LARGE,
     GATEWAY_INTERNAL, GATEWAY_BAD_GATEWAY, GATEWAY_TIMEOUT, GATEWAY_UNAVAILABLE

@@ -1,6 +1,6 @@
 /* handle.c -- the data plane's entry: finds the stage, the route, and hands over to the integration.
  * Each loop keeps the stages that it has served, compiled; a commit to API Gateway's documents changes the store's
- * generation and drops them all. A stage in use by a running exchange lives on until that is answered. No locks: a cache
+ * generation and drops them all. A stage in use by a running exchange lives on until that exchange is over. No locks: a cache
  * belongs to its loop. */
 #include "base/map.h"
 #include "base/panic.h"
@@ -82,10 +82,10 @@ static enum err load(struct gateway *gateway, struct cache *cache, struct str ap
     return ERR_OK;
 }
 
-/* With a reference for the caller. */
-static enum err find_stage(struct gateway *gateway, const struct loop *loop, struct str api_id, struct str name, struct gateway_stage **ret)
+/* With a reference that the request's arena drops: an answer may point into the stage until its last byte is written. */
+static enum err find_stage(struct gateway *gateway, struct http_request *request, struct str api_id, struct str name, struct gateway_stage **ret)
 {
-    struct cache *cache = &gateway->caches[loop_index(loop)];
+    struct cache *cache = &gateway->caches[loop_index(request->loop)];
     char text[STAGE_KEY_MAX];
     if (api_id.n + name.n + 1 > sizeof(text) || api_id.n == 0 || name.n == 0)
         return ERR_NOT_FOUND;
@@ -102,6 +102,7 @@ static enum err find_stage(struct gateway *gateway, const struct loop *loop, str
             return err;
     }
     stage->refs++;
+    arena_on_free(request->arena, drop_stage, stage);
     *ret = stage;
     return ERR_OK;
 }
@@ -112,7 +113,7 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
     *x = (struct gateway_exchange){.gateway = gateway, .request = request, .arena = request->arena, .stage_name = stage, .path = path, .domain = domain};
     gateway__make_ids(request, x->arena, &x->ids);
 
-    enum err err = find_stage(gateway, request->loop, api_id, stage, &x->stage);
+    enum err err = find_stage(gateway, request, api_id, stage, &x->stage);
     if (err != ERR_OK || x->stage->disabled) {
         gateway__answer_error(x, err == ERR_OK || err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
         return;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define SANDBOX_SPARES 2
+#define LOOPS_MAX 64            /* what each loop caches is cached as often; parts keep tables of up to 256 */
 /* Bounds, not sizes: memory is taken as data is read. They hold some hundred thousand small items. */
 #define BLOCK_CACHE_BYTES (256u << 20)
 #define ROW_CACHE_BYTES (128u << 20)
@@ -127,7 +128,7 @@ static int make_services(struct server *s)
     if (status != EXIT_FINE)
         return status;
     struct auth_source source = iam_auth_source(s->iam);
-    s->loops = loops_new(cores < 1 ? 1 : cores);
+    s->loops = loops_new(cores < 1 ? 1 : cores > LOOPS_MAX ? LOOPS_MAX : cores);
     s->workers = workers_new(NET_WORKER_THREADS, NET_WORKER_QUEUE_MAX);
     s->http = http_server_new(s->loops);
     s->front = front_new();
@@ -150,7 +151,7 @@ static int make_services(struct server *s)
     struct api_options api = {.store = s->store, .auth = s->auth, .workers = s->workers, .services = services,
                               .default_account = str_of(o->account), .default_region = str_of(o->region)};
     s->api = api_new(&api);
-    struct front_options front = {.api = s->api, .gateway = s->gateway, .default_region = str_of(o->region), .ready = &s->ready};
+    struct front_options front = {.api = s->api, .gateway = s->gateway, .lambda = s->lambda, .default_region = str_of(o->region), .ready = &s->ready};
     front_connect(s->front, &front);
     return EXIT_FINE;
 }

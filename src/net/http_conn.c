@@ -36,7 +36,7 @@ static void conn_closed(uv_handle_t *handle)
     struct http_exchange *exchange = conn->first;
     while (exchange) {
         struct http_exchange *next = exchange->next;
-        exchange->conn = NULL;
+        http__exchange_orphan(exchange);
         /* A handler or a worker still has it: the late answer releases it. */
         if (exchange->state == EXCHANGE_ANSWERED && !http__stream_busy(exchange)) {
             http__stream_free(exchange);
@@ -476,6 +476,8 @@ void http__conn_arrive(struct loop_task *arrive)
     if (listener->options.only)
         link_add_last(&listener->conns, &conn->of_listener);
     http__parser_init(&conn->parser, &hl->pool);
+    if (listener->options.only)
+        conn->parser.share = &listener->bodies_held;
     conn->last = &conn->first;
     conn->read_ms = conn->wrote_ms = conn->message_ms = uv_now(uv);
     http__count(&hl->connections);

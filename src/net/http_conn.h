@@ -50,6 +50,7 @@ struct http_listener {
     struct loop_timer *retry;
     struct link conns;  /* of an `only` listener: struct http_conn.of_listener */
     size_t only_count;  /* connections of an `only` listener */
+    size_t bodies_held; /* bytes; of an `only` listener */
     atomic_size_t refs; /* the owner's, and one a connection */
     atomic_bool closed;
     struct loop_task start;

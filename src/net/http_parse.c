@@ -354,6 +354,7 @@ static llhttp_errno_t feed(struct http_parser *parser)
 static void begin(struct http_parser *parser)
 {
     parser->exchange = http__exchange_take(parser->pool);
+    parser->exchange->share = parser->share;
     parser->start = parser->fed;
     parser->header_count = 0;
     parser->in_name = parser->target_done = false;

@@ -13,7 +13,7 @@
 /* limits.h as a value, so that tests can make waits short and bounds small. */
 struct http_limits {
     size_t header_bytes_max, header_count_max, target_bytes_max;
-    size_t bodies_bytes_max, connections_max, connections_only_max, pipeline_max;
+    size_t bodies_bytes_max, bodies_only_max, connections_max, connections_only_max, pipeline_max;
     uint64_t idle_ms, header_ms, body_stall_ms, write_stall_ms, linger_ms, drain_ms;
 };
 extern const struct http_limits http__limits_default;
@@ -44,6 +44,7 @@ struct http_exchange {
     struct http_block *block;    /* where its head (and a small body) lies */
     char *body_heap;             /* a large or chunked body */
     size_t body_cap;
+    size_t *share;               /* of an `only` listener: what its bodies hold; NULL: no such listener, or it may be gone */
     enum exchange_state state;
     bool handed; /* a handler has it or had it */
     bool filled; /* with what its connection knows */
@@ -77,7 +78,9 @@ void http__pool_clear(struct http_pool *pool);  /* frees what is spare, and what
 void http__pool_detach(struct http_pool *pool); /* what is out frees itself when it is released */
 struct http_exchange *http__exchange_take(struct http_pool *pool);
 void http__exchange_release(struct http_exchange *exchange);
-/* False: over the budget of all bodies. Keeps what is there. */
+/* Its connection goes, and with it perhaps the listener: gives back the listener's share. */
+void http__exchange_orphan(struct http_exchange *exchange);
+/* False: over the budget of all bodies or of its listener. Keeps what is there. */
 bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap);
 struct http_block *http__block_take(struct http_pool *pool, size_t cap);
 void http__block_unref(struct http_pool *pool, struct http_block *block); /* either may be NULL */
@@ -87,6 +90,7 @@ enum http_phase { HTTP_PHASE_HEAD, HTTP_PHASE_LENGTH, HTTP_PHASE_CHUNKED, HTTP_P
 struct http_parser {
     llhttp_t llhttp;
     struct http_pool *pool;
+    size_t *share; /* for its exchanges; set after init */
     struct http_block *block;
     size_t start; /* of the message, in the block */
     size_t fed;   /* what llhttp or we have eaten, in the block */

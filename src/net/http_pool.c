@@ -3,7 +3,9 @@
  * A request costs no malloc while things run evenly: its exchange (with room for its headers), its arena and its input
  * block come from the pool of its loop and go back there, last in first out, so they are warm. The pool keeps a bounded
  * number. Every exchange that is out is in pool->live, so that the server can let go of requests that nobody answers.
- * Large bodies are malloc's, and counted against the one budget of the server.
+ * Large bodies are malloc's, and counted against the one budget of the server. What comes through an `only` listener (from
+ * inside a sandbox) is counted against that listener's share as well, and refused once half the budget is gone: a function
+ * that sends bodies and never ends them keeps neither other functions nor the outside from sending theirs.
  * In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
 #include "base/panic.h"
 #include "net/http_parse.h"
@@ -22,6 +24,7 @@ const struct http_limits http__limits_default = {
     .header_count_max = NET_HEADER_COUNT_MAX,
     .target_bytes_max = NET_TARGET_BYTES_MAX,
     .bodies_bytes_max = NET_BODIES_BYTES_MAX,
+    .bodies_only_max = NET_BODIES_ONLY_MAX,
     .connections_max = NET_CONNECTIONS_MAX,
     .connections_only_max = NET_CONNECTIONS_ONLY_MAX,
     .pipeline_max = NET_PIPELINE_MAX,
@@ -50,8 +53,8 @@ void http__pool_detach(struct http_pool *pool)
     while (!link_alone(&pool->live)) {
         struct http_exchange *exchange = CONTAINER_OF(pool->live.next, struct http_exchange, live);
         link_remove(&exchange->live);
+        http__exchange_orphan(exchange);
         exchange->pool = NULL;
-        exchange->conn = NULL;
     }
 }
 
@@ -92,9 +95,18 @@ struct http_exchange *http__exchange_take(struct http_pool *pool)
     return exchange;
 }
 
+void http__exchange_orphan(struct http_exchange *exchange)
+{
+    if (exchange->share)
+        *exchange->share -= exchange->body_cap;
+    exchange->share = NULL;
+    exchange->conn = NULL;
+}
+
 void http__exchange_release(struct http_exchange *exchange)
 {
     struct http_pool *pool = exchange->pool;
+    http__exchange_orphan(exchange);
     link_remove(&exchange->live);
     if (exchange->body_heap) {
         free(exchange->body_heap);
@@ -115,14 +127,21 @@ void http__exchange_release(struct http_exchange *exchange)
 bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap)
 {
     struct http_pool *pool = exchange->pool;
-    size_t more = cap - exchange->body_cap;
+    size_t more = cap - exchange->body_cap, max = pool->limits->bodies_bytes_max;
+    if (exchange->share) {
+        max /= 2;
+        if (*exchange->share + more > pool->limits->bodies_only_max)
+            return false;
+    }
     size_t held = atomic_fetch_add_explicit(pool->bodies_held, more, memory_order_relaxed);
-    if (held + more > pool->limits->bodies_bytes_max) {
+    if (held + more > max) {
         atomic_fetch_sub_explicit(pool->bodies_held, more, memory_order_relaxed);
         return false;
     }
     exchange->body_heap = mem_realloc(exchange->body_heap, cap);
     exchange->body_cap = cap;
+    if (exchange->share)
+        *exchange->share += more;
     return true;
 }
 

@@ -8,6 +8,7 @@
 #define NET_BODY_BYTES_MAX (70u << 20)              /* Lambda's CreateFunction: 50 MB zip as base64 in JSON; the largest of all */
 #define NET_BODY_API_INVOKE_MAX (10u << 20)         /* API Gateway payload quota: 10 MB */
 #define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
+#define NET_BODIES_ONLY_MAX (64u << 20)             /* of them, by a listener on one loop; and those together never take the second half */
 #define NET_CONNECTIONS_MAX 10000                   /* of a server; more are accepted and closed */
 #define NET_CONNECTIONS_ONLY_MAX 1024               /* of a listener on one loop (a sandbox: its processes' descriptors) */
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */

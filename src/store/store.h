@@ -24,7 +24,6 @@ enum store_space {
     STORE_SPACE_LAMBDA = 4,
     STORE_SPACE_APIGATEWAY = 5,
     STORE_SPACE_LOGS = 6,       /* groups and streams */
-    STORE_SPACE_LOG_EVENTS = 7,
     STORE_SPACE_FIRST = 64
 };
 #define STORE_COLLECTION_MAX 4096       /* bytes of a collection's name */

@@ -5,6 +5,7 @@ test says what it rests on where the documentation is silent.
 """
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -248,6 +249,7 @@ def test_integrations(gateway, api):
         ({'uri': arn}, (400, 'BadRequestException', 'Invalid ARN specified in the request')),
         ({'uri': 'arn:aws:apigateway:us-east-1:lambda:f'}, (400, 'BadRequestException', 'AWS ARN for integration must contain path or action')),
         ({'integrationHttpMethod': ''}, (400, 'BadRequestException', 'Enumeration value for HttpMethod must be non-empty')),
+        ({'integrationHttpMethod': 'BREW'}, (400, 'BadRequestException', 'Invalid HttpMethod specified. Valid options are GET,PUT,')),
         ({'timeoutInMillis': 30000}, (400, 'BadRequestException', 'Timeout should be between 50 ms and 29000 ms')),
         ({'timeoutInMillis': 49}, (400, 'BadRequestException', 'Timeout should be between 50 ms and 29000 ms')),
         ({'httpMethod': 'PUT'}, (404, 'NotFoundException', 'Invalid Method identifier specified')),
@@ -257,6 +259,8 @@ def test_integrations(gateway, api):
     patched = gateway.update_integration(**at, patchOperations=[{'op': 'replace', 'path': '/timeoutInMillis', 'value': '1000'}])
     assert patched['timeoutInMillis'] == 1000
     assert gateway.get_method(**at)['methodIntegration']['timeoutInMillis'] == 1000
+    assert 'Invalid HttpMethod specified' in refused(gateway.update_integration, **at, patchOperations=[
+        {'op': 'replace', 'path': '/httpMethod', 'value': 'BREW'}])[2]
     assert refused(gateway.update_integration, **at, patchOperations=[{'op': 'replace', 'path': '/credentials', 'value': 'x'}])[:2] == \
         (501, 'NotImplemented')
     assert gateway.delete_integration(**at)['ResponseMetadata']['HTTPStatusCode'] == 204
@@ -539,6 +543,7 @@ def handler(event, context):
     wanted = json.loads(event['body']) if proxied else event
     if wanted == 'raise': raise ValueError('Bad thing')
     if wanted == 'sleep': time.sleep(3)
+    if wanted == 'nap': time.sleep(1)
     return wanted
 '''
 
@@ -592,6 +597,24 @@ def test_custom_integration_selects_by_error_message(gateway, api, answers):
     assert api.call('POST', '/', '{"errorMessage": "Bad"}').status == 200    # no error: the default response
     assert error_of(api.call('POST', '/none', '{}')) == INTERNAL
     assert api.call('POST', '/literal', '{"other": 1}', {'Content-Type': 'application/json'}).json == {'fixed': True}
+
+
+def test_answer_outlives_its_stage(gateway, api, answers, unique):
+    """An answer with a header and a template of the stage, which was dropped from the loops' caches while the function ran."""
+    template = 'x' * 200_000
+    api.function('/', 'POST', answers, kind='AWS')
+    gateway.delete_integration_response(**api.at('/', 'POST'), statusCode='200')
+    gateway.delete_method_response(**api.at('/', 'POST'), statusCode='200')
+    api.response('/', 'POST', '200', headers={'X-Kind': "'template'"}, template=template)
+    api.deploy()
+    with ThreadPoolExecutor() as pool:
+        late = [pool.submit(api.call, 'POST', '/', '"nap"') for _ in range(4)]
+        time.sleep(0.3)
+        gateway.update_rest_api(restApiId=api.id, patchOperations=[{'op': 'replace', 'path': '/name', 'value': unique('api')}])
+        for _ in range(8):                                                   # so that every loop looks at its cache again
+            assert api.call('GET', '/').status == 403
+        for answer in (f.result() for f in late):
+            assert (answer.status, answer.headers['X-Kind'], answer.text) == (200, 'template', template)
 
 
 def test_permission(client, deploy_function, api):

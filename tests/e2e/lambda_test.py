@@ -1,8 +1,11 @@
 """Lambda through boto3: functions, permissions, invocations, and how each way to fail is answered."""
 import base64
 import concurrent.futures
+import glob
+import hashlib
 import io
 import json
+import os
 import re
 import time
 import zipfile
@@ -18,6 +21,20 @@ ECHO = 'def handler(event, context):\n    return event\n'
 @pytest.fixture(scope='module')
 def fn(client):
     return client('lambda')
+
+
+@pytest.fixture
+def own_server():
+    """own_server('--concurrency', '2'): a server of the test's own."""
+    made = []
+
+    def start(*args):
+        made.append(harness.Server(args=args))
+        return made[-1].start()
+    yield start
+    for server in made:
+        server.stop()
+        server.remove()
 
 
 def invoke(fn, name, payload=None, **kw):
@@ -362,6 +379,137 @@ def test_throttled_above_the_bound(unique):
     finally:
         server.stop()
         server.remove()
+
+
+def in_parallel(count, f):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(f, range(count)))
+
+
+def test_idle_environments_make_room_for_other_functions(own_server):
+    """No more environments than invocations may run at a time; an idle one is retired for who has none, and nobody gets 429."""
+    server = own_server('--concurrency', '2')
+    client = server.client('lambda', max_pool_connections=4)
+    for name in 'abcde':
+        harness.deploy_function(server, name, 'import uuid\nwho = uuid.uuid4().hex\ndef handler(e, c):\n    return who\n')
+    first = {name: invoke(client, name)[1] for name in 'abcde'}
+    assert len(set(first.values())) == 5
+    assert invoke(client, 'e')[1] == first['e'], 'the newest is still warm'
+    assert invoke(client, 'a')[1] != first['a'], 'the oldest was retired'
+    for i in range(6):
+        assert len(set(in_parallel(2, lambda n: invoke(client, 'abcde'[(i + 2 * n) % 5])[1]))) == 2
+
+
+def test_throttling_answer(own_server):
+    """The account's concurrency is used up: status, headers and body as AWS's model has them."""
+    server = own_server('--concurrency', '1')
+    harness.deploy_function(server, 'f', 'import time\ndef handler(e, c):\n    time.sleep(e["s"])\n', Timeout=30)
+    client = server.client('lambda', max_pool_connections=4)
+    invoke(client, 'f', {'s': 0})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(invoke, client, 'f', {'s': 2})
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                assert invoke(client, 'f', {'s': 0})[0]['StatusCode'] == 200 and time.monotonic() < deadline
+            except ClientError as e:
+                answer = e.response
+                break
+        assert slow.result()[0]['StatusCode'] == 200
+    meta = answer['ResponseMetadata']
+    assert meta['HTTPStatusCode'] == 429 and meta['HTTPHeaders']['x-amzn-errortype'] == 'TooManyRequestsException'
+    assert meta['HTTPHeaders']['retry-after'] == '1' == answer['retryAfterSeconds']
+    assert (answer['Reason'], answer['message'], answer['Type']) == ('ConcurrentInvocationLimitExceeded', 'Rate Exceeded.', 'User')
+    assert invoke(client, 'f', {'s': 0})[0]['StatusCode'] == 200
+
+
+def test_headers_of_an_invocation(fn, deploy_function, unique):
+    name = unique('headers')
+    deploy_function(name, 'def handler(e, c):\n    print("said")\n    return 1 / e["n"]\n')
+    fine = fn.invoke(FunctionName=name, Payload=b'{"n": 2}', LogType='Tail')['ResponseMetadata']['HTTPHeaders']
+    assert fine['x-amz-executed-version'] == '$LATEST' and 'x-amz-function-error' not in fine and re.fullmatch(r'[0-9a-f-]{36}', fine['x-amzn-requestid'])
+    assert fine['content-type'] == 'application/json' and 'said' in base64.b64decode(fine['x-amz-log-result']).decode()
+    bad = fn.invoke(FunctionName=name, Payload=b'{"n": 0}')['ResponseMetadata']['HTTPHeaders']
+    assert bad['x-amz-function-error'] == 'Unhandled' and bad['x-amz-executed-version'] == '$LATEST' and 'x-amz-log-result' not in bad
+
+
+def test_a_payload_that_is_too_large(fn, deploy_function, unique):
+    name = unique('toolarge')
+    deploy_function(name, ECHO)
+    with pytest.raises(ClientError) as e:
+        fn.invoke(FunctionName=name, Payload=b'"' + b'x' * 6291455 + b'"')
+    answer = e.value.response
+    assert answer['ResponseMetadata']['HTTPStatusCode'] == 413 and answer['Error']['Code'] == 'RequestTooLargeException'
+    assert answer['message'] == '6291457 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)'
+    assert answer['Type'] == 'User' and answer['ResponseMetadata']['HTTPHeaders']['x-amzn-errortype'] == 'RequestTooLargeException'
+
+
+# ---- packages on disk ----
+
+def cached(server):
+    return {os.path.basename(p) for p in glob.glob(server.data + '/cache/*-*-*-*-*/*') if len(os.path.basename(p)) == 64}
+
+
+def until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def blob_of(files):
+    return hashlib.sha256(harness.zip_of(files)).hexdigest()
+
+
+def test_packages_that_nothing_refers_to_go(own_server):
+    """Unpacked code soon after a delete or an update; packages after an hour, here made older than they are, and at a restart."""
+    server = own_server()
+    client = server.client('lambda')
+    code = {name: f'def handler(e, c):\n    return "{name}"\n' for name in ('kept', 'old', 'new', 'gone')}
+    blob = {name: blob_of({'app.py': text}) for name, text in code.items()}
+    for name, text in (('k', 'kept'), ('u', 'old'), ('d', 'gone')):
+        harness.deploy_function(server, name, code[text])
+        assert invoke(client, name)[1] == text
+    assert cached(server) == {blob['kept'], blob['old'], blob['gone']}
+    client.update_function_code(FunctionName='u', ZipFile=harness.zip_of({'app.py': code['new']}))
+    client.delete_function(FunctionName='d')
+    until(lambda: cached(server) == {blob['kept']})
+    assert invoke(client, 'u')[1] == 'new'
+    path = lambda name: f'{server.data}/blobs/{blob[name]}'
+    assert all(os.path.exists(path(name)) for name in code), 'young packages may belong to a call that is not committed'
+    server.kill()
+    for name in code:
+        os.utime(path(name), (0, 0))
+    os.makedirs(f'{server.data}/cache/00000000-0000-0000-0000-000000000000/{blob["kept"]}')      # of before the machine's last start
+    os.makedirs(f'{server.data}/cache/work-00000000/new-1')                                         # of a server that was killed
+    server.start()
+    until(lambda: not os.path.exists(path('old')) and not os.path.exists(path('gone')))
+    assert os.path.exists(path('kept')) and os.path.exists(path('new'))
+    until(lambda: len(os.listdir(server.data + '/cache')) == 2)
+    client = server.client('lambda')
+    assert [invoke(client, name)[1] for name in 'ku'] == ['kept', 'new']
+    server.stop()
+    assert len(os.listdir(server.data + '/cache')) == 1
+
+
+def test_download_by_the_location_of_the_code(fn, server, deploy_function, unique):
+    name = unique('download')
+    deploy_function(name, ECHO)
+    code = fn.get_function(FunctionName=name)['Code']
+    assert code['RepositoryType'] == 'S3'
+    url = code['Location']
+    answer = harness.http('GET', url)
+    assert answer.status == 200 and answer.body == harness.zip_of({'app.py': ECHO}) and answer.headers['Content-Type'] == 'application/zip'
+    head = harness.http('HEAD', url)
+    assert head.status == 200 and head.body == b''
+    assert harness.http('POST', url, b'').status == 405
+    other = hashlib.sha256(b'').hexdigest()
+    blob = url.split('?')[0].rpartition('/')[2]
+    late = url.replace(re.search('X-Amz-Date=([0-9T]+)Z', url).group(1), '20990101T000000')
+    for bad in (url[:-1] + ('0' if url[-1] != '0' else '1'), url.split('?')[0], url.split('&X-Amz-Signature')[0], late, url + 'a',
+                url.replace('Expires=600', 'Expires=60000'), url.replace(blob, other), url.replace(blob, '../credentials')):
+        answer = harness.http('GET', bad)
+        assert answer.status == 403 and '<Code>SignatureDoesNotMatch</Code>' in answer.text, bad
 
 
 def test_permissions_of_a_function(fn, deploy_function, unique):

@@ -44,6 +44,9 @@ bool apigateway__load_resource(struct call *call, struct store_txn *txn, struct 
 /* resource (input's resourceId) and its method (input's httpMethod) */
 bool apigateway__load_method(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method);
 
+/* Fails the call with BadRequestException unless it is GET, … or ANY. */
+bool apigateway__check_http_method(struct call *call, struct str name);
+
 /* Every document of the API, without the keys, as an array. False: the call failed. */
 bool apigateway__load_all(struct call *call, struct store_txn *txn, const char *type, struct json **ret);
 /* Fails the call with LimitExceededException when the document has grown over its bound. */

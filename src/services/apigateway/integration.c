@@ -86,10 +86,12 @@ static void check_defaults(struct call *call)
 
 static bool check_put(struct call *call)
 {
-    struct str type = call_str(call, "type"), passthrough = call_str(call, "passthroughBehavior");
+    struct str type = call_str(call, "type"), method = call_str(call, "integrationHttpMethod"), passthrough = call_str(call, "passthroughBehavior");
     check_type(call, type);
     check_defaults(call);
-    if (!str_eq(type, STR("MOCK")) && call_str(call, "integrationHttpMethod").n == 0)
+    if (method.n)
+        apigateway__check_http_method(call, method);
+    else if (!str_eq(type, STR("MOCK")))
         call_fail(call, "BadRequestException", "Enumeration value for HttpMethod must be non-empty");
     check_uri(call, type, call_str(call, "uri"));
     check_templates(call, json_at(call->input, "requestTemplates"));
@@ -146,6 +148,12 @@ static void patch_uri(struct call *call, struct json *integration, const struct 
         apigateway__patch_text(call, integration, patch, txn);
 }
 
+static void patch_http_method(struct call *call, struct json *integration, const struct patch *patch, struct store_txn *txn)
+{
+    if (apigateway__check_http_method(call, patch->value))
+        apigateway__patch_text(call, integration, patch, txn);
+}
+
 static void patch_passthrough(struct call *call, struct json *integration, const struct patch *patch, struct store_txn *txn)
 {
     check_passthrough(call, patch->value);
@@ -171,7 +179,7 @@ static void patch_template(struct call *call, struct json *integration, const st
 
 static const struct patch_rule rules[] = {
     {"/uri", PATCH_REPLACE, patch_uri},
-    {"/httpMethod", PATCH_REPLACE, apigateway__patch_text},
+    {"/httpMethod", PATCH_REPLACE, patch_http_method},
     {"/passthroughBehavior", PATCH_REPLACE, patch_passthrough},
     {"/timeoutInMillis", PATCH_REPLACE, patch_timeout},
     {"/requestTemplates/*", PATCH_ADD | PATCH_REMOVE | PATCH_REPLACE, patch_template},

@@ -10,19 +10,7 @@ bool mapping_is_literal(struct str template)
     return true;
 }
 
-bool mapping_literal_value(struct str expression, struct str *ret)
-{
-    if (expression.n < 2 || expression.p[0] != '\'' || expression.p[expression.n - 1] != '\'')
-        return false;
-    struct str value = str_slice(expression, 1, expression.n - 1);
-    for (size_t i = 0; i < value.n; i++)
-        if ((unsigned char)value.p[i] < ' ' && value.p[i] != '\t')      /* would end the header */
-            return false;
-    *ret = value;
-    return true;
-}
-
-static bool is_token(struct str name)
+bool mapping_is_header_name(struct str name)
 {
     for (size_t i = 0; i < name.n; i++) {
         unsigned char c = (unsigned char)name.p[i];
@@ -32,10 +20,29 @@ static bool is_token(struct str name)
     return name.n > 0;
 }
 
+bool mapping_is_header_value(struct str value)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
+            return false;
+    return true;
+}
+
+bool mapping_literal_value(struct str expression, struct str *ret)
+{
+    if (expression.n < 2 || expression.p[0] != '\'' || expression.p[expression.n - 1] != '\'')
+        return false;
+    struct str value = str_slice(expression, 1, expression.n - 1);
+    if (!mapping_is_header_value(value))
+        return false;
+    *ret = value;
+    return true;
+}
+
 bool mapping_response_header(struct str key, struct str *ret)
 {
     struct str prefix = STR("method.response.header."), name = str_slice(key, prefix.n, key.n);
-    if (!str_starts(key, prefix) || !is_token(name))
+    if (!str_starts(key, prefix) || !mapping_is_header_name(name))
         return false;
     *ret = name;
     return true;

@@ -10,6 +10,9 @@
 bool mapping_is_literal(struct str template);
 /* 'text' in single quotes: the text. False: another kind of expression. */
 bool mapping_literal_value(struct str expression, struct str *ret);
+/* What may stand in a header: a token (RFC 9110, 5.6.2) as name; a value without control characters but the tab. */
+bool mapping_is_header_name(struct str name);
+bool mapping_is_header_value(struct str value);
 /* method.response.header.NAME: the name. False: another expression, or a NAME that is no header name. */
 bool mapping_response_header(struct str key, struct str *ret);
 /* "application/json; charset=utf-8" → "application/json", lower case kept as it is. */

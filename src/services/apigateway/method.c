@@ -5,12 +5,13 @@
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/patch.h"
 
-static bool is_http_method(struct str name)
+bool apigateway__check_http_method(struct call *call, struct str name)
 {
     static const char *const methods[] = {"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY"};
     for (size_t i = 0; i < COUNT_OF(methods); i++)
         if (str_eq(name, str_of(methods[i])))
             return true;
+    call_fail(call, "BadRequestException", "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
     return false;
 }
 
@@ -97,9 +98,9 @@ void apigateway__put_method(struct call *call, struct store_txn *txn)
     if (!apigateway__load_resource(call, txn, call_str(call, "resourceId"), &resource))
         return;
     struct json *methods = json_at(resource, "resourceMethods");
-    if (!is_http_method(name))
-        call_fail(call, "BadRequestException", "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
-    else if (json_get(methods, name))
+    if (!apigateway__check_http_method(call, name))
+        return;
+    if (json_get(methods, name))
         call_fail(call, "ConflictException", "Method already exists for this resource");
     else if (json_bool(call->input, "apiKeyRequired", false))
         call_fail_not_implemented(call, "apiKeyRequired true");

@@ -117,11 +117,9 @@ static bool apply_environment(struct call *call, struct json *config, struct jso
                   "have provided exceeded the 4KB limit. String measured: " STR_FMT, STR_ARG(text));
         return false;
     }
-    if (!variables || variables->count == 0) {
-        json_remove(config, STR("Environment"));
+    if (!variables)
         return true;
-    }
-    return copy_member(call, config, value);
+    return copy_member(call, config, value);        /* without variables: control.c takes the member away */
 }
 
 static bool apply_tmp(struct call *call, struct json *config, struct json *value)
@@ -239,6 +237,11 @@ bool lambda__config_apply(struct call *call, struct json *config)
     for JSON_EACH (member, call->input)
         if (!apply_of(member->key)(call, config, member))
             return false;
+    return true;
+}
+
+void lambda__config_defaults(struct call *call, struct json *config)
+{
     default_i64(call, config, "Timeout", TIMEOUT_DEFAULT_S);
     default_i64(call, config, "MemorySize", MEMORY_DEFAULT_MB);
     if (!json_at(config, "Description"))
@@ -248,5 +251,4 @@ bool lambda__config_apply(struct call *call, struct json *config)
     default_object(call, config, "EphemeralStorage", "{\"Size\":512}");
     default_object(call, config, "SnapStart", "{\"ApplyOn\":\"None\",\"OptimizationStatus\":\"Off\"}");
     default_object(call, config, "PackageType", "\"Zip\"");
-    return true;
 }

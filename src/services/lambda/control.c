@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
-#include "services/lambda/function.h"
+#include "services/lambda/environment.h"
 #include "store/doc.h"
 
 struct package {            /* call->state between prepare and mutate */
@@ -96,6 +96,14 @@ static struct json *with_logging(struct call *call, struct json *config)
     return config;
 }
 
+/* An Environment without variables takes the ones away that are there. */
+static void drop_empty_environment(struct call *call, struct json *config)
+{
+    struct json *given = json_at(call->input, "Environment"), *variables = json_at(given, "Variables");
+    if (given && (!variables || variables->count == 0))
+        json_remove(config, STR("Environment"));
+}
+
 void lambda__prepare_create(struct call *call)
 {
     struct package *package = arena_new_of(call->arena, struct package);
@@ -113,6 +121,8 @@ void lambda__prepare_create(struct call *call)
     json_add_str(call->arena, config, "Version", STR("$LATEST"));
     if (!lambda__config_apply(call, config) || !take_package(call, json_at(call->input, "Code"), package))
         return;
+    lambda__config_defaults(call, config);
+    drop_empty_environment(call, config);
     stamp(call, config, package);
     package->config = with_logging(call, config);
 }
@@ -181,7 +191,11 @@ void lambda__get_function(struct call *call)
     answer_config(call, json_at(doc, "config"), "Active", "Successful");
     struct json *out = json_new(call->arena, JSON_OBJECT);
     json_add(out, "Configuration", call->output);
-    json_add_str(call->arena, json_add_object(call->arena, out, "Code"), "RepositoryType", STR("S3"));
+    struct json *code = json_add_object(call->arena, out, "Code");
+    struct str host = call->http->host;
+    json_add_str(call->arena, code, "RepositoryType", STR("S3"));
+    if (host.n)                 /* a client of HTTP/1.0 may have named none */
+        json_add_str(call->arena, code, "Location", lambda__code_url(host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
     if ((tags = json_at(doc, "tags")) && tags->count)
         json_add(out, "Tags", json_clone(call->arena, tags));
     call->output = out;
@@ -240,14 +254,23 @@ void lambda__code_signing(struct call *call)
 
 /* ---- update ---- */
 
-static bool revision_fits(struct call *call, struct json *doc)
+bool lambda__revision_fits(struct call *call, struct json *doc, const char *api)
 {
     struct str wanted = call_str(call, "RevisionId");
     if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
         return true;
-    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
-              "retrieve the latest Revision Id");
+    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the "
+              "latest Revision Id", api);
     return false;
+}
+
+/* After a commit: environments of what was before are of no use any more, nor may its package be. */
+void lambda__function_changed(struct call *call)
+{
+    struct str name;
+    if (lambda__call_name(call, &name))
+        lambda__pool_changed(call->account, call->region, name);
+    lambda__code_sweep_soon();
 }
 
 void lambda__prepare_update_code(struct call *call)
@@ -279,7 +302,7 @@ void lambda__update_code(struct call *call, struct store_txn *txn)
 {
     struct package *package = call->state;
     struct json *doc;
-    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+    if (!lambda__call_doc(call, txn, &doc) || !lambda__revision_fits(call, doc, "GetFunction/GetAlias"))
         return;
     struct json *config = json_clone(call->arena, json_at(doc, "config"));
     if (json_bool(call->input, "DryRun", false)) {
@@ -291,23 +314,25 @@ void lambda__update_code(struct call *call, struct store_txn *txn)
     write_config(call, txn, doc, config, package);
 }
 
-/* Checks all members against a scratch configuration; the mutation applies them to the stored one. */
+/* The members that were given, checked; the mutation puts them into the stored configuration. */
 void lambda__prepare_update_configuration(struct call *call)
 {
-    struct json *doc;
-    if (lambda__call_doc(call, reader(), &doc))
-        lambda__config_apply(call, json_new(call->arena, JSON_OBJECT));
+    struct json *doc, *changes = json_new(call->arena, JSON_OBJECT);
+    if (lambda__call_doc(call, reader(), &doc) && lambda__config_apply(call, changes))
+        call->state = changes;
 }
 
 void lambda__update_configuration(struct call *call, struct store_txn *txn)
 {
     struct package nothing = {0};
-    struct json *doc;
-    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+    struct json *doc, *changes = call->state;
+    if (!lambda__call_doc(call, txn, &doc) || !lambda__revision_fits(call, doc, "GetFunction/GetAlias"))
         return;
     struct json *config = json_clone(call->arena, json_at(doc, "config"));
-    if (lambda__config_apply(call, config))
-        write_config(call, txn, doc, config, &nothing);
+    for JSON_EACH (change, changes)
+        json_put(config, change->key, json_clone(call->arena, change));
+    drop_empty_environment(call, config);
+    write_config(call, txn, doc, config, &nothing);
 }
 
 void lambda__delete(struct call *call, struct store_txn *txn)

@@ -1,26 +1,31 @@
-/* environment.c -- one environment, from its start to its end. Home loop only, but for start_on_worker.
+/* environment.c -- one environment, from its start to its end. Home loop only, but for start.c on a worker.
  *
  *   STARTING ──worker──> INIT ──GET next──> IDLE ⇄ BUSY ──answer──> SETTLING ──GET next──> IDLE
  *       └ failed            └ error, exit, limit       └ timeout, exit        └ timeout
  *   every state ──kill──> DYING ──exited──> closing (Runtime API, AWS endpoint) ──> freed
  *
+ * The worker has `start` until start_done: before that a kill is only remembered, and so is an exit, which may come first
+ * when the program ends at once. After it, `exited` comes exactly once, whatever else happened, and is the way out.
  * The client is answered when the function answered; the environment takes its next invocation when it asks for it. What
- * it printed is in the pipe by then, so the pipe is drained before END and REPORT are written.
- * Failure texts are AWS's: Runtime.ExitError, Runtime.OutOfMemory, Sandbox.Timedout, Function.ResponseSizeTooLarge.
+ * it printed is in the pipe by then, so the pipe is drained before END and REPORT are written. Output is otherwise read at
+ * OUTPUT_COST_MS: a function that prints without end waits at its full pipe, not the loop for it.
  * Initialisation may take LAMBDA_INIT_MS_MAX; past it the environment is started once more and has the function's own
- * timeout. Source: "Understanding the Lambda execution environment lifecycle". */
+ * timeout. Source: "Understanding the Lambda execution environment lifecycle". What clients are told: failure.c. */
 #include "services/lambda/environment.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/panic.h"
-#include "net/limits.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READ_PIECE 65536
+#define READ_PIECE 16384
+#define DRAIN_BYTES_MAX (64u << 10)             /* what a pipe holds: printed before the answer */
+#define DRAIN_END_BYTES_MAX (1u << 20)          /* the same after the end, had the function made its pipe larger */
+#define OUTPUT_COST_MS 20000                    /* lambda__output_bytes' cost that a millisecond pays for: 20 MB/s or 200,000 lines */
+#define OUTPUT_CREDIT_MAX (2 << 20)             /* saved up for a burst */
 #define AWS_ENDPOINT_BODY_MAX (16u << 20)       /* BatchWriteItem, the largest call a function makes */
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
 #define MIB (1u << 20)
@@ -33,28 +38,29 @@ struct lambda__environment {
     struct lambda__function *function;
     struct arena *arena;
     enum state state;
-    bool second, killed;                /* second: the first initialisation timed out. killed: before it had started */
+    bool second;                        /* the first initialisation timed out */
     struct work work;                   /* the start */
-    enum err start_err;
-    struct principal principal;         /* of the execution role's session */
-    struct str stream;
-    int64_t credentials_end_ms;
+    struct lambda__start start;         /* the worker's until `begun` */
+    bool begun, exited;                 /* start_done ran; the sandbox has ended */
+    struct sandbox_exit exit;
 
-    struct sandbox *sandbox;
     struct runtime_api *api;
     struct http_listener *aws;
     unsigned open;                      /* of the two, still closing */
+    struct lambda__output *output;
     int output_fd;
     struct loop_watch *watch;
-    struct lambda__output *output;
-    struct loop_timer *timer;           /* INIT: its limit, BUSY: the deadline, IDLE: retirement */
+    struct loop_timer *output_timer;    /* reading pauses */
+    int64_t output_credit;
+    uint64_t output_ns;                 /* when the credit was counted */
 
+    struct loop_timer *timer;           /* INIT: its limit, BUSY and SETTLING: the deadline, IDLE: retirement */
     struct lambda_invocation *current;
     uint64_t started_ns;                /* of the start, then of the current invocation */
-    double init_ms;                     /* reported with the first invocation; < 0: reported */
-    struct str init_error;              /* body of /init/error */
-    bool init_timed_out;
-    struct sandbox_exit exit;
+    uint64_t idle_ns;
+    double init_ms;                     /* reported with the first invocation; < 0: reported, or not known */
+    bool init_failed;                   /* the runtime said so: */
+    struct str init_error_type, init_error;
     size_t peak;
     uint64_t peak_read_ns;
 };
@@ -71,7 +77,12 @@ const struct lambda__function *lambda__environment_function(const struct lambda_
 
 bool lambda__environment_stale(const struct lambda__environment *environment)
 {
-    return loop_now_ms() > environment->credentials_end_ms - LAMBDA_TIMEOUT_S_MAX * 1000;
+    return loop_now_ms() > environment->start.credentials_end_ms - LAMBDA_TIMEOUT_S_MAX * 1000;
+}
+
+uint64_t lambda__environment_idle_ns(const struct lambda__environment *environment)
+{
+    return environment->idle_ns;
 }
 
 static double ms_since(uint64_t ns)
@@ -79,19 +90,85 @@ static double ms_since(uint64_t ns)
     return (double)(clock_mono_ns() - ns) / 1e6;
 }
 
+/* The one place where the state changes, so that what is counted of it is right. */
+static void enter(struct lambda__environment *e, enum state next)
+{
+    if ((e->state == BUSY) != (next == BUSY))
+        lambda__pool_busy(next == BUSY);
+    if ((e->state == STARTING || e->state == INIT) && next != INIT)
+        lambda__pool_started(e->pool);
+    if (e->state == IDLE && next == DYING)
+        lambda__pool_left_idle(e->pool, e);
+    if (next == DYING)
+        lambda__pool_ending(e->pool);
+    e->state = next;
+}
+
+/* ---- what it prints ---- */
+
+static void spend(struct lambda__environment *e, size_t cost)
+{
+    uint64_t now = clock_mono_ns();
+    int64_t earned = (int64_t)((now - e->output_ns) / 1000000) * OUTPUT_COST_MS;
+    e->output_credit = earned > OUTPUT_CREDIT_MAX - e->output_credit ? OUTPUT_CREDIT_MAX : e->output_credit + earned;
+    e->output_ns = now;
+    e->output_credit -= (int64_t)cost;
+}
+
+/* True: there may be more. */
+static bool read_piece(struct lambda__environment *e)
+{
+    char piece[READ_PIECE];
+    ssize_t n;
+    do
+        n = read(e->output_fd, piece, sizeof piece);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        spend(e, lambda__output_bytes(e->output, (struct str){piece, (size_t)n}));
+    else if (n == 0 || errno != EAGAIN)
+        loop_watch_stop(&e->watch);     /* all writers are gone */
+    return n == (ssize_t)sizeof piece;
+}
+
+static void drain(struct lambda__environment *e, size_t max)
+{
+    for (size_t n = 0; n < max && read_piece(e); n += READ_PIECE)
+        ;
+}
+
+static void readable(int fd, void *arg);
+
+static void read_again(void *arg)
+{
+    struct lambda__environment *e = arg;
+    e->output_timer = NULL;
+    e->watch = loop_watch_start(loop_current(), e->output_fd, readable, e);
+}
+
+static void readable(int fd, void *arg)
+{
+    struct lambda__environment *e = arg;
+    (void)fd;
+    read_piece(e);
+    if (e->watch && e->output_credit < 0) {
+        loop_watch_stop(&e->watch);
+        e->output_timer = loop_timer_start(loop_current(), (uint64_t)(-e->output_credit / OUTPUT_COST_MS) + 1, read_again, e);
+    }
+}
+
 /* ---- log lines ---- */
 
 static size_t memory_peak_mb(struct lambda__environment *e)
 {
     uint64_t now = clock_mono_ns();
-    if (e->sandbox && (e->peak == 0 || now - e->peak_read_ns > PEAK_READ_MS * 1000000ULL)) {
-        e->peak = sandbox_memory_peak(e->sandbox);
+    if (e->start.sandbox && (e->peak == 0 || now - e->peak_read_ns > PEAK_READ_MS * 1000000ULL)) {
+        e->peak = sandbox_memory_peak(e->start.sandbox);
         e->peak_read_ns = now;
     }
     return (e->peak + MIB - 1) / MIB;
 }
 
-static void report(struct lambda__environment *e, const char *status)
+static void report(struct lambda__environment *e, struct str status)
 {
     double duration = ms_since(e->started_ns);
     char init[64] = "";
@@ -101,104 +178,75 @@ static void report(struct lambda__environment *e, const char *status)
     e->init_ms = -1;
     struct str id = e->current->request_id;
     lambda__output_line(e->output, "END RequestId: " STR_FMT "\n", STR_ARG(id));
-    lambda__output_line(e->output, "REPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: %lld ms\tMemory Size: %lld MB\tMax Memory Used: %zu MB\t%s%s\n",
-                        STR_ARG(id), duration, (long long)billed + 1, (long long)e->function->memory_mb, memory_peak_mb(e), init, status);
+    lambda__output_line(e->output, "REPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: %lld ms\tMemory Size: %lld MB\tMax Memory Used: %zu MB\t%s"
+                        STR_FMT "\n", STR_ARG(id), duration, (long long)billed + 1, (long long)e->function->memory_mb, memory_peak_mb(e), init, STR_ARG(status));
 }
 
-static void drain(struct lambda__environment *e)
+static void report_init(struct lambda__environment *e, const char *status)
 {
-    static _Thread_local char piece[READ_PIECE];
-    for (int i = 0; i < 64 && e->output_fd >= 0; i++) {
-        ssize_t n = read(e->output_fd, piece, sizeof piece);
-        if (n > 0)
-            lambda__output_bytes(e->output, (struct str){piece, (size_t)n});
-        if (n <= 0 && errno != EINTR)
-            break;
-    }
+    lambda__output_line(e->output, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n", ms_since(e->started_ns), e->second ? "invoke" : "init", status);
 }
 
-static void readable(int fd, void *arg)
+static void log_start(struct lambda__environment *e)
 {
-    struct lambda__environment *e = arg;
-    char piece[READ_PIECE];
-    ssize_t n = read(fd, piece, sizeof piece);
-    if (n > 0)
-        lambda__output_bytes(e->output, (struct str){piece, (size_t)n});
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-        loop_watch_stop(&e->watch);     /* all writers are gone */
+    lambda__output_tail_start(e->output);
+    lambda__output_line(e->output, "START RequestId: " STR_FMT " Version: $LATEST\n", STR_ARG(e->current->request_id));
 }
 
 /* ---- the end of an invocation ---- */
 
-static void end_current(struct lambda__environment *e, struct str payload, const char *function_error, const char *status)
+static struct lambda_invocation *finish_current(struct lambda__environment *e, struct str status)
 {
     struct lambda_invocation *invocation = e->current;
-    drain(e);
     report(e, status);
     if (invocation->tail_log)
         invocation->log_tail = lambda__output_tail(e->output, invocation->arena);
     e->current = NULL;
-    lambda__invocation_answer(invocation, payload, function_error);
+    return invocation;
 }
 
-static struct str timed_out_text(struct lambda__environment *e, struct lambda_invocation *invocation)
+/* Answering is the last step: it may come back with the next invocation. */
+static void end_current(struct lambda__environment *e, struct str payload, const char *function_error, struct str status)
 {
-    return arena_printf(invocation->arena, "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: " STR_FMT " Error: Task timed out after %.2f seconds\"}",
-                        STR_ARG(invocation->request_id), (double)e->function->timeout_ms / 1000);
+    lambda__invocation_answer(finish_current(e, status), payload, function_error);
 }
 
-static struct str exit_reason(const struct sandbox_exit *exit, struct arena *arena)
+static void fail_current(struct lambda__environment *e, const struct lambda__failure *failure)
 {
-    if (exit->signal)
-        return arena_printf(arena, "Runtime exited with error: signal: %s", exit->signal == 9 ? "killed" : exit->signal == 11 ? "segmentation fault" : exit->signal == 6 ? "aborted" : strsignal(exit->signal));
-    if (exit->status)
-        return arena_printf(arena, "Runtime exited with error: exit status %d", exit->status);
-    return STR("Runtime exited without providing a reason");
+    if (failure->reason.n)
+        lambda__output_line(e->output, "RequestId: " STR_FMT " Error: " STR_FMT "\n", STR_ARG(e->current->request_id), STR_ARG(failure->reason));
+    end_current(e, failure->payload, "Unhandled", failure->status);
 }
 
-static struct str exit_text(struct lambda__environment *e, struct lambda_invocation *invocation)
+/* The oldest invocation that waits is what the initialisation was for. False: nobody waits any more. */
+static bool take_waiting(struct lambda__environment *e)
 {
-    struct str reason = exit_reason(&e->exit, invocation->arena);
-    return arena_printf(invocation->arena, "{\"errorType\":\"%s\",\"errorMessage\":\"RequestId: " STR_FMT " Error: " STR_FMT "\"}",
-                        e->exit.out_of_memory ? "Runtime.OutOfMemory" : "Runtime.ExitError", STR_ARG(invocation->request_id), STR_ARG(reason));
-}
-
-/* The runtime's own error of its initialisation, with the request's id where it has none. */
-static struct str init_error_text(struct lambda__environment *e, struct lambda_invocation *invocation)
-{
-    struct json *body;
-    if (json_parse(e->init_error, invocation->arena, &body) != ERR_OK || !json_is(body, JSON_OBJECT))
-        return exit_text(e, invocation);
-    if (json_str(body, "requestId").n == 0)
-        json_put(body, STR("requestId"), json_new_str(invocation->arena, invocation->request_id));
-    return json_text(invocation->arena, body);
+    e->current = lambda__pool_take(e->pool);
+    if (e->current)
+        log_start(e);
+    return e->current != NULL;
 }
 
 /* ---- states ---- */
 
-static void kill_now(struct lambda__environment *e)
+/* Before start_done there is nothing to kill yet, and the worker has `start`. */
+static void end(struct lambda__environment *e)
 {
-    e->state = DYING;
     loop_timer_cancel(&e->timer);
-    if (e->sandbox)
-        sandbox_kill(e->sandbox);
-    else
-        e->killed = true;
+    enter(e, DYING);
+    if (e->begun && !e->exited)
+        sandbox_kill(e->start.sandbox);
 }
 
 void lambda__environment_kill(struct lambda__environment *e)
 {
     if (e->state == DYING)
         return;
-    if (e->state == IDLE)
-        lambda__pool_left_idle(e->pool, e);
-    if (e->state == STARTING || e->state == INIT)
-        lambda__pool_started(e->pool);
-    bool starting = e->state == STARTING;
-    if (e->current)
-        end_current(e, exit_text(e, e->current), "Unhandled", "");
-    kill_now(e);
-    e->killed = starting;
+    end(e);
+    if (e->current) {
+        drain(e, DRAIN_BYTES_MAX);
+        lambda__invocation_refuse(finish_current(e, STR("Status: error")), "ServiceException", 500, STR("The server is shutting down."));
+    }
 }
 
 static void retire(void *arg)
@@ -212,26 +260,49 @@ static void deadline(void *arg)
 {
     struct lambda__environment *e = arg;
     e->timer = NULL;
-    if (e->current) {
-        struct str id = e->current->request_id;
-        struct arena *arena = e->current->arena;
-        drain(e);
-        lambda__output_line(e->output, STR_FMT " " STR_FMT " Task timed out after %.2f seconds\n\n", STR_ARG(clock_iso8601_ms(arena, clock_epoch_ms())),
-                            STR_ARG(id), (double)e->function->timeout_ms / 1000);
-        end_current(e, timed_out_text(e, e->current), "Unhandled", "Status: timeout");
-    }
-    kill_now(e);
+    end(e);
+    if (!e->current)
+        return;
+    struct lambda_invocation *i = e->current;
+    struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
+    drain(e, DRAIN_BYTES_MAX);
+    lambda__output_line(e->output, STR_FMT " " STR_FMT " " STR_FMT "\n\n", STR_ARG(clock_iso8601_ms(i->arena, clock_epoch_ms())), STR_ARG(i->request_id),
+                        STR_ARG(failure.reason));
+    end_current(e, failure.payload, "Unhandled", failure.status);
+}
+
+/* The runtime said that it cannot start, and has ended, asked for work all the same, or does not end. */
+static void fail_init(struct lambda__environment *e)
+{
+    end(e);
+    drain(e, DRAIN_BYTES_MAX);
+    if (!take_waiting(e))
+        return;
+    struct lambda_invocation *i = e->current;
+    struct lambda__failure failure = lambda__failure_init(e->init_error_type, e->init_error, i->request_id, i->arena);
+    fail_current(e, &failure);
 }
 
 static void init_limit(void *arg)
 {
     struct lambda__environment *e = arg;
     e->timer = NULL;
-    e->init_timed_out = true;
-    lambda__output_line(e->output, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: timeout\n", ms_since(e->started_ns), e->second ? "invoke" : "init");
-    lambda__pool_started(e->pool);
-    lambda__pool_init_failed(e->pool, e, timed_out_text, !e->second);
-    kill_now(e);
+    if (e->init_failed) {
+        fail_init(e);
+        return;
+    }
+    end(e);
+    drain(e, DRAIN_BYTES_MAX);
+    report_init(e, "timeout");
+    if (!e->second) {
+        lambda__pool_start_again(e->pool);
+        return;
+    }
+    if (!take_waiting(e))
+        return;
+    struct lambda_invocation *i = e->current;
+    struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
+    fail_current(e, &failure);
 }
 
 static void ready(void *arg)
@@ -239,12 +310,15 @@ static void ready(void *arg)
     struct lambda__environment *e = arg;
     if (e->state == DYING)
         return;
-    loop_timer_cancel(&e->timer);
-    if (e->state == INIT) {
-        e->init_ms = ms_since(e->started_ns);
-        lambda__pool_started(e->pool);
+    if (e->init_failed) {
+        fail_init(e);
+        return;
     }
-    e->state = IDLE;
+    loop_timer_cancel(&e->timer);
+    if (e->state == INIT)
+        e->init_ms = ms_since(e->started_ns);
+    enter(e, IDLE);
+    e->idle_ns = clock_mono_ns();
     e->timer = loop_timer_start(loop_current(), LAMBDA_IDLE_MS, retire, e);
     lambda__pool_ready(e->pool, e);
 }
@@ -252,11 +326,10 @@ static void ready(void *arg)
 void lambda__environment_run(struct lambda__environment *e, struct lambda_invocation *invocation)
 {
     loop_timer_cancel(&e->timer);
-    e->state = BUSY;
+    enter(e, BUSY);
     e->current = invocation;
     e->started_ns = clock_mono_ns();
-    lambda__output_tail_start(e->output);
-    lambda__output_line(e->output, "START RequestId: " STR_FMT " Version: $LATEST\n", STR_ARG(invocation->request_id));
+    log_start(e);
     struct runtime_event event = {
         .request_id = invocation->request_id, .function_arn = e->function->arn, .trace_id = invocation->trace_id,
         .client_context = invocation->client_context, .payload = invocation->payload,
@@ -273,17 +346,18 @@ static bool is_current(struct lambda__environment *e, struct str request_id)
     return e->state == BUSY && e->current && str_eq(e->current->request_id, request_id);
 }
 
-static void settle(struct lambda__environment *e, struct str payload, const char *function_error)
+static void settle(struct lambda__environment *e, struct str payload, const char *function_error, struct str status)
 {
-    e->state = SETTLING;        /* the deadline's timer goes on until it asks for the next */
-    end_current(e, payload, function_error, "");
+    enter(e, SETTLING);         /* the deadline's timer goes on until it asks for the next */
+    drain(e, DRAIN_BYTES_MAX);
+    end_current(e, payload, function_error, status);
 }
 
 static void on_response(void *arg, struct str request_id, struct str body)
 {
     struct lambda__environment *e = arg;
     if (is_current(e, request_id))
-        settle(e, arena_dup(e->current->arena, body), NULL);
+        settle(e, arena_dup(e->current->arena, body), NULL, STR_NONE);
 }
 
 static void on_error(void *arg, struct str request_id, struct str error_type, struct str body)
@@ -291,34 +365,42 @@ static void on_error(void *arg, struct str request_id, struct str error_type, st
     struct lambda__environment *e = arg;
     (void)error_type;
     if (is_current(e, request_id))
-        settle(e, arena_dup(e->current->arena, body), "Unhandled");
+        settle(e, arena_dup(e->current->arena, body), "Unhandled", STR_NONE);
 }
 
 static void on_too_large(void *arg, struct str request_id, size_t bytes)
 {
     struct lambda__environment *e = arg;
-    if (is_current(e, request_id))
-        settle(e, arena_printf(e->current->arena, "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response payload size (%zu bytes) exceeded "
-                               "maximum allowed payload size (%d bytes).\"}", bytes, RUNTIME_RESPONSE_BYTES_MAX), "Unhandled");
+    if (!is_current(e, request_id))
+        return;
+    struct lambda__failure failure = lambda__failure_too_large(bytes, e->current->arena);
+    settle(e, failure.payload, "Unhandled", failure.status);
 }
 
 static void on_init_error(void *arg, struct str error_type, struct str body)
 {
     struct lambda__environment *e = arg;
-    (void)error_type;
-    if (e->state == INIT && e->init_error.n == 0)
-        e->init_error = arena_dup(e->arena, body);
+    if (e->state != INIT || e->init_failed)
+        return;
+    e->init_failed = true;
+    e->init_error_type = arena_dup(e->arena, error_type);
+    e->init_error = arena_dup(e->arena, body);
+    loop_timer_cancel(&e->timer);
+    e->timer = loop_timer_start(loop_current(), LAMBDA_INIT_ERROR_MS, init_limit, e);
 }
 
 /* ---- the end ---- */
 
 static void free_environment(struct lambda__environment *e)
 {
+    loop_timer_cancel(&e->output_timer);
     loop_watch_stop(&e->watch);
     if (e->output_fd >= 0)
         close(e->output_fd);
     lambda__output_free(&e->output);
-    sandbox_free(&e->sandbox);
+    sandbox_free(&e->start.sandbox);
+    if (e->start.has_code)
+        lambda__code_release(e->function->blob);
     lambda__pool_gone(e->pool, e);
     lambda__function_unref(&e->function);
     arena_free(e->arena);
@@ -332,135 +414,67 @@ static void closed(void *arg)
         free_environment(e);
 }
 
-static void exited(struct sandbox *sandbox, const struct sandbox_exit *exit, void *arg)
+static void failed_by_exit(struct lambda__environment *e)
 {
-    struct lambda__environment *e = arg;
+    struct lambda_invocation *i = e->current;
+    struct lambda__failure failure = lambda__failure_exit(&e->exit, i->request_id, i->arena);
+    fail_current(e, &failure);
+}
+
+/* Nothing of the sandbox runs any more; what it printed is in the pipe, all of it. */
+static void wind_up(struct lambda__environment *e)
+{
     enum state was = e->state;
-    (void)sandbox;
-    e->exit = *exit;
-    loop_timer_cancel(&e->timer);
-    drain(e);
-    if (was == IDLE)
-        lambda__pool_left_idle(e->pool, e);
-    if (e->current) {
-        struct str reason = exit_reason(exit, e->current->arena);
-        lambda__output_line(e->output, "RequestId: " STR_FMT " Error: " STR_FMT "\n", STR_ARG(e->current->request_id), STR_ARG(reason));
-        end_current(e, exit_text(e, e->current), "Unhandled", exit->out_of_memory ? "Status: error\tError Type: Runtime.OutOfMemory" : "Status: error\tError Type: Runtime.ExitError");
-    }
-    e->state = DYING;
-    if (was == INIT) {
-        struct str reason = exit_reason(exit, e->arena);
-        if (e->init_error.n == 0)
-            lambda__output_line(e->output, "INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError\t" STR_FMT "\n",
-                                ms_since(e->started_ns), STR_ARG(reason));
-        lambda__pool_started(e->pool);
-        lambda__pool_init_failed(e->pool, e, e->init_error.n ? init_error_text : exit_text, false);
+    drain(e, DRAIN_END_BYTES_MAX);
+    if (was == INIT && e->init_failed) {
+        fail_init(e);
+    } else if (was != DYING) {
+        end(e);
+        if (was == INIT)
+            report_init(e, "error\tError Type: Runtime.ExitError");
+        if (e->current || (was == INIT && take_waiting(e)))
+            failed_by_exit(e);
     }
     runtime_api_close(e->api);
     http_listener_close(e->aws);
 }
 
+static void exited(struct sandbox *sandbox, const struct sandbox_exit *exit, void *arg)
+{
+    struct lambda__environment *e = arg;
+    (void)sandbox;
+    e->exit = *exit;
+    e->exited = true;
+    if (e->begun)
+        wind_up(e);
+}
+
 /* ---- the start ---- */
-
-static void add_env(struct arena *arena, const char **env, size_t *n, const char *name, struct str value)
-{
-    env[(*n)++] = arena_printf(arena, "%s=" STR_FMT, name, STR_ARG(value)).p;
-}
-
-static struct str number(struct arena *arena, int64_t value)
-{
-    return arena_printf(arena, "%lld", (long long)value);
-}
-
-/* The variables that AWS documents, then the function's own. Source: "Using Lambda environment variables". */
-static const char *const *environment_of(struct lambda__environment *e, const struct auth_session *session)
-{
-    const struct lambda__function *f = e->function;
-    struct arena *a = e->arena;
-    size_t n = 0;
-    const char **env = arena_array(a, const char *, 40 + (f->variables ? f->variables->count : 0));
-    bool python = str_starts(f->runtime, STR("python"));
-
-    add_env(a, env, &n, "_HANDLER", f->handler);
-    add_env(a, env, &n, "AWS_REGION", f->region);
-    add_env(a, env, &n, "AWS_DEFAULT_REGION", f->region);
-    if (python)
-        add_env(a, env, &n, "AWS_EXECUTION_ENV", arena_printf(a, "AWS_Lambda_" STR_FMT, STR_ARG(f->runtime)));
-    add_env(a, env, &n, "AWS_LAMBDA_FUNCTION_NAME", f->name);
-    add_env(a, env, &n, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", number(a, f->memory_mb));
-    add_env(a, env, &n, "AWS_LAMBDA_FUNCTION_VERSION", STR("$LATEST"));
-    add_env(a, env, &n, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
-    add_env(a, env, &n, "AWS_LAMBDA_LOG_GROUP_NAME", arena_printf(a, "/aws/lambda/" STR_FMT, STR_ARG(f->name)));
-    add_env(a, env, &n, "AWS_LAMBDA_LOG_STREAM_NAME", e->stream);
-    add_env(a, env, &n, "AWS_ACCESS_KEY_ID", session->access_key_id);
-    add_env(a, env, &n, "AWS_SECRET_ACCESS_KEY", session->secret);
-    add_env(a, env, &n, "AWS_SESSION_TOKEN", session->token);
-    add_env(a, env, &n, "AWS_LAMBDA_RUNTIME_API", STR("127.0.0.1:9001"));
-    add_env(a, env, &n, "AWS_ENDPOINT_URL", STR("http://127.0.0.1:4566"));
-    add_env(a, env, &n, "LAMBDA_TASK_ROOT", STR("/var/task"));
-    add_env(a, env, &n, "LAMBDA_RUNTIME_DIR", STR("/var/runtime"));
-    add_env(a, env, &n, "LANG", STR("en_US.UTF-8"));
-    add_env(a, env, &n, "TZ", STR(":UTC"));
-    add_env(a, env, &n, "PATH", STR("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"));
-    add_env(a, env, &n, "LD_LIBRARY_PATH", STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
-    if (python)
-        add_env(a, env, &n, "PYTHONPATH", STR("/var/runtime"));
-    for JSON_EACH (variable, f->variables)
-        env[n++] = arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(variable->key), STR_ARG(variable->text)).p;
-    return env;
-}
-
-static enum err make_session(struct lambda__environment *e, struct auth_session *ret)
-{
-    const struct lambda_options *o = lambda__options();
-    struct iam_role role;
-    enum err err = iam_role_find(store_reader(o->store), e->function->role, e->arena, &role);
-    if (err != ERR_OK)
-        return err == ERR_NOT_FOUND ? ERR_DENIED : err;
-    iam_role_session(&role, e->function->name, clock_epoch_ms(), e->arena, &e->principal);
-    e->credentials_end_ms = clock_epoch_ms() + LAMBDA_CREDENTIALS_MS;
-    auth_session_issue(o->auth, &e->principal, e->credentials_end_ms, e->arena, ret);
-    return ERR_OK;
-}
-
-static unsigned cpu_percent(int64_t memory_mb)
-{
-    /* AWS gives one core at 1,769 MB and proportionally less below; here nobody gets less than one. */
-    return memory_mb <= 1769 ? 100 : (unsigned)(memory_mb * 100 / 1769);
-}
 
 static void start_on_worker(struct work *work)
 {
     struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
-    const struct lambda_options *o = lambda__options();
-    struct lambda__interpreter interpreter = {.argv = {"/var/task/bootstrap"}};
-    struct auth_session session;
-    struct sandbox_spec spec = {.memory_bytes = (size_t)e->function->memory_mb * MIB, .tmp_bytes = (size_t)e->function->tmp_mb * MIB,
-                                .cpu_percent = cpu_percent(e->function->memory_mb)};
     struct sandbox_hooks hooks = {.exited = exited, .arg = e, .loop = work->loop};
-    struct str remedy;
-
-    e->start_err = o->sandboxes ? lambda__package_dir(e->function->blob, e->arena, &spec.code_dir) : ERR_UNSUPPORTED;
-    if (e->start_err == ERR_OK)
-        e->start_err = lambda__interpreter_find(e->function->runtime, e->arena, &interpreter, &remedy);
-    if (e->start_err == ERR_OK)
-        e->start_err = make_session(e, &session);
-    if (e->start_err != ERR_OK)
-        return;
-    spec.lang_dir = interpreter.lang_dir;
-    spec.runtime_dir = interpreter.runtime_dir;
-    spec.argv = interpreter.argv;
-    spec.env = environment_of(e, &session);
-    e->start_err = sandbox_start(o->sandboxes, &spec, &hooks, &e->sandbox);
+    lambda__start_run(&e->start, &hooks);
 }
 
 static void start_failed(struct lambda__environment *e)
 {
-    log_to(LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"error", str_of(err_text(e->start_err))});
-    if (!e->killed)
-        lambda__pool_started(e->pool);
-    e->state = DYING;
-    lambda__pool_start_failed(e->pool, e, e->start_err);
+    struct lambda__start *s = &e->start;
+    struct lambda_invocation *first;
+    log_to(LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"reason", s->entry_reason.n ? s->entry_reason : s->message});
+    if (e->state != DYING)
+        enter(e, DYING);
+    if (s->entry_reason.n) {
+        e->output = lambda__output_new(e->function, s->stream, &s->principal);
+        report_init(e, "error\tError Type: Runtime.InvalidEntrypoint");
+        if (take_waiting(e)) {
+            struct lambda__failure failure = lambda__failure_entrypoint(s->entry_reason, e->current->request_id, e->current->arena);
+            fail_current(e, &failure);
+        }
+    } else if ((first = lambda__pool_take(e->pool))) {
+        lambda__invocation_refuse(first, s->error_code, s->error_status, arena_dup(first->arena, s->message));
+    }
     free_environment(e);
 }
 
@@ -469,37 +483,46 @@ static void open_listeners(struct lambda__environment *e)
     const struct lambda_options *o = lambda__options();
     struct runtime_api_hooks hooks = {.ready = ready, .response = on_response, .error = on_error, .init_error = on_init_error,
                                       .too_large = on_too_large, .closed = closed, .arg = e};
-    struct http_listener_options aws = {.fd = sandbox_take_aws_listener(e->sandbox), .only = loop_current(), .handler = o->aws_endpoint,
+    struct http_listener_options aws = {.fd = sandbox_take_aws_listener(e->start.sandbox), .only = loop_current(), .handler = o->aws_endpoint,
                                         .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = closed, .closed_arg = e};
     e->open = 2;
-    ENSURE(runtime_api_open(o->http, loop_current(), sandbox_take_runtime_listener(e->sandbox), &hooks, &e->api) == ERR_OK);
+    ENSURE(runtime_api_open(o->http, loop_current(), sandbox_take_runtime_listener(e->start.sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->http, &aws);
-    e->output_fd = sandbox_take_output(e->sandbox);
+    e->output_fd = sandbox_take_output(e->start.sandbox);
+    e->output_ns = clock_mono_ns();
+    e->output_credit = OUTPUT_CREDIT_MAX;
     e->watch = loop_watch_start(loop_current(), e->output_fd, readable, e);
 }
 
 static void start_done(struct work *work)
 {
     struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
-    if (e->start_err != ERR_OK) {
+    if (!e->start.started) {
         start_failed(e);
         return;
     }
-    e->output = lambda__output_new(e->function, e->stream, &e->principal);
+    e->begun = true;
+    e->output = lambda__output_new(e->function, e->start.stream, &e->start.principal);
     open_listeners(e);
     lambda__output_line(e->output, "INIT_START Runtime Version: " STR_FMT "\n", STR_ARG(e->function->runtime));
-    if (e->killed) {
-        sandbox_kill(e->sandbox);
-        return;
+    if (e->state == STARTING) {
+        enter(e, INIT);
+        uint64_t limit = e->second ? (uint64_t)e->function->timeout_ms : LAMBDA_INIT_MS_MAX;
+        e->timer = loop_timer_start(loop_current(), limit, init_limit, e);
+    } else if (!e->exited) {            /* killed meanwhile */
+        sandbox_kill(e->start.sandbox);
     }
-    e->state = INIT;
-    uint64_t limit = e->second ? (uint64_t)e->function->timeout_ms : LAMBDA_INIT_MS_MAX;
-    e->timer = loop_timer_start(loop_current(), limit, init_limit, e);
+    if (e->exited)
+        wind_up(e);
 }
 
 static void submit_failed(struct loop_task *task)
 {
-    start_failed(CONTAINER_OF(task, struct lambda__environment, work.task));
+    struct lambda__environment *e = CONTAINER_OF(task, struct lambda__environment, work.task);
+    e->start.error_code = "ServiceException";
+    e->start.error_status = 500;
+    e->start.message = STR("The server is too busy to start an environment.");
+    start_failed(e);
 }
 
 static struct str stream_name(struct arena *arena)
@@ -516,12 +539,12 @@ struct lambda__environment *lambda__environment_start(struct lambda__pool *pool,
     e->arena = arena_new();
     e->second = second;
     e->output_fd = -1;
-    e->stream = stream_name(e->arena);
+    e->init_ms = -1;
     e->started_ns = clock_mono_ns();
+    e->start = (struct lambda__start){.function = e->function, .arena = e->arena, .stream = stream_name(e->arena)};
     e->work = (struct work){.run = start_on_worker, .done = start_done, .loop = loop_current()};
     enum err err = workers_submit(lambda__options()->workers, &e->work);    /* from here on the worker may have it */
     if (err != ERR_OK) {                /* the workers are busy: reported from the loop, not from inside the pool's call */
-        e->start_err = err;
         e->work.task.run = submit_failed;
         loop_post(loop_current(), &e->work.task);
     }

@@ -40,15 +40,35 @@ bool lambda__call_name(struct call *call, struct str *ret_name);
 bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **ret);
 void lambda__not_found(struct call *call, struct str name);
 
-/* config.c: members of CreateFunction and UpdateFunctionConfiguration into a configuration. False after call_fail. */
+/* Is the call's RevisionId the document's, or is there none? False after call_fail; `api` is what it says to ask again. */
+bool lambda__revision_fits(struct call *call, struct json *doc, const char *api);
+
+/* config.c: members of CreateFunction and UpdateFunctionConfiguration into a configuration. It looks for interpreters: worker
+ * only. False after call_fail. */
 bool lambda__config_apply(struct call *call, struct json *config);
+void lambda__config_defaults(struct call *call, struct json *config);      /* of what a new function was not given */
 bool lambda__role_usable(struct call *call, struct str role_arn);
 
 /* package.c */
 /* What is wrong with a zip, in AWS's words, or NULL: names, links, sizes. Reads all of it. */
 const char *lambda__package_check(struct str zip);
-/* The folder with the unpacked package, made when it is missing. Blocks. */
-enum err lambda__package_dir(struct str blob, struct arena *arena, const char **ret);
+/* Into an existing folder, a package that passed the check. False: the disk is full, or it did not. */
+bool lambda__package_unpack(struct str zip, const char *dir);
+
+/* code.c: unpacked packages, a bounded cache. All of it may block but sweep_soon. */
+void lambda__code_open(void);
+void lambda__code_close(void);
+/* The folder with the unpacked package, made when it is missing; it stays until it was released as often as acquired. */
+enum err lambda__code_acquire(struct str blob, struct arena *arena, const char **ret_dir);
+void lambda__code_release(struct str blob);                 /* does not block */
+void lambda__code_sweep(void);          /* what no function refers to goes: unpacked at once, packages after an hour */
+void lambda__code_sweep_soon(void);     /* any thread: a sweep on a worker within a second or so */
+
+/* download.c: a URL under which the package can be fetched for ten minutes. */
+void lambda__code_url_key_new(void);
+struct str lambda__code_url(struct str host, struct str blob, int64_t now_ms, struct arena *arena);
+/* ERR_OK: the path names a package; ERR_DENIED: not signed here; ERR_TIMEOUT: expired. */
+enum err lambda__code_url_check(struct str path, struct str query, int64_t now_ms, struct arena *arena);
 
 /* runtime.c */
 struct lambda__interpreter {
@@ -64,5 +84,6 @@ call_mutate_fn lambda__add_permission, lambda__remove_permission;
 call_run_fn lambda__prepare_create, lambda__prepare_update_code, lambda__prepare_update_configuration, lambda__prepare_named;
 call_run_fn lambda__prepare_add_permission;
 call_run_fn lambda__get_function, lambda__get_configuration, lambda__list, lambda__list_tags, lambda__get_policy;
+call_run_fn lambda__function_changed;
 call_run_fn lambda__list_versions, lambda__code_signing, lambda__prepare_invoke, lambda__invoke_call;
 #endif

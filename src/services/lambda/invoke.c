@@ -30,12 +30,12 @@ static void run_done(struct loop_task *task)
     invocation->done(invocation);
 }
 
-static void finish(struct lambda_invocation *invocation)
+static void finish(struct lambda_invocation *invocation, bool at_once)
 {
     struct lambda__flight *flight = invocation->internal;
     lambda__function_unref(&flight->function);
     atomic_fetch_sub(&in_flight, 1);
-    if (loop_current() == invocation->loop) {
+    if (at_once && loop_current() == invocation->loop) {
         invocation->done(invocation);
         return;
     }
@@ -48,7 +48,7 @@ void lambda__invocation_answer(struct lambda_invocation *invocation, struct str 
     invocation->outcome = function_error ? LAMBDA_FUNCTION_ERROR : LAMBDA_ANSWERED;
     invocation->answer = payload;
     invocation->function_error = function_error;
-    finish(invocation);
+    finish(invocation, true);
 }
 
 void lambda__invocation_refuse(struct lambda_invocation *invocation, const char *code, int status, struct str message)
@@ -57,10 +57,10 @@ void lambda__invocation_refuse(struct lambda_invocation *invocation, const char 
     invocation->error_code = code;
     invocation->error_status = status;
     invocation->error_message = message;
-    finish(invocation);
+    finish(invocation, false);
 }
 
-static void refuse_not_found(struct lambda_invocation *i)
+void lambda__invocation_not_found(struct lambda_invocation *i)
 {
     struct str arn = lambda__function_arn(i->arena, i->account, i->region, i->function);
     struct str message = i->qualifier.n ? arena_printf(i->arena, "Function not found: " STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(i->qualifier))
@@ -75,7 +75,7 @@ static void arrive(struct lambda_invocation *i)
     enum err err = i->qualifier.n && !str_eq(i->qualifier, STR("$LATEST")) ? ERR_NOT_FOUND
                                                                            : lambda__function_get(i->account, i->region, i->function, &function);
     if (err == ERR_NOT_FOUND)
-        refuse_not_found(i);
+        lambda__invocation_not_found(i);
     else if (err != ERR_OK)
         lambda__invocation_refuse(i, "ServiceException", 500, str_of(err_text(err)));
     else
@@ -143,6 +143,7 @@ static void invoked(struct lambda_invocation *i)
         if (i->error_status == 429) {
             call->error_fields = json_new(call->arena, JSON_OBJECT);
             json_add_str(call->arena, call->error_fields, "Reason", STR("ConcurrentInvocationLimitExceeded"));
+            json_add_str(call->arena, call->error_fields, "retryAfterSeconds", STR("1"));
         }
         call_complete(call);
         return;

@@ -5,7 +5,6 @@
 #include "services/lambda/environment.h"
 #include "store/doc.h"
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define LAMBDA_CONCURRENCY_DEFAULT 1000     /* quota: concurrent executions of an account */
 
@@ -79,7 +78,8 @@ static const struct row rows[] = {
      .mutate = lambda__add_permission, .refused = permission_refused},
     {.name = "CreateFunction", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_create, .prepare_blocks = true,
      .mutate = lambda__create},
-    {.name = "DeleteFunction", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__delete},
+    {.name = "DeleteFunction", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__delete,
+     .committed = lambda__function_changed},
     {.name = "GetFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_function},
     {.name = "GetFunctionCodeSigningConfig", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__code_signing},
     {.name = "GetFunctionConfiguration", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_configuration},
@@ -93,9 +93,9 @@ static const struct row rows[] = {
     {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__untag},
     {.name = "UpdateFunctionCode", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_update_code, .prepare_blocks = true,
-     .mutate = lambda__update_code},
+     .mutate = lambda__update_code, .committed = lambda__function_changed},
     {.name = "UpdateFunctionConfiguration", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_update_configuration,
-     .mutate = lambda__update_configuration},
+     .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed},
 };
 
 struct service lambda_service = {
@@ -108,9 +108,12 @@ enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
     lambda->options = *options;
     if (!lambda->options.concurrency_max)
         lambda->options.concurrency_max = LAMBDA_CONCURRENCY_DEFAULT;
-    mkdir(options->cache_dir, 0755);
     the_lambda = lambda;
     lambda_service.state = lambda;
+    lambda__code_open();
+    lambda__code_url_key_new();
+    if (options->loops)
+        lambda__code_sweep_soon();
     *ret = lambda;
     return ERR_OK;
 }
@@ -126,6 +129,7 @@ void lambda_free(struct lambda *lambda)
     if (!lambda)
         return;
     lambda__function_caches_free();
+    lambda__code_close();
     the_lambda = NULL;
     free(lambda);
 }

@@ -33,6 +33,7 @@ struct lambda_options {
     const char *runtimes_dir;                   /* build/runtimes or share/cloudless/runtimes */
     const char *const *runtime_flags;           /* --runtime python3.13=/path, NULL-terminated */
     size_t concurrency_max;                     /* invocations at the same time, more: 429; 0: 1,000 */
+    int64_t cache_bytes_max;                    /* of unpacked code that is not in use; 0: 2 GiB */
     http_handler *aws_endpoint;                 /* front's handler for requests from inside a sandbox */
     void *aws_endpoint_arg;
 };
@@ -71,6 +72,9 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation);
 /* Does the function's resource policy let this service principal invoke it for source_arn? Reads inline, cached. */
 bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function, const char *service_principal,
                     struct str source_arn, struct arena *arena);
+/* Answers a request below LAMBDA_CODE_PATH: a package, for who has the URL that GetFunction gave. On the request's loop. */
+#define LAMBDA_CODE_PATH "/_aws/lambda/code/"
+void lambda_serve_code(struct lambda *lambda, struct http_request *request);
 /* A function's name and account from a (partial) ARN or name; false: malformed. */
 bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name, struct str *ret_qualifier);
 

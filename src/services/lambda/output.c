@@ -96,8 +96,9 @@ void lambda__output_end_line(struct lambda__output *o)
     buf_reset(&o->line);
 }
 
-void lambda__output_bytes(struct lambda__output *o, struct str bytes)
+size_t lambda__output_bytes(struct lambda__output *o, struct str bytes)
 {
+    size_t cost = bytes.n;
     while (bytes.n) {
         size_t n = str_find(bytes, '\n');
         bool whole = n < bytes.n;
@@ -106,9 +107,12 @@ void lambda__output_bytes(struct lambda__output *o, struct str bytes)
         take = split ? room : take;
         buf_add(&o->line, str_slice(bytes, 0, take));
         bytes = str_slice(bytes, take, bytes.n);
-        if (whole || split)
+        if (whole || split) {
             lambda__output_end_line(o);
+            cost += LAMBDA_LINE_COST;
+        }
     }
+    return cost;
 }
 
 void lambda__output_line(struct lambda__output *o, const char *format, ...)

@@ -1,8 +1,7 @@
-/* package.c -- deployment packages: checked before they are stored, unpacked into a cache when first needed.
+/* package.c -- deployment packages: checked before they are stored, unpacked when code.c needs them.
  * libarchive reads the zip by its central directory, as unzip does: a truncated package has none. Only files and folders;
  * names relative, without "..", UTF-8, no links. Sizes are counted while unpacking, not believed from headers, so a bomb
- * ends at the quota. A package is unpacked into a temporary folder and renamed, so a half-unpacked one is never used; two
- * threads that race do the work twice and one rename wins. */
+ * ends at the quota. */
 #include "base/codec.h"
 #include "base/panic.h"
 #include "services/lambda/function.h"
@@ -10,10 +9,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,35 +123,7 @@ const char *lambda__package_check(struct str zip)
     return zip.n == 0 || str_starts(zip, STR("PK\005\006")) ? EMPTY : walk(zip, NULL);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+bool lambda__package_unpack(struct str zip, const char *dir)
 {
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-enum err lambda__package_dir(struct str blob, struct arena *arena, const char **ret)
-{
-    static _Atomic unsigned counter;
-    const struct lambda_options *o = lambda__options();
-    const char *dir = arena_printf(arena, "%s/%s", o->cache_dir, arena_cstr(arena, blob)).p;
-    struct str zip;
-
-    if (access(dir, F_OK) == 0) {
-        *ret = dir;
-        return ERR_OK;
-    }
-    enum err err = blob_get(o->blobs, blob, arena, &zip);
-    if (err != ERR_OK)
-        return err;
-    const char *temporary = arena_printf(arena, "%s/new-%ld-%u", o->cache_dir, (long)getpid(), atomic_fetch_add(&counter, 1)).p;
-    mkdir(o->cache_dir, 0755);
-    if (mkdir(temporary, 0755) < 0)
-        return ERR_IO;
-    err = walk(zip, temporary) ? ERR_IO : ERR_OK;
-    if (err == ERR_OK && rename(temporary, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-        err = ERR_IO;
-    nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);      /* gone already when the rename won */
-    if (err == ERR_OK)
-        *ret = dir;
-    return err;
+    return walk(zip, dir) == NULL;
 }

@@ -55,16 +55,6 @@ void lambda__prepare_add_permission(struct call *call)
     call->state = statement;
 }
 
-static bool revision_fits(struct call *call, struct json *doc)
-{
-    struct str wanted = call_str(call, "RevisionId");
-    if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
-        return true;
-    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve "
-              "the latest Revision Id");
-    return false;
-}
-
 static struct json *find_statement(struct json *doc, struct str id)
 {
     for JSON_EACH (statement, json_at(doc, "statements"))
@@ -82,7 +72,7 @@ void lambda__add_permission(struct call *call, struct store_txn *txn)
 {
     struct json *doc, *statement = json_clone(call->arena, call->state);
     struct str id = call_str(call, "StatementId"), message;
-    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+    if (!lambda__call_doc(call, txn, &doc) || !lambda__revision_fits(call, doc, "GetPolicy"))
         return;
     if (find_statement(doc, id)) {
         call_fail(call, "ResourceConflictException", "The statement id (" STR_FMT ") provided already exists. Please provide a new statement id, or remove "
@@ -115,7 +105,7 @@ void lambda__remove_permission(struct call *call, struct store_txn *txn)
 {
     struct json *doc, *kept = json_new(call->arena, JSON_ARRAY);
     struct str id = call_str(call, "StatementId");
-    if (!lambda__call_doc(call, txn, &doc) || !revision_fits(call, doc))
+    if (!lambda__call_doc(call, txn, &doc) || !lambda__revision_fits(call, doc, "GetPolicy"))
         return;
     if (!find_statement(doc, id)) {
         struct json *statements = json_at(doc, "statements");

@@ -30,7 +30,7 @@ static const char *shown(struct arena *arena, const char *text)
     struct buf out;
     if (!gateway__proxy_answer(str_of(text), arena, &answer))
         return "malformed";
-    buf_init(&out, arena, 1000);
+    buf_init(&out, arena, 20000);
     buf_printf(&out, "%d|", answer.status);
     for (size_t i = 0; i < answer.header_count; i++)
         buf_printf(&out, STR_FMT ": " STR_FMT "|", STR_ARG(answer.headers[i].name), STR_ARG(answer.headers[i].value));
@@ -63,6 +63,22 @@ static void good(void **state)
     arena_free(arena);
 }
 
+static void headers_have_a_quota(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    for (int value = 10238; value <= 10239; value++) {
+        const char *single = arena_printf(arena, "{\"headers\":{\"ab\":\"%0*d\"}}", value, 0).p;
+        const char *multi = arena_printf(arena, "{\"multiValueHeaders\":{\"a\":[\"\",\"%0*d\"]}}", value, 0).p;
+        const char *both = arena_printf(arena, "{\"headers\":{\"a\":\"\"},\"multiValueHeaders\":{\"b\":[\"%0*d\"]}}", value, 0).p;
+        const char *expected = value == 10238 ? "200|" : "malf";
+        assert_memory_equal(shown(arena, single), expected, 4);
+        assert_memory_equal(shown(arena, multi), expected, 4);
+        assert_memory_equal(shown(arena, both), expected, 4);
+    }
+    arena_free(arena);
+}
+
 static void refused_before_the_body(void **state)
 {
     (void)state;
@@ -91,7 +107,7 @@ static void not_json(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(malformed), cmocka_unit_test(good), cmocka_unit_test(refused_before_the_body),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(malformed), cmocka_unit_test(good), cmocka_unit_test(headers_have_a_quota), cmocka_unit_test(refused_before_the_body),
                                        cmocka_unit_test(not_json)};
     return RUN(tests);
 }

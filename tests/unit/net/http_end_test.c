@@ -218,6 +218,7 @@ static int open_small(void **state)
     struct http_limits limits = http__limits_default;
     limits.connections_max = 3;
     limits.bodies_bytes_max = 100000;
+    limits.bodies_only_max = 40000;
     site_open(&limits, NULL);
     return 0;
 }
@@ -243,6 +244,13 @@ static void test_connections_max(void **state)
         close(fds[i]);
 }
 
+static void wait_bodies(size_t bytes)
+{
+    for (int i = 0; i < 5000 && atomic_load(&site.server->bodies_held) != bytes; i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&site.server->bodies_held), bytes);
+}
+
 static void test_bodies_budget(void **state)
 {
     (void)state;
@@ -250,9 +258,7 @@ static void test_bodies_budget(void **state)
     int one = dial(), two = dial();
     send_all(one, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 70000\r\n\r\n" STR_FMT, 66000,
                                big_body(arena, 66000).p));
-    for (int i = 0; i < 5000 && atomic_load(&site.server->bodies_held) != 70000; i++)
-        usleep(1000);
-    assert_int_equal(atomic_load(&site.server->bodies_held), 70000);
+    wait_bodies(70000);
     send_all(two, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 40000\r\n\r\n" STR_FMT, 40000,
                                big_body(arena, 40000).p));
     expect(two, 503, "");
@@ -261,9 +267,7 @@ static void test_bodies_budget(void **state)
     send_all(one, big_body(arena, 4000));
     assert_true(read_answer(one, &answer, false));
     assert_int_equal(answer.status, 200);
-    for (int i = 0; i < 5000 && atomic_load(&site.server->bodies_held) != 0; i++)
-        usleep(1000);
-    assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+    wait_bodies(0);
     close(one);
     arena_free(arena);
 }
@@ -408,7 +412,7 @@ static void inside_open(struct loop_task *task)
                                             .only = loops_at(site.loops, 1),
                                             .handler = inside_handle,
                                             .arg = inside,
-                                            .body_max = 1000,
+                                            .body_max = 50000,
                                             .trusted_peer_idle = true,
                                             .closed = inside_closed};
     inside->listener = http_listen(site.server, &options);
@@ -424,6 +428,47 @@ static void inside_close(struct loop_task *task)
         if (i % 2 == 0) /* answered before the connection is gone, and after */
             http_respond_text(inside->waiting[i], 200, "text/plain", STR("dropped"));
     }
+}
+
+
+/* Two sandboxes that send bodies and never end them: each has its share, together they have half, the outside the rest. */
+static void test_bodies_from_inside(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct inside inside[2] = {{.open_task.run = inside_open, .close_task.run = inside_close},
+                               {.open_task.run = inside_open, .close_task.run = inside_close}};
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        loop_post(loops_at(site.loops, 1), &inside[i].open_task);
+        wait_count(&inside[i].opened, 1);
+    }
+    const char *head = "POST /response HTTP/1.1\r\n" H "Content-Length: 30000\r\n\r\n";
+    struct str most = arena_printf(arena, "%s" STR_FMT, head, 29000, big_body(arena, 29000).p), rest = big_body(arena, 1000);
+    int one = try_connect(inside[0].port), two = try_connect(inside[0].port), other = try_connect(inside[1].port), outside = dial();
+    send_all(one, most);
+    wait_bodies(30000);
+    send_all(two, most);
+    expect(two, 503, "");
+    send_all(other, most);
+    expect(other, 503, "");
+    send_all(outside, arena_printf(arena, "POST /echo HTTP/1.1\r\n" H "Content-Length: 60000\r\n\r\n" STR_FMT, 60000, big_body(arena, 60000).p));
+    assert_true(read_answer(outside, &answer, false));
+    assert_int_equal(answer.status, 200);
+    send_all(one, rest);
+    expect(one, 202, "taken");
+    for (int i = 0; i < 3; i++) {           /* what is given up half-sent is given back */
+        close(one);
+        wait_bodies(0);
+        send_all(one = try_connect(inside[i % 2].port), most);
+        wait_bodies(30000);
+    }
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        loop_post(loops_at(site.loops, 1), &inside[i].close_task);
+        wait_count(&inside[i].closed, 1);
+    }
+    wait_bodies(0);
+    close(one), close(two), close(other), close(outside);
+    arena_free(arena);
 }
 
 static void inside_answer(struct loop_task *task)
@@ -544,6 +589,7 @@ int main(void)
         TEST(test_request_gone, open_default),
         TEST(test_connections_max, open_small),
         TEST(test_bodies_budget, open_small),
+        TEST(test_bodies_from_inside, open_small),
         TEST(test_drain, open_default),
         TEST(test_client_that_only_sends, open_default),
         TEST(test_no_descriptors, open_default),

@@ -1,0 +1,192 @@
+/* code_test.c -- the cache of unpacked code: made once, kept while it is used, bounded, swept; and URLs of packages. */
+#include "base/hash.h"
+#include "services/lambda/function.h"
+#include "store/doc.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define FOLDER_BYTES (64 << 10)
+
+struct world {
+    char dir[64];
+    struct arena *arena;
+    struct store *store;
+    struct blobs *blobs;
+    struct lambda *lambda;
+};
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct str message;
+    strcpy(w->dir, "/tmp/cloudless-code-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    w->arena = arena_new();
+    assert_int_equal(store_open(&(struct store_options){.dir = arena_printf(w->arena, "%s/store", w->dir).p}, w->arena, &w->store, &message), ERR_OK);
+    assert_int_equal(blobs_open(w->dir, &w->blobs), ERR_OK);
+    struct lambda_options options = {.store = w->store, .blobs = w->blobs, .cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p,
+                                     .cache_bytes_max = 3 * FOLDER_BYTES};
+    assert_int_equal(lambda_new(&options, &w->lambda), ERR_OK);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    lambda_free(w->lambda);
+    blobs_close(w->blobs);
+    store_close(w->store);
+    char *command = NULL;
+    assert_true(asprintf(&command, "rm -rf %s", w->dir) > 0);
+    assert_int_equal(system(command), 0);
+    free(command);
+    arena_free(w->arena);
+    free(w);
+    return 0;
+}
+
+static void put16(char *at, unsigned value)
+{
+    at[0] = (char)value, at[1] = (char)(value >> 8);
+}
+
+static void put32(char *at, uint32_t value)
+{
+    put16(at, value & 0xffff), put16(at + 2, value >> 16);
+}
+
+/* A stored (not compressed) zip with one file "f" of some 48 KB that begins with `first`. */
+static struct str package(struct world *w, char first)
+{
+    size_t size = FOLDER_BYTES - 16384, at = 30 + 1 + size;
+    char *zip = arena_zalloc(w->arena, at + 46 + 1 + 22), *directory = zip + at, *end = directory + 47;
+    memset(zip + 31, 'x', size);
+    zip[31] = first;
+    uint32_t crc = crc32_of((struct str){zip + 31, size});
+    memcpy(zip, "PK\3\4\24\0", 6);
+    put32(zip + 14, crc), put32(zip + 18, (uint32_t)size), put32(zip + 22, (uint32_t)size), put16(zip + 26, 1);
+    zip[30] = 'f';
+    memcpy(directory, "PK\1\2\24\3\24\0", 8);
+    put32(directory + 16, crc), put32(directory + 20, (uint32_t)size), put32(directory + 24, (uint32_t)size), put16(directory + 28, 1);
+    put32(directory + 38, 0100644u << 16);
+    directory[46] = 'f';
+    memcpy(end, "PK\5\6", 4);
+    put16(end + 8, 1), put16(end + 10, 1), put32(end + 12, 47), put32(end + 16, (uint32_t)at);
+    struct str blob, bytes = {zip, at + 47 + 22};
+    assert_null(lambda__package_check(bytes));
+    assert_int_equal(blob_put(w->blobs, bytes, w->arena, &blob), ERR_OK);
+    return blob;
+}
+
+static bool is_there(struct world *w, const char *dir)
+{
+    return access(arena_printf(w->arena, "%s/f", dir).p, R_OK) == 0;
+}
+
+static void test_the_bound_takes_the_longest_unused(void **state)
+{
+    struct world *w = *state;
+    struct str blob[6];
+    const char *dir[6], *again;
+    for (int i = 0; i < 6; i++)
+        blob[i] = package(w, (char)('a' + i));
+    for (int i = 0; i < 3; i++)         /* three fit; the first stays in use */
+        assert_int_equal(lambda__code_acquire(blob[i], w->arena, &dir[i]), ERR_OK);
+    lambda__code_release(blob[2]);
+    lambda__code_release(blob[1]);
+    assert_int_equal(lambda__code_acquire(blob[3], w->arena, &dir[3]), ERR_OK);
+    assert_int_equal(lambda__code_acquire(blob[4], w->arena, &dir[4]), ERR_OK);
+    assert_true(is_there(w, dir[0]) && is_there(w, dir[3]) && is_there(w, dir[4]));
+    assert_false(is_there(w, dir[1]) || is_there(w, dir[2]));
+    assert_int_equal(lambda__code_acquire(blob[5], w->arena, &dir[5]), ERR_OK);
+    assert_true(is_there(w, dir[0]) && is_there(w, dir[3]) && is_there(w, dir[4]) && is_there(w, dir[5]));     /* all are in use */
+    assert_int_equal(lambda__code_acquire(blob[2], w->arena, &again), ERR_OK);
+    assert_string_equal(again, dir[2]);
+    assert_true(is_there(w, again));    /* unpacked anew */
+    static const int held[] = {0, 2, 3, 4, 5};
+    for (size_t i = 0; i < COUNT_OF(held); i++)
+        lambda__code_release(blob[held[i]]);
+}
+
+static enum err refer(struct store_txn *txn, void *arg)
+{
+    struct arena *arena = arena_new();
+    struct json *doc = json_new(arena, JSON_OBJECT);
+    struct str *blob = arg;
+    json_add_str(arena, doc, "blob", *blob);
+    for (int i = 0; i < 600; i++)       /* more than a step of the sweep's walk */
+        doc_put(txn, lambda__key(arena, STR("000000000000"), i % 2 ? STR("us-east-1") : STR("eu-west-1"), arena_printf(arena, "f%d", i)), doc, arena);
+    arena_free(arena);
+    return ERR_OK;
+}
+
+static void test_the_sweep_keeps_what_is_referred_to_or_used(void **state)
+{
+    struct world *w = *state;
+    struct str referred = package(w, '1'), used = package(w, '2'), neither = package(w, '3');
+    const char *dir[3];
+    assert_int_equal(store_mutate(w->store, refer, &referred), ERR_OK);
+    assert_int_equal(lambda__code_acquire(referred, w->arena, &dir[0]), ERR_OK);
+    assert_int_equal(lambda__code_acquire(used, w->arena, &dir[1]), ERR_OK);
+    lambda__code_release(referred);
+    assert_int_equal(lambda__code_acquire(neither, w->arena, &dir[2]), ERR_OK);
+    lambda__code_release(neither);
+    lambda__code_sweep();
+    assert_true(is_there(w, dir[0]) && is_there(w, dir[1]));
+    assert_false(is_there(w, dir[2]));
+    lambda__code_release(used);
+    lambda__code_sweep();
+    assert_true(is_there(w, dir[0]));
+    assert_false(is_there(w, dir[1]));
+    assert_int_equal(access(blob_path(w->blobs, neither, w->arena).p, F_OK), 0);    /* young packages stay */
+}
+
+static void test_what_cannot_be_unpacked_leaves_nothing(void **state)
+{
+    struct world *w = *state;
+    struct str missing = sha256_hex(w->arena, STR("no such package")), broken;
+    const char *dir = NULL;
+    assert_int_equal(lambda__code_acquire(missing, w->arena, &dir), ERR_NOT_FOUND);
+    assert_int_equal(blob_put(w->blobs, STR("PK no zip at all"), w->arena, &broken), ERR_OK);
+    assert_int_equal(lambda__code_acquire(broken, w->arena, &dir), ERR_IO);
+    assert_null(dir);
+}
+
+static void test_urls_expire_and_cannot_be_altered(void **state)
+{
+    struct world *w = *state;
+    struct str blob = sha256_hex(w->arena, STR("a package"));
+    int64_t now = 1800000000000;
+    struct str url = lambda__code_url(STR("localhost:4566"), blob, now, w->arena), rest = url;
+    assert_true(str_starts(url, STR("http://localhost:4566" LAMBDA_CODE_PATH)));
+    rest = str_slice(rest, STR("http://localhost:4566").n, rest.n);
+    struct str path = str_cut(&rest, '?');
+    assert_int_equal(lambda__code_url_check(path, rest, now, w->arena), ERR_OK);
+    assert_int_equal(lambda__code_url_check(path, rest, now + 600 * 1000, w->arena), ERR_OK);
+    assert_int_equal(lambda__code_url_check(path, rest, now + 600 * 1000 + 1, w->arena), ERR_TIMEOUT);
+    for (size_t i = 0; i < rest.n; i++) {
+        struct str bad = arena_dup(w->arena, rest);
+        ((char *)(uintptr_t)bad.p)[i] ^= 1;
+        assert_int_equal(lambda__code_url_check(path, bad, now, w->arena), ERR_DENIED);
+        assert_int_equal(lambda__code_url_check(path, str_slice(rest, 0, i), now, w->arena), ERR_DENIED);
+    }
+    assert_int_equal(lambda__code_url_check(arena_printf(w->arena, STR_FMT "0", STR_ARG(path)), rest, now, w->arena), ERR_DENIED);
+    lambda__code_url_key_new();         /* another server's */
+    assert_int_equal(lambda__code_url_check(path, rest, now, w->arena), ERR_DENIED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_bound_takes_the_longest_unused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_sweep_keeps_what_is_referred_to_or_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_unpacked_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_urls_expire_and_cannot_be_altered, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

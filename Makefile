@@ -89,7 +89,7 @@ GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
 .PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check function examples always
 .SECONDARY:
 
-all: $(O)/cloudless $(if $(SAN),,runtimes)
+all: $(O)/cloudless function $(if $(SAN),,runtimes)
 
 # ---- dependencies ----
 deps: ; @tools/deps.sh apt
@@ -171,7 +171,16 @@ $(FUNCTION_SO): $(FUNCTION_A)
 	$(call say,LD  $@)
 	$(Q)$(CC) -shared -o $@ -Wl,-soname,$(@F) -Wl,--whole-archive $< -Wl,--no-whole-archive -Wl,--exclude-libs,libssl.a:libcrypto.a \
 	    $(SANFLAGS) $(FUNCTION_LDFLAGS) $(FUNCTION_LIBS)
-function: $(FUNCTION_A) $(if $(SAN),,$(FUNCTION_SO))
+# For projects of users: the build's own pkg-config file, and the templates of `cloudless new`.
+PKG_CONFIG_FILE = printf '%s\n' 'prefix=$(1)' 'Name: cloudless-function' 'Description: Lambda functions in C' 'Version: $(VERSION)' \
+    'Cflags: -I$(2)' 'Libs: -L$${prefix}/lib -l:libcloudless-function.a' 'Libs.private: $(FUNCTION_LIBS)'
+$(O)/lib/pkgconfig/cloudless-function.pc: Makefile VERSION
+	@mkdir -p $(@D)
+	@$(call PKG_CONFIG_FILE,$(abspath $(O)),$(abspath include)) > $@
+$(O)/share/cloudless/templates:
+	@mkdir -p $(@D)
+	@ln -s $(abspath templates) $@
+function: $(FUNCTION_A) $(if $(SAN),,$(FUNCTION_SO)) $(O)/lib/pkgconfig/cloudless-function.pc $(O)/share/cloudless/templates
 
 EXAMPLES := $(patsubst examples/%/,%,$(dir $(wildcard examples/*/app.c)))
 $(O)/examples/%/bootstrap: examples/%/app.c $(FUNCTION_A)
@@ -249,7 +258,12 @@ bench: deps-test all
 install: all
 	install -D -m 755 $(O)/cloudless $(DESTDIR)$(PREFIX)/bin/cloudless
 	mkdir -p $(DESTDIR)$(PREFIX)/share/cloudless
-	cp -R build/runtimes $(DESTDIR)$(PREFIX)/share/cloudless/
+	cp -R build/runtimes templates $(DESTDIR)$(PREFIX)/share/cloudless/
+	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	cp -R include/cloudless $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(FUNCTION_A) $(FUNCTION_SO) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(notdir $(FUNCTION_SO)) $(DESTDIR)$(PREFIX)/lib/libcloudless-function.so
+	$(call PKG_CONFIG_FILE,$(PREFIX),$(PREFIX)/include) > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cloudless-function.pc
 format: deps-test
 	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
 # The compatibility tables, from the services' own tables of operations.

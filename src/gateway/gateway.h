@@ -16,4 +16,13 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
                     struct str domain);
 /* For a request that net refuses before its body is read (413 …): AWS's answer. */
 void gateway_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret);
+
+/* A request described instead of received, for `cloudless event`. All borrowed; path is raw, query may be STR_NONE. */
+struct gateway_sample {
+    struct str method, path, resource, stage, query, body;
+    struct http_header *headers;
+    size_t header_count;
+};
+/* Its event of format 1.0. False: the resource's pattern is malformed or not the path's, or the event is too large. */
+bool gateway_sample_event(const struct gateway_sample *sample, struct arena *arena, struct str *ret);
 #endif

@@ -8,6 +8,8 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };    /* exit codes of eve
 
 #define LISTEN_MAX 8
 #define RUNTIME_FLAGS_MAX 32
+#define EVENT_FILES_MAX 64
+#define HEADERS_MAX 64
 
 struct options {
     const char *data;                               /* never NULL once parsed */
@@ -19,11 +21,22 @@ struct options {
     const char *runtimes[RUNTIME_FLAGS_MAX + 1];    /* "python3.13=/path", NULL-terminated */
     size_t runtime_count;
     const char *runtimes_dir;                       /* interface clients and SDKs */
+    char **words;                                   /* of new, run and event: what is no option; NULL-terminated */
+    size_t word_count;
+    const char *lang;                               /* new */
+    const char *events[EVENT_FILES_MAX];            /* run: files, "-" for standard input */
+    size_t event_count;
+    uint64_t timeout_s;                             /* run: the deadline that the function is told */
+    const char *method, *path, *resource, *stage, *query, *body;    /* event; NULL: the default */
+    const char *headers[HEADERS_MAX];               /* event: "Name: value" */
+    size_t header_count;
 };
 
 typedef int command_fn(const struct options *options, struct arena *arena);
-command_fn command_serve, command_env, command_doctor, command_runtime_list, command_version;
+command_fn command_serve, command_env, command_doctor, command_runtime_list, command_new, command_run, command_event, command_version;
 
 /* Where `make` or `make install` put the runtime trees, relative to the program; NUL-terminated. */
 const char *options_runtimes_dir(struct arena *arena);
+/* The folder that `make install` fills or the build's own: PREFIX, or build. NUL-terminated, absolute. */
+const char *options_program_dir(struct arena *arena);
 #endif

@@ -6,23 +6,30 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16 };
+enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128 };
 
 static const struct command {
     const char *name, *second;      /* "runtime list" has two words */
     unsigned id;
     command_fn *run;
     const char *help;
+    const char *words;              /* what it takes besides options; NULL: nothing */
+    bool words_end_options;         /* behind the first one everything is a word */
 } commands[] = {
-    {"serve", NULL, FOR_SERVE, command_serve, "run the server"},
-    {"env", NULL, FOR_ENV, command_env, "print the exports an AWS client needs: eval \"$(cloudless env)\""},
-    {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and how to get it"},
-    {"runtime", "list", FOR_RUNTIME, command_runtime_list, "which interpreter serves which Lambda runtime"},
-    {"version", NULL, FOR_VERSION, command_version, "print the version"},
+    {"serve", NULL, FOR_SERVE, command_serve, "run the server", NULL, false},
+    {"env", NULL, FOR_ENV, command_env, "print the exports an AWS client needs: eval \"$(cloudless env)\"", NULL, false},
+    {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and how to get it", NULL, false},
+    {"runtime", "list", FOR_RUNTIME, command_runtime_list, "which interpreter serves which Lambda runtime", NULL, false},
+    {"new", NULL, FOR_NEW, command_new, "make a function project that builds, tests, deploys and answers", "NAME", false},
+    {"run", NULL, FOR_RUN, command_run, "run a function outside the sandbox, for debuggers; its answers go to stdout",
+     "PROGRAM [ARGUMENT...]", true},
+    {"event", NULL, FOR_EVENT, command_event, "print an event that a function would get", "apigw-proxy", false},
+    {"version", NULL, FOR_VERSION, command_version, "print the version", NULL, false},
 };
 
 typedef const char *apply_fn(struct options *options, const char *value);      /* NULL, or what is wrong with it */
-static apply_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime;
+static apply_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime, set_lang, add_event, set_timeout,
+    set_method, set_path, set_resource, set_stage, set_query, set_body, add_header;
 
 static const struct option_row {
     const char *name, *value;
@@ -37,6 +44,16 @@ static const struct option_row {
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime, "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
+    {"--lang", "c|python", FOR_NEW, set_lang, "language of the project (default: c)"},
+    {"--event", "FILE", FOR_RUN, add_event, "an event's JSON, repeatable, - for stdin (default: one event a line of stdin)"},
+    {"--timeout", "SECONDS", FOR_RUN, set_timeout, "time the function is told it has for an event (default: 900)"},
+    {"--method", "NAME", FOR_EVENT, set_method, "method (default: GET)"},
+    {"--path", "PATH", FOR_EVENT, set_path, "path behind the stage (default: /)"},
+    {"--resource", "PATH", FOR_EVENT, set_resource, "resource that takes it, like /todos/{id} (default: /{proxy+})"},
+    {"--stage", "NAME", FOR_EVENT, set_stage, "stage (default: prod)"},
+    {"--query", "TEXT", FOR_EVENT, set_query, "query string, like a=1&b=2"},
+    {"--header", "NAME:VALUE", FOR_EVENT, add_header, "a header, repeatable"},
+    {"--body", "TEXT", FOR_EVENT, set_body, "body"},
 };
 
 static const char *set_data(struct options *options, const char *value)
@@ -90,6 +107,70 @@ static const char *add_runtime(struct options *options, const char *value)
     return NULL;
 }
 
+static const char *set_lang(struct options *options, const char *value)
+{
+    options->lang = value;
+    return strcmp(value, "c") == 0 || strcmp(value, "python") == 0 ? NULL : "the languages are c and python";
+}
+
+static const char *add_event(struct options *options, const char *value)
+{
+    if (options->event_count == EVENT_FILES_MAX)
+        return "there are more than 64";
+    options->events[options->event_count++] = value;
+    return NULL;
+}
+
+static const char *set_timeout(struct options *options, const char *value)
+{
+    bool fine = str_to_u64(str_of(value), &options->timeout_s) && options->timeout_s >= 1 && options->timeout_s <= 86400;
+    return fine ? NULL : "it should be a number from 1 to 86400";
+}
+
+static const char *set_method(struct options *options, const char *value)
+{
+    options->method = value;
+    return *value && strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(value) ? NULL : "a method is like POST";
+}
+
+static const char *set_path(struct options *options, const char *value)
+{
+    options->path = value;
+    return *value == '/' ? NULL : "it should begin with /";
+}
+
+static const char *set_resource(struct options *options, const char *value)
+{
+    options->resource = value;
+    return *value == '/' ? NULL : "it should begin with /";
+}
+
+static const char *set_stage(struct options *options, const char *value)
+{
+    options->stage = value;
+    return *value ? NULL : "it is empty";
+}
+
+static const char *set_query(struct options *options, const char *value)
+{
+    options->query = value;
+    return NULL;
+}
+
+static const char *set_body(struct options *options, const char *value)
+{
+    options->body = value;
+    return NULL;
+}
+
+static const char *add_header(struct options *options, const char *value)
+{
+    if (options->header_count == HEADERS_MAX)
+        return "there are more than 64";
+    options->headers[options->header_count++] = value;
+    return strchr(value, ':') && *value != ':' ? NULL : "it should be like 'Content-Type: application/json'";
+}
+
 static void help(FILE *out)
 {
     fputs("Cloudless: API Gateway, Lambda and DynamoDB on this machine, for every AWS client.\n\nusage:\n", out);
@@ -102,7 +183,8 @@ static void help(FILE *out)
 
 static void help_command(FILE *out, const struct command *command)
 {
-    fprintf(out, "cloudless %s%s%s: %s\n", command->name, command->second ? " " : "", command->second ? command->second : "", command->help);
+    fprintf(out, "cloudless %s%s%s%s%s: %s\n", command->name, command->second ? " " : "", command->second ? command->second : "",
+            command->words ? " [OPTION...] " : "", command->words ? command->words : "", command->help);
     for (size_t i = 0; i < COUNT_OF(option_rows); i++)
         if (option_rows[i].commands & command->id)
             fprintf(out, "  %-14s %-10s %s\n", option_rows[i].name, option_rows[i].value, option_rows[i].help);
@@ -145,17 +227,34 @@ static bool apply_option(const struct command *command, struct options *options,
     return false;
 }
 
-/* "--name value" and "--name=value". */
+/* "--name value" and "--name=value"; for commands that take words also those, before and behind options. "--" ends options. */
 static bool parse_options(const struct command *command, int argc, char **argv, int next, struct options *options)
 {
+    bool words_only = false;
+    options->words = argv + argc;
     while (next < argc) {
-        const char *name = argv[next++], *equals = strchr(name, '=');
+        char *name = argv[next++];
+        if (command->words && !words_only && strcmp(name, "--") == 0) {
+            words_only = true;
+            continue;
+        }
+        if (command->words && (words_only || *name != '-')) {
+            if (options->word_count == 0)
+                options->words = argv + next - 1;
+            options->words[options->word_count++] = name;       /* moved up to the first one */
+            words_only = words_only || command->words_end_options;
+            continue;
+        }
+        const char *equals = strchr(name, '=');
         size_t name_n = equals ? (size_t)(equals - name) : strlen(name);
         const char *value = equals ? equals + 1 : next < argc ? argv[next++] : NULL;
         if (!apply_option(command, options, name, name_n, value))
             return false;
     }
-    return true;
+    if (command->words && options->word_count == 0)
+        fprintf(stderr, "cloudless: '%s' needs %s; see cloudless %s --help\n", command->name, command->words, command->name);
+    options->words[options->word_count] = NULL;                 /* argv ends in NULL; at most argc words lie before it */
+    return !command->words || options->word_count > 0;
 }
 
 static const char *default_data(struct arena *arena)
@@ -164,17 +263,36 @@ static const char *default_data(struct arena *arena)
     return home && *home ? arena_printf(arena, "%s/.local/share/cloudless", home).p : "/var/lib/cloudless";
 }
 
-const char *options_runtimes_dir(struct arena *arena)
+/* PREFIX/bin/cloudless is installed with PREFIX/share/cloudless; build/cloudless has everything beside it. */
+static bool find_program(char dir[PATH_MAX], bool *ret_installed)
 {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n <= 0)
-        return "/usr/local/share/cloudless/runtimes";
+        return false;
     self[n] = '\0';
-    const char *dir = dirname(self);
-    /* PREFIX/bin/cloudless has PREFIX/share/cloudless/runtimes; build/cloudless has build/runtimes. */
-    const char *installed = arena_printf(arena, "%s/../share/cloudless/runtimes", dir).p;
-    return access(installed, F_OK) == 0 ? installed : arena_printf(arena, "%s/runtimes", dir).p;
+    snprintf(dir, PATH_MAX, "%s", dirname(self));
+    size_t length = strlen(dir);
+    *ret_installed = length >= 4 && strcmp(dir + length - 4, "/bin") == 0;
+    if (*ret_installed)
+        dir[length - 4] = '\0';
+    return true;
+}
+
+const char *options_program_dir(struct arena *arena)
+{
+    char dir[PATH_MAX];
+    bool installed;
+    return find_program(dir, &installed) ? arena_cstr(arena, str_of(dir)) : "/usr/local";
+}
+
+const char *options_runtimes_dir(struct arena *arena)
+{
+    char dir[PATH_MAX];
+    bool installed;
+    if (!find_program(dir, &installed))
+        return "/usr/local/share/cloudless/runtimes";
+    return arena_printf(arena, installed ? "%s/share/cloudless/runtimes" : "%s/runtimes", dir).p;
 }
 
 static bool asks_for_help(const char *word)
@@ -195,13 +313,13 @@ int main(int argc, char **argv)
         help(stderr);
         return EXIT_USAGE;
     }
-    for (int i = next; i < argc; i++)
+    for (int i = next; i < argc && (*argv[i] == '-' || !command->words_end_options); i++)
         if (asks_for_help(argv[i])) {
             help_command(stdout, command);
             return EXIT_FINE;
         }
     struct arena *arena = arena_new();
-    struct options options = {.account = "000000000000", .region = "us-east-1", .log = LOG_INFO};
+    struct options options = {.account = "000000000000", .region = "us-east-1", .log = LOG_INFO, .lang = "c", .timeout_s = 900};
     options.data = default_data(arena);
     options.runtimes_dir = options_runtimes_dir(arena);
     int status = parse_options(command, argc, argv, next, &options) ? command->run(&options, arena) : EXIT_USAGE;

@@ -217,8 +217,10 @@ int64_t cl__mono_ms(void)
 int64_t cl__deadline_of(int64_t epoch_ms)
 {
     int64_t left;
-    if (epoch_ms == CL__NO_DEADLINE || __builtin_sub_overflow(epoch_ms, cl_now_ms(), &left))
+    if (epoch_ms == CL__NO_DEADLINE)
         return CL__NO_DEADLINE;
+    if (epoch_ms < 0 || __builtin_sub_overflow(epoch_ms, cl_now_ms(), &left))
+        return 0;
     int64_t mono = cl__mono_ms();
     return left > CL__NO_DEADLINE - mono ? CL__NO_DEADLINE : mono + left;
 }

@@ -209,6 +209,7 @@ static void test_dates_as_the_c_library_has_them(void **state)
     assert_int_equal(cl__deadline_of(CL__NO_DEADLINE), CL__NO_DEADLINE);
     assert_true(cl__deadline_of(INT64_MAX - 1) > INT64_MAX / 2);
     assert_true(cl__deadline_of(0) < 0);
+    assert_int_equal(cl__deadline_of(INT64_MIN), 0);
     int64_t soon = cl__deadline_of(cl_now_ms() + 1000) - cl__mono_ms();
     assert_true(soon > 900 && soon <= 1001);
 }

@@ -7,6 +7,7 @@
 #ifndef CL_INTERNAL_H
 #define CL_INTERNAL_H
 #include "cloudless/function.h"
+#include <sys/types.h>
 
 
 #define CL__COUNT(array) (sizeof(array) / sizeof *(array))

@@ -9,7 +9,6 @@
 #include "cloudless/function.h"
 #include <sys/types.h>
 
-
 #define CL__COUNT(array) (sizeof(array) / sizeof *(array))
 #define CL__NO_DEADLINE  INT64_MAX
 

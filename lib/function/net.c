@@ -1,0 +1,184 @@
+/* net.c -- plain TCP connections and the transport over one.
+ *
+ * Sockets are blocking where nobody waits with a deadline: a read is then one system call. With a deadline each read or
+ * write is tried at once (MSG_DONTWAIT) and waits in poll only when there is nothing to do. Addresses written as numbers
+ * are not looked up: the resolver costs a cold start its files and memory. */
+#include "http_client.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define ADDRESSES_MAX 8             /* tried of one name */
+#define PIECES_MAX    8             /* given to the system at once */
+
+ssize_t cl__wait(int fd, bool writable, int64_t deadline_ms)
+{
+    struct pollfd one = {.fd = fd, .events = writable ? POLLOUT : POLLIN};
+    for (;;) {
+        int64_t left = deadline_ms == CL__NO_DEADLINE ? -1 : deadline_ms - cl__mono_ms();
+        if (left < 0 && deadline_ms != CL__NO_DEADLINE)
+            return CL__IO_DEADLINE;
+        int n = poll(&one, 1, left > 60000 ? 60000 : (int)left);
+        if (n > 0)
+            return 1;
+        if (n < 0 && errno != EINTR)
+            return CL__IO_BROKEN;
+        if (n == 0 && left <= 60000)
+            return CL__IO_DEADLINE;
+    }
+}
+
+/* ---- connecting ---- */
+
+static cl_result connect_one(const struct sockaddr *address, socklen_t n, int64_t deadline_ms, int *ret)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0, yes = 1;
+    socklen_t error_n = sizeof error;
+    cl_result result = CL_UNREACHABLE;
+    if (fd < 0)
+        return CL_UNREACHABLE;
+    if (connect(fd, address, n) != 0) {
+        if (errno != EINPROGRESS && errno != EINTR)
+            goto out;
+        ssize_t waited = cl__wait(fd, true, deadline_ms);
+        if (waited < 0) {
+            result = waited == CL__IO_DEADLINE ? CL_DEADLINE : CL_UNREACHABLE;
+            goto out;
+        }
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_n) != 0 || error != 0)
+            goto out;
+    }
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+        goto out;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);         /* without it answers are late, not wrong */
+    *ret = fd;
+    return CL_OK;
+out:
+    close(fd);
+    return result;
+}
+
+/* An address in numbers. False: it is a name. */
+static bool numeric(const char *host, uint16_t port, struct sockaddr_storage *ret, socklen_t *ret_n)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
+    memset(ret, 0, sizeof *ret);
+    if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET, four->sin_port = htons(port);
+        *ret_n = sizeof *four;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6, six->sin6_port = htons(port);
+        *ret_n = sizeof *six;
+        return true;
+    }
+    return false;
+}
+
+static bool port_of(const char *text, uint16_t *ret)
+{
+    unsigned value = 0, n = 0;
+    for (; text[n]; n++) {
+        if (n == 5 || text[n] < '0' || text[n] > '9')
+            return false;
+        value = value * 10 + (unsigned)(text[n] - '0');
+    }
+    *ret = (uint16_t)value;
+    return value > 0 && value <= 65535;
+}
+
+cl_result cl__tcp_connect(const char *host, const char *port, int64_t deadline_ms, int *ret)
+{
+    struct sockaddr_storage address;
+    socklen_t n;
+    uint16_t number;
+    if (!port_of(port, &number))
+        return CL_UNREACHABLE;
+    if (numeric(host, number, &address, &n))
+        return connect_one((const struct sockaddr *)&address, n, deadline_ms, ret);
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    if (getaddrinfo(host, port, &hints, &found) != 0)
+        return CL_UNREACHABLE;
+    cl_result result = CL_UNREACHABLE;
+    int tries = 0;
+    for (struct addrinfo *a = found; a && tries < ADDRESSES_MAX && result == CL_UNREACHABLE; a = a->ai_next, tries++)
+        result = connect_one(a->ai_addr, a->ai_addrlen, deadline_ms, ret);
+    freeaddrinfo(found);
+    return result;
+}
+
+/* ---- the transport ---- */
+
+static ssize_t tcp_read(void *arg, void *to, size_t n, int64_t deadline_ms)
+{
+    int fd = *(const int *)arg;
+    bool waits = deadline_ms != CL__NO_DEADLINE;
+    for (;;) {
+        ssize_t got = recv(fd, to, n, waits ? MSG_DONTWAIT : 0);
+        if (got >= 0)
+            return got == 0 ? CL__IO_END : got;
+        if (errno == EINTR)
+            continue;
+        if (!waits || (errno != EAGAIN && errno != EWOULDBLOCK))
+            return CL__IO_BROKEN;
+        ssize_t waited = cl__wait(fd, false, deadline_ms);
+        if (waited < 0)
+            return waited;
+    }
+}
+
+/* At most PIECES_MAX pieces, from `done` bytes into them on. */
+static ssize_t send_some(int fd, const cl_str *pieces, size_t count, size_t done, int flags)
+{
+    struct iovec vector[PIECES_MAX];
+    struct msghdr message = {.msg_iov = vector};
+    for (size_t i = 0; i < count && message.msg_iovlen < PIECES_MAX; i++) {
+        if (done >= pieces[i].n) {
+            done -= pieces[i].n;
+            continue;
+        }
+        vector[message.msg_iovlen++] = (struct iovec){(void *)(uintptr_t)(pieces[i].p + done), pieces[i].n - done};
+        done = 0;
+    }
+    return message.msg_iovlen ? sendmsg(fd, &message, flags | MSG_NOSIGNAL) : 0;
+}
+
+static ssize_t tcp_write(void *arg, const cl_str *pieces, size_t count, int64_t deadline_ms)
+{
+    int fd = *(const int *)arg;
+    bool waits = deadline_ms != CL__NO_DEADLINE;
+    size_t done = 0, all = 0;
+    for (size_t i = 0; i < count; i++)
+        all += pieces[i].n;
+    while (done < all) {
+        ssize_t sent = send_some(fd, pieces, count, done, waits ? MSG_DONTWAIT : 0);
+        if (sent >= 0) {
+            done += (size_t)sent;
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (!waits || (errno != EAGAIN && errno != EWOULDBLOCK))
+            return CL__IO_BROKEN;
+        ssize_t waited = cl__wait(fd, true, deadline_ms);
+        if (waited < 0)
+            return waited;
+    }
+    return all > 0 ? (ssize_t)all : 1;
+}
+
+struct cl__transport cl__tcp_transport(const int *fd)
+{
+    return (struct cl__transport){tcp_read, tcp_write, (void *)(uintptr_t)fd};
+}

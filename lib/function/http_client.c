@@ -90,6 +90,11 @@ static int on_head(llhttp_t *parser)
     if (r->answer->status < 200)
         return 0;
     r->in_body = true;
+    for (size_t i = 0; i < r->answer->header_count; i++) {
+        cl_str *value = &r->answer->headers[i].value;
+        while (value->n && (value->p[value->n - 1] == ' ' || value->p[value->n - 1] == '\t'))
+            value->n--;
+    }
     if (!(parser->flags & F_CHUNKED) && (parser->flags & F_CONTENT_LENGTH)) {
         if (parser->content_length > r->body_max)
             return refuse(r, CL_NO_MEMORY);
@@ -198,7 +203,7 @@ static cl_result read_body(const struct cl__transport *t, struct reading *r, int
         char *to = r->known_length ? r->body + r->body_n : piece;
         size_t room = r->known_length ? (size_t)r->parser.content_length : sizeof piece;
         ssize_t got = t->read(t->arg, to, room, deadline_ms);
-        if (got == CL__IO_END && llhttp_message_needs_eof(&r->parser) && llhttp_finish(&r->parser) == HPE_OK)
+        if (got == CL__IO_END && llhttp_message_needs_eof(&r->parser) && (llhttp_finish(&r->parser) == HPE_OK || r->done))
             return CL_OK;
         if (got <= 0)
             return io_result(got);

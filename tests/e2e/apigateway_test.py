@@ -657,6 +657,33 @@ def test_body_limits(api, echo):
     assert (answer.status, answer.json) == too_large
 
 
+def test_large_bodies_leave_the_loops_free(server, api, answers):
+    """Bodies and answers that take long to read are read elsewhere: other requests are answered meanwhile."""
+    api.function('/', 'POST', answers)
+    api.function('/custom', 'POST', answers, kind='AWS')
+    api.deploy()
+    dense = b'[' + b'[],' * 1_900_000                                       # 5.7 MB, and not JSON at its end
+    with server.watch() as watch:
+        answer = api.call('POST', '/custom', dense)
+    assert answer.status == 400 and watch.worst < watch.seconds / 2
+    assert api.call('POST', '/', bytes([0x80]) * (3 << 20)).status == 413   # no UTF-8: U+FFFD in its place, over 6 MB
+    large = json.dumps({'statusCode': 200, 'body': 'x' * (5 << 20)})
+    answer = api.call('POST', '/', large)
+    assert (answer.status, len(answer.body)) == (200, 5 << 20)
+    large = {'text': 'x' * (5 << 20)}
+    assert api.call('POST', '/custom', json.dumps(large)).json == large
+
+
+def test_methods_that_no_resource_has(api, echo):
+    """Methods beside the seven are no API's, not even ANY's; what is no HTTP method at all reaches nobody."""
+    api.function('/{proxy+}', 'ANY', echo)
+    api.deploy()
+    for method in ('PROPFIND', 'TRACE', 'LINK', 'M-SEARCH'):
+        answer = api.call(method, '/x')
+        assert (answer.status, answer.json) == (403, {'message': 'Missing Authentication Token'}), method
+    assert api.call('FOO', '/x').status == 400
+
+
 # ---- other clients, durability ----
 
 def test_cli(server, api):

@@ -88,6 +88,15 @@ def test_a_body_over_the_limit(server):
     assert answer.status == 413 and answer.json['__type'] == 'com.amazon.coral.service#RequestEntityTooLargeException'
 
 
+def test_a_large_body_leaves_the_loops_free(server):
+    """14 MB of small values take long to parse: not on the loop, which answers others meanwhile."""
+    headers = {'X-Amz-Target': 'DynamoDB_20120810.BatchWriteItem', 'Content-Type': 'application/x-amz-json-1.0'}
+    with server.watch() as watch:
+        answer = signed(server, 'dynamodb', 'POST', '/', headers, b'{"x":[' + b'0,' * 7_000_000 + b'0]}')
+    assert answer.status == 400 and answer.json['__type'].endswith('#ValidationException')
+    assert watch.worst < watch.seconds / 2
+
+
 def test_query_calls_by_get_and_post(server):
     answer = signed(server, 'sts', 'GET', '/?Action=GetCallerIdentity&Version=2011-06-15')
     assert answer.status == 200 and f'<Account>{harness.ACCOUNT}</Account>' in answer.text

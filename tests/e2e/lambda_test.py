@@ -245,6 +245,8 @@ def test_payloads(fn, deploy_function, unique):
         fn.invoke(FunctionName=name, Payload=b'{"a":')
     assert code_of(e) == ('InvalidRequestContentException', 400)
     assert invoke(fn, name, 'x' * 6000000)[1] == 6000000
+    with pytest.raises(ClientError, match='Could not parse request body into json'):
+        fn.invoke(FunctionName=name, Payload=b'[' + b'1,' * 100000 + b']')
     with pytest.raises(ClientError) as e:
         invoke(fn, name, 'x' * 6291460)
     assert code_of(e) == ('RequestTooLargeException', 413)

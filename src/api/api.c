@@ -19,11 +19,11 @@
 #include "api/wire.h"
 #include "base/codec.h"
 #include "base/panic.h"
+#include "net/limits.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define BODY_MAX_UNKNOWN (1u << 20)     /* of a request that does not say in its headers whose it is */
 #define BODY_INLINE_MAX (64u << 10)     /* of a request that is read on the loop: under 5 ms */
 #define SERVICES_MAX 32
 
@@ -134,7 +134,7 @@ const struct service *api_find_service(struct api *api, const struct http_reques
 size_t api_body_limit(struct api *api, const struct http_request *headers_only)
 {
     const struct service *service = api_find_service(api, headers_only);
-    return service ? service->body_max : BODY_MAX_UNKNOWN;
+    return service ? service->body_max : NET_BODY_UNKNOWN_MAX;
 }
 
 /* ---- ending ---- */

@@ -5,9 +5,9 @@
 #include "services/apigateway/apigateway.h"
 #include "api/service_errors.h"
 #include "base/codec.h"
+#include "net/limits.h"
 #include "services/apigateway/handlers.h"
 
-#define BODY_BYTES_MAX (1u << 20)
 #define RESOURCE_ARN_MAX 4096
 
 static struct str uri_input(struct call *call, struct str label)
@@ -103,7 +103,7 @@ static const struct row rows[] = {
 };
 
 struct service apigateway_service = {
-    .model = &model_apigateway, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_apigateway, .body_max = BODY_BYTES_MAX};
+    .model = &model_apigateway, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_apigateway, .body_max = NET_BODY_APIGATEWAY_MAX};
 
 enum err apigateway_new(struct store *store)
 {

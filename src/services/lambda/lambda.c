@@ -99,7 +99,7 @@ static const struct row rows[] = {
 };
 
 struct service lambda_service = {
-    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_BYTES_MAX,
+    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_LAMBDA_MAX,
 };
 
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret)

@@ -329,6 +329,26 @@ def test_deployments_and_stages(gateway, api):
     assert refused(gateway.get_stage, restApiId=api.id, stageName='s1')[:2] == (404, 'NotFoundException')
 
 
+def test_deployments_by_pages(gateway, api):
+    api.mock('/', 'GET')
+    made = {api.deploy() for _ in range(3)}
+    first = gateway.get_deployments(restApiId=api.id, limit=2)
+    rest = gateway.get_deployments(restApiId=api.id, limit=2, position=first['position'])
+    assert 'position' not in rest and {d['id'] for d in first['items'] + rest['items']} == made
+    assert (len(first['items']), len(rest['items'])) == (2, 1)
+
+
+def test_many_request_parameters(gateway, api):
+    """As many as a body holds do not keep the writes of others waiting; a name that stands twice is still found."""
+    parameters = {f'method.request.header.h{i}': False for i in range(20_000)}
+    begin = time.time()
+    gateway.put_method(**api.at('/', 'GET'), authorizationType='NONE', requestParameters=parameters)
+    assert time.time() - begin < 2
+    twice = {'method.request.header.id': False, 'method.request.path.id': True}
+    assert refused(gateway.put_method, **api.at('/', 'POST'), authorizationType='NONE', requestParameters=twice)[2] == \
+        'Parameter names must be unique across querystring, header and path'
+
+
 def test_update_rest_api(gateway, api):
     update = lambda op, path, value='x': gateway.update_rest_api(restApiId=api.id, patchOperations=[{'op': op, 'path': path, 'value': value}])
     assert update('replace', '/name', 'renamed')['name'] == 'renamed'

@@ -57,6 +57,7 @@ static const char *const refused_deployment[] = {"cacheClusterSize", "canarySett
 static const char *const refused_stage[] = {"cacheClusterSize", "documentationVersion", "canarySettings", NULL};
 
 #define READ(operation, handler) {.name = operation, .run = RUN_INLINE, .needs = needs_path, .handle = handler}
+#define READ_MUCH(operation, handler) {.name = operation, .run = RUN_WORKER, .needs = needs_path, .handle = handler}
 #define WRITE(operation, handler, refusals) \
     {.name = operation, .run = RUN_MUTATION, .needs = needs_path, .mutate = handler, .refused = refusals}
 
@@ -73,18 +74,18 @@ static const struct row rows[] = {
     WRITE("DeleteResource", apigateway__delete_resource, NULL),
     WRITE("DeleteRestApi", apigateway__delete_rest_api, NULL),
     WRITE("DeleteStage", apigateway__delete_stage, NULL),
-    READ("GetDeployment", apigateway__get_deployment),
-    READ("GetDeployments", apigateway__get_deployments),
+    READ_MUCH("GetDeployment", apigateway__get_deployment),
+    READ_MUCH("GetDeployments", apigateway__get_deployments),
     READ("GetIntegration", apigateway__get_integration),
     READ("GetIntegrationResponse", apigateway__get_integration_response),
     READ("GetMethod", apigateway__get_method),
     READ("GetMethodResponse", apigateway__get_method_response),
     READ("GetResource", apigateway__get_resource),
-    READ("GetResources", apigateway__get_resources),
+    READ_MUCH("GetResources", apigateway__get_resources),
     READ("GetRestApi", apigateway__get_rest_api),
-    READ("GetRestApis", apigateway__get_rest_apis),
+    READ_MUCH("GetRestApis", apigateway__get_rest_apis),
     READ("GetStage", apigateway__get_stage),
-    READ("GetStages", apigateway__get_stages),
+    READ_MUCH("GetStages", apigateway__get_stages),
     READ("GetTags", apigateway__get_tags),
     WRITE("PutIntegration", apigateway__put_integration, refused_integration),
     WRITE("PutIntegrationResponse", apigateway__put_integration_response, NULL),

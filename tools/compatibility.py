@@ -14,7 +14,8 @@ def page(service, rows, session):
     lines = [f'# {TITLES[service]}: what is served', '',
              'Made from the table of operations by `make docs`; do not edit.', '',
              f'{len(rows)} of {len(operations)} operations. A parameter named below is refused by name (501 NotImplemented) when a request '
-             'carries it; an operation that is not listed answers 501 with its name.', '',
+             'carries it, whatever its value; of the others, a value that is not honoured is refused in the same way. An operation that is '
+             'not listed answers 501 with its name.', '',
              '| operation | refused parameters |', '|---|---|']
     lines += [f'| {name} | {", ".join(f"`{r}`" for r in refused)} |' for name, refused in sorted(rows.items())]
     missing = [name for name in operations if name not in rows]

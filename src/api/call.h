@@ -65,7 +65,8 @@ void need_context(struct needs *needs, const char *key, struct str value);
 /* A resource policy (JSON text) that counts for the need added last, united with the identity's. */
 void need_resource_policy(struct needs *needs, struct str policy);
 
-typedef void call_needs_fn(struct call *call, struct needs *needs);     /* on the loop; may call_fail (unknown resource) */
+/* `needs` and `prepare` run on the loop, or on a worker when the body is large. */
+typedef void call_needs_fn(struct call *call, struct needs *needs);     /* may call_fail (unknown resource) */
 typedef void call_run_fn(struct call *call);                            /* inline: loop; worker: worker thread; async: loop */
 typedef void call_mutate_fn(struct call *call, struct store_txn *txn);  /* committer; call_fail drops the writes; may rerun */
 
@@ -73,7 +74,7 @@ struct row {
     const char *name;               /* the model's operation */
     enum call_run run;
     call_needs_fn *needs;           /* NULL only where AWS needs no permission: sts:GetCallerIdentity */
-    call_run_fn *prepare;           /* or NULL; before run/mutate, on the loop */
+    call_run_fn *prepare;           /* or NULL; before run/mutate */
     call_run_fn *handle;            /* RUN_INLINE, RUN_WORKER, RUN_ASYNC */
     call_mutate_fn *mutate;         /* RUN_MUTATION */
     call_run_fn *committed;         /* or NULL; after a durable commit, on the loop, before the answer */

@@ -6,7 +6,7 @@
 #include "base/panic.h"
 
 #define NEEDS_MAX 1024      /* a batch names at most 100 tables; PassRole and layers add a few */
-#define CONTEXT_MAX 4096    /* of one need: leading keys and attribute names of a batch */
+#define CONTEXT_MAX (1u << 21)  /* of one need: every attribute that a batch names; more than a body of 16 MB holds */
 
 void need_add(struct needs *needs, const char *action, struct str resource_arn)
 {
@@ -29,10 +29,7 @@ static struct need *last_need(struct needs *needs)
 void need_context(struct needs *needs, const char *key, struct str value)
 {
     struct need *need = last_need(needs);
-    if (need->context_count == CONTEXT_MAX) {   /* more than a policy could list: such a call is not granted by it */
-        wire_fail(needs->call, FAULT_DENIED, STR("The request has too many condition values."));
-        return;
-    }
+    ENSURE(need->context_count < CONTEXT_MAX);
     if (need->context_count == need->context_cap) {
         size_t cap = need->context_cap ? need->context_cap * 2 : 4;
         struct policy_context *grown = arena_array(needs->call->arena, struct policy_context, cap);

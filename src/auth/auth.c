@@ -301,8 +301,9 @@ static enum err fill_set(const struct auth_source *source, const struct principa
         err = ERR_TOO_LARGE;
     known->set.identity = arena_array(known->arena, struct policy *, count + 1);
     for (size_t i = 0; i < count && err == ERR_OK; i++) {
-        err = compile_one(text[i], arena, &known->set.identity[i], &known->depends_on_request);
-        known->set.identity_count += err == ERR_OK && known->set.identity[i];
+        struct policy **next = &known->set.identity[known->set.identity_count];
+        err = compile_one(text[i], arena, next, &known->depends_on_request);
+        known->set.identity_count += *next != NULL;
     }
     if (err == ERR_OK)
         err = compile_one(boundary, arena, &known->set.boundary, &known->depends_on_request);

@@ -226,7 +226,7 @@ static enum sigv4_status read_date(struct str text, bool from_date, struct arena
     return SIGV4_OK;
 }
 
-/* Host, the date if it came as Date, and all x-amz-* headers must be signed. */
+/* Host and all x-amz-* headers must be signed. (A date that came as Date is part of the string to sign in any case.) */
 static enum sigv4_status check_signed_list(const struct http_request *request, struct arena *arena, struct sigv4 *sig)
 {
     if (!list_has(sig->signed_headers, STR("host"))) {

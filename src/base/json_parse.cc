@@ -171,7 +171,18 @@ inline std::string_view token_of(ondemand::value &value)
     return token;
 }
 
+/* With KEEP false the same walk makes no tree: each value is looked at in a node of its own and forgotten. */
+template <bool KEEP>
 bool fill(struct arena *arena, ondemand::value &value, std::string_view token, struct json *node, unsigned depth);
+
+template <bool KEEP>
+inline struct json *child_new(struct arena *arena, struct json *parent, struct json *scratch)
+{
+    if (!KEEP) return scratch;
+    struct json *child = node_new(arena);
+    append(parent, child);
+    return child;
+}
 
 /* The key that begins at p, its closing quote before the colon before the value's first byte. */
 inline bool key_at(const char *p, const char *value, struct str *ret)
@@ -183,37 +194,40 @@ inline bool key_at(const char *p, const char *value, struct str *ret)
     return string_at(p, end, ret);
 }
 
+template <bool KEEP>
 bool fill_object(struct arena *arena, ondemand::value &value, struct json *node, unsigned depth)
 {
     ondemand::object object;
+    struct json scratch;
     if (value.get_object().get(object)) return false;
     for (auto result : object) {
         if (result.error()) return false;
         ondemand::field &field = result.value_unsafe();     /* by reference: copies cost a third of the walk */
         std::string_view token = token_of(field.value());
-        struct json *child = node_new(arena);
+        struct json *child = child_new<KEEP>(arena, node, &scratch);
         if (!key_at(field.key().raw(), token.data(), &child->key)) return false;
-        append(node, child);
-        if (!fill(arena, field.value(), token, child, depth)) return false;
+        if (!fill<KEEP>(arena, field.value(), token, child, depth)) return false;
     }
-    if (node->count > 1) json__keep_last(node);
+    if (KEEP && node->count > 1) json__keep_last(node);
     return true;
 }
 
+template <bool KEEP>
 bool fill_array(struct arena *arena, ondemand::value &value, struct json *node, unsigned depth)
 {
     ondemand::array array;
+    struct json scratch;
     if (value.get_array().get(array)) return false;
     for (auto result : array) {
         if (result.error()) return false;
         ondemand::value &element = result.value_unsafe();
-        struct json *child = node_new(arena);
-        append(node, child);
-        if (!fill(arena, element, token_of(element), child, depth)) return false;
+        struct json *child = child_new<KEEP>(arena, node, &scratch);
+        if (!fill<KEEP>(arena, element, token_of(element), child, depth)) return false;
     }
     return true;
 }
 
+template <bool KEEP>
 bool fill(struct arena *arena, ondemand::value &value, std::string_view token, struct json *node, unsigned depth)
 {
     if (token.empty()) return false;
@@ -221,10 +235,10 @@ bool fill(struct arena *arena, ondemand::value &value, std::string_view token, s
     switch (*p) {
     case '{':
         node->type = JSON_OBJECT;
-        return depth < JSON_DEPTH_MAX && fill_object(arena, value, node, depth + 1);
+        return depth < JSON_DEPTH_MAX && fill_object<KEEP>(arena, value, node, depth + 1);
     case '[':
         node->type = JSON_ARRAY;
-        return depth < JSON_DEPTH_MAX && fill_array(arena, value, node, depth + 1);
+        return depth < JSON_DEPTH_MAX && fill_array<KEEP>(arena, value, node, depth + 1);
     case '"': {
         node->type = JSON_STRING;
         ondemand::raw_json_string consumed;
@@ -240,6 +254,7 @@ bool fill(struct arena *arena, ondemand::value &value, std::string_view token, s
     }
 }
 
+template <bool KEEP>
 enum err parse(ondemand::parser &parser, padded_string_view input, struct arena *arena, struct json **ret)
 {
     if (parser.capacity() < input.length()) {
@@ -250,21 +265,20 @@ enum err parse(ondemand::parser &parser, padded_string_view input, struct arena 
     ondemand::document document;
     ondemand::array wrapper;
     if (parser.iterate(input).get(document) || document.get_array().get(wrapper)) return ERR_INVALID;
-    struct json *root = nullptr;
+    struct json *root = nullptr, scratch;
     for (auto result : wrapper) {
         ondemand::value value;
         if (root || std::move(result).get(value)) return ERR_INVALID;
-        root = node_new(arena);
-        if (!fill(arena, value, token_of(value), root, 0)) return ERR_INVALID;
+        root = KEEP ? node_new(arena) : &scratch;
+        if (!fill<KEEP>(arena, value, token_of(value), root, 0)) return ERR_INVALID;
     }
     if (!root || document.current_location().error() != OUT_OF_BOUNDS) return ERR_INVALID;
-    *ret = root;
+    if (KEEP) *ret = root;
     return ERR_OK;
 }
 
-} /* namespace */
-
-extern "C" enum err json_parse(struct str text, struct arena *arena, struct json **ret)
+template <bool KEEP>
+enum err parse_text(struct str text, struct arena *arena, struct json **ret)
 {
     if (text.n > TEXT_MAX) return ERR_TOO_LARGE;
     char *copy = (char *)arena_alloc(arena, text.n + 2 + SIMDJSON_PADDING);
@@ -274,7 +288,19 @@ extern "C" enum err json_parse(struct str text, struct arena *arena, struct json
     memset(copy + text.n + 2, 0, SIMDJSON_PADDING);
     padded_string_view input(copy, text.n + 2, text.n + 2 + SIMDJSON_PADDING);
     static thread_local ondemand::parser kept;
-    if (text.n <= KEPT_MAX) return parse(kept, input, arena, ret);
+    if (text.n <= KEPT_MAX) return parse<KEEP>(kept, input, arena, ret);
     ondemand::parser own;
-    return parse(own, input, arena, ret);
+    return parse<KEEP>(own, input, arena, ret);
+}
+
+} /* namespace */
+
+extern "C" enum err json_parse(struct str text, struct arena *arena, struct json **ret)
+{
+    return parse_text<true>(text, arena, ret);
+}
+
+extern "C" enum err json_check(struct str text, struct arena *arena)
+{
+    return parse_text<false>(text, arena, nullptr);
 }

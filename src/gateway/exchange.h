@@ -55,5 +55,5 @@ void gateway__answer_mock(struct gateway_exchange *x);
 struct str gateway__not_json(struct arena *arena, struct str body);
 
 /* ---- invoke.c ---- */
-void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda);
+void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct workers *workers);
 #endif

@@ -21,6 +21,7 @@ struct cache {
 struct gateway {
     struct store *store;
     struct lambda *lambda;
+    struct workers *workers;
     size_t cache_count;
     struct cache caches[];
 };
@@ -30,12 +31,13 @@ static void drop_stage(void *stage)
     gateway__stage_unref(stage);
 }
 
-enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct gateway **ret)
+enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers, struct gateway **ret)
 {
     size_t count = loops_count(loops);
     struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(struct cache));
     gateway->store = store;
     gateway->lambda = lambda;
+    gateway->workers = workers;
     gateway->cache_count = count;
     for (size_t i = 0; i < count; i++)
         gateway->caches[i].stages = map_new(STAGES_MAX, drop_stage);
@@ -129,5 +131,5 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
     if (x->method->type == GATEWAY_MOCK)
         gateway__answer_mock(x);
     else
-        gateway__invoke(x, gateway->lambda);
+        gateway__invoke(x, gateway->lambda, gateway->workers);
 }

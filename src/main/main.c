@@ -9,7 +9,7 @@
 enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128 };
 
 static const struct command {
-    const char *name, *second;      /* "runtime list" has two words */
+    const char *name, *second;      /* "runtime list" has two words; the second may be left out */
     unsigned id;
     command_fn *run;
     const char *help;
@@ -208,6 +208,10 @@ static const struct command *find_command(int argc, char **argv, int *ret_next)
             *ret_next = 3;
             return c;
         }
+        if (argc == 2 || argv[2][0] == '-') {       /* "runtime --help" */
+            *ret_next = 2;
+            return c;
+        }
     }
     return NULL;
 }
@@ -302,16 +306,21 @@ static bool asks_for_help(const char *word)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || asks_for_help(argv[1])) {
-        help(argc < 2 ? stderr : stdout);
-        return argc < 2 ? EXIT_USAGE : EXIT_FINE;
+    bool asked = argc > 1 && asks_for_help(argv[1]);        /* "help serve" is "serve --help" */
+    if (argc < 2 || (asked && argc == 2)) {
+        help(asked ? stdout : stderr);
+        return asked ? EXIT_FINE : EXIT_USAGE;
     }
     int next = 0;
-    const struct command *command = find_command(argc, argv, &next);
+    const struct command *command = find_command(argc - asked, argv + asked, &next);
     if (!command) {
-        fprintf(stderr, "cloudless: there is no command '%s'\n", argv[1]);
+        fprintf(stderr, "cloudless: there is no command '%s'\n", argv[1 + asked]);
         help(stderr);
         return EXIT_USAGE;
+    }
+    if (asked) {
+        help_command(stdout, command);
+        return EXIT_FINE;
     }
     for (int i = next; i < argc && (*argv[i] == '-' || !command->words_end_options); i++)
         if (asks_for_help(argv[i])) {

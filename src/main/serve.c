@@ -146,7 +146,7 @@ static int make_services(struct server *s)
     };
     if ((err = lambda_new(&lambda, &s->lambda)) != ERR_OK)
         return fail_err("Lambda", err);
-    if ((err = gateway_new(s->store, s->lambda, s->loops, &s->gateway)) != ERR_OK)
+    if ((err = gateway_new(s->store, s->lambda, s->loops, s->workers, &s->gateway)) != ERR_OK)
         return fail_err("the gateway", err);
     struct api_options api = {.store = s->store, .auth = s->auth, .workers = s->workers, .services = services,
                               .default_account = str_of(o->account), .default_region = str_of(o->region)};

@@ -329,6 +329,26 @@ def test_deployments_and_stages(gateway, api):
     assert refused(gateway.get_stage, restApiId=api.id, stageName='s1')[:2] == (404, 'NotFoundException')
 
 
+def test_deployments_by_pages(gateway, api):
+    api.mock('/', 'GET')
+    made = {api.deploy() for _ in range(3)}
+    first = gateway.get_deployments(restApiId=api.id, limit=2)
+    rest = gateway.get_deployments(restApiId=api.id, limit=2, position=first['position'])
+    assert 'position' not in rest and {d['id'] for d in first['items'] + rest['items']} == made
+    assert (len(first['items']), len(rest['items'])) == (2, 1)
+
+
+def test_many_request_parameters(gateway, api):
+    """As many as a body holds do not keep the writes of others waiting; a name that stands twice is still found."""
+    parameters = {f'method.request.header.h{i}': False for i in range(20_000)}
+    begin = time.time()
+    gateway.put_method(**api.at('/', 'GET'), authorizationType='NONE', requestParameters=parameters)
+    assert time.time() - begin < 2
+    twice = {'method.request.header.id': False, 'method.request.path.id': True}
+    assert refused(gateway.put_method, **api.at('/', 'POST'), authorizationType='NONE', requestParameters=twice)[2] == \
+        'Parameter names must be unique across querystring, header and path'
+
+
 def test_update_rest_api(gateway, api):
     update = lambda op, path, value='x': gateway.update_rest_api(restApiId=api.id, patchOperations=[{'op': op, 'path': path, 'value': value}])
     assert update('replace', '/name', 'renamed')['name'] == 'renamed'
@@ -655,6 +675,33 @@ def test_body_limits(api, echo):
     assert (answer.status, answer.json) == too_large
     answer = api.call('POST', '/', 'x' * ((10 << 20) + 1))                   # over the gateway's own 10 MB
     assert (answer.status, answer.json) == too_large
+
+
+def test_large_bodies_leave_the_loops_free(server, api, answers):
+    """Bodies and answers that take long to read are read elsewhere: other requests are answered meanwhile."""
+    api.function('/', 'POST', answers)
+    api.function('/custom', 'POST', answers, kind='AWS')
+    api.deploy()
+    dense = b'[' + b'[],' * 1_900_000                                       # 5.7 MB, and not JSON at its end
+    with server.watch() as watch:
+        answer = api.call('POST', '/custom', dense)
+    assert answer.status == 400 and watch.worst < watch.seconds / 2
+    assert api.call('POST', '/', bytes([0x80]) * (3 << 20)).status == 413   # no UTF-8: U+FFFD in its place, over 6 MB
+    large = json.dumps({'statusCode': 200, 'body': 'x' * (5 << 20)})
+    answer = api.call('POST', '/', large)
+    assert (answer.status, len(answer.body)) == (200, 5 << 20)
+    large = {'text': 'x' * (5 << 20)}
+    assert api.call('POST', '/custom', json.dumps(large)).json == large
+
+
+def test_methods_that_no_resource_has(api, echo):
+    """Methods beside the seven are no API's, not even ANY's; what is no HTTP method at all reaches nobody."""
+    api.function('/{proxy+}', 'ANY', echo)
+    api.deploy()
+    for method in ('PROPFIND', 'TRACE', 'LINK', 'M-SEARCH'):
+        answer = api.call(method, '/x')
+        assert (answer.status, answer.json) == (403, {'message': 'Missing Authentication Token'}), method
+    assert api.call('FOO', '/x').status == 400
 
 
 # ---- other clients, durability ----

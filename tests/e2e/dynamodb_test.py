@@ -582,9 +582,30 @@ def test_query_selects(db, filled):
      'The provided starting key is invalid: Supplied AttributeValue is empty, must contain exactly one of the supported datatypes'),
     ({'KeyConditionExpression': 'pk = :p', 'ExpressionAttributeValues': {':p': S('')}},
      NOT_VALID + 'The AttributeValue for a key attribute cannot contain an empty string value. Key: pk'),
+    ({'KeyConditionExpression': 'pk = :p', 'ExpressionAttributeValues': {':p': S('p' * 5000)}},
+     INVALID + 'Size of hashkey has exceeded the maximum size limit of2048 bytes'),
 ])
 def test_query_refuses(db, filled, kwargs, message):
     invalid(db.query, message, TableName=filled, **kwargs)
+
+
+def test_query_refuses_a_long_sort_key(db, scattered):
+    invalid(db.query, INVALID + 'Aggregated size of all range keys has exceeded the size limit of 1024 bytes', TableName=scattered,
+            KeyConditionExpression='pk = :p AND sk < :s', ExpressionAttributeValues={':p': S('p'), ':s': S('s' * 5000)})
+
+
+def test_pages_end_before_their_text_is_too_long(db, unique):
+    """Numbers like 1E125 take two bytes of an item and 130 of an answer: such pages end early instead of failing."""
+    name = unique('digits')
+    make_table(db, name, range_type='N')
+    keys = [{'pk': S('p'), 'sk': N(i)} for i in range(4)]
+    for key in keys:
+        db.put_item(TableName=name, Item={**key, 'x': {'L': [N('1E125')] * 130_000}})
+    query = {'TableName': name, 'KeyConditionExpression': 'pk = :p', 'ExpressionAttributeValues': {':p': S('p')}}
+    assert sum(p['Count'] for p in db.get_paginator('query').paginate(**query)) == 4
+    got = db.batch_get_item(RequestItems={name: {'Keys': keys}})
+    assert len(got['Responses'][name]) + len(got['UnprocessedKeys'][name]['Keys']) == 4
+    db.delete_table(TableName=name)
 
 
 def test_megabyte_pages(db, unique):
@@ -768,6 +789,9 @@ def test_leading_keys_restrict(server, client, db, hash_table, unique):
                          (own.query, {'KeyConditionExpression': 'pk = :p', 'ExpressionAttributeValues': {':p': S('other')}}), (own.scan, {})):
         code, message = error_of(call, TableName=hash_table, **kwargs)
         assert code == 'AccessDeniedException' and arn in message
+    iam.put_user_policy(UserName=user, PolicyName='own', PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Action': 'dynamodb:PutItem', 'Resource': arn}]}))
+    own.put_item(TableName=hash_table, Item={'pk': S(user), **{f'a{i}': N(1) for i in range(5000)}})     # any number of attributes
 
 
 def test_tables_of_other_accounts_are_out_of_reach(db, hash_table):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.request
 import zipfile
 
@@ -85,6 +86,9 @@ class Server:
     def remove(self):
         shutil.rmtree(self.data, ignore_errors=True)
 
+    def watch(self):
+        return Watch(self.port)
+
     def client(self, service, access_key=None, secret_key=None, token=None, region=REGION, **config):
         config = {'retries': {'max_attempts': 0}, 'read_timeout': 60, **config}
         return boto3.client(service, endpoint_url=self.url, region_name=region,
@@ -106,6 +110,38 @@ class Server:
         if check and run.returncode != 0:
             raise AssertionError(f'aws {" ".join(words)}: {run.stderr}')
         return run
+
+
+class Watch:
+    """While it is entered: asks every loop of a server again and again how it is. `worst`: the longest answer in seconds."""
+
+    def __init__(self, port):
+        self.port, self.worst, self.ended = port, 0, False
+
+    def _ask(self, ready):
+        with socket.create_connection(('127.0.0.1', self.port)) as s:
+            while not self.ended:
+                begin = time.monotonic()
+                s.sendall(b'GET /_cloudless/health HTTP/1.1\r\nHost: x\r\n\r\n')
+                s.recv(4096)
+                if ready.is_set():
+                    self.worst = max(self.worst, time.monotonic() - begin)
+                ready.set()
+
+    def __enter__(self):
+        ready = [threading.Event() for _ in range(2 * os.cpu_count())]     # connections go to the loops in turn
+        self.threads = [threading.Thread(target=self._ask, args=(event,)) for event in ready]
+        for thread, event in zip(self.threads, ready):
+            thread.start()
+            event.wait(10)
+        self.begin = time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = time.monotonic() - self.begin
+        self.ended = True
+        for thread in self.threads:
+            thread.join()
 
 
 class Answer:

@@ -118,6 +118,8 @@ def test_access_keys(server, iam, user):
     with failure('LimitExceeded', 'Cannot exceed quota for AccessKeysPerUser: 2', 409):
         iam.create_access_key(UserName=name)
     ids = {k['AccessKeyId'] for k in iam.list_access_keys(UserName=name)['AccessKeyMetadata']}
+    pages = list(iam.get_paginator('list_access_keys').paginate(UserName=name, PaginationConfig={'PageSize': 1}))
+    assert len(pages) == len(ids) and {p['AccessKeyMetadata'][0]['AccessKeyId'] for p in pages} == ids
     assert ids == {user.key['AccessKeyId'], second['AccessKeyId']}
     identity = user.client('sts').get_caller_identity()
     assert identity['Arn'] == user.arn and identity['Account'] == ACCOUNT

@@ -159,7 +159,7 @@ def test_bad_packages_are_refused(server, fn, unique, kind, message):
     ({'Environment': {'Variables': {'AWS_REGION': 'x'}}}, 'InvalidParameterValueException'),
     ({'Environment': {'Variables': {'AB': 'x' * 5000}}}, 'InvalidParameterValueException'),
     ({'Layers': ['arn:aws:lambda:us-east-1:000000000000:layer:l:1']}, 'NotImplemented'),
-    ({'TracingConfig': {'Mode': 'Active'}}, 'NotImplemented'), ({'Publish': True}, 'NotImplemented'),
+    ({'TracingConfig': {'Mode': 'Active'}}, 'NotImplemented'), ({'KMSKeyArn': 'arn:aws:kms:us-east-1:000000000000:key/k'}, 'NotImplemented'), ({'Publish': True}, 'NotImplemented'),
     ({'runtime': 'nodejs20.x'}, 'InvalidParameterValueException'), ({'runtime': 'cobol85'}, 'InvalidParameterValueException')])
 def test_parameters_that_are_refused(deploy_function, unique, more, code):
     with pytest.raises(ClientError) as e:
@@ -245,6 +245,8 @@ def test_payloads(fn, deploy_function, unique):
         fn.invoke(FunctionName=name, Payload=b'{"a":')
     assert code_of(e) == ('InvalidRequestContentException', 400)
     assert invoke(fn, name, 'x' * 6000000)[1] == 6000000
+    with pytest.raises(ClientError, match='Could not parse request body into json'):
+        fn.invoke(FunctionName=name, Payload=b'[' + b'1,' * 100000 + b']')
     with pytest.raises(ClientError) as e:
         invoke(fn, name, 'x' * 6291460)
     assert code_of(e) == ('RequestTooLargeException', 413)
@@ -350,6 +352,14 @@ def test_update_takes_effect_at_the_next_invocation(fn, deploy_function, unique)
     fn.update_function_configuration(FunctionName=name, Environment={'Variables': {'XX': 'three'}}, Timeout=9)
     assert invoke(fn, name)[1] == 'three'
     assert fn.get_function_configuration(FunctionName=name)['Timeout'] == 9
+
+
+def test_where_a_version_would_be_published_is_refused_by_name(fn, deploy_function, unique):
+    name = unique('published')
+    deploy_function(name, ECHO)
+    with pytest.raises(ClientError, match='PublishTo') as e:
+        fn.update_function_code(FunctionName=name, ZipFile=harness.zip_of({'app.py': ECHO}), PublishTo='LATEST_PUBLISHED')
+    assert code_of(e) == ('NotImplemented', 501)
 
 
 def test_concurrent_invocations_get_environments_of_their_own(fn, server, deploy_function, unique):

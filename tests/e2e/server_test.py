@@ -31,6 +31,10 @@ def test_help_and_version():
     assert everything.returncode == 0 and all(w in everything.stdout for w in ('serve', 'env', 'doctor', 'runtime list', 'version'))
     serve = run('serve', '--help')
     assert serve.returncode == 0 and '--listen' in serve.stdout and 'SIGTERM' in serve.stdout
+    assert run('help', 'serve').stdout == serve.stdout
+    for words in (['runtime', '--help'], ['runtime', 'list', '--help'], ['help', 'runtime']):
+        assert run(*words).stdout.startswith('cloudless runtime list: '), words
+    assert run('help', 'fly').returncode == 2 and run('runtime', 'fly').returncode == 2
 
 
 @pytest.mark.parametrize('words, says', [

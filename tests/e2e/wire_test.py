@@ -82,10 +82,34 @@ def test_dynamodb_answers_carry_checksum_and_long_id(server):
     assert answer.headers['x-amz-crc32'] == '3552371480'     # what DynamoDB itself sends with these bytes
 
 
-def test_a_body_over_the_limit(server):
-    headers = {'X-Amz-Target': 'DynamoDB_20120810.PutItem', 'Content-Type': 'application/x-amz-json-1.0'}
-    answer = signed(server, 'dynamodb', 'POST', '/', headers, b' ' * (17 << 20))
-    assert answer.status == 413 and answer.json['__type'] == 'com.amazon.coral.service#RequestEntityTooLargeException'
+FORM = {'Content-Type': 'application/x-www-form-urlencoded; charset=utf-8'}
+
+
+@pytest.mark.parametrize('service, path, headers, limit, code', [
+    ('dynamodb', '/', {'X-Amz-Target': 'DynamoDB_20120810.PutItem', 'Content-Type': 'application/x-amz-json-1.0'}, 16 << 20,
+     'com.amazon.coral.service#RequestEntityTooLargeException'),
+    ('logs', '/', {'X-Amz-Target': 'Logs_20140328.PutLogEvents', 'Content-Type': 'application/x-amz-json-1.1'}, 7 << 20, 'RequestEntityTooLargeException'),
+    ('lambda', '/2015-03-31/functions', {}, 70 << 20, 'RequestTooLargeException'),
+    ('apigateway', '/restapis', {}, 1 << 20, 'RequestEntityTooLargeException'),
+    ('iam', '/', FORM, 512 << 10, 'RequestEntityTooLarge'), ('sts', '/', FORM, 64 << 10, 'RequestEntityTooLarge')])
+def test_each_service_has_its_own_limit_of_a_body(server, service, path, headers, limit, code):
+    refused = signed(server, service, 'POST', path, headers, b' ' * (limit + 1))
+    assert refused.status == 413 and (code in refused.text or refused.headers['x-amzn-ErrorType'] == code)
+
+
+def test_the_longest_policy_the_model_allows_is_read(server, client):
+    """Refused by IAM for its size, not by the server for the form's."""
+    document = '{"Version": "2012-10-17", "Statement": []' + '\n' * (131072 - 42) + '}'
+    assert failure_of(lambda: client('iam').create_policy(PolicyName='long', PolicyDocument=document))[1] == 'MalformedPolicyDocument'
+
+
+def test_a_large_body_leaves_the_loops_free(server):
+    """14 MB of small values take long to parse: not on the loop, which answers others meanwhile."""
+    headers = {'X-Amz-Target': 'DynamoDB_20120810.BatchWriteItem', 'Content-Type': 'application/x-amz-json-1.0'}
+    with server.watch() as watch:
+        answer = signed(server, 'dynamodb', 'POST', '/', headers, b'{"x":[' + b'0,' * 7_000_000 + b'0]}')
+    assert answer.status == 400 and answer.json['__type'].endswith('#ValidationException')
+    assert watch.worst < watch.seconds / 2
 
 
 def test_query_calls_by_get_and_post(server):

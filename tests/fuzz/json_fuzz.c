@@ -1,5 +1,5 @@
 /* json_fuzz.c -- base/json.h on any bytes. Properties: the parser accepts exactly what a plain recursive-descent reading of
- * RFC 8259 (below, written for this test, sharing nothing with the parser) accepts; what was parsed, written and
+ * RFC 8259 (below, written for this test, sharing nothing with the parser) accepts, and so does the check without a tree; what was parsed, written and
  * parsed again is equal and written the same; every string is valid UTF-8; a clone is equal; no node count is wrong. */
 #include "base/codec.h"
 #include "base/json.h"
@@ -155,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err err = json_parse(input, arena, &json);
     ENSURE(err == (valid ? ERR_OK : ERR_INVALID));
     ENSURE(valid == (json != NULL));
+    ENSURE(json_check(input, arena) == err);
     if (valid) {
         check_tree(json);
         struct str text = json_text(arena, json);

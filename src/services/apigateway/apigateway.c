@@ -5,9 +5,9 @@
 #include "services/apigateway/apigateway.h"
 #include "api/service_errors.h"
 #include "base/codec.h"
+#include "net/limits.h"
 #include "services/apigateway/handlers.h"
 
-#define BODY_BYTES_MAX (1u << 20)
 #define RESOURCE_ARN_MAX 4096
 
 static struct str uri_input(struct call *call, struct str label)
@@ -57,6 +57,7 @@ static const char *const refused_deployment[] = {"cacheClusterSize", "canarySett
 static const char *const refused_stage[] = {"cacheClusterSize", "documentationVersion", "canarySettings", NULL};
 
 #define READ(operation, handler) {.name = operation, .run = RUN_INLINE, .needs = needs_path, .handle = handler}
+#define READ_MUCH(operation, handler) {.name = operation, .run = RUN_WORKER, .needs = needs_path, .handle = handler}
 #define WRITE(operation, handler, refusals) \
     {.name = operation, .run = RUN_MUTATION, .needs = needs_path, .mutate = handler, .refused = refusals}
 
@@ -73,18 +74,18 @@ static const struct row rows[] = {
     WRITE("DeleteResource", apigateway__delete_resource, NULL),
     WRITE("DeleteRestApi", apigateway__delete_rest_api, NULL),
     WRITE("DeleteStage", apigateway__delete_stage, NULL),
-    READ("GetDeployment", apigateway__get_deployment),
-    READ("GetDeployments", apigateway__get_deployments),
+    READ_MUCH("GetDeployment", apigateway__get_deployment),
+    READ_MUCH("GetDeployments", apigateway__get_deployments),
     READ("GetIntegration", apigateway__get_integration),
     READ("GetIntegrationResponse", apigateway__get_integration_response),
     READ("GetMethod", apigateway__get_method),
     READ("GetMethodResponse", apigateway__get_method_response),
     READ("GetResource", apigateway__get_resource),
-    READ("GetResources", apigateway__get_resources),
+    READ_MUCH("GetResources", apigateway__get_resources),
     READ("GetRestApi", apigateway__get_rest_api),
-    READ("GetRestApis", apigateway__get_rest_apis),
+    READ_MUCH("GetRestApis", apigateway__get_rest_apis),
     READ("GetStage", apigateway__get_stage),
-    READ("GetStages", apigateway__get_stages),
+    READ_MUCH("GetStages", apigateway__get_stages),
     READ("GetTags", apigateway__get_tags),
     WRITE("PutIntegration", apigateway__put_integration, refused_integration),
     WRITE("PutIntegrationResponse", apigateway__put_integration_response, NULL),
@@ -103,7 +104,7 @@ static const struct row rows[] = {
 };
 
 struct service apigateway_service = {
-    .model = &model_apigateway, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_apigateway, .body_max = BODY_BYTES_MAX};
+    .model = &model_apigateway, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_apigateway, .body_max = NET_BODY_APIGATEWAY_MAX};
 
 enum err apigateway_new(struct store *store)
 {

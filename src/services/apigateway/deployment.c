@@ -97,9 +97,9 @@ void apigateway__get_deployment(struct call *call)
 void apigateway__get_deployments(struct call *call)
 {
     struct store_txn *txn = apigateway__reader();
-    struct json *api, *all;
-    if (apigateway__load_api(call, txn, &api) && apigateway__load_all(call, txn, APIGATEWAY_DEPLOYMENTS, &all))
-        apigateway__answer_page(call, all, "id");
+    struct json *api;
+    if (apigateway__load_api(call, txn, &api))
+        apigateway__answer_page_of(call, txn, APIGATEWAY_DEPLOYMENTS);
 }
 
 static const struct patch_rule rules[] = {{"/description", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text}, {NULL, 0, NULL}};

@@ -126,12 +126,38 @@ void apigateway__add_now(struct call *call, struct json *document, const char *m
     json_put(document, str_of(member), json_new_i64(call->arena, clock_epoch_ms() / 1000));
 }
 
-void apigateway__answer_page(struct call *call, struct json *items, const char *key)
+static size_t page_limit(struct call *call)
 {
     int64_t limit = json_i64(call->input, "limit", APIGATEWAY_PAGE_DEFAULT);
+    if (limit < 1)
+        return APIGATEWAY_PAGE_DEFAULT;
+    return limit > APIGATEWAY_PAGE_MAX ? APIGATEWAY_PAGE_MAX : (size_t)limit;
+}
+
+void apigateway__answer_page_of(struct call *call, struct store_txn *txn, const char *type)
+{
+    struct str api_id = call_str(call, "restApiId"), position = call_str(call, "position");
+    struct store_key after = apigateway__key(call, type, api_id, position);
+    struct json *output = json_new(call->arena, JSON_OBJECT), *items = json_new(call->arena, JSON_ARRAY), *page;
+    bool more;
+    enum err err = doc_list(txn, after.space, after.collection, apigateway__prefix(call, api_id), position.n ? after.key : STR_NONE,
+                            page_limit(call), call->arena, &page, &more);
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
+        return;
+    }
+    for JSON_EACH (entry, page)
+        json_add(items, NULL, json_at(entry, "d"));
+    if (more)
+        json_add_str(call->arena, output, "position", json_str(items->last, "id"));
+    json_add(output, "items", items);
+    call->output = output;
+}
+
+void apigateway__answer_page(struct call *call, struct json *items, const char *key)
+{
     struct str position = call_str(call, "position");
-    if (limit < 1 || limit > APIGATEWAY_PAGE_MAX)
-        limit = limit < 1 ? APIGATEWAY_PAGE_DEFAULT : APIGATEWAY_PAGE_MAX;
+    size_t limit = page_limit(call);
     struct json *output = json_new(call->arena, JSON_OBJECT);
     struct json *page = json_new(call->arena, JSON_ARRAY);
     struct str last = STR_NONE;
@@ -140,7 +166,7 @@ void apigateway__answer_page(struct call *call, struct json *items, const char *
         next = item->next;
         if (position.n && str_cmp(json_str(item, key), position) <= 0)
             continue;
-        if (page->count == (size_t)limit) {
+        if (page->count == limit) {
             json_add_str(call->arena, output, "position", last);
             break;
         }

@@ -56,6 +56,8 @@ void apigateway__delete_all(struct call *call, struct store_txn *txn, const char
 struct str apigateway__new_id(struct arena *arena, size_t n);       /* [a-z0-9] */
 void apigateway__add_now(struct call *call, struct json *document, const char *member);    /* epoch seconds */
 
+/* One page of the API's documents of a type, whose positions are their ids: for those that may be many. */
+void apigateway__answer_page_of(struct call *call, struct store_txn *txn, const char *type);
 /* One page (input's limit and position) of `items`, whose members have the position `key`. The answer's member is `items`. */
 void apigateway__answer_page(struct call *call, struct json *items, const char *key);
 

@@ -4,6 +4,7 @@
 #include "services/apigateway/handlers.h"
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/patch.h"
+#include <stdlib.h>
 
 bool apigateway__check_http_method(struct call *call, struct str name)
 {
@@ -62,20 +63,26 @@ static bool request_parameter(struct str key, struct str *ret_name)
     return false;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
 static bool check_request_parameters(struct call *call, const struct json *parameters)
 {
-    struct str name, other_name;
-    for JSON_EACH (parameter, parameters) {
-        if (!request_parameter(parameter->key, &name)) {
+    struct str *names = arena_array(call->arena, struct str, parameters ? parameters->count + 1 : 1);
+    size_t count = 0;
+    for JSON_EACH (parameter, parameters)
+        if (!request_parameter(parameter->key, &names[count++])) {
             fail_mapping(call, parameter->key);
             return false;
         }
-        for (struct json *other = parameter->next; other; other = other->next)
-            if (request_parameter(other->key, &other_name) && str_eq(name, other_name)) {
-                call_fail(call, "BadRequestException", "Parameter names must be unique across querystring, header and path");
-                return false;
-            }
-    }
+    qsort(names, count, sizeof(*names), by_name);
+    for (size_t i = 1; i < count; i++)
+        if (str_eq(names[i - 1], names[i])) {
+            call_fail(call, "BadRequestException", "Parameter names must be unique across querystring, header and path");
+            return false;
+        }
     return true;
 }
 

@@ -148,7 +148,7 @@ void batch_get_prepare(struct call *call)
 
 struct getting {
     struct call *call;
-    size_t bytes;                           /* of all items so far */
+    size_t bytes, text;                     /* of all items so far, and of their JSON */
     struct arena *scratch;
     struct json *unprocessed;               /* the answer's */
 };
@@ -182,7 +182,7 @@ static enum err get_table(struct getting *g, const struct batch_table *table, st
     for (const struct entry *entry = table->first; entry; entry = entry->next) {
         struct str bytes;
         size_t size = 0;
-        if (g->bytes >= BATCH_GET_BYTES_MAX) {
+        if (g->bytes >= BATCH_GET_BYTES_MAX || g->text + items->n >= ANSWER_JSON_FULL) {
             leave(g, table, entry);
             continue;
         }
@@ -218,6 +218,7 @@ void batch_get_handle(struct call *call)
             return;
         }
         buf_add_char(&items, ']');
+        g.text += items.n;
         json_add_key(responses, table->target.given, json_new_raw(call->arena, items.n > 1 ? buf_str(&items) : STR("[]")));
         json_add(capacity, NULL, capacity_json(call, table->target.given, units));
     }

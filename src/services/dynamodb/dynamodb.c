@@ -7,14 +7,13 @@
  * touches; so what is wrong with an input is told before what is not allowed, as AWS does. */
 #include "services/dynamodb/dynamodb.h"
 #include "api/service_errors.h"
+#include "net/limits.h"
 #include "services/dynamodb/batch.h"
 #include "services/dynamodb/reads.h"
 #include "services/dynamodb/table.h"
 #include "services/dynamodb/table_counts.h"
 #include "services/dynamodb/tables.h"
 #include "services/dynamodb/writes.h"
-
-#define BODY_BYTES_MAX (16u << 20)          /* a BatchWriteItem request has at most 16 MB */
 
 static const char *const create_refused[] = {"LocalSecondaryIndexes", "GlobalSecondaryIndexes", "WarmThroughput",
                                              "ResourcePolicy", "GlobalTableSourceArn",
@@ -65,7 +64,7 @@ struct service dynamodb_service = {
     .rows = rows,
     .row_count = COUNT_OF(rows),
     .errors = &service_errors_dynamodb,
-    .body_max = BODY_BYTES_MAX,
+    .body_max = NET_BODY_DYNAMODB_MAX,
 };
 
 enum err dynamodb_new(struct store *store)

@@ -116,7 +116,8 @@ static bool take_item(struct page *page, struct str bytes)
 
 static void remember_last(struct call *call, struct page *page, struct str bytes)
 {
-    page->full = (page->limit && page->scanned >= page->limit) || page->bytes >= PAGE_BYTES_MAX;
+    page->full = (page->limit && page->scanned >= page->limit) || page->bytes >= PAGE_BYTES_MAX ||
+                 page->items.n >= ANSWER_JSON_FULL;
     if (page->full) page->last = arena_dup(call->arena, bytes);
 }
 

@@ -136,13 +136,9 @@ static bool bind_conditions(struct call *call, struct query *query)
         return request_invalid(call, message, false);
     operands[0] = query->bound.hash, operands[1] = query->bound.low, operands[2] = query->bound.high;
     for (size_t i = 0; i < COUNT_OF(operands); i++) {
-        const struct value *operand = operands[i];
-        if (!operand || operand->type == VALUE_N || operand->bytes.n) continue;
-        call_fail(call, "ValidationException",
-                  "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain "
-                  "an empty %s value. Key: " STR_FMT,
-                  operand->type == VALUE_S ? "string" : "binary", STR_ARG(i ? table->range.name : table->hash.name));
-        return false;
+        const struct key_attribute *key = i ? &table->range : &table->hash;
+        const char *problem = operands[i] ? table_key_value_problem(key, operands[i], i == 0, call->arena) : NULL;
+        if (problem) return request_invalid(call, str_of(problem), false);
     }
     return true;
 }

@@ -259,7 +259,7 @@ static const char *empty_problem(const struct key_attribute *key, enum value_typ
                         type == VALUE_S ? "string" : "binary", STR_ARG(key->name)).p;
 }
 
-static const char *value_problem(const struct key_attribute *key, const struct value *value, bool hash, struct arena *arena)
+const char *table_key_value_problem(const struct key_attribute *key, const struct value *value, bool hash, struct arena *arena)
 {
     if (value->type != VALUE_N && value->bytes.n == 0)
         return empty_problem(key, value->type, arena);
@@ -279,7 +279,7 @@ static const char *item_attribute_problem(const struct key_attribute *key, const
     if (value->type != key->type)
         return arena_printf(arena, INVALID "Type mismatch for key " STR_FMT " expected: %s actual: %s", STR_ARG(key->name),
                             value_type_name(key->type), value_type_name(value->type)).p;
-    return value_problem(key, value, hash, arena);
+    return table_key_value_problem(key, value, hash, arena);
 }
 
 static bool fine_or_fail(struct call *call, const char *problem)
@@ -304,7 +304,7 @@ const char *table_key_problem(const struct table *table, const struct value *key
         if (key->count != count || !values[i] || values[i]->type != attributes[i]->type)
             return "The provided key element does not match the schema";
     for (size_t i = 0; i < count; i++) {
-        const char *problem = value_problem(attributes[i], values[i], i == 0, arena);
+        const char *problem = table_key_value_problem(attributes[i], values[i], i == 0, arena);
         if (problem) return problem;
     }
     return NULL;

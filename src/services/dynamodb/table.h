@@ -45,6 +45,8 @@ bool table_item_key_check(struct call *call, const struct table *table, const st
 bool table_key_check(struct call *call, const struct table *table, const struct value *key);          /* Key: exactly the key */
 /* NULL: fine; else the message. For keys that are named with a prefix (ExclusiveStartKey). */
 const char *table_key_problem(const struct table *table, const struct value *key, struct arena *arena);
+/* NULL: fine; else what is wrong with a value of the key's type: empty, too long. `hash`: for the partition key. */
+const char *table_key_value_problem(const struct key_attribute *key, const struct value *value, bool hash, struct arena *arena);
 struct store_key table_item_key(const struct table *table, const struct value *item, struct arena *arena);
 bool table_is_key(const struct table *table, struct str attribute);
 #endif

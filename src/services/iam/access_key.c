@@ -94,24 +94,29 @@ void iam__delete_access_key(struct call *call, struct store_txn *txn)
     store_delete(txn, iam__key_place(call->arena, id));
 }
 
-/* At most two: never a second page. */
+static void list_key(struct call *call, struct iam__page *page, struct str id, const struct json *key)
+{
+    if (iam__page_take(page, id))
+        json_add(json_at(call->output, "AccessKeyMetadata"), NULL, key_json(call, id, key));
+}
+
+/* In the order of their ids; the root user's own key is the one that it calls with. */
 void iam__list_access_keys(struct call *call)
 {
     struct store_txn *txn = iam__reader(call);
-    struct json *list = json_add_array(call->arena, iam__output(call), "AccessKeyMetadata"), *key;
-    struct str name = iam__user_name(call);
+    struct str name = iam__user_name(call), *ids;
+    struct iam__page page;
+    struct json *key;
 
-    if (call->failed)
+    if (call->failed || !iam__page_begin(call, &page))
         return;
+    json_add_array(call->arena, iam__output(call), "AccessKeyMetadata");
     if (!name.n && doc_get(txn, iam__key_place(call->arena, call->caller->access_key_id), call->arena, &key) == ERR_OK)
-        json_add(list, NULL, key_json(call, call->caller->access_key_id, key));
+        list_key(call, &page, call->caller->access_key_id, key);
     struct json *user = name.n ? iam__entity_load(call, txn, &iam__user, name) : NULL;
-    for JSON_EACH (id, json_at(user, "Keys")) {
-        key = load_key(call, txn, user, id->text);
-        if (!key)
-            return;
-        json_add(list, NULL, key_json(call, id->text, key));
-    }
+    size_t count = iam__sorted(call, json_at(user, "Keys"), &ids);
+    for (size_t i = 0; i < count && (key = load_key(call, txn, user, ids[i])); i++)
+        list_key(call, &page, ids[i], key);
     if (!call->failed)
-        json_add_bool(call->arena, iam__output(call), "IsTruncated", false);
+        iam__page_end(call, &page);
 }

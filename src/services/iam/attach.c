@@ -153,8 +153,7 @@ static int by_text(const void *a, const void *b)
     return str_cmp(*x, *y);
 }
 
-/* The keys (of an object) or the texts (of an array), ascending. */
-static size_t sorted(struct call *call, const struct json *list, struct str **ret)
+size_t iam__sorted(struct call *call, const struct json *list, struct str **ret)
 {
     size_t count = 0;
 
@@ -189,7 +188,7 @@ void iam__list_attached(struct call *call)
     if (!doc || !iam__page_begin(call, &page))
         return;
     struct json *list = json_add_array(call->arena, iam__output(call), "AttachedPolicies");
-    size_t count = sorted(call, json_at(doc, "Attached"), &arn);
+    size_t count = iam__sorted(call, json_at(doc, "Attached"), &arn);
     for (size_t i = 0; i < count; i++) {
         if (!str_starts(arn_path(arn[i], &name), call_str(call, "PathPrefix")) || !iam__page_take(&page, arn[i]))
             continue;
@@ -317,7 +316,7 @@ void iam__list_inline(struct call *call)
     if (!doc || !iam__page_begin(call, &page))
         return;
     struct json *list = json_add_array(call->arena, iam__output(call), "PolicyNames");
-    size_t count = sorted(call, json_at(doc, "Inline"), &name);
+    size_t count = iam__sorted(call, json_at(doc, "Inline"), &name);
     for (size_t i = 0; i < count; i++)
         if (iam__page_take(&page, name[i]))
             json_add_str(call->arena, list, NULL, name[i]);

@@ -122,6 +122,9 @@ void iam__add_text(struct call *call, struct json *parent, const char *key, stru
 struct json *iam__role_json(struct call *call, struct store_txn *txn, const struct json *doc, bool details);
 struct json *iam__user_json(struct call *call, const struct json *doc, bool details);
 
+/* The keys (of an object) or the texts (of an array), ascending; `list` may be NULL. */
+size_t iam__sorted(struct call *call, const struct json *list, struct str **ret);
+
 /* A page of a list in ascending order of its keys: give each key to iam__page_take, add what it accepts. */
 struct iam__page {
     size_t max, count;
@@ -131,7 +134,7 @@ struct iam__page {
 bool iam__page_begin(struct call *call, struct iam__page *page);    /* false: call_fail */
 bool iam__page_take(struct iam__page *page, struct str key);
 void iam__page_end(struct call *call, const struct iam__page *page);
-/* Walks the documents of a type; false from visit ends it. `visit` decides with iam__page_take. */
+/* Walks the documents of a type until the page is full. `visit` decides with iam__page_take. False: call_fail. */
 bool iam__page_walk(struct call *call, const char *type, struct iam__page *page,
                     void (*visit)(struct call *call, struct iam__page *page, struct str key, const struct json *doc));
 

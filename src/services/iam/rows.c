@@ -1,6 +1,7 @@
 /* rows.c -- the service: the operations of IAM that are served, sorted by name. What may walk many
  * documents (lists, the counts of GetPolicy) runs on a worker. */
 #include "api/service_errors.h"
+#include "net/limits.h"
 #include "services/iam/internal.h"
 
 #define READ(operation, run_how, function) {.name = operation, .run = run_how, .needs = iam__needs, .handle = function}
@@ -65,5 +66,5 @@ static const struct row rows[] = {
 };
 
 struct service iam_service = {
-    .model = &model_iam, .errors = &service_errors_iam, .rows = rows, .row_count = COUNT_OF(rows), .body_max = 256u << 10,
+    .model = &model_iam, .errors = &service_errors_iam, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_IAM_MAX,
 };

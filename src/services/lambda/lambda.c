@@ -69,6 +69,11 @@ static void needs_invoke(struct call *call, struct needs *needs)
     }
 }
 
+static const char *const create_refused[] = {"CapacityProviderConfig", "CodeSigningConfigArn", "DurableConfig", "ImageConfig", "KMSKeyArn",
+                                             "PublishTo", "TenancyConfig", NULL};
+static const char *const update_refused[] = {"CapacityProviderConfig", "DurableConfig", "ImageConfig", "KMSKeyArn", NULL};
+static const char *const code_refused[] = {"ImageUri", "PublishTo", "S3Bucket", "S3Key", "S3ObjectStorageMode", "S3ObjectVersion",
+                                           "SourceKMSKeyArn", NULL};
 static const char *const list_refused[] = {"MasterRegion", "FunctionVersion", NULL};
 static const char *const permission_refused[] = {"EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType", "InvokedViaFunctionUrl", NULL};
 static const char *const invoke_refused[] = {"TenantId", "DurableExecutionName", NULL};
@@ -77,7 +82,7 @@ static const struct row rows[] = {
     {.name = "AddPermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_add_permission,
      .mutate = lambda__add_permission, .refused = permission_refused},
     {.name = "CreateFunction", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_create, .prepare_blocks = true,
-     .mutate = lambda__create},
+     .mutate = lambda__create, .refused = create_refused},
     {.name = "DeleteFunction", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__delete,
      .committed = lambda__function_changed},
     {.name = "GetFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_function},
@@ -93,13 +98,13 @@ static const struct row rows[] = {
     {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__untag},
     {.name = "UpdateFunctionCode", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_update_code, .prepare_blocks = true,
-     .mutate = lambda__update_code, .committed = lambda__function_changed},
+     .mutate = lambda__update_code, .committed = lambda__function_changed, .refused = code_refused},
     {.name = "UpdateFunctionConfiguration", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_update_configuration,
-     .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed},
+     .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed, .refused = update_refused},
 };
 
 struct service lambda_service = {
-    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_BYTES_MAX,
+    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_LAMBDA_MAX,
 };
 
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret)

@@ -1,6 +1,7 @@
 /* logs.c -- CloudWatch Logs: the table of operations, what each needs to be authorised, and the service's singleton. */
 #include "base/clock.h"
 #include "base/panic.h"
+#include "net/limits.h"
 #include "services/logs/internal.h"
 #include "api/service_errors.h"
 #include <stdatomic.h>
@@ -88,7 +89,7 @@ static const struct row rows[] = {
 };
 
 struct service logs_service = {
-    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_logs, .body_max = 2u << 20,
+    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_logs, .body_max = NET_BODY_LOGS_MAX,
 };
 
 enum err logs_new(struct store *store, struct logs **ret)

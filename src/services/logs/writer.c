@@ -1,7 +1,8 @@
 /* writer.c -- what functions print, written in batches; and the sweep of events past their group's retention.
- * One thread. Appenders put events into a list under the lock, bounded by QUEUE_BYTES_MAX: a full queue drops the event
- * and counts it for its stream, and the stream's next batch begins with a line that says how many were lost. The thread
- * writes when BATCH_BYTES wait, BATCH_MS passed since the first, or a flush is asked for: one mutation a stream and batch.
+ * One thread. Appenders put events into a list under the lock, bounded by QUEUE_BYTES_MAX of memory, names included: so a
+ * queue of empty lines fits into one mutation as well. A full queue drops the event and counts it for its stream, and the
+ * stream's next batch begins with a line that says how many were lost. The thread writes when BATCH_BYTES wait, BATCH_MS
+ * passed since the first, or a flush is asked for: one mutation a stream and batch.
  * `taken` and `written` count events from the start; flush waits until `written` reaches what was taken before it. */
 #include "base/clock.h"
 #include "base/codec.h"
@@ -95,6 +96,11 @@ static struct event *event_new(struct str account, struct str region, struct str
     return e;
 }
 
+static size_t held_by(const struct event *e)
+{
+    return sizeof *e + e->account.n + e->region.n + e->group.n + e->stream.n + e->message.n;
+}
+
 static struct str identity(const struct event *e, struct arena *arena)
 {
     return arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT "\n" STR_FMT, STR_ARG(e->account), STR_ARG(e->region), STR_ARG(e->group), STR_ARG(e->stream));
@@ -117,13 +123,13 @@ bool logs__writer_append(struct logs__writer *w, struct str account, struct str 
     struct event *e = event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
     e->may_make_group = may_make_group;
     pthread_mutex_lock(&w->lock);
-    bool room = w->bytes + e->message.n <= QUEUE_BYTES_MAX && !w->stop;
+    bool room = w->bytes + held_by(e) <= QUEUE_BYTES_MAX && !w->stop;
     if (room) {
         bool first = w->head == NULL;
         size_t before = w->bytes;
         *w->tail = e;
         w->tail = &e->next;
-        w->bytes += e->message.n + LOGS_EVENT_OVERHEAD;
+        w->bytes += held_by(e);
         w->taken++;
         if (first || (before < BATCH_BYTES && w->bytes >= BATCH_BYTES))
             pthread_cond_signal(&w->wake);

@@ -7,6 +7,7 @@
 #include "api/service_errors.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "net/limits.h"
 #include "services/iam/iam.h"
 
 #define POLICY_CHARS_MAX 2048           /* API reference, AssumeRole: session policies together */
@@ -130,7 +131,7 @@ static const struct row rows[] = {
 };
 
 struct service sts_service = {
-    .model = &model_sts, .errors = &service_errors_sts, .rows = rows, .row_count = COUNT_OF(rows), .body_max = 256u << 10,
+    .model = &model_sts, .errors = &service_errors_sts, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_STS_MAX,
 };
 
 void sts_init(struct auth *auth, struct store *store)

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include <arpa/inet.h>
-#include <ftw.h>
+#include "../base/files.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -233,12 +233,6 @@ static int open_site(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *info, int flag, struct FTW *walk)
-{
-    (void)info, (void)flag, (void)walk;
-    return remove(path);
-}
-
 static int close_site(void **state)
 {
     (void)state;
@@ -250,7 +244,7 @@ static int close_site(void **state)
     http_server_free(site.http);
     loops_free(site.loops);
     arena_free(site.arena);
-    nftw(site.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    files_remove_tree(site.dir);
     return 0;
 }
 

@@ -2,17 +2,8 @@
  * A case has a service, a target (operation, or method and path), a body (JSON) or text (raw), and what is expected: a
  * code with a message, with its beginning and end, or with a set of errors in any order; without a code it is accepted. */
 #include "offline.h"
+#include "../base/files.h"
 #include <stdlib.h>
-
-static struct str read_file(const char *path, struct arena *arena)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    char *bytes = arena_alloc(arena, 1 << 20);
-    size_t n = fread(bytes, 1, 1 << 20, file);
-    fclose(file);
-    return (struct str){bytes, n};
-}
 
 /* Each error is a part of the message, and there are as many as it says. */
 static bool has_all(struct str message, const struct json *errors, struct arena *arena)
@@ -42,7 +33,7 @@ static size_t run_cases(const char *path)
     struct arena *arena = arena_new();
     struct json *file = NULL;
     size_t count = 0, bad = 0;
-    assert_int_equal(json_parse(read_file(path, arena), arena, &file), ERR_OK);
+    assert_int_equal(json_parse(files_read(path, arena), arena, &file), ERR_OK);
     for JSON_EACH (test, json_at(file, "cases")) {
         struct str service = json_str(json_at(test, "service") ? test : file, "service");
         struct offline o;

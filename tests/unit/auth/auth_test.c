@@ -5,12 +5,12 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "../base/files.h"
 
 #define ALLOW_GET "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":\"*\"}}"
 #define TABLE STR("arn:aws:dynamodb:us-east-1:000000000000:table/t")
@@ -106,19 +106,13 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status, (void)type, (void)at;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
 
     close_auth(f);
     arena_free(f->arena);
-    nftw(f->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    files_remove_tree(f->dir);
     free(f);
     return 0;
 }

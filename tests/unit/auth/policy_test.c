@@ -6,21 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "../base/files.h"
 
 static struct json *read_json(const char *path, struct arena *arena)
 {
-    FILE *file = fopen(path, "rb");
     struct json *tree = NULL;
-    struct buf text;
-    char piece[4096];
-    size_t n;
-
-    assert_non_null(file);
-    buf_init(&text, arena, 1 << 20);
-    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
-        buf_add(&text, (struct str){piece, n});
-    fclose(file);
-    assert_int_equal(json_parse(buf_str(&text), arena, &tree), ERR_OK);
+    assert_int_equal(json_parse(files_read(path, arena), arena, &tree), ERR_OK);
     return tree;
 }
 

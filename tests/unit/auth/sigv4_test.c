@@ -7,24 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "../base/files.h"
 
 #define SECRET STR("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 #define HASH "4b6b7a1d64f1b8c483707a58c8f49563057f8417c7327920a0232567d747b60a"
-
-static struct str read_file(const char *path, struct arena *arena)
-{
-    FILE *file = fopen(path, "rb");
-    struct buf text;
-    char piece[4096];
-    size_t n;
-
-    assert_non_null(file);
-    buf_init(&text, arena, 1 << 20);
-    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
-        buf_add(&text, (struct str){piece, n});
-    fclose(file);
-    return buf_str(&text);
-}
 
 static struct http_request make_request(struct arena *arena, struct str method, struct str target, struct str body, size_t headers)
 {
@@ -59,7 +45,7 @@ static void test_botocore(void **state)
     size_t count = 0;
 
     (void)state;
-    assert_int_equal(json_parse(read_file("tests/corpus/sigv4/vectors.json", arena), arena, &file), ERR_OK);
+    assert_int_equal(json_parse(files_read("tests/corpus/sigv4/vectors.json", arena), arena, &file), ERR_OK);
     assert_true(clock_parse(json_str(file, "time"), &now));
     for JSON_EACH (v, json_at(file, "vectors")) {
         struct http_request request =

@@ -2,23 +2,8 @@
  * refused. */
 #include "base/clock.h"
 #include "unit.h"
+#include "with_arena.h"
 #include <time.h>
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static void formats(void **state)
 {

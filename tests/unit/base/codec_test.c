@@ -1,22 +1,7 @@
 /* codec_test.c -- base/codec.h: test vectors of RFC 4648 and of RFC 3629, round trips, order of encoded integers. */
 #include "base/codec.h"
 #include "unit.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "with_arena.h"
 
 static void utf8(void **state)
 {

@@ -3,22 +3,7 @@
 #include "base/json.h"
 #include "base/clock.h"
 #include "unit.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "with_arena.h"
 
 static struct json *parse(const char *text)
 {

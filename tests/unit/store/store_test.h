@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "../base/files.h"
 #include "base/arena.h"
 #include "base/panic.h"
 #include "store/store.h"
@@ -51,9 +52,7 @@ static inline int fixture_teardown(void **state)
     struct fixture *f = *state;
     arena_free(f->arena);
     store_close(f->store);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", f->dir);
-    assert_int_equal(system(command), 0);
+    files_remove_tree(f->dir);
     free(f);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* dynamodb_test.h -- what these tests share: reading a corpus, values from JSON text, random values. */
 #ifndef CLOUDLESS_DYNAMODB_TEST_H
 #define CLOUDLESS_DYNAMODB_TEST_H
+#include "../../base/files.h"
 #include "../../base/unit.h"
 #include "base/json.h"
 #include "base/panic.h"
@@ -17,12 +18,7 @@ static inline struct json *json_of(struct arena *arena, struct str text)
 
 static inline struct json *corpus_read(struct arena *arena, const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail_msg("%s is missing", path);
-    char *text = arena_alloc(arena, 1u << 20);
-    size_t n = fread(text, 1, 1u << 20, file);
-    fclose(file);
-    return json_of(arena, (struct str){text, n});
+    return json_of(arena, files_read(path, arena));
 }
 
 static inline struct value *item_of(struct arena *arena, const struct json *json)

@@ -1,12 +1,12 @@
 /* iam_test.c -- IAM towards the rest of the server: root key, the source of auth, roles for others, AWS-managed policies. */
 #include "services/iam/internal.h"
 #include "store/doc.h"
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "../../base/files.h"
 
 #define ACCOUNT STR("000000000000")
 
@@ -34,12 +34,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status, (void)type, (void)at;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
@@ -47,7 +41,7 @@ static int teardown(void **state)
     iam_free(f->iam);
     store_close(f->store);
     arena_free(f->arena);
-    nftw(f->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    files_remove_tree(f->dir);
     free(f);
     return 0;
 }

@@ -1,0 +1,125 @@
+"""`cloudless new`, `run` and `event`: projects of both languages from nothing to an answer; functions outside the sandbox."""
+import json
+import os
+import subprocess
+
+import pytest
+
+import apis
+import harness
+from harness import http
+
+# Installed beside the program: the library and the templates; a sanitizer's build has neither.
+ORDINARY = pytest.mark.skipif(harness.BINARY != os.path.join(harness.ROOT, 'build', 'cloudless'), reason='the library belongs to the ordinary build')
+
+# A function of the Runtime API in Python's standard library: answers, fails or ends as its event says.
+PROGRAM = '''#!/usr/bin/env python3
+import json, os, sys, urllib.request
+base = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/'
+def post(path, body, **headers):
+    urllib.request.urlopen(urllib.request.Request(base + path, json.dumps(body).encode(), headers)).read()
+if os.environ.get('BROKEN'):
+    post('init/error', {'errorType': 'Broken', 'errorMessage': 'no luck'}, **{'Lambda-Runtime-Function-Error-Type': 'Broken'})
+    sys.exit(1)
+while True:
+    with urllib.request.urlopen(base + 'invocation/next') as answer:
+        id, event = answer.headers['Lambda-Runtime-Aws-Request-Id'], json.load(answer)
+    if event.get('exit'):
+        os._exit(event['exit'])
+    if event.get('fail'):
+        post(f'invocation/{id}/error', {'errorType': 'Failed', 'errorMessage': 'as asked'}, **{'Lambda-Runtime-Function-Error-Type': 'Failed'})
+    else:
+        post(f'invocation/{id}/response', {'event': event, 'root': os.environ['LAMBDA_TASK_ROOT'], 'region': os.environ['AWS_REGION']})
+'''
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / 'bootstrap'
+    path.write_text(PROGRAM)
+    path.chmod(0o755)
+    return path
+
+
+def run(*words, stdin='', cwd=None, env=None):
+    return subprocess.run([harness.BINARY, *map(str, words)], input=stdin, capture_output=True, text=True, timeout=120, cwd=cwd, env={**os.environ, **(env or {})})
+
+
+# ---- run ----
+
+def test_events_from_lines_and_files(program, tmp_path):
+    lines = run('run', './bootstrap', stdin='{"n":1}\n\n{"n":2}\n', cwd=tmp_path)
+    assert lines.returncode == 0, lines.stderr
+    answers = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert [a['event']['n'] for a in answers] == [1, 2]
+    assert answers[0]['root'] == str(tmp_path) and answers[0]['region']
+    (tmp_path / 'event.json').write_text('{\n  "n": 3\n}\n')
+    files = run('run', '--event', 'event.json', '--event', '-', './bootstrap', stdin='{"n":4}', cwd=tmp_path)
+    assert [json.loads(line)['event']['n'] for line in files.stdout.splitlines()] == [3, 4]
+
+
+def test_a_debugger_may_stand_between(program, tmp_path):
+    assert run('run', 'env', 'A=b', './bootstrap', stdin='{}', cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize('stdin, env, says', [
+    ('{"fail":1}\n{}\n', {}, 'function error Failed: {"errorType": "Failed"'),
+    ('{}\n', {'BROKEN': '1'}, 'initialisation error Broken: '),
+    ('{"exit":3}\n{}\n', {}, 'exit status 3 before the last event'),
+])
+def test_failures_are_said_and_exit_with_1(program, tmp_path, stdin, env, says):
+    done = run('run', './bootstrap', stdin=stdin, cwd=tmp_path, env=env)
+    assert done.returncode == 1 and says in done.stderr
+
+
+@pytest.mark.parametrize('words, status, says', [
+    (['run'], 2, 'needs PROGRAM'), (['run', './missing'], 1, 'No such file'), (['run', '--event', 'missing.json', './bootstrap'], 1, 'missing.json: No such file'),
+    (['run', '--timeout', '0', './bootstrap'], 2, 'from 1 to 86400'), (['event', 'sqs'], 2, "no event 'sqs'"),
+    (['event', 'apigw-proxy', '--path', 'x'], 2, 'begin with /'), (['event', 'apigw-proxy', '--path', '/a', '--resource', '/b'], 1, 'does not take'),
+    (['new', 'Name'], 2, 'small letters'), (['new', '../x'], 2, 'small letters'), (['new', 'a', 'b'], 2, 'one name'), (['new', 'a', '--lang', 'rust'], 2, 'c and python'),
+])
+def test_wrong_usage(program, tmp_path, words, status, says):
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == status and says in done.stderr, done.stderr
+
+
+# ---- event ----
+
+def test_an_event_is_what_the_gateway_sends(server, deploy_function, unique):
+    """Member for member, but for what a request cannot say: ids, times, its client."""
+    name = unique('echo')
+    deploy_function(name, 'import json\ndef handler(event, context):\n    return {"statusCode": 200, "body": json.dumps(event)}')
+    api = apis.Api(server, name)
+    api.function('/todos/{id}', 'PUT', name)
+    api.deploy('prod')
+    sent = api.call('PUT', 'prod', '/todos/1%202?a=1&a=2&b=', '{"x":1}', {'Content-Type': 'application/json', 'X-Custom': 'value'}).json
+    made = json.loads(run('event', 'apigw-proxy', '--method', 'PUT', '--path', '/todos/1%202', '--resource', '/todos/{id}', '--query', 'a=1&a=2&b=',
+                          '--header', 'X-Custom: value', '--body', '{"x":1}').stdout)
+    assert set(made) == set(sent) and set(made['requestContext']) == set(sent['requestContext'])
+    for member in ('resource', 'path', 'httpMethod', 'queryStringParameters', 'multiValueQueryStringParameters', 'pathParameters', 'body', 'isBase64Encoded'):
+        assert made[member] == sent[member], member
+    assert made['headers']['Content-Type'] == sent['headers']['Content-Type'] and made['headers']['X-Custom'] == sent['headers']['X-Custom']
+
+
+# ---- new ----
+
+@ORDINARY
+@pytest.mark.parametrize('language', ['c', 'python'])
+def test_a_new_project_builds_tests_deploys_and_answers(server, tmp_path, language, unique):
+    name = unique('hello')
+    made = run('new', name, '--lang', language, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert len((tmp_path / name / 'Makefile').read_text().splitlines()) <= 30
+
+    def make(*words):
+        done = subprocess.run(['make', '-s', *words], cwd=tmp_path / name, env=server.client_env(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+    make()
+    make('test')
+    url = make('deploy').strip().splitlines()[-1]
+    assert http('GET', url + '/hello/Ada').json == {'hello': 'Ada'}
+    assert http('GET', url + '/nothing').status == 404 and http('DELETE', url + '/hello/Ada').status == 405
+    assert make('deploy').strip().splitlines()[-1] == url            # again: the code is updated
+    again = run('new', name, '--lang', language, cwd=tmp_path)
+    assert again.returncode == 1 and 'File exists' in again.stderr

@@ -47,7 +47,9 @@ CL_API cl_json *cl_json_raw(cl_arena *arena, cl_str json_text);
 CL_API cl_json *cl_json_copy(cl_arena *arena, const cl_json *json);          /* deep, strings too */
 CL_API cl_json *cl_json_set(cl_json *object, const char *member, cl_json *child);   /* replaces; returns child */
 CL_API cl_json *cl_json_append(cl_json *array, cl_json *child);              /* returns child */
-CL_API void cl_json_write(cl_buf *buf, const cl_json *json);                 /* compact */
+/* Compact; NULL is written as null, bytes of strings that are no UTF-8 as U+FFFD. Nested deeper than 512 the builder fails
+ * (of cl_json_text: the arena). */
+CL_API void cl_json_write(cl_buf *buf, const cl_json *json);
 CL_API cl_str cl_json_text(cl_arena *arena, const cl_json *json);            /* empty when the arena failed */
 
 /* ---- binding: a struct, described by a table of its fields ----
@@ -80,17 +82,18 @@ struct cl_field {
     cl_field_type type;
     size_t offset;              /* offsetof */
     bool required;              /* present, and not null */
-    int64_t min, max;           /* inclusive; max 0 (with min 0): no bounds */
+    int64_t min, max;           /* inclusive; both 0: no bounds; max below min: no upper one. Of a decimal: its value */
     const char *const *choices; /* of a string: NULL-terminated, or NULL for any */
     const cl_field *fields;     /* of CL_F_OBJECT and CL_F_LIST */
     size_t size;                /* of CL_F_LIST: sizeof one struct */
     size_t present;             /* offsetof a bool that says whether the member was there; 0: none */
 };
 
-/* Fills `into` (zero it first) from `object`. Unknown members are an error if `strict`. CL_INVALID writes one sentence
- * to *message that names the path and what was expected, e.g. "items.0.qty: expected an integer from 1 to 10000". */
+/* Fills `into` (zero it first) from `object`; null is absent. Unknown members are an error if `strict`. Strings stay those
+ * of `object`. CL_INVALID writes one sentence to *message (may be NULL) that names the path and what was expected, e.g. "items.0.qty: expected an integer from 1 to 10000". */
 CL_API cl_result cl_json_bind(cl_arena *arena, const cl_json *object, const cl_field *fields, bool strict, void *into, cl_str *message);
-/* The reverse. Optional members whose `present` is false, or empty strings and NULL JSON without `present`, are left out. */
+/* The reverse. Optional members whose `present` is false, or empty strings and NULL JSON without `present`, are left out.
+ * Strings are borrowed. */
 CL_API cl_json *cl_json_unbind(cl_arena *arena, const cl_field *fields, const void *from);
 
 CL_END

@@ -248,7 +248,7 @@ e2e: all
 test: deps-test $(VENV)/.done
 	@$(PY) tests/run.py
 
-demo: all
+demo: all examples
 	@tools/demo.sh start
 demo-stop:
 	@tools/demo.sh stop

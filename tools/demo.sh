@@ -52,44 +52,87 @@ start_server() {
     say "$(cat "$data/stdout")"
 }
 
-# ask METHOD URL [BODY]: the request as a curl command, and its answer.
+# ---- the applications, each in Python and in C ----
+
+languages='python c'
+export JWT_SECRET='the secret of the demo, long enough for HS256'
+
+# deploy APPLICATION: both languages; the URLs go to files. Their messages are shown when it fails.
+deploy() {
+    for language in $languages; do
+        LANGUAGE=$language "examples/$1/deploy.sh" >"$data/$1-$language.url" 2>"$data/$1-$language.log" ||
+            { cat "$data/$1-$language.log" >&2; return 1; }
+    done
+}
+
+# A token of the demo's secret for an hour.
+token() {
+    python3 - <<'PY'
+import base64, hashlib, hmac, json, os, time
+part = lambda data: base64.urlsafe_b64encode(data).rstrip(b'=')
+text = part(b'{"alg":"HS256","typ":"JWT"}') + b'.' + part(json.dumps({'sub': 'demo', 'exp': int(time.time()) + 3600}).encode())
+print((text + b'.' + part(hmac.new(os.environ['JWT_SECRET'].encode(), text, hashlib.sha256).digest())).decode())
+PY
+}
+
+# send URL METHOD [BODY]: the answer, with its time in ms on a last line.
+send() {
+    curl -sS -X "$2" ${bearer:+-H "Authorization: Bearer $bearer"} ${3:+-H 'Content-Type: application/json' -d "$3"} -w '\n%{time_total}' "$1" |
+        awk '{ line[NR] = $0 } END { for (i = 1; i < NR; i++) print line[i]; printf "%.1f\n", line[NR] * 1000 }'
+}
+
+# ask APPLICATION METHOD PATH [BODY]: the request as a curl command, and each language's answer with its time. The word
+# LANGUAGE in path and body is the language.
 ask() {
-    if [ -n "${3:-}" ]; then
-        echo "\$ curl -X $1 -d '$3' $2"
-        answer=$(curl -sS -X "$1" -H 'Content-Type: application/json' -d "$3" "$2")
-    else
-        echo "\$ curl -X $1 $2"
-        answer=$(curl -sS -X "$1" "$2")
-    fi
-    echo "  $answer"
+    for language in $languages; do
+        url=$(cat "$data/$1-$language.url")
+        body=${4:-}
+        said=$(send "$url${3//LANGUAGE/$language}" "$2" "${body//LANGUAGE/$language}")
+        [ "$language" = python ] && echo "\$ curl -X $2 ${bearer:+-H 'Authorization: Bearer …' }${4:+-d '$4' }$url$3"
+        printf '  %-7s %7s ms  %s\n' "$language" "$(echo "$said" | tail -n 1)" "$(echo "$said" | sed '$d')"
+    done
 }
 
 start() {
     start_server
     eval "$(build/cloudless env --data "$data")"
-    RUNTIME=$(build/cloudless runtime list | awk '$1 == "ok" && $2 ~ /^python/ { print $2; if ($2 == "python3.11") exit }' | tail -n 1)
-    export RUNTIME
+    export RUNTIME=python3.11
+    stamp=$(date +%s)
 
-    say "The operation router"
-    router=$(examples/router/deploy.sh)
-    ask POST "$router" '{"operation":"ping"}'
-    ask POST "$router" '{"operation":"create","tableName":"router-items","payload":{"Item":{"id":"'"$(date +%s)"'","name":"Ada"}}}'
-    ask POST "$router" '{"operation":"list","tableName":"router-items"}'
+    say "Four applications, each in Python and in C, deployed with the AWS CLI"
+    pids=''
+    for application in router todo items orders; do deploy "$application" & pids="$pids $!"; done
+    for pid in $pids; do wait "$pid"; done
 
-    say "The todo list"
-    todos=$(examples/todo/deploy.sh)
-    ask POST "$todos" '{"title":"try Cloudless","description":"made '"$(date +%T)"'"}'
-    id=$(echo "$answer" | sed -n 's/.*"id": "\([^"]*\)".*/\1/p')
-    ask PUT "$todos/$id" '{"completed":true}'
-    ask GET "$todos"
-    ask GET "$todos/none"
+    say "The operation router (the first request of each is a cold start, the second finds it warm)"
+    ask router POST '' '{"operation":"ping"}'
+    ask router POST '' '{"operation":"ping"}'
+    ask router POST '' '{"operation":"create","tableName":"router-items","payload":{"Item":{"id":"'"$stamp"'","name":"Ada"}}}'
+    ask router POST '' '{"operation":"list","tableName":"router-items"}'
+
+    say "The todo list; its page is at $(cat "$data/todo-c.url")/"
+    ask todo POST /todos '{"title":"try Cloudless","description":"made '"$(date +%T)"'"}'
+    ask todo GET /todos
+    ask todo GET /todos/none
+
+    say "Items behind JSON Web Tokens"
+    ask items GET /items
+    bearer=$(token)
+    ask items PUT /items/none '{"name":"nobody","description":"is there"}'
+    ask items GET '/items?limit=2'
+    bearer=''
+
+    say "Purchase orders; their page is at $(cat "$data/orders-c.url")/docs"
+    ask orders POST /orders '{"order_number":"PO'"$stamp"'-LANGUAGE","customer_id":"123","items":[{"item_number":"101","qty":10,"price":"12.03"}],"total":"120.30"}'
+    ask orders GET "/orders/PO$stamp-LANGUAGE"
+    ask orders POST /orders '{"order_number":"PO1","customer_id":"123","items":[{"item_number":"101","qty":0,"price":"12"}],"total":"0"}'
 
     say "It is running. Stop it with: make demo-stop"
     cat <<TXT
 Three things to try next:
   eval "\$(build/cloudless env --data $data)"
-  aws dynamodb scan --table-name todo-items --endpoint-url $url
-  aws logs tail /aws/lambda/todo --follow --endpoint-url $url
+  aws dynamodb scan --table-name todo-items --endpoint-url $AWS_ENDPOINT_URL
+  aws logs tail /aws/lambda/todo-c --follow --endpoint-url $AWS_ENDPOINT_URL
 TXT
 }
 

@@ -162,6 +162,8 @@ void cl_dynamodb_close(cl_dynamodb *db)
     if (!db)
         return;
     cl__connection_clear(&db->connection);
+    if (db->signer.secret.p)
+        cl__wipe((char *)db->signer.secret.p, db->signer.secret.n);
     cl_arena_free(db->settings);
     cl__wipe(&db->signer, sizeof db->signer);
     free(db);

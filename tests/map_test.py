@@ -120,6 +120,31 @@ def test_header_compiles_alone(path, tmp_path):
     assert run.returncode == 0, run.stderr
 
 
+LIBRARY = [p for p in FILES if p.suffix in (".c", ".h") and p.is_relative_to(ROOT / "lib/function")]
+PUBLIC = [p for p in FILES if p.suffix == ".h" and p.is_relative_to(ROOT / "include")]
+
+
+@pytest.mark.parametrize("language", [["c", "-std=c11", "-Wpedantic"], ["c++", "-std=c++11"]], ids=["C", "C++"])
+@pytest.mark.parametrize("path", PUBLIC, ids=name_of)
+def test_public_header_compiles_alone(path, language, tmp_path):
+    unit = tmp_path / "alone"
+    target = path.relative_to(ROOT / "include")
+    unit.write_text(f'#include "{target}"\n#include "{target}"\nint alone;\n')
+    run = subprocess.run(["gcc", "-x", *language, "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-fsyntax-only", str(unit)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_library_for_functions_stands_alone():
+    wrong = []
+    homes = {"openssl/": {"crypto.c", "tls.c", "jwt.c"}, "llhttp.h": {"http_client.c"}}
+    for path in LIBRARY + PUBLIC:
+        for kind, target in includes(path):
+            if kind == '"' and not target.startswith("cloudless/") and not (ROOT / "lib/function" / target).is_file():
+                wrong.append(f"{name_of(path)} includes {target}")
+            wrong += [f"{name_of(path)} includes {target}" for header, names in homes.items() if target.startswith(header) and path.name not in names]
+    assert wrong == []
+
+
 def test_no_file_is_too_long():
     code = [p for p in FILES if p.suffix in (".c", ".h", ".cc", ".py", ".sh", ".mk") or p.name == "Makefile"]
     lengths = {name_of(p): len(p.read_text().splitlines()) for p in code}

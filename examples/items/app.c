@@ -1,4 +1,4 @@
-/* items/app.c -- items behind JSON Web Tokens, in C: create, read, replace, delete, list.
+/* app.c -- items behind JSON Web Tokens, in C: create, read, replace, delete, list.
  *
  * GET, POST /items          list (limit, next), create
  * GET, PUT, DELETE /items/{id}

@@ -1,4 +1,4 @@
-/* orders/app.c -- purchase orders in C: create, read, list, replace, delete; nested lines, exact decimal prices.
+/* app.c -- purchase orders in C: create, read, list, replace, delete; nested lines, exact decimal prices.
  *
  * GET, POST /orders         list (limit, next), create
  * GET, PUT, DELETE /orders/{order_number}

@@ -1,4 +1,4 @@
-/* router/app.c -- the operation router in C: one POST carries an operation's name, a table and its payload.
+/* app.c -- the operation router in C: one POST carries an operation's name, a table and its payload.
  *
  * Behind a non-proxy integration: the event is the request's JSON itself, and what is answered is the answer's JSON.
  * The payload is written as an SDK's user writes it, in plain JSON; the members that hold items or values are turned

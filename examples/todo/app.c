@@ -1,4 +1,4 @@
-/* todo/app.c -- the todo list in C, behind a REST API with Lambda proxy integration.
+/* app.c -- the todo list in C, behind a REST API with Lambda proxy integration.
  *
  * GET /                     the web page (page.html beside the program)
  * GET, POST /todos          list, create

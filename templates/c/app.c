@@ -1,4 +1,4 @@
-/* @NAME@: a REST API in C. */
+/* app.c -- @NAME@: a REST API in C. */
 #include <cloudless/http.h>
 #include <cloudless/log.h>
 

@@ -121,8 +121,11 @@ static cl_result read_set(cl_jwt *jwt, cl_str jwks, cl_str *message)
     for
         CL_JSON_EACH(jwk, keys)
         {
-            struct cl__jwt_key *key = cl__jwt_key_of(jwk);
-            if (key)
+            struct cl__jwt_key *key = NULL;
+            cl_result made = cl__jwt_key_of(jwt->arena, jwk, &key);
+            if (made == CL_NO_MEMORY)
+                return fail(CL_NO_MEMORY, message, "out of memory");
+            if (made == CL_OK)
                 jwt->entries[jwt->count++] = (struct entry){cl_json_str(cl_json_get(jwk, "kid")), key};
         }
     return jwt->count ? CL_OK : fail(CL_CONFIG, message, "the key set has no RSA or P-256 key for signatures");

@@ -192,12 +192,10 @@ cl_ddb_error cl_ddb_transact_get(cl_dynamodb *db, cl_context *ctx, const cl_ddb_
     const cl_json *responses = cl_json_get(answer, "Responses");
     if (!cl_json_is(responses, CL_ARRAY) || responses->count != count)
         return cl__ddb_refuse(db, CL_DDB_ANSWER, "TransactGetItems: the answer has not one response for each step");
-    for
-        CL_JSON_EACH(response, responses)
-        {
-            cl_json *item = cl__ddb_child(response, "Item", CL_OBJECT);
-            cl_json_append(items, item ? item : cl_json_null(ctx->arena));
-        }
+    for CL_JSON_EACH(response, responses) {
+        cl_json *item = cl__ddb_child(response, "Item", CL_OBJECT);
+        cl_json_append(items, item ? item : cl_json_null(ctx->arena));
+    }
     if (cl_arena_failed(ctx->arena))
         return no_memory(db, "TransactGetItems");
     if (ret_items)

@@ -314,20 +314,18 @@ static cl_str type_of(const cl_json *body, const struct cl__http_answer *http)
 static void say_reasons(cl_dynamodb *db, const cl_json *reasons)
 {
     unsigned step = 0;
-    for
-        CL_JSON_EACH(reason, reasons)
-        {
-            cl_str code = cl_json_str(cl_json_get(reason, "Code")), text = cl_json_str(cl_json_get(reason, "Message"));
-            char number[32];
-            snprintf(number, sizeof number, "; step %u: ", ++step);
-            if (code.n == 0 || cl_str_is(code, "None"))
-                continue;
-            says(db, number);
-            say(db, code);
-            if (text.n > 0)
-                says(db, ": ");
-            say(db, text);
-        }
+    for CL_JSON_EACH(reason, reasons) {
+        cl_str code = cl_json_str(cl_json_get(reason, "Code")), text = cl_json_str(cl_json_get(reason, "Message"));
+        char number[32];
+        snprintf(number, sizeof number, "; step %u: ", ++step);
+        if (code.n == 0 || cl_str_is(code, "None"))
+            continue;
+        says(db, number);
+        say(db, code);
+        if (text.n > 0)
+            says(db, ": ");
+        say(db, text);
+    }
 }
 
 static cl_ddb_error read_error(struct call *call, const cl_json *body)

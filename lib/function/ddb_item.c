@@ -87,9 +87,8 @@ static cl_json *to_value(cl_arena *arena, const cl_json *plain, unsigned depth);
 static cl_json *to_map(cl_arena *arena, const cl_json *plain, unsigned depth)
 {
     cl_json *map = plain->type == CL_OBJECT ? cl_json_object(arena) : cl_json_array(arena);
-    for
-        CL_JSON_EACH(child, plain)
-    cl__ddb_add(map, child->key, to_value(arena, child, depth + 1));
+    for CL_JSON_EACH(child, plain)
+        cl__ddb_add(map, child->key, to_value(arena, child, depth + 1));
     return map;
 }
 
@@ -153,21 +152,18 @@ static cl_json *plain_number(cl_arena *arena, cl_str text)
 static cl_json *plain_set(cl_arena *arena, const cl_json *set, bool numbers)
 {
     cl_json *array = cl_json_array(arena);
-    for
-        CL_JSON_EACH(child, set)
-        {
-            cl_str text = cl_json_str(child);
-            cl__ddb_add(array, child->key, numbers ? plain_number(arena, text) : cl_json_string(arena, text));
-        }
+    for CL_JSON_EACH(child, set) {
+        cl_str text = cl_json_str(child);
+        cl__ddb_add(array, child->key, numbers ? plain_number(arena, text) : cl_json_string(arena, text));
+    }
     return array;
 }
 
 static cl_json *plain_children(cl_arena *arena, const cl_json *value, unsigned depth)
 {
     cl_json *plain = value->type == CL_OBJECT ? cl_json_object(arena) : cl_json_array(arena);
-    for
-        CL_JSON_EACH(child, value)
-    cl__ddb_add(plain, child->key, to_plain(arena, child, depth + 1));
+    for CL_JSON_EACH(child, value)
+        cl__ddb_add(plain, child->key, to_plain(arena, child, depth + 1));
     return plain;
 }
 

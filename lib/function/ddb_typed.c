@@ -187,10 +187,9 @@ void cl_ddb_scan(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, cl_str t
 
 static bool all_objects(const cl_json *array)
 {
-    for
-        CL_JSON_EACH(child, array)
-    if (child->type != CL_OBJECT)
-        return false;
+    for CL_JSON_EACH(child, array)
+        if (child->type != CL_OBJECT)
+            return false;
     return array != NULL;
 }
 

@@ -118,16 +118,14 @@ static cl_result read_set(cl_jwt *jwt, cl_str jwks, cl_str *message)
     jwt->entries = cl_alloc_array(jwt->arena, sizeof *jwt->entries, keys->count + 1);
     if (!jwt->entries)
         return fail(CL_NO_MEMORY, message, "out of memory");
-    for
-        CL_JSON_EACH(jwk, keys)
-        {
-            struct cl__jwt_key *key = NULL;
-            cl_result made = cl__jwt_key_of(jwt->arena, jwk, &key);
-            if (made == CL_NO_MEMORY)
-                return fail(CL_NO_MEMORY, message, "out of memory");
-            if (made == CL_OK)
-                jwt->entries[jwt->count++] = (struct entry){cl_json_str(cl_json_get(jwk, "kid")), key};
-        }
+    for CL_JSON_EACH(jwk, keys) {
+        struct cl__jwt_key *key = NULL;
+        cl_result made = cl__jwt_key_of(jwt->arena, jwk, &key);
+        if (made == CL_NO_MEMORY)
+            return fail(CL_NO_MEMORY, message, "out of memory");
+        if (made == CL_OK)
+            jwt->entries[jwt->count++] = (struct entry){cl_json_str(cl_json_get(jwk, "kid")), key};
+    }
     return jwt->count ? CL_OK : fail(CL_CONFIG, message, "the key set has no RSA or P-256 key for signatures");
 }
 
@@ -225,10 +223,9 @@ static bool is_for(const cl_json *audience, cl_str wanted)
     if (cl_json_is(audience, CL_STRING))
         return cl_str_eq(audience->text, wanted);
     if (cl_json_is(audience, CL_ARRAY))
-        for
-            CL_JSON_EACH(one, audience)
-    if (cl_json_is(one, CL_STRING) && cl_str_eq(one->text, wanted))
-        return true;
+        for CL_JSON_EACH(one, audience)
+            if (cl_json_is(one, CL_STRING) && cl_str_eq(one->text, wanted))
+                return true;
     return false;
 }
 

@@ -104,10 +104,9 @@ static bool may_verify(const cl_json *jwk)
     const cl_json *operations = cl_json_get(jwk, "key_ops");
     if (!operations)
         return true;
-    for
-        CL_JSON_EACH(operation, operations)
-    if (cl_str_is(cl_json_str(operation), "verify"))
-        return true;
+    for CL_JSON_EACH(operation, operations)
+        if (cl_str_is(cl_json_str(operation), "verify"))
+            return true;
     return false;
 }
 

@@ -14,7 +14,7 @@
 #define INTERIM_MAX   4
 #define FRAMING_EXTRA ((size_t)65536)
 #define FRAMING_TIMES 8
-#define PIECE         16384
+#define PIECE         CL__HTTP_HEAD_MAX       /* so that what is behind a message fits where heads are read */
 
 struct reading {
     llhttp_t parser;                /* its `data` is this struct */
@@ -26,6 +26,7 @@ struct reading {
     cl_buf chunks;
     bool known_length, in_body, done, in_value;
     cl_result refused;              /* why a callback stopped the parser */
+    char piece[PIECE];              /* of a body whose length is not known */
 };
 
 static int refuse(struct reading *r, cl_result why)
@@ -81,6 +82,13 @@ static int on_value_end(llhttp_t *parser)
     return 0;
 }
 
+/* Behind a name there is a colon, behind a value space or the line's end: read by now. */
+static void terminate(struct cl__http_answer *a, cl_str s)
+{
+    if (s.n > 0)
+        a->head[s.p + s.n - a->head] = 0;
+}
+
 static int on_head(llhttp_t *parser)
 {
     struct reading *r = parser->data;
@@ -91,9 +99,11 @@ static int on_head(llhttp_t *parser)
         return 0;
     r->in_body = true;
     for (size_t i = 0; i < r->answer->header_count; i++) {
-        cl_str *value = &r->answer->headers[i].value;
+        cl_str *name = &r->answer->headers[i].name, *value = &r->answer->headers[i].value;
         while (value->n && (value->p[value->n - 1] == ' ' || value->p[value->n - 1] == '\t'))
             value->n--;
+        terminate(r->answer, *name);
+        terminate(r->answer, *value);
     }
     if (!(parser->flags & F_CHUNKED) && (parser->flags & F_CONTENT_LENGTH)) {
         if (parser->content_length > r->body_max)
@@ -159,8 +169,8 @@ static cl_result io_result(ssize_t got)
     return got == CL__IO_DEADLINE ? CL_DEADLINE : CL_UNREACHABLE;
 }
 
-/* Until the head of the final answer is whole, with what came of its body. *extra: bytes behind the message, if it is done. */
-static cl_result read_head(const struct cl__transport *t, struct reading *r, int64_t deadline_ms, size_t *extra)
+/* Until the head of the final answer is whole, with what came of its body. *extra: bytes behind the message. */
+static cl_result read_head(const struct cl__transport *t, struct reading *r, int64_t deadline_ms, cl_str *extra)
 {
     struct cl__http_answer *a = r->answer;
     size_t fed = 0, used = 0;
@@ -185,7 +195,7 @@ static cl_result read_head(const struct cl__transport *t, struct reading *r, int
             begin(r);
         }
     }
-    *extra = a->head_n - fed;
+    *extra = (cl_str){a->head + fed, a->head_n - fed};
     return CL_OK;
 }
 
@@ -195,13 +205,13 @@ static bool framing_fits(const struct reading *r, size_t read_n)
     return r->known_length || read_n <= FRAMING_EXTRA || (read_n - FRAMING_EXTRA) / FRAMING_TIMES <= r->body_n + 1;
 }
 
-static cl_result read_body(const struct cl__transport *t, struct reading *r, int64_t deadline_ms, size_t *extra)
+static cl_result read_body(const struct cl__transport *t, struct reading *r, int64_t deadline_ms, cl_str *extra)
 {
-    char piece[PIECE];
+    char *piece = r->piece;
     size_t read_n = 0, used = 0;
     while (!r->done) {
         char *to = r->known_length ? r->body + r->body_n : piece;
-        size_t room = r->known_length ? (size_t)r->parser.content_length : sizeof piece;
+        size_t room = r->known_length ? (size_t)r->parser.content_length : sizeof r->piece;
         ssize_t got = t->read(t->arg, to, room, deadline_ms);
         if (got == CL__IO_END && llhttp_message_needs_eof(&r->parser) && (llhttp_finish(&r->parser) == HPE_OK || r->done))
             return CL_OK;
@@ -213,28 +223,43 @@ static cl_result read_body(const struct cl__transport *t, struct reading *r, int
             return result;
         if (!framing_fits(r, read_n))
             return CL_INVALID;
-        *extra = (size_t)got - used;
+        *extra = (cl_str){to + used, (size_t)got - used};
     }
     return CL_OK;
+}
+
+/* What came behind the message: of the next answer, or nobody's. */
+static void keep_extra(struct cl__http_answer *a, cl_str extra)
+{
+    memmove(a->head, extra.p, extra.n);
+    a->ahead = extra.n;
+    a->header_count = 0;
+}
+
+static void set_up(struct reading *r, cl_arena *arena, size_t body_max, struct cl__http_answer *answer)
+{
+    r->answer = answer, r->arena = arena, r->body_max = body_max;
+    r->body_n = 0, r->body = NULL, r->known_length = r->in_body = false, r->refused = CL_OK;
+    cl_buf_init(&r->chunks, arena, body_max);
+    llhttp_settings_init(&r->settings);
+    r->settings.on_header_field = on_name;
+    r->settings.on_header_value = on_value;
+    r->settings.on_header_value_complete = on_value_end;
+    r->settings.on_headers_complete = on_head;
+    r->settings.on_body = on_body;
+    r->settings.on_message_complete = on_end;
+    begin(r);
 }
 
 cl_result cl__http_read(const struct cl__transport *transport, cl_arena *arena, size_t body_max, int64_t deadline_ms,
                         struct cl__http_answer *ret)
 {
-    struct reading r = {.answer = ret, .arena = arena, .body_max = body_max};
-    size_t extra = 0;
-    ret->began = ret->keep = false;
+    struct reading r;
+    cl_str extra = {ret->head, 0};
+    set_up(&r, arena, body_max, ret);
+    ret->began = ret->ahead > 0, ret->keep = false;
     ret->body = (cl_str){"", 0};
-    ret->head_n = 0;
-    llhttp_settings_init(&r.settings);
-    r.settings.on_header_field = on_name;
-    r.settings.on_header_value = on_value;
-    r.settings.on_header_value_complete = on_value_end;
-    r.settings.on_headers_complete = on_head;
-    r.settings.on_body = on_body;
-    r.settings.on_message_complete = on_end;
-    cl_buf_init(&r.chunks, arena, body_max);
-    begin(&r);
+    ret->head_n = ret->ahead, ret->ahead = 0;
     cl_result result = read_head(transport, &r, deadline_ms, &extra);
     if (result == CL_OK && !r.done)
         result = read_body(transport, &r, deadline_ms, &extra);
@@ -243,7 +268,9 @@ cl_result cl__http_read(const struct cl__transport *transport, cl_arena *arena, 
     if (r.known_length)
         r.body[r.body_n] = 0;
     ret->body = r.known_length ? (cl_str){r.body, r.body_n} : cl_buf_str(&r.chunks);
-    ret->keep = extra == 0 && r.done && llhttp_should_keep_alive(&r.parser);
+    ret->keep = (extra.n == 0 || ret->pipelined) && r.done && llhttp_should_keep_alive(&r.parser);
+    if (extra.n > 0 && ret->keep)
+        keep_extra(ret, extra);
     return CL_OK;
 }
 

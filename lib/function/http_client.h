@@ -1,7 +1,8 @@
 /* http_client.h -- one HTTP/1.1 answer read from any transport: plain sockets and TLS look the same from here.
  *
  * A request is written with transport.write in as few pieces as the caller likes; its answer is read with cl__http_read.
- * One request at a time: bytes after an answer make the connection unfit for another request.
+ * One request at a time: bytes after an answer make the connection unfit for another request, unless the caller says that
+ * it has sent the next request already (pipelining); then they are kept for the next read.
  * Bounds: the head (CL__HTTP_HEAD_MAX bytes, CL__HTTP_HEADERS_MAX headers), the body (an argument), the bytes of chunk
  * framing, four interim (1xx) answers, and the deadline. Source: RFC 9112. */
 #ifndef CL_HTTP_CLIENT_H
@@ -32,11 +33,14 @@ struct cl__transport cl__tcp_transport(const int *fd);
 ssize_t cl__wait(int fd, bool writable, int64_t deadline_ms);
 
 struct cl__http_answer {
+    bool pipelined;         /* by the caller: bytes behind this answer are the next one's. They are in `head` then and the
+                               headers are gone. */
+    size_t ahead;           /* how many those were. A new connection begins with 0 */
     int status;
     bool began;             /* a byte of it came: the server has seen the request */
     bool keep;              /* the connection may take another request; true with CL_OK only */
     cl_str body;            /* in the arena, NUL-terminated */
-    size_t header_count;    /* names and values lie in `head` */
+    size_t header_count;    /* names and values lie in `head`, with a NUL behind */
     struct {
         cl_str name, value;
     } headers[CL__HTTP_HEADERS_MAX];

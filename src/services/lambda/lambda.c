@@ -63,7 +63,7 @@ static void needs_invoke(struct call *call, struct needs *needs)
     struct json *doc;
     if (lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) &&
         doc_get(store_reader(the_lambda->options.store), lambda__key(call->arena, call->account, call->region, name), call->arena, &doc) == ERR_OK) {
-        struct str policy = lambda__policy_text(doc, call->arena);
+        struct str policy = lambda__policy_text(doc, NULL, call->arena);
         if (policy.n)
             need_resource_policy(needs, policy);
     }

@@ -55,8 +55,9 @@ int64_t logs__oldest_ms(const struct logs__group *group, int64_t now_ms);
 
 /* Filter patterns of plain terms: all terms, "phrases", -excluded, ?any. Source: "Filter pattern syntax". */
 struct logs__pattern;
-/* NULL: the pattern is of a kind that is not served (JSON, space-delimited, regular expressions); *ret_why names it. */
-struct logs__pattern *logs__pattern_parse(struct str text, struct arena *arena, const char **ret_why);
+/* ERR_UNSUPPORTED: a kind that is not served (JSON, space-delimited, regular expressions), *ret_why names it. ERR_INVALID: no
+ * pattern, *ret_why is a sentence. */
+enum err logs__pattern_parse(struct str text, struct arena *arena, struct logs__pattern **ret, struct str *ret_why);
 bool logs__pattern_match(const struct logs__pattern *pattern, struct str message);
 
 /* writer.c: the queue behind logs_append and the sweep of expired events. */

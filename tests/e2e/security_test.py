@@ -215,57 +215,42 @@ def api_ids(name):
     return [name, f'{name}/', f'./{name}', f'x/../{name}', f'%{ord(name[0]):x}{name[1:]}', f'{name};x', f'{name}?x', f'{name}\0']
 
 
-# service: what is denied, and for each spelling the calls to try
-def spellings(kind, name, client):
-    if kind == 'table':
-        keys = {'Keys': [{'id': {'S': 'x'}}]}
-        for spelt in table_names(name):
-            yield client.scan, {'TableName': spelt}
-            yield client.batch_get_item, {'RequestItems': {spelt: keys}}
-            yield client.batch_write_item, {'RequestItems': {spelt: [{'PutRequest': {'Item': {'id': {'S': 'x'}}}}]}}
-            yield client.list_tags_of_resource, {'ResourceArn': spelt}
-    elif kind == 'function':
-        for spelt in function_names(name):
-            yield client.invoke, {'FunctionName': spelt}
-            yield client.get_function, {'FunctionName': spelt}
-            yield client.list_tags, {'Resource': spelt}
-    elif kind == 'group':
-        for spelt in group_names(name):
-            yield client.get_log_events, {'logGroupName': spelt, 'logStreamName': 's'}
-            yield client.get_log_events, {'logGroupIdentifier': spelt, 'logStreamName': 's'}
-            yield client.filter_log_events, {'logGroupIdentifier': spelt}
-            yield client.delete_log_group, {'logGroupName': spelt}
-    elif kind == 'api':
-        for spelt in api_ids(name):
-            yield client.get_rest_api, {'restApiId': spelt}
-            yield client.get_resources, {'restApiId': spelt}
-    else:           # IAM finds users and roles in any case of letters
-        for spelt in (name, name.upper(), name.lower(), name.swapcase()):
-            yield client.get_user, {'UserName': spelt}
-            yield client.create_access_key, {'UserName': spelt}
-            yield client.put_user_policy, {'UserName': spelt, 'PolicyName': 'p', 'PolicyDocument': policy(allow('*'))}
+def user_names(name):        # IAM finds users in any case of letters
+    return [name, name.upper(), name.lower(), name.swapcase()]
 
 
-@pytest.mark.parametrize('kind, service, arn', [
-    ('table', 'dynamodb', 'arn:aws:dynamodb:*:*:table/{}'), ('function', 'lambda', 'arn:aws:lambda:*:*:function:{}'),
-    ('group', 'logs', 'arn:aws:logs:*:*:log-group:{}*'), ('api', 'apigateway', 'arn:aws:apigateway:*::/restapis/{}*'),
-    ('user', 'iam', 'arn:aws:iam::*:user/boss/{}')])
-def test_what_is_denied_has_no_other_spelling(server, client, new_user, unique, kind, service, arn):
+KEYS, PUT = {'Keys': [{'id': {'S': 'x'}}]}, [{'PutRequest': {'Item': {'id': {'S': 'x'}}}}]
+# service, what is denied, its spellings, the operations to try with each, how it is made
+NAMED = [
+    ('dynamodb', 'arn:aws:dynamodb:*:*:table/{}', table_names, [
+        ('scan', lambda n: {'TableName': n}), ('batch_get_item', lambda n: {'RequestItems': {n: KEYS}}),
+        ('batch_write_item', lambda n: {'RequestItems': {n: PUT}}), ('list_tags_of_resource', lambda n: {'ResourceArn': n})],
+     lambda server, name: server.client('dynamodb').create_table(TableName=name, **EXTRA['dynamodb', 'CreateTable'])),
+    ('lambda', 'arn:aws:lambda:*:*:function:{}', function_names, [
+        ('invoke', lambda n: {'FunctionName': n}), ('get_function', lambda n: {'FunctionName': n}), ('list_tags', lambda n: {'Resource': n})],
+     lambda server, name: harness.deploy_function(server, name, 'def handler(event, context):\n    return 1\n')),
+    ('logs', 'arn:aws:logs:*:*:log-group:{}*', group_names, [
+        ('get_log_events', lambda n: {'logGroupName': n, 'logStreamName': 's'}), ('get_log_events', lambda n: {'logGroupIdentifier': n, 'logStreamName': 's'}),
+        ('filter_log_events', lambda n: {'logGroupIdentifier': n}), ('delete_log_group', lambda n: {'logGroupName': n})],
+     lambda server, name: server.client('logs').create_log_group(logGroupName=name)),
+    ('apigateway', 'arn:aws:apigateway:*::/restapis/{}*', api_ids, [('get_rest_api', lambda n: {'restApiId': n}), ('get_resources', lambda n: {'restApiId': n})],
+     lambda server, name: server.client('apigateway').create_rest_api(name=name)['id']),
+    ('iam', 'arn:aws:iam::*:user/boss/{}', user_names, [
+        ('get_user', lambda n: {'UserName': n}), ('create_access_key', lambda n: {'UserName': n}),
+        ('put_user_policy', lambda n: {'UserName': n, 'PolicyName': 'p', 'PolicyDocument': policy(allow('*'))})],
+     lambda server, name: server.client('iam').create_user(UserName=name, Path='/boss/')),
+]
+
+
+@pytest.mark.parametrize('service, arn, names, operations, make', NAMED, ids=[row[0] for row in NAMED])
+def test_what_is_denied_has_no_other_spelling(server, new_user, unique, service, arn, names, operations, make):
     name = unique('Secret')
-    if kind == 'table':
-        client('dynamodb').create_table(TableName=name, **EXTRA['dynamodb', 'CreateTable'])
-    elif kind == 'function':
-        harness.deploy_function(server, name, 'def handler(event, context):\n    return 1\n')
-    elif kind == 'group':
-        client('logs').create_log_group(logGroupName=name)
-    elif kind == 'api':
-        name = client('apigateway').create_rest_api(name=name)['id']
-    else:
-        client('iam').create_user(UserName=name, Path='/boss/')
-    caller = new_user(allow('*'), {'Effect': 'Deny', 'Action': '*', 'Resource': arn.format(name)})
-    tried = [(call.__name__, arguments, failure(call, **arguments)) for call, arguments in spellings(kind, name, caller.client(service, parameter_validation=False))]
-    assert not [row for row in tried if not 400 <= row[2][0] < 500]
+    made = make(server, name)
+    name = made if service == 'apigateway' else name        # the one that is named by the service
+    client = new_user(allow('*'), {'Effect': 'Deny', 'Action': '*', 'Resource': arn.format(name)}).client(service, parameter_validation=False)
+    tried = [(operation, arguments(spelt), failure(getattr(client, operation), **arguments(spelt))) for spelt in names(name) for operation, arguments in operations]
     assert 'explicit deny' in tried[0][2][2]
+    assert [row for row in tried if not 400 <= row[2][0] < 500] == []
 
 
 def test_a_role_is_passed_by_its_own_arn_only(client, new_user, unique):

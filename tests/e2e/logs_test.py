@@ -48,6 +48,26 @@ def test_groups_are_created_described_and_deleted(logs, unique):
         logs.delete_log_group(logGroupName=name)
 
 
+def test_groups_are_named_once_and_where_they_are(logs, stream, unique):
+    group, _ = stream
+    arn = f'arn:aws:logs:us-east-1:000000000000:log-group:{group}'
+    for name in (group, arn):
+        assert logs.describe_log_streams(logGroupIdentifier=name)['logStreams'][0]['logStreamName'] == 'one'
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='Exactly one of'):
+        logs.describe_log_streams(logGroupName=group, logGroupIdentifier=arn)
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='Exactly one of'):
+        logs.describe_log_streams()
+    elsewhere = arn.replace('us-east-1', 'eu-west-1')
+    for call in (lambda: logs.describe_log_streams(logGroupIdentifier=elsewhere), lambda: logs.tag_resource(resourceArn=elsewhere, tags={'a': 'b'}),
+                 lambda: logs.list_tags_for_resource(resourceArn=elsewhere)):
+        with pytest.raises(logs.exceptions.ResourceNotFoundException):
+            call()
+    logs.tag_resource(resourceArn=arn, tags={'a': 'b'})
+    assert logs.list_tags_for_resource(resourceArn=arn)['tags'] == {'a': 'b'}
+    logs.untag_resource(resourceArn=arn, tagKeys=['a'])
+    assert logs.list_tags_for_resource(resourceArn=arn)['tags'] == {}
+
+
 def test_groups_come_in_pages(logs, unique):
     prefix = unique('page')
     for i in range(5):

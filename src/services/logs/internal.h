@@ -34,7 +34,7 @@ uint64_t logs__sequence(void);
 /* ERR_NOT_FOUND: no such group. */
 enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
                           struct logs__group *ret);
-/* The call's group by logGroupName or logGroupIdentifier; call_fail if it is missing. `txn` is a reader or the mutation's. */
+/* The call's group by logGroupName, logGroupIdentifier (a name or an ARN) or resourceArn; call_fail if it is missing. `txn` is a reader or the mutation's. */
 bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret);
 struct str logs__call_group_name(struct call *call);
 /* Mutation: makes the group when it is not there. */

@@ -162,6 +162,9 @@ def evil_zip(kind):
             z.writestr(info, '/etc/passwd')
         elif kind == 'bomb':
             z.writestr('zeros', b'\0' * (263 << 20))
+        elif kind == 'folders':
+            for n in range(210):
+                z.writestr(f'{n}/' + 'a/' * 500 + 'f', '')
         elif kind == 'truncated':
             z.writestr('app.py', 'x' * 1000)
     return out.getvalue()[:-30] if kind == 'truncated' else out.getvalue()
@@ -169,7 +172,7 @@ def evil_zip(kind):
 
 @pytest.mark.parametrize('kind, message', [
     ('traversal', 'Could not unzip'), ('absolute', 'Could not unzip'), ('link', 'Could not unzip'), ('truncated', 'Could not unzip'),
-    ('bomb', 'Unzipped size must be smaller than 262144000 bytes'), ('empty', 'non-empty zip')])
+    ('folders', 'Could not unzip'), ('bomb', 'Unzipped size must be smaller than 262144000 bytes'), ('empty', 'non-empty zip')])
 def test_bad_packages_are_refused(server, fn, unique, kind, message):
     role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
     name = unique('bad')

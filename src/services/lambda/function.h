@@ -11,7 +11,7 @@
 #define LAMBDA_UNZIPPED_BYTES_MAX 262144000u            /* quota: unzipped */
 #define LAMBDA_ENVIRONMENT_BYTES_MAX 4096               /* quota: environment variables */
 #define LAMBDA_POLICY_BYTES_MAX 20480                   /* quota: resource-based policy */
-#define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, ours */
+#define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, and folders, ours */
 
 struct lambda__function {
     struct arena *arena;

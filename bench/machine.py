@@ -5,7 +5,8 @@ import subprocess
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-WORK = os.path.join(ROOT, 'build', 'bench')         # everything the benchmarks make; the same filesystem for all
+OUT = os.environ.get('BENCH_OUT', os.path.join(ROOT, 'build'))
+WORK = os.path.join(OUT, 'bench')                   # everything the benchmarks make; the same filesystem for all
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]        # the same one on a machine with a single core
 TICK = os.sysconf('SC_CLK_TCK')
@@ -17,12 +18,6 @@ class Failed(Exception):
 
 
 # ---- cores and their time ----
-
-def pin(pid, cores):
-    """Every thread of the process; its children that run already keep theirs."""
-    for thread in os.listdir(f'/proc/{pid}/task'):
-        os.sched_setaffinity(int(thread), cores)
-
 
 def tree(pid):
     """The process and all its descendants."""

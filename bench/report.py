@@ -3,7 +3,7 @@ import json
 import os
 import re
 
-from machine import ROOT
+from machine import OUT, ROOT
 
 COLUMNS = ('What', 'Ratio', 'Measured', 'Goal', 'Holds')
 BEGIN, END = '<!-- bench: begin -->', '<!-- bench: end -->'
@@ -37,7 +37,7 @@ def markdown(result):
 
 
 def write_json(result):
-    with open(os.path.join(ROOT, 'build', 'bench.json'), 'w') as f:
+    with open(os.path.join(OUT, 'bench.json'), 'w') as f:
         json.dump(result, f, indent=1, ensure_ascii=False)
         f.write('\n')
 

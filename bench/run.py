@@ -1,11 +1,13 @@
 """`make bench`: measures the built program beside its yardsticks, proves that the work happened, and prints one table.
 
-    bench/run.py [--quick] [--write-docs]
+    [BENCH_SECONDS=2] [BENCH_OUT=build] bench/run.py [--write-docs]
 
-The table also goes to build/bench.json, and with --write-docs into docs/performance.md. One core serves and the other
-sends where a figure is compared with a yardstick; the server has all cores for functions. Each figure is the best of
-three rounds, taken in turns with its yardstick; when other work took a part of the machine in all of them, up to three
-more are tried, and what remains is said beneath the table.
+The table also goes to BENCH_OUT/bench.json, and with --write-docs into docs/performance.md. One core serves and the
+other sends where requests are compared with nginx; the server has all cores for writes and functions, as db_bench has.
+Each figure is the median of ROUNDS rounds of BENCH_SECONDS, taken in turns with its yardstick, so that both meet the
+same machine, and a ratio is the median of the rounds' ratios. Rounds in which other work took a part of the machine are
+left out; up to MORE_ROUNDS are made instead, and what remains is said beneath the table. Below half a second everything
+is done once and with less of it: that shows that the benchmarks run, and measures nothing.
 """
 import argparse
 import contextlib
@@ -22,51 +24,61 @@ import prepared
 import report
 import workloads as w
 import yardsticks
-from machine import CORES, LOAD_CORE, SERVER_CORE, WORK, Failed, Watch, build_load, describe, load, load_warning, pin, tree
+from machine import CORES, LOAD_CORE, SERVER_CORE, WORK, Failed, Watch, build_load, describe, load, load_warning, tree
 from workloads import harness
 
-ROUNDS, MORE_ROUNDS = 3, 3
+ROUNDS, MORE_ROUNDS = 5, 5
 OTHERS_MAX = 0.05               # share of the machine that others may take in a round without its being repeated
 PUTS = 60000
 STARTS = 11
+COLD_FUNCTIONS = 12
 
 
 class Bench:
-    def __init__(self, quick):
-        self.seconds = 0.5 if quick else 2.0
-        self.rounds = 1 if quick else ROUNDS
-        self.more = 0 if quick else MORE_ROUNDS
-        self.puts = PUTS // 10 if quick else PUTS
+    def __init__(self, seconds):
+        quick = seconds < 0.5
+        self.seconds = seconds
+        self.warmup = min(0.5, seconds / 2)
+        self.rounds, self.more = (1, 0) if quick else (ROUNDS, MORE_ROUNDS)
+        self.puts = PUTS // 20 if quick else PUTS
+        self.starts_wanted = 3 if quick else STARTS
+        self.cold_functions = 2 if quick else COLD_FUNCTIONS
         self.rows, self.proofs, self.warnings = [], [], []
         self.server = None
 
     # ---- the server ----
 
-    def start(self, cores=None):
-        self.server.start()
-        pin(self.server.process.pid, cores or CORES)
+    def start(self, cores=CORES):
+        """On these cores from the beginning: the server has as many event loops."""
+        os.sched_setaffinity(0, cores)
+        try:
+            self.server.start()
+        finally:
+            os.sched_setaffinity(0, CORES)
 
-    def pinned(self, cores):
-        pin(self.server.process.pid, cores)
+    def restart(self, cores):
+        self.server.stop()
+        self.start(cores)
 
     def load(self, name, **how):
         return load(self.server.port, w.in_work(name), watch=[self.server.process.pid], **how)
 
     # ---- rounds ----
 
-    def best(self, what, *measures):
-        """Runs the measures in turns; the best result of each by its rate."""
-        kept = [[] for _ in measures]
-        for turn in range(self.rounds + self.more):
-            for results, measure in zip(kept, measures):
-                results.append(measure())
-            if turn + 1 >= self.rounds and all(min(r['others'] for r in results) <= OTHERS_MAX for results in kept):
-                break
-        best = [max(results, key=lambda r: r['rate']) for results in kept]
-        for result in best:
-            if result['others'] > OTHERS_MAX:
-                self.warnings.append(f'{what}: other work took {result["others"]:.0%} of the machine in the best round')
-        return best[0] if len(best) == 1 else best
+    def medians(self, what, *measures):
+        """Runs the measures in turns; the median of each one's figures. The first has its ratio to the second."""
+        rounds = []
+        while len(rounds) < self.rounds + self.more and sum(map(quiet, rounds)) < self.rounds:
+            rounds.append([measure() for measure in measures])
+        kept = sorted(rounds, key=lambda r: (not quiet(r), others(r)))[:self.rounds]
+        disturbed = [r for r in kept if not quiet(r)]
+        if disturbed:
+            self.warnings.append(f'{what}: other work took up to {max(map(others, disturbed)):.0%} of the machine '
+                                 f'in {len(disturbed)} of {len(kept)} rounds')
+        results = [{key: statistics.median(r[i][key] for r in kept) for key in kept[0][i]} for i in range(len(measures))]
+        if len(measures) == 2:
+            results[0]['ratio'] = statistics.median(ours['rate'] / theirs['rate'] for ours, theirs in kept)
+        return results[0] if len(results) == 1 else results
 
     def row(self, name, measured, **more):
         self.rows.append({'name': name, 'measured': measured, **more})
@@ -76,26 +88,25 @@ class Bench:
 
     def get_item(self):
         w.prepare_get(self.server)
-        self.pinned([SERVER_CORE])
+        self.restart([SERVER_CORE])
         prepared.write(w.in_work('fixed'), [(prepared.plain('GET', '/', 'localhost'), 'fixed')])
-        how = {'connections': 64, 'seconds': self.seconds, 'warmup': 0.5}
+        how = {'connections': 64, 'seconds': self.seconds, 'warmup': self.warmup}
         with yardsticks.Nginx(harness.free_port()) as nginx:
-            ours, theirs = self.best('GetItem', lambda: self.load('gets', **how),
-                                     lambda: load(nginx.port, w.in_work('fixed'), watch=[nginx.process.pid], **how))
-        ratio = ours['rate'] / theirs['rate']
+            ours, theirs = self.medians('GetItem', lambda: self.load('gets', **how),
+                                        lambda: load(nginx.port, w.in_work('fixed'), watch=[nginx.process.pid], **how))
+        ratio = ours['ratio']
         self.row('GetItem 1 KB', rate_text(ours), ratio=f'{ratio:.0%} of nginx', goal='≥ 60 % of nginx', holds=ratio >= 0.6, figures=ours)
         self.row('· nginx, fixed 1 KB', rate_text(theirs), figures=theirs)
 
     def query(self):
         w.prepare_query(self.server)
-        self.pinned([SERVER_CORE])
-        ours = self.best('Query', lambda: self.load('queries', connections=64, seconds=self.seconds, warmup=0.5))
+        ours = self.medians('Query', lambda: self.load('queries', connections=64, seconds=self.seconds, warmup=self.warmup))
         self.row('Query of 10 items', rate_text(ours), figures=ours)
 
     def put_item(self):
         """Both with all cores: the server shares them with the load generator, db_bench has no client to share with."""
+        self.restart(CORES)
         w.make_table(self.server, 'bench-put')
-        self.pinned(CORES)
         acknowledged = 0
 
         def ours(connections):
@@ -111,7 +122,7 @@ class Bench:
             rate = yardsticks.db_bench(cores=CORES, seconds=max(1, round(self.seconds)))
             return {'rate': rate, 'others': watch.stop().others}
 
-        put, rocks = self.best('PutItem', lambda: ours(64), theirs)
+        put, rocks = self.medians('PutItem', lambda: ours(64), theirs)
         more = ours(256)
         self.server.kill()
         self.start()
@@ -119,25 +130,24 @@ class Bench:
         if found != acknowledged:
             raise Failed(f'{acknowledged} puts were acknowledged, {found} items are there after kill -9')
         self.proofs.append(f'{acknowledged:,} puts acknowledged, server killed with -9 after the last answer, {found:,} items found after the restart')
-        ratio = put['rate'] / rocks['rate']
+        ratio = put['ratio']
         self.row('PutItem 300 B, durable', rate_text(put), ratio=f'{ratio:.0%} of db_bench', goal='≥ db_bench, 64 threads', holds=ratio >= 1,
                  figures=put)
         self.row('· at 256 connections', rate_text(more), ratio=f'{more["rate"] / rocks["rate"]:.0%} of db_bench', figures=more)
-        self.row('· db_bench fillrandom, sync, 64 threads', f'{rocks["rate"]:,}/s', figures=rocks)
+        self.row('· db_bench fillrandom, sync, 64 threads', f'{rocks["rate"]:,.0f}/s', figures=rocks)
         disk = yardsticks.fdatasync_us()
         self.row('· one fdatasync of 300 B', f'{disk:.0f} µs', figures={'p50_us': disk})
 
     def invoke(self):
         runtime = w.prepare_invokes(self.server)
-        self.pinned(CORES)
         for file, name, goal in (('invokes', 'Warm invoke, direct', None), ('api', 'Warm invoke through the REST API', 'p50 ≤ 0.4 ms')):
-            self.load(file, connections=4, seconds=1.5)         # environments start
-            one = self.best(name, lambda: self.load(file, connections=1, seconds=self.seconds, warmup=0.3))
-            many = self.best(name, lambda: self.load(file, connections=4, seconds=self.seconds, warmup=0.5))
+            self.load(file, connections=4, seconds=self.seconds)        # environments start
+            one = self.medians(name, lambda: self.load(file, connections=1, seconds=self.seconds, warmup=self.warmup))
+            many = self.medians(name, lambda: self.load(file, connections=4, seconds=self.seconds, warmup=self.warmup))
             self.row(f'{name}, 1 connection', rate_text(one), goal=goal, holds=goal and one['p50_us'] <= 400, figures=one)
             self.row(f'{name}, 4 connections', rate_text(many), goal=goal and '≥ 5,000/s', holds=goal and many['rate'] >= 5000, figures=many)
         for kind, code in (('plain', w.PLAIN_CODE), ('boto3', w.BOTO3_CODE)):
-            w.prepare_cold(self.server, runtime, f'cold-{kind}', code)
+            w.prepare_cold(self.server, runtime, f'cold-{kind}', code, self.cold_functions)
             time.sleep(1)                                       # spare sandboxes are made again
             cold = self.load(f'cold-{kind}', connections=1)
             what = 'boto3.resource(…).Table' if kind == 'boto3' else 'no imports'
@@ -146,7 +156,7 @@ class Bench:
     def starts(self):
         """Time from exec to the ready line, over the data that the figures before have left; then memory."""
         self.server.stop()
-        times = [self.ready_ms() for _ in range(STARTS)]
+        times = [self.ready_ms() for _ in range(self.starts_wanted)]
         ready = statistics.median(times)
         self.row('Ready after start', f'p50 {ready:.1f} ms, best {min(times):.1f} ms', goal='≤ 25 ms', holds=ready <= 25,
                  figures={'p50_ms': ready, 'best_ms': min(times)})
@@ -223,6 +233,14 @@ class Bench:
                 self.start()
 
 
+def others(results):
+    return max(r['others'] for r in results)
+
+
+def quiet(results):
+    return others(results) <= OTHERS_MAX
+
+
 def rate_text(r):
     return f'{r["rate"]:,.0f}/s, p50 {r["p50_us"] / 1000:.2f} ms, p99 {r["p99_us"] / 1000:.2f} ms, {r["cpu_us"]:.1f} µs CPU'
 
@@ -235,13 +253,12 @@ def memory_mib(pid, field):
 
 def main():
     options = argparse.ArgumentParser(description='Cloudless benchmarks')
-    options.add_argument('--quick', action='store_true', help='one short round of each: shows that it works, measures little')
     options.add_argument('--write-docs', action='store_true', help='put the table into docs/performance.md')
     options = options.parse_args()
     started = time.monotonic()
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
-    bench = Bench(options.quick)
+    bench = Bench(float(os.environ.get('BENCH_SECONDS', '2')))
     bench.warnings += filter(None, [load_warning()])
     try:
         yardsticks.available()

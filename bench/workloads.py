@@ -10,7 +10,7 @@ from machine import ROOT, WORK, Failed, load
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'e2e'))
 import harness  # noqa: E402
 
-GET_ITEMS, QUERY_PARTITIONS, QUERY_ITEMS, COLD_FUNCTIONS = 10000, 1000, 10, 12
+GET_ITEMS, QUERY_PARTITIONS, QUERY_ITEMS = 10000, 1000, 10
 PLAIN_CODE = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'answered'}\n"
 BOTO3_CODE = ("import boto3\ntable = boto3.resource('dynamodb').Table('bench-get')\n\n\n"
               "def handler(event, context):\n    return {'statusCode': 200, 'body': 'answered ' + table.name}\n")
@@ -120,9 +120,9 @@ def api_path(server, arn):
     return f'/_aws/execute-api/{api}/bench/hello'
 
 
-def prepare_cold(server, runtime, kind, code):
+def prepare_cold(server, runtime, kind, code, count):
     """As many functions as there will be cold starts: each is invoked once."""
-    names = [f'bench-{kind}-{n}' for n in range(COLD_FUNCTIONS)]
+    names = [f'bench-{kind}-{n}' for n in range(count)]
     for name in names:
         harness.deploy_function(server, name, code, runtime=runtime, MemorySize=512, Timeout=30)
     prepared.write(in_work(kind), [(invocation(server, name), 'answered') for name in names])

@@ -29,6 +29,7 @@ def make(*words):
 STAGES = [
     ('units', {}, [make('units')]),
     ('map', {}, [[*PYTEST, 'tests/map_test.py']]),
+    ('members', {}, [make('build/rows.tsv'), [*PYTEST, 'tests/members_test.py']]),
     ('docs', {}, [make('docs-check')]),
     ('end-to-end', {}, [make('all'), [*PYTEST, 'tests/e2e']]),
     ('crash', {}, [make('all'), [*PYTEST, 'tests/crash']]),

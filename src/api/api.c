@@ -67,7 +67,8 @@ void api_free(struct api *api)
 static struct str credential_part(struct str credential, struct str separator, int wanted)
 {
     for (int part = 0; credential.n; part++) {
-        const char *at = memmem(credential.p, credential.n, separator.p, separator.n);
+        const char *at = separator.n == 1 ? memchr(credential.p, separator.p[0], credential.n)
+                                          : memmem(credential.p, credential.n, separator.p, separator.n);
         size_t n = at ? (size_t)(at - credential.p) : credential.n;
         if (part == wanted) return str_slice(credential, 0, n);
         credential = str_slice(credential, n + separator.n, credential.n);
@@ -75,20 +76,26 @@ static struct str credential_part(struct str credential, struct str separator, i
     return STR_NONE;
 }
 
+/* From `from` up to the first `end`. */
+static struct str value_at(struct str text, size_t from, char end)
+{
+    struct str value = str_slice(text, from, text.n);
+    return str_slice(value, 0, str_find(value, end));
+}
+
 /* What follows `name` in text, up to the first `end`. */
 static struct str value_after(struct str text, struct str name, char end)
 {
     const char *at = text.n ? memmem(text.p, text.n, name.p, name.n) : NULL;
-    if (!at) return STR_NONE;
-    struct str value = str_slice(text, (size_t)(at - text.p) + name.n, text.n);
-    return str_slice(value, 0, str_find(value, end));
+    return at ? value_at(text, (size_t)(at - text.p) + name.n, end) : STR_NONE;
 }
 
 /* The credential of SigV4A names no region. */
 static struct str scope_service(const struct http_request *request)
 {
     struct str header = http_header(request, "authorization");
-    struct str credential = value_after(header, STR("Credential="), ',');
+    struct str usual = STR("AWS4-HMAC-SHA256 Credential=");
+    struct str credential = str_starts(header, usual) ? value_at(header, usual.n, ',') : value_after(header, STR("Credential="), ',');
     if (credential.n) return credential_part(credential, STR("/"), str_starts(header, STR("AWS4-ECDSA-")) ? 2 : 3);
     credential = value_after(request->query, STR("X-Amz-Credential="), '&');
     bool plain = credential.n && memchr(credential.p, '/', credential.n);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define LONG_ID_CHARS 52
+#define LONG_ID_WORDS 7         /* of eight characters: the last four are not used */
 #define ANSWER_BYTES_FIRST 1500     /* reserved at once: an item of 1 KB and what stands around it */
 
 const struct wire_protocol *wire_protocol_of(const struct model *m)
@@ -32,14 +33,16 @@ static uint64_t next_random(void)
     return z ^ z >> 31;
 }
 
-/* Base 32 of 0-9A-V, as DynamoDB's are. */
+/* Base 32 of 0-9A-V, as DynamoDB's are; five bits of each byte of a random word make a character. */
 static struct str long_id(struct arena *arena)
 {
-    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
-    char *id = arena_alloc(arena, LONG_ID_CHARS);
-    for (size_t i = 0; i < LONG_ID_CHARS;) {
-        uint64_t random = next_random();
-        for (size_t j = 0; j < 12 && i < LONG_ID_CHARS; j++, random >>= 5) id[i++] = alphabet[random & 31];
+    const uint64_t ones = 0x0101010101010101u;
+    char *id = arena_alloc(arena, LONG_ID_WORDS * sizeof(uint64_t));
+    for (size_t i = 0; i < LONG_ID_WORDS; i++) {
+        uint64_t digits = next_random() & 31 * ones;
+        uint64_t letters = (digits + (0x80 - 10) * ones) >> 7 & ones;      /* 1 where a digit is 10 or more */
+        uint64_t text = digits + '0' * ones + letters * ('A' - '9' - 1);
+        memcpy(id + i * sizeof text, &text, sizeof text);
     }
     return (struct str){id, LONG_ID_CHARS};
 }

@@ -22,6 +22,7 @@
 #define POLICY_SETS_MAX 512
 #define DECISIONS_MAX 8192
 #define PRINCIPAL_POLICIES_MAX 256
+#define KEY_ID_BYTES_MAX 128    /* IAM API reference, AccessKeyId */
 
 struct slot {
     uint64_t generation;
@@ -49,6 +50,7 @@ struct known_set {
     struct arena *arena;
     struct policy_set set;
     bool depends_on_request;
+    bool gone;                  /* the user or role: then no resource policy grants anything either */
 };
 
 static void known_key_free(void *value)
@@ -197,7 +199,9 @@ static enum auth_failure find_key(struct auth *auth, struct slot *slot, const st
 {
     enum auth_failure failure;
 
-    if (str_starts(sig->access_key_id, STR("ASIA")))
+    if (sig->access_key_id.n > KEY_ID_BYTES_MAX)
+        failure = AUTH_UNKNOWN_KEY;
+    else if (str_starts(sig->access_key_id, STR("ASIA")))
         failure = session_key(slot, sig->access_key_id, sig->security_token, ret);
     else if (sig->security_token.n)
         failure = AUTH_BAD_SESSION_TOKEN;
@@ -295,6 +299,10 @@ static enum err fill_set(const struct auth_source *source, const struct principa
     size_t count = 0;
     enum err err = source->identity_policies(source->arg, principal, arena, &text, &count);
 
+    if (err == ERR_NOT_FOUND) {
+        known->gone = true;
+        return ERR_OK;
+    }
     if (err == ERR_OK)
         err = source->boundary(source->arg, principal, arena, &boundary);
     if (err == ERR_OK && count > PRINCIPAL_POLICIES_MAX)
@@ -356,6 +364,11 @@ static enum err decide(struct auth *auth, struct slot *slot, struct policy_reque
 
     if (err != ERR_OK)
         return err;
+    if (known->gone) {
+        *ret = DECISION_NO_IDENTITY_ALLOW;
+        *ret_keep = true;
+        return ERR_OK;
+    }
     bool trust = str_eq_nocase(str_slice(request->action, 0, 14), STR("sts:AssumeRole"));
     if (resource_policy.n && policy_compile(resource_policy, trust ? POLICY_TRUST : POLICY_RESOURCE, &resource, arena, &message) != ERR_OK)
         return ERR_CORRUPT;

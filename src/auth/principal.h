@@ -35,7 +35,8 @@ struct auth_source {
     void *arg;
     /* Long-term keys. Copies into the arena. ERR_NOT_FOUND, ERR_IO. */
     enum err (*find_key)(void *arg, struct str access_key_id, struct arena *arena, struct auth_key *ret);
-    /* Texts of all identity policies that count for the principal: inline, attached, of its groups; AWS-managed ones too. */
+    /* Texts of all identity policies that count for the principal: inline, attached, of its groups; AWS-managed ones too.
+     * ERR_NOT_FOUND: the user or role is gone (or another under its name), and nothing is allowed any more. */
     enum err (*identity_policies)(void *arg, const struct principal *principal, struct arena *arena,
                                   struct str **ret_texts, size_t *ret_count);
     /* Permissions boundary text, or STR_NONE. */

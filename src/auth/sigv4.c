@@ -38,11 +38,8 @@ static struct str header_hash(struct arena *arena, struct str header)
     return buf_str(&text);
 }
 
-/* Header names are compared some hundred times a request, so this is inline and looks at the lengths first. */
-static inline bool same_name(struct str sent, struct str lower)
+static bool same_lowered(struct str sent, struct str lower)
 {
-    if (sent.n != lower.n)
-        return false;
     for (size_t i = 0; i < sent.n; i++) {
         char c = sent.p[i];
         if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower.p[i])
@@ -51,46 +48,48 @@ static inline bool same_name(struct str sent, struct str lower)
     return true;
 }
 
-/* str_cut for the short names of SignedHeaders. */
-static inline struct str next_name(struct str *list)
+/* Header names are compared some dozen times a request: most differ in length, and most are sent in lower case. */
+static inline bool same_name(struct str sent, struct str lower)
 {
-    size_t n = 0;
-
-    while (n < list->n && list->p[n] != ';')
-        n++;
-    struct str name = {list->p, n};
-    *list = n < list->n ? (struct str){list->p + n + 1, list->n - n - 1} : STR_NONE;
-    return name;
+    return sent.n == lower.n && (memcmp(sent.p, lower.p, sent.n) == 0 || same_lowered(sent, lower));
 }
 
-static bool list_has(struct str list, struct str name)
+/* Splits SignedHeaders once, for everything that looks into it. */
+static void split_names(struct str list, struct arena *arena, struct sigv4 *sig)
 {
-    while (list.p)
-        if (same_name(name, next_name(&list)))
+    size_t count = 1;
+    bool upper = false;
+
+    for (size_t i = 0; i < list.n; i++) {
+        count += list.p[i] == ';';
+        upper |= list.p[i] >= 'A' && list.p[i] <= 'Z';
+    }
+    struct str *names = arena_alloc(arena, count * sizeof *names);
+    const char *at = list.p, *end = list.p + list.n;
+    bool ascending = true;
+    for (size_t i = 0; i < count; i++) {
+        const char *from = at;
+        while (at < end && *at != ';')
+            at++;
+        names[i] = (struct str){from, (size_t)(at++ - from)};
+        ascending &= names[i].n > 0 && (i == 0 || str_cmp(names[i - 1], names[i]) < 0);
+    }
+    sig->signed_names = names;
+    sig->signed_count = count;
+    sig->signed_sorted = ascending && !upper;
+}
+
+static bool is_signed(const struct sigv4 *sig, struct str name)
+{
+    for (size_t i = 0; i < sig->signed_count; i++)
+        if (same_name(name, sig->signed_names[i]))
             return true;
     return false;
 }
 
 static bool is_amz_header(struct str name)
 {
-    return name.n > 6 && same_name(str_slice(name, 0, 6), STR("x-amz-"));
-}
-
-/* Only lower-case names, strictly ascending. */
-static bool list_canonical(struct str list)
-{
-    struct str before = STR_NONE;
-
-    for (size_t i = 0; i < list.n; i++)
-        if (list.p[i] >= 'A' && list.p[i] <= 'Z')
-            return false;
-    while (list.p) {
-        struct str piece = next_name(&list);
-        if (piece.n == 0 || (before.p && str_cmp(before, piece) >= 0))
-            return false;
-        before = piece;
-    }
-    return before.p != NULL;
+    return name.n > 6 && (name.p[0] | 0x20) == 'x' && same_name(str_slice(name, 0, 6), STR("x-amz-"));
 }
 
 static bool query_signed(struct str query)
@@ -229,13 +228,14 @@ static enum sigv4_status read_date(struct str text, bool from_date, struct arena
 /* Host and all x-amz-* headers must be signed. (A date that came as Date is part of the string to sign in any case.) */
 static enum sigv4_status check_signed_list(const struct http_request *request, struct arena *arena, struct sigv4 *sig)
 {
-    if (!list_has(sig->signed_headers, STR("host"))) {
+    split_names(sig->signed_headers, arena, sig);
+    if (!is_signed(sig, STR("host"))) {
         sig->message = STR("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
         return SIGV4_INCOMPLETE;
     }
     for (size_t i = 0; i < request->header_count; i++) {
         struct str name = request->headers[i].name;
-        if (is_amz_header(name) && !list_has(sig->signed_headers, name)) {
+        if (is_amz_header(name) && !is_signed(sig, name)) {
             sig->message = arena_printf(arena, "'" STR_FMT "' must be a 'SignedHeader' in the AWS Authorization.", STR_ARG(name));
             return SIGV4_INCOMPLETE;
         }
@@ -421,17 +421,6 @@ static char *put_encoded(char *out, struct str s, bool keep_slash)
     return out;
 }
 
-static char *put_hex(char *out, const uint8_t digest[SHA256_BYTES])
-{
-    static const char digit[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        out[2 * i] = digit[digest[i] >> 4];
-        out[2 * i + 1] = digit[digest[i] & 15];
-    }
-    return out + HEX_DIGEST;
-}
-
 /* The path as it travelled, without dot segments and repeated slashes (RFC 3986, 5.2.4), encoded once more. */
 static char *put_path_twice(char *out, struct str path, struct arena *arena)
 {
@@ -515,12 +504,14 @@ static char *put_query(char *out, struct str query, struct arena *arena)
     return out;
 }
 
-/* Trimmed, runs of spaces as one. Without branches: most values have no run, and all of them are short. */
+/* Trimmed, runs of spaces as one; most values have no space at all. */
 static char *put_header_value(char *out, struct str value)
 {
     char before = '\0';
 
     value = str_trim(value);
+    if (str_find(value, ' ') == value.n)
+        return put(out, value);
     for (size_t i = 0; i < value.n; i++) {
         char c = value.p[i];
         *out = c;
@@ -530,10 +521,10 @@ static char *put_header_value(char *out, struct str value)
     return out;
 }
 
-static char *put_headers(char *out, const struct http_request *request, struct str list)
+static char *put_headers(char *out, const struct http_request *request, const struct sigv4 *sig)
 {
-    while (list.p) {
-        struct str name = next_name(&list);
+    for (size_t n = 0; n < sig->signed_count; n++) {
+        struct str name = sig->signed_names[n];
         bool found = false;
         out = put(out, name);
         *out++ = ':';
@@ -563,7 +554,7 @@ static char *put_payload(char *out, const struct http_request *request, bool s3)
     SHA256_Init(&ctx);
     SHA256_Update(&ctx, request->body.p, request->body.n);
     SHA256_Final(digest, &ctx);
-    return put_hex(out, digest);
+    return hex_put(out, digest, sizeof digest);
 }
 
 static size_t canonical_bound(const struct http_request *request, const struct sigv4 *sig)
@@ -582,7 +573,7 @@ static bool canonical_request(const struct http_request *request, const struct s
 {
     SHA256_CTX ctx;
 
-    if (!list_canonical(sig->signed_headers))
+    if (!sig->signed_sorted)
         return false;
     size_t bound = canonical_bound(request, sig);
     char *text = arena_alloc(arena, bound), *out = text;
@@ -593,7 +584,7 @@ static bool canonical_request(const struct http_request *request, const struct s
     if (request->query.n && !(out = put_query(out, request->query, arena)))
         return false;
     *out++ = '\n';
-    out = put_headers(out, request, sig->signed_headers);
+    out = put_headers(out, request, sig);
     *out++ = '\n';
     out = put(out, sig->signed_headers);
     *out++ = '\n';
@@ -651,8 +642,8 @@ enum sigv4_status sigv4_check(struct sigv4_cache *cache, const struct http_reque
     *out++ = '\n';
     out = put(out, (struct str){sig->date.p, scope_bytes});
     out = put(out, STR("/" TERMINATOR "\n"));
-    out = put_hex(out, digest);
+    out = hex_put(out, digest, sizeof digest);
     sign(key_of(cache, sig, secret), (struct str){text, (size_t)(out - text)}, mac);
-    put_hex(expected, mac);
+    hex_put(expected, mac, sizeof mac);
     return bytes_equal_const_time(expected, sig->signature.p, HEX_DIGEST) ? SIGV4_OK : mismatch(sig);
 }

@@ -19,6 +19,9 @@ enum sigv4_status {
 struct sigv4 {                  /* the parsed header; spans of the request */
     struct str access_key_id, date, region, service;        /* of the credential scope */
     struct str signed_headers, signature;
+    struct str *signed_names;   /* signed_headers, split */
+    size_t signed_count;
+    bool signed_sorted;         /* they are in lower case, strictly ascending, none empty: as a signer writes them */
     struct str amz_date;        /* x-amz-date, or Date converted */
     struct str security_token;  /* x-amz-security-token or STR_NONE */
     int64_t time_ms;

@@ -113,14 +113,19 @@ struct str clock_clf(struct arena *arena, int64_t epoch_ms)
 /* Takes exactly `n` digits off *s. */
 static bool take_digits(struct str *s, size_t n, unsigned *ret)
 {
-    uint64_t value;
-    if (s->n < n || !str_to_u64(str_slice(*s, 0, n), &value)) return false;
+    unsigned value = 0;
+    if (s->n < n) return false;
+    for (size_t i = 0; i < n; i++) {
+        unsigned digit = (unsigned)(uint8_t)s->p[i] - '0';
+        if (digit > 9) return false;
+        value = value * 10 + digit;
+    }
     *s = str_slice(*s, n, s->n);
-    *ret = (unsigned)value;
+    *ret = value;
     return true;
 }
 
-static bool take(struct str *s, struct str piece)
+static inline bool take(struct str *s, struct str piece)
 {
     if (!str_starts(*s, piece)) return false;
     *s = str_slice(*s, piece.n, s->n);

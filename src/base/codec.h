@@ -13,6 +13,7 @@ void base64_write(struct buf *buf, struct str bytes);       /* standard alphabet
 enum err base64_decode(struct str text, struct arena *arena, struct str *ret);
 
 void hex_write(struct buf *buf, struct str bytes);          /* lower case */
+char *hex_put(char *to, const void *bytes, size_t n);       /* 2 * n characters; returns the end */
 bool hex_decode(struct str text, uint8_t *ret);             /* text.n / 2 bytes; false on anything else */
 
 /* SigV4's URI encoding: A-Z a-z 0-9 - . _ ~ stay, and '/' if keep_slash; the rest %XX in upper case. */

@@ -6,6 +6,7 @@
  * because a system call for each request id would show. A fork starts with a pool of its own: the child's copy is dropped. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
+#include "base/codec.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <libdeflate.h>
@@ -26,15 +27,10 @@ void sha256(struct str bytes, uint8_t ret[SHA256_BYTES])
 
 struct str sha256_hex(struct arena *arena, struct str bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t digest[SHA256_BYTES];
     sha256(bytes, digest);
     char *text = arena_alloc(arena, 2 * SHA256_BYTES + 1);
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        text[2 * i] = digits[digest[i] >> 4];
-        text[2 * i + 1] = digits[digest[i] & 15];
-    }
-    text[2 * SHA256_BYTES] = '\0';
+    *hex_put(text, digest, sizeof digest) = '\0';
     return (struct str){text, 2 * SHA256_BYTES};
 }
 
@@ -62,9 +58,19 @@ void hmac_sha256(struct str key, struct str bytes, uint8_t ret[SHA256_BYTES])
 
 bool bytes_equal_const_time(const void *a, const void *b, size_t n)
 {
-    const volatile uint8_t *x = a, *y = b;
-    uint8_t difference = 0;
-    for (size_t i = 0; i < n; i++) difference |= x[i] ^ y[i];
+    const uint8_t *x = a, *y = b;
+    uint64_t difference = 0;
+    for (; n > 0; ) {
+        uint64_t from_x = 0, from_y = 0;
+        size_t step = n < sizeof from_x ? n : sizeof from_x;
+        memcpy(&from_x, x, step);
+        memcpy(&from_y, y, step);
+        difference |= from_x ^ from_y;
+        __asm__("" : "+r"(difference));     /* it may be anything, so the compiler cannot end the loop early */
+        x += step;
+        y += step;
+        n -= step;
+    }
     return difference == 0;
 }
 

@@ -12,6 +12,8 @@ bool bytes_equal_const_time(const void *a, const void *b, size_t n);
 uint32_t crc32_of(struct str bytes);
 /* SipHash-2-4, 64 bits. Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF". */
 uint64_t siphash24(const uint8_t key[16], struct str bytes);
+/* SipHash-1-3: half the work, for tables in memory that are gone with the process. */
+uint64_t siphash13(const uint8_t key[16], struct str bytes);
 
 void random_bytes(void *ret, size_t n);                              /* cryptographic; panics if the kernel has none */
 struct str random_chars(struct arena *arena, const char *alphabet, size_t n);

@@ -10,6 +10,9 @@
 #include "base/hash.h"
 #include "base/json_internal.h"
 #include "base/panic.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +40,7 @@ static void index_init(struct key_index *index, size_t members)
 /* The slot that holds `key`, or the empty one where it belongs. */
 static struct json **index_slot(const struct key_index *index, struct str key)
 {
-    size_t at = siphash24(index->hash_key, key) & index->mask;
+    size_t at = siphash13(index->hash_key, key) & index->mask;
     while (index->slots[at] && !str_eq(index->slots[at]->key, key)) at = (at + 1) & index->mask;
     return &index->slots[at];
 }
@@ -98,11 +101,6 @@ struct json *json_get(const struct json *json, struct str key)
     for (struct json *member = json->first; member; member = member->next)
         if (member->key.n == key.n && str_eq(member->key, key)) return member;
     return NULL;
-}
-
-struct json *json_at(const struct json *json, const char *key)
-{
-    return json_get(json, str_of(key));
 }
 
 struct str json_str(const struct json *json, const char *key)
@@ -359,10 +357,30 @@ static inline uint64_t word_of(const char *p, size_t n)
     return word | 0x2020202020202020u << 8 * n;
 }
 
+#ifdef __SSE2__
+/* Bit i is set if byte i of sixteen needs an escape. */
+static inline unsigned escapes_in_16(const char *p)
+{
+    __m128i bytes = _mm_loadu_si128((const void *)p);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+}
+#endif
+
 /* Bytes from `from` on that stand for themselves. */
 static inline size_t plain_run(struct str s, size_t from)
 {
     size_t at = from;
+#ifdef __SSE2__
+    /* The last sixteen overlap those before, which have none. */
+    while (s.n - from >= 16 && at < s.n) {
+        size_t here = s.n - at >= 16 ? at : s.n - 16;
+        unsigned escapes = escapes_in_16(s.p + here);
+        if (escapes) return here + (size_t)__builtin_ctz(escapes) - from;
+        at = here + 16;
+    }
+#endif
     for (; s.n - at >= 8; at += 8) {
         uint64_t word;
         memcpy(&word, s.p + at, sizeof word);

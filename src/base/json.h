@@ -29,7 +29,10 @@ enum err json_check(struct str text, struct arena *arena);
 
 /* Lookups. NULL (or the default) if `json` is NULL, not an object, or has no such key. */
 struct json *json_get(const struct json *json, struct str key);
-struct json *json_at(const struct json *json, const char *key);             /* key as a C string */
+static inline struct json *json_at(const struct json *json, const char *key)    /* key as a C string */
+{
+    return json_get(json, str_of(key));
+}
 struct str json_str(const struct json *json, const char *key);              /* STR_NONE if not a string */
 bool json_bool(const struct json *json, const char *key, bool otherwise);
 int64_t json_i64(const struct json *json, const char *key, int64_t otherwise);

@@ -97,13 +97,13 @@ static void rehash(struct map *map)
 
 void *map_get(const struct map *map, struct str key)
 {
-    struct entry *entry = *find(map, key, siphash24(map->hash_key, key));
+    struct entry *entry = *find(map, key, siphash13(map->hash_key, key));
     return entry ? entry->value : NULL;
 }
 
 void map_put(struct map *map, struct str key, void *value)
 {
-    uint64_t hash = siphash24(map->hash_key, key);
+    uint64_t hash = siphash13(map->hash_key, key);
     struct entry *entry = *find(map, key, hash);
     if (entry) {
         void *old = entry->value;
@@ -128,7 +128,7 @@ void map_put(struct map *map, struct str key, void *value)
 
 void *map_take(struct map *map, struct str key)
 {
-    struct entry **link = find(map, key, siphash24(map->hash_key, key));
+    struct entry **link = find(map, key, siphash13(map->hash_key, key));
     return *link ? remove_at(map, link) : NULL;
 }
 

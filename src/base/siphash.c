@@ -1,6 +1,6 @@
 /* siphash.c -- SipHash-2-4 with a 64-bit result, written from the paper: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast
- * short-input PRF", 2012. It places items in the store (so it may never change) and keys the hash tables that hold what
- * clients send. Words are little-endian, as in the paper. */
+ * short-input PRF", 2012. It places items in the store (so it may never change). The shorter 1-3 keys the hash tables that
+ * hold what clients send. Words are little-endian, as in the paper. */
 #include "base/hash.h"
 
 struct state {
@@ -26,11 +26,15 @@ static inline void sip_round(struct state *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-static inline void absorb(struct state *s, uint64_t word)
+static inline void sip_rounds(struct state *s, int rounds)
+{
+    for (int i = 0; i < rounds; i++) sip_round(s);
+}
+
+static inline void absorb(struct state *s, uint64_t word, int rounds)
 {
     s->v3 ^= word;
-    sip_round(s);
-    sip_round(s);
+    sip_rounds(s, rounds);
     s->v0 ^= word;
 }
 
@@ -43,18 +47,29 @@ static inline uint64_t word_at(const void *p)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "word_at reads little-endian words");
 
-uint64_t siphash24(const uint8_t key[16], struct str bytes)
+/* A word takes `rounds` rounds, the end `last_rounds`: constants of each caller. */
+static inline __attribute__((always_inline)) uint64_t siphash(const uint8_t key[16], struct str bytes, int rounds, int last_rounds)
 {
     uint64_t k0 = word_at(key), k1 = word_at(key + 8);
     struct state s = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
                       k1 ^ 0x7465646279746573u};
     const char *p = bytes.p;
     size_t left = bytes.n;
-    for (; left >= 8; left -= 8, p += 8) absorb(&s, word_at(p));
+    for (; left >= 8; left -= 8, p += 8) absorb(&s, word_at(p), rounds);
     uint64_t last = (uint64_t)(bytes.n & 0xFF) << 56;
     for (size_t i = 0; i < left; i++) last |= (uint64_t)(uint8_t)p[i] << 8 * i;
-    absorb(&s, last);
+    absorb(&s, last, rounds);
     s.v2 ^= 0xFF;
-    for (int i = 0; i < 4; i++) sip_round(&s);
+    sip_rounds(&s, last_rounds);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t siphash24(const uint8_t key[16], struct str bytes)
+{
+    return siphash(key, bytes, 2, 4);
+}
+
+uint64_t siphash13(const uint8_t key[16], struct str bytes)
+{
+    return siphash(key, bytes, 1, 3);
 }

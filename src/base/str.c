@@ -2,17 +2,43 @@
  * Nothing here allocates or keeps state. */
 #include "base/str.h"
 
-static char lower(char c)
+/* Eight bytes in lower case: adding to the lower seven bits of a byte sets its highest if it is at least 'A', or above 'Z'. */
+static inline uint64_t lower(uint64_t bytes)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    const uint64_t ones = 0x0101010101010101u, highs = 0x80 * ones;
+    uint64_t low = bytes & ~highs, from_a = low + ones * (0x80 - 'A'), above_z = low + ones * (0x7f - 'Z');
+    return bytes | ((from_a & ~above_z & ~bytes & highs) >> 2);
 }
 
+static inline uint64_t word_at(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Up to seven bytes as one word; two loads may overlap. */
+static inline uint64_t short_word(struct str s)
+{
+    if (s.n >= 4) {
+        uint32_t first, last;
+        memcpy(&first, s.p, sizeof first);
+        memcpy(&last, s.p + s.n - 4, sizeof last);
+        return first | (uint64_t)last << 32;
+    }
+    uint64_t word = 0;
+    for (size_t i = 0; i < s.n; i++) word = word << 8 | (uint8_t)s.p[i];
+    return word;
+}
+
+/* Header names are compared some dozen times a request, so whole words are; the last one may overlap that before it. */
 bool str_eq_nocase(struct str a, struct str b)
 {
     if (a.n != b.n) return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (lower(a.p[i]) != lower(b.p[i])) return false;
-    return true;
+    if (a.n < 8) return lower(short_word(a)) == lower(short_word(b));
+    for (size_t i = 0; i + 8 < a.n; i += 8)
+        if (lower(word_at(a.p + i)) != lower(word_at(b.p + i))) return false;
+    return lower(word_at(a.p + a.n - 8)) == lower(word_at(b.p + b.n - 8));
 }
 
 struct str str_cut(struct str *rest, char c)

@@ -46,15 +46,14 @@ static void answer_health(struct front *front, struct http_request *request)
 static void answer_nobody(struct http_request *request)
 {
     struct sigv4 sig;
-    if (sigv4_parse(request, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service)) {
-        struct json *body = json_new(request->arena, JSON_OBJECT);
-        struct str message = arena_printf(request->arena, "Cloudless does not serve the AWS service '" STR_FMT "'.", STR_ARG(sig.service));
-        json_add_str(request->arena, body, "__type", STR("NotImplemented"));
-        json_add_str(request->arena, body, "message", message);
-        http_respond_text(request, 501, "application/json", json_text(request->arena, body));
-    } else {
+    struct buf message;
+    if (sigv4_parse(request, request->arena, &sig) != SIGV4_OK || !utf8_valid(sig.service)) {
         answer_json(request, 403, "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
+        return;
     }
+    buf_init(&message, request->arena, NET_HEADER_BYTES_MAX * 6 + 256);
+    json_write_str(&message, arena_printf(request->arena, "Cloudless does not serve the AWS service '" STR_FMT "'.", STR_ARG(sig.service)));
+    answer_json(request, 501, "{\"__type\":\"NotImplemented\",\"message\":" STR_FMT "}", STR_ARG(buf_str(&message)));
 }
 
 static void answer(struct front *front, struct http_request *request, const struct front_target *target)

@@ -21,6 +21,8 @@ void front_connect(struct front *front, const struct front_options *options);
 void front_free(struct front *front);
 void front_handle(struct http_request *request, void *front);               /* http_handler of outside listeners */
 void front_handle_inside(struct http_request *request, void *front);        /* of sandboxes' AWS endpoints */
+/* Every service takes a body of that many bytes, so the limit is asked for longer ones only. */
+#define FRONT_BODY_UNASKED (64u << 10)
 size_t front_body_limit(const struct http_request *headers_only, void *front);
 void front_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *front);
 #endif

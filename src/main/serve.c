@@ -14,6 +14,7 @@
 #include "services/logs/logs.h"
 #include "services/sts/sts.h"
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,10 +117,17 @@ static int write_credentials(struct server *s)
     return err == ERR_OK ? EXIT_FINE : fail_err("DIR/credentials cannot be written", err);
 }
 
+/* One for each core that this process may run on: with taskset or in a container fewer than the machine has. */
+static size_t loops_wanted(void)
+{
+    cpu_set_t set;
+    size_t cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : LOOPS_MAX;
+    return cores > LOOPS_MAX ? LOOPS_MAX : cores;
+}
+
 static int make_services(struct server *s)
 {
     const struct options *o = s->options;
-    size_t cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     enum err err;
 
     if ((err = iam_new(s->store, str_of(o->account), &s->iam)) != ERR_OK)
@@ -128,7 +136,7 @@ static int make_services(struct server *s)
     if (status != EXIT_FINE)
         return status;
     struct auth_source source = iam_auth_source(s->iam);
-    s->loops = loops_new(cores < 1 ? 1 : cores > LOOPS_MAX ? LOOPS_MAX : cores);
+    s->loops = loops_new(loops_wanted());
     s->workers = workers_new(NET_WORKER_THREADS, NET_WORKER_QUEUE_MAX);
     s->http = http_server_new(s->loops);
     s->front = front_new();
@@ -160,7 +168,8 @@ static void listen_all(struct server *s, const int fds[LISTEN_MAX])
 {
     for (size_t i = 0; i < s->options->listen_count; i++) {
         struct http_listener_options listener = {.fd = fds[i], .handler = front_handle, .arg = s->front, .body_max = NET_BODY_BYTES_MAX,
-                                                 .body_limit = front_body_limit, .refuse = front_refuse};
+                                                 .body_limit = front_body_limit, .body_unasked = FRONT_BODY_UNASKED,
+                                                 .refuse = front_refuse};
         http_listen(s->http, &listener);
     }
 }

@@ -56,6 +56,7 @@ struct http_listener_options {
     void *arg;
     size_t body_max;
     size_t (*body_limit)(const struct http_request *headers_only, void *arg);
+    size_t body_unasked;            /* bodies with a length up to this are taken without asking body_limit */
     /* Instead of a bare 413/400/408/431 of our own: fill the answer for a request that is refused before its handler.
      * request has what was parsed so far. May be NULL. */
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
@@ -79,7 +80,11 @@ struct http_stats { uint64_t requests, connections, refused; };
 void http_server_stats(const struct http_server *server, struct http_stats *ret);
 
 /* First header of that name, case-insensitive; STR_NONE if absent. */
-struct str http_header(const struct http_request *request, const char *name);
+struct str http_header_named(const struct http_request *request, struct str name);
+static inline struct str http_header(const struct http_request *request, const char *name)
+{
+    return http_header_named(request, str_of(name));
+}
 
 void http_respond(struct http_request *request, const struct http_response *response);        /* on request->loop */
 void http_respond_from(struct http_request *request, const struct http_response *response);   /* any thread; response is copied shallowly */

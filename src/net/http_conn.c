@@ -263,7 +263,8 @@ static void head_parsed(struct http_conn *conn)
     const struct http_listener_options *options = &conn->listener->options;
     fill(conn, exchange);
     size_t limit = options->body_max;
-    if (options->body_limit)
+    bool chunked = conn->parser.phase == HTTP_PHASE_CHUNKED;
+    if (options->body_limit && (chunked || conn->parser.content_length > options->body_unasked))
         limit = options->body_limit(&exchange->request, options->arg);
     conn->parser.body_max = limit < NET_BODY_BYTES_MAX ? limit : NET_BODY_BYTES_MAX;
     conn->continue_due = exchange->expect_continue && !http__parser_has_input(&conn->parser);

@@ -105,10 +105,23 @@ static bool token(struct str s)
     return fine;
 }
 
+/* True: eight bytes without a control character, tab included. A byte's highest bit is set where it is below 0x20 or
+ * 0x7f; a borrow can set one too many, never one too few. */
+static inline bool plain_8(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x80 * ones;
+    uint64_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    uint64_t deleted = bytes ^ 0x7f * ones;
+    return ((((bytes - 0x20 * ones) & ~bytes) | ((deleted - ones) & ~deleted)) & highs) == 0;
+}
+
 static bool printable(struct str s)
 {
     bool bad = false;
     for (size_t i = 0; i < s.n; i++) {
+        while (s.n - i > 8 && plain_8(s.p + i))
+            i += 8;
         unsigned char c = (unsigned char)s.p[i];
         bad |= (c < 0x20 && c != '\t') || c == 0x7f;
     }
@@ -296,11 +309,10 @@ void http__refuse(struct http_exchange *exchange, struct http_listener *listener
     set_answer(exchange, &response);
 }
 
-struct str http_header(const struct http_request *request, const char *name)
+struct str http_header_named(const struct http_request *request, struct str name)
 {
-    struct str wanted = str_of(name);
     for (size_t i = 0; i < request->header_count; i++)
-        if (request->headers[i].name.n == wanted.n && str_eq_nocase(request->headers[i].name, wanted))
+        if (request->headers[i].name.n == name.n && str_eq_nocase(request->headers[i].name, name))
             return request->headers[i].value;
     return STR_NONE;
 }

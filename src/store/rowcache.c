@@ -173,7 +173,7 @@ static struct stripe *stripe_of(struct shard *shard, uint64_t hash)
 bool store__rows_get(struct rowcache *rows, struct str key, struct arena *arena, struct str *ret,
                      struct row_ticket *ret_ticket)
 {
-    uint64_t hash = siphash24(rows->hash_key, key);
+    uint64_t hash = siphash13(rows->hash_key, key);
     struct shard *shard = shard_of(rows, hash);
     pthread_mutex_lock(&shard->lock);
     struct row *row = *find(shard, key, hash);
@@ -229,7 +229,7 @@ void store__rows_write_begin(struct rowcache *rows, const struct layer *batch)
     for (size_t i = 0; batch->gaps_n && i < SHARDS; i++)
         write_gaps(&rows->shards[i], batch, true, false);
     for (const struct layer_node *node = batch->first[0]; node; node = node->next[0]) {
-        uint64_t hash = siphash24(rows->hash_key, node->key);
+        uint64_t hash = siphash13(rows->hash_key, node->key);
         struct shard *shard = shard_of(rows, hash);
         pthread_mutex_lock(&shard->lock);
         stripe_of(shard, hash)->writers++;
@@ -259,7 +259,7 @@ static void replace(struct shard *shard, struct row **link, const struct layer_n
 void store__rows_write_end(struct rowcache *rows, const struct layer *batch, bool written)
 {
     for (const struct layer_node *node = batch->first[0]; node; node = node->next[0]) {
-        uint64_t hash = siphash24(rows->hash_key, node->key);
+        uint64_t hash = siphash13(rows->hash_key, node->key);
         struct shard *shard = shard_of(rows, hash);
         pthread_mutex_lock(&shard->lock);
         struct stripe *stripe = stripe_of(shard, hash);

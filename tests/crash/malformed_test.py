@@ -4,6 +4,7 @@ Sources: RFC 9112 for messages; for signatures the "Common errors" page of each 
 answer 400, rest-json and query services 403); for bodies DynamoDB's programming guide, "Error handling".
 """
 import datetime
+import hashlib
 import json
 import os
 import random
@@ -210,6 +211,8 @@ SIGNATURES = [
     ('host is not signed', 'incomplete', lambda s: (edited(s(), r'host;', ''), None)),
     ('a short scope', 'incomplete', lambda s: (edited(s(), r'/aws4_request', ''), None)),
     ('no parameters', 'incomplete', lambda s: ({**s(), 'authorization': 'AWS4-HMAC-SHA256'}, None)),
+    ('an endless key id', 'unknown', lambda s: (edited(s(), r'Credential=[^/]*', 'Credential=' + 'A' * 5000), None)),
+    ('no key id', 'unknown', lambda s: (edited(s(), r'Credential=[^/]*', 'Credential='), None)),
     ('a word for parameters', 'incomplete', lambda s: ({**s(), 'authorization': 'AWS4-HMAC-SHA256 nonsense'}, None)),
 ]
 
@@ -232,11 +235,64 @@ def test_bad_signatures(server, service, what, kind, bend):
     assert b'wrong' not in answer and server.secret_key.encode() not in answer
 
 
-def test_a_scope_of_a_service_that_is_not_there(server):
+@pytest.mark.parametrize('name', ['sqs', 'a"b\\\\'])
+def test_a_scope_of_a_service_that_is_not_there(server, name):
     """On one port for all services the scope says whose call it is."""
     method, path, body, plain, _ = CALLS['dynamodb']
-    status, _, answer = Connection(server).send(method, path, body, sign(server, 'dynamodb', method, path, body, plain, scope_service='sqs'))
-    assert status == 501 and b'NotImplemented' in answer and b"'sqs'" in answer
+    status, _, answer = Connection(server).send(method, path, body, sign(server, 'dynamodb', method, path, body, plain, scope_service=name))
+    assert status == 501 and json.loads(answer)['__type'] == 'NotImplemented' and f"'{name}'" in json.loads(answer)['message']
+
+
+# What a signed ListTables becomes on its way: request line, headers, what stands behind them.
+TARGET = ('x-amz-target', 'DynamoDB_20120810.DeleteTable')
+ALTERED = [
+    ('another target behind', lambda head, body: ('POST /', head + [TARGET], body)),
+    ('another target in front', lambda head, body: ('POST /', [TARGET] + head, body)),
+    ('the date again', lambda head, body: ('POST /', head + [(k, v) for k, v in head if k == 'x-amz-date'], body)),
+    ('a token', lambda head, body: ('POST /', head + [('x-amz-security-token', '')], body)),
+    ('another Authorization in front', lambda head, body: ('POST /', [('authorization', 'AWS4-HMAC-SHA256 Credential=a/b/c/dynamodb/aws4_request')] + head, body)),
+    ('the signed headers in another order', lambda head, body: ('POST /', [(k, v.replace('content-type;host', 'host;content-type')) for k, v in head], body)),
+    ('another method', lambda head, body: ('PUT /', head, body)),
+    ('a query', lambda head, body: ('POST /?Action=DeleteTable', head, body)),
+    ('another host', lambda head, body: ('POST /', [(k, 'elsewhere' if k == 'host' else v) for k, v in head], body)),
+    ('another host in the target', lambda head, body: ('POST http://elsewhere/', head, body)),
+    ('another body', lambda head, body: ('POST /', head, b'{"Limit": 1}')),
+]
+
+
+@pytest.mark.parametrize('chunks', [False, True])
+@pytest.mark.parametrize('what, alter', [('nothing', lambda head, body: ('POST /', head, body))] + ALTERED, ids=['nothing'] + [row[0] for row in ALTERED])
+def test_a_request_that_is_altered_on_its_way(server, table, what, alter, chunks):
+    path, body, headers = json_call(server, 'dynamodb', 'ListTables', {})
+    line, head, body = alter(list(headers.items()), body)
+    if chunks:      # a trailer is no header: it cannot bring the target either
+        head, body = head + [('transfer-encoding', 'chunked')], b'%x\r\n%s\r\n0\r\nx-amz-target: %s\r\n\r\n' % (len(body), body, TARGET[1].encode())
+    else:
+        head = head + [('content-length', str(len(body)))]
+    answer = raw(server, f'{line} HTTP/1.1\r\n'.encode() + b''.join(f'{k}: {v}\r\n'.encode() for k, v in head) + b'\r\n' + body)
+    assert statuses(answer) == [200 if what == 'nothing' else 400], answer
+    assert (table.encode() in answer) == (what == 'nothing')
+    assert server.client('dynamodb').describe_table(TableName=table)
+
+
+def test_a_claim_about_the_body_is_not_believed(server):
+    method, path, body, plain, _ = CALLS['dynamodb']
+    for claim in ('UNSIGNED-PAYLOAD', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD', hashlib.sha256(body).hexdigest()):
+        headers = sign(server, 'dynamodb', method, path, body, {**plain, 'x-amz-content-sha256': claim})
+        status, _, answer = Connection(server).send(method, path, b'{"Limit": 1}', headers)
+        assert (status, json.loads(answer)['__type'].rpartition('#')[2]) == (400, 'InvalidSignatureException')
+
+
+@pytest.mark.parametrize('host, path', [
+    ('abc.execute-api.us-east-1.localhost', '/'), ('abc.EXECUTE-API.us-east-1.amazonaws.com:4566', '/restapis'),
+    ('dynamodb.us-east-1.localhost', '/_aws/execute-api/abc/prod/../../../'), ('127.0.0.1', '/restapis/abc/prod/_user_request_/../../../../restapis'),
+    ('127.0.0.1', '/_aws/execute-api/%2e%2e/%2e%2e/restapis'), ('127.0.0.1', '/_aws/execute-api//restapis')])
+def test_what_goes_to_the_gateway_never_reaches_the_api_of_aws(server, host, path):
+    """Signed or not: the gateway asks for no signature, so nothing of the control plane may hide behind it."""
+    for sent in ({}, sign(server, 'apigateway', 'GET', path, b'', {'host': host}), sign(server, 'dynamodb', 'GET', path, b'', {'host': host})):
+        head = ''.join(f'{k}: {v}\r\n' for k, v in {**sent, 'host': host}.items())
+        answer = raw(server, f'GET {path} HTTP/1.1\r\n{head}\r\n'.encode())
+        assert statuses(answer) == [403] and answer.endswith((b'{"message":"Forbidden"}', b'{"message":"Missing Authentication Token"}')), answer
 
 
 def test_right_signatures_are_accepted(server):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
+from apis import Resources
 from harness import ACCOUNT, REGION, http
 
 LAMBDA_URI = 'arn:aws:apigateway:{}:lambda:path/2015-03-31/functions/{}/invocations'
@@ -23,26 +24,12 @@ def refused(call, **arguments):
     return error['ResponseMetadata']['HTTPStatusCode'], error['Error']['Code'], error['Error']['Message']
 
 
-class Api:
-    """A REST API under construction: resources by path, methods, a stage."""
+class Api(Resources):
+    """A REST API under construction: methods, a stage."""
 
     def __init__(self, client, url, name='api', **more):
-        self.client, self.url = client, url
-        made = client.create_rest_api(name=name, **more)
-        self.id = made['id']
-        self.ids = {'/': made['rootResourceId']}
-
-    def resource(self, path):
-        if path not in self.ids:
-            parent, _, part = path.rpartition('/')
-            self.ids[path] = self.client.create_resource(restApiId=self.id, parentId=self.resource(parent or '/'), pathPart=part)['id']
-        return self.ids[path]
-
-    def at(self, path, method):
-        return {'restApiId': self.id, 'resourceId': self.resource(path), 'httpMethod': method}
-
-    def method(self, path, method):
-        self.client.put_method(**self.at(path, method), authorizationType='NONE')
+        super().__init__(client, name=name, **more)
+        self.url = url
 
     def function(self, path, method, arn, kind='AWS_PROXY', **more):
         self.method(path, method)

@@ -4,11 +4,13 @@ import json
 from harness import ACCOUNT, REGION, http
 
 
-class Api:
-    def __init__(self, server, name):
-        self.server, self.client = server, server.client('apigateway')
-        self.id = self.client.create_rest_api(name=name, endpointConfiguration={'types': ['REGIONAL']})['id']
-        self.resources = {'/': self.client.get_resources(restApiId=self.id)['items'][0]['id']}
+class Resources:
+    """A REST API that was just made, with its resources by path."""
+
+    def __init__(self, client, **more):
+        self.client = client
+        made = client.create_rest_api(**more)
+        self.id, self.resources = made['id'], {'/': made['rootResourceId']}
 
     def resource(self, path):
         """The resource of a path, with all its parents."""
@@ -20,10 +22,19 @@ class Api:
     def at(self, path, method):
         return {'restApiId': self.id, 'resourceId': self.resource(path), 'httpMethod': method}
 
+    def method(self, path, method):
+        self.client.put_method(**self.at(path, method), authorizationType='NONE')
+
+
+class Api(Resources):
+    def __init__(self, server, name):
+        super().__init__(server.client('apigateway'), name=name, endpointConfiguration={'types': ['REGIONAL']})
+        self.server = server
+
     def function(self, path, method, function, proxy=True, permission=True):
         """A method integrated with a function; without proxy with an empty 200 answer, as the console makes it."""
         at = self.at(path, method)
-        self.client.put_method(**at, authorizationType='NONE')
+        self.method(path, method)
         arn = f'arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}'
         self.client.put_integration(**at, type='AWS_PROXY' if proxy else 'AWS', integrationHttpMethod='POST',
                                     uri=f'arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations')
@@ -45,7 +56,7 @@ class Api:
         names = ('Access-Control-Allow-Headers', 'Access-Control-Allow-Methods', 'Access-Control-Allow-Origin')
         values = (f"'{headers}'", f"'{methods}'", "'*'")
         parameters = [f'method.response.header.{n}' for n in names]
-        self.client.put_method(**at, authorizationType='NONE')
+        self.method(path, 'OPTIONS')
         self.client.put_integration(**at, type='MOCK', requestTemplates={'application/json': json.dumps({'statusCode': 200})})
         self.client.put_method_response(**at, statusCode='200', responseModels={'application/json': 'Empty'},
                                         responseParameters=dict.fromkeys(parameters, False))

@@ -67,7 +67,7 @@ def stage(server, deploy_function):
         if 'passthrough' in row:
             integration['passthroughBehavior'] = row['passthrough']
         at = api.at(row['path'], row['method'])
-        api.client.put_method(**at, authorizationType='NONE')
+        api.method(row['path'], row['method'])
         api.client.put_integration(**at, **integration)
         for status, response in row.get('responses', {}).items():
             headers = {f'method.response.header.{name}': value for name, value in response.get('headers', {}).items()}

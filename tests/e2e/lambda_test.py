@@ -82,6 +82,32 @@ def test_create_again_missing_and_delete(fn, deploy_function, unique):
     assert code_of(e) == ('ResourceNotFoundException', 404)
 
 
+def test_the_tracing_header_reaches_the_function_and_the_caller(server, fn, deploy_function, unique):
+    name, root = unique('trace'), 'Root=1-5759e988-bd862e3fe1be46a994272793'
+    deploy_function(name, 'import os\ndef handler(event, context):\n    return os.environ["_X_AMZN_TRACE_ID"]\n')
+    for given, seen in [(None, r'Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0'), (root, root + r';Parent=[0-9a-f]{16};Sampled=0'),
+                        (root + ';Parent=53995c3f42cd8ad8;Sampled=1', root + ';Parent=53995c3f42cd8ad8;Sampled=1'), ('nonsense', r'Root=1-.*')]:
+        caller = server.client('lambda')
+        if given:
+            caller.meta.events.register('before-send.lambda.Invoke', lambda request, given=given, **kw: request.headers.replace_header('X-Amzn-Trace-Id', given)
+                                        if 'X-Amzn-Trace-Id' in request.headers else request.headers.__setitem__('X-Amzn-Trace-Id', given))
+        answer, trace = invoke(caller, name)
+        assert re.fullmatch(seen, trace)
+        assert answer['ResponseMetadata']['HTTPHeaders']['x-amzn-trace-id'] == trace
+
+
+def test_functions_of_other_accounts_and_regions(fn, deploy_function, unique):
+    name = unique('here')
+    deploy_function(name, ECHO)
+    other = f'arn:aws:lambda:us-east-1:111111111111:function:{name}'
+    for call in (fn.get_function, fn.invoke, fn.delete_function):
+        with pytest.raises(ClientError, match=f'on resource: {other} because no resource-based policy allows the lambda:') as e:
+            call(FunctionName=other)
+        assert code_of(e) == ('AccessDeniedException', 403)
+    with pytest.raises(ClientError, match="Functions from 'eu-west-1' are not reachable in this region \\('us-east-1'\\)"):
+        fn.get_function(FunctionName=f'arn:aws:lambda:eu-west-1:000000000000:function:{name}')
+
+
 def test_role_must_be_assumable_by_lambda(server, deploy_function, unique):
     trust = json.dumps({'Version': '2012-10-17', 'Statement': [
         {'Effect': 'Allow', 'Principal': {'Service': 'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]})
@@ -136,6 +162,9 @@ def evil_zip(kind):
             z.writestr(info, '/etc/passwd')
         elif kind == 'bomb':
             z.writestr('zeros', b'\0' * (263 << 20))
+        elif kind == 'folders':
+            for n in range(210):
+                z.writestr(f'{n}/' + 'a/' * 500 + 'f', '')
         elif kind == 'truncated':
             z.writestr('app.py', 'x' * 1000)
     return out.getvalue()[:-30] if kind == 'truncated' else out.getvalue()
@@ -143,7 +172,7 @@ def evil_zip(kind):
 
 @pytest.mark.parametrize('kind, message', [
     ('traversal', 'Could not unzip'), ('absolute', 'Could not unzip'), ('link', 'Could not unzip'), ('truncated', 'Could not unzip'),
-    ('bomb', 'Unzipped size must be smaller than 262144000 bytes'), ('empty', 'non-empty zip')])
+    ('folders', 'Could not unzip'), ('bomb', 'Unzipped size must be smaller than 262144000 bytes'), ('empty', 'non-empty zip')])
 def test_bad_packages_are_refused(server, fn, unique, kind, message):
     role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
     name = unique('bad')
@@ -159,7 +188,7 @@ def test_bad_packages_are_refused(server, fn, unique, kind, message):
     ({'Environment': {'Variables': {'AWS_REGION': 'x'}}}, 'InvalidParameterValueException'),
     ({'Environment': {'Variables': {'AB': 'x' * 5000}}}, 'InvalidParameterValueException'),
     ({'Layers': ['arn:aws:lambda:us-east-1:000000000000:layer:l:1']}, 'NotImplemented'),
-    ({'TracingConfig': {'Mode': 'Active'}}, 'NotImplemented'), ({'KMSKeyArn': 'arn:aws:kms:us-east-1:000000000000:key/k'}, 'NotImplemented'), ({'Publish': True}, 'NotImplemented'),
+    ({'PackageType': 'Image'}, 'NotImplemented'), ({'TracingConfig': {'Mode': 'Active'}}, 'NotImplemented'), ({'KMSKeyArn': 'arn:aws:kms:us-east-1:000000000000:key/k'}, 'NotImplemented'), ({'Publish': True}, 'NotImplemented'),
     ({'runtime': 'nodejs20.x'}, 'InvalidParameterValueException'), ({'runtime': 'cobol85'}, 'InvalidParameterValueException')])
 def test_parameters_that_are_refused(deploy_function, unique, more, code):
     with pytest.raises(ClientError) as e:

@@ -1,5 +1,6 @@
 """CloudWatch Logs through boto3 and the AWS CLI."""
 import subprocess
+import threading
 import time
 
 import pytest
@@ -47,6 +48,26 @@ def test_groups_are_created_described_and_deleted(logs, unique):
         logs.delete_log_group(logGroupName=name)
 
 
+def test_groups_are_named_once_and_where_they_are(logs, stream, unique):
+    group, _ = stream
+    arn = f'arn:aws:logs:us-east-1:000000000000:log-group:{group}'
+    for name in (group, arn):
+        assert logs.describe_log_streams(logGroupIdentifier=name)['logStreams'][0]['logStreamName'] == 'one'
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='Exactly one of'):
+        logs.describe_log_streams(logGroupName=group, logGroupIdentifier=arn)
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='Exactly one of'):
+        logs.describe_log_streams()
+    elsewhere = arn.replace('us-east-1', 'eu-west-1')
+    for call in (lambda: logs.describe_log_streams(logGroupIdentifier=elsewhere), lambda: logs.tag_resource(resourceArn=elsewhere, tags={'a': 'b'}),
+                 lambda: logs.list_tags_for_resource(resourceArn=elsewhere)):
+        with pytest.raises(logs.exceptions.ResourceNotFoundException):
+            call()
+    logs.tag_resource(resourceArn=arn, tags={'a': 'b'})
+    assert logs.list_tags_for_resource(resourceArn=arn)['tags'] == {'a': 'b'}
+    logs.untag_resource(resourceArn=arn, tagKeys=['a'])
+    assert logs.list_tags_for_resource(resourceArn=arn)['tags'] == {}
+
+
 def test_groups_come_in_pages(logs, unique):
     prefix = unique('page')
     for i in range(5):
@@ -85,6 +106,140 @@ def test_put_checks_order_age_and_stream(logs, stream):
     assert messages(logs.get_log_events(logGroupName=group, logStreamName=name)) == []
 
 
+def test_tokens_stand_between_events(logs, stream):
+    """At either end a page is empty and its token the one that was given; turning round there misses nothing."""
+    group, name = stream
+    read = lambda **kw: logs.get_log_events(logGroupName=group, logStreamName=name, **kw)
+    nothing = read(startFromHead=True)
+    assert messages(nothing) == [] and read(nextToken=nothing['nextForwardToken'])['nextForwardToken'] == nothing['nextForwardToken']
+    put(logs, group, name, *'abcd')
+    assert messages(read(nextToken=nothing['nextForwardToken'], limit=2)) == ['a', 'b'], 'what came after the token was asked for'
+    tail = read(limit=2)
+    assert messages(tail) == ['c', 'd']
+    end = read(nextToken=tail['nextForwardToken'], limit=2)
+    assert messages(end) == [] and end['nextForwardToken'] == tail['nextForwardToken']
+    assert messages(read(nextToken=end['nextBackwardToken'], limit=2)) == ['c', 'd']
+    head = read(nextToken=tail['nextBackwardToken'], limit=2)
+    assert messages(head) == ['a', 'b']
+    beginning = read(nextToken=head['nextBackwardToken'], limit=2)
+    assert messages(beginning) == [] and beginning['nextBackwardToken'] == head['nextBackwardToken']
+    assert messages(read(nextToken=beginning['nextForwardToken'], limit=2)) == ['a', 'b']
+    for token in ('x', 'f/12', 'b/' + 'g' * 32, 'f/' + '0' * 33):
+        with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+            read(nextToken=token)
+
+
+def test_bounds_of_a_batch(logs, stream):
+    group, name = stream
+    at = now()
+    event = lambda n, i=0: {'timestamp': at + i, 'message': 'x' * n}
+    batch = lambda events: logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=events)
+    for events, message in [
+            ([event(262144 - 25)], 'Log event too large: 262145 bytes exceeds limit of 262144'),
+            ([event(262144 - 26)] * 4 + [event(1)], 'Upload too large: 1048603 bytes exceeds limit of 1048576'),
+            ([{'timestamp': at - 24 * 3600 * 1000 - 1, 'message': 'a'}, event(1)], 'cannot span more than 24 hours')]:
+        with pytest.raises(logs.exceptions.InvalidParameterException, match=message):
+            batch(events)
+    for events in ([], [event(1)] * 10001, [event(0)]):
+        with pytest.raises(logs.exceptions.InvalidParameterException, match='1 validation error detected'):
+            client_without_checks(logs).put_log_events(logGroupName=group, logStreamName=name, logEvents=events)
+    assert 'rejectedLogEventsInfo' not in batch([event(262144 - 26)] * 4)
+    assert 'rejectedLogEventsInfo' not in batch([event(1, i // 100) for i in range(10000)])
+    pages = [len(p['events']) for p in logs.get_paginator('filter_log_events').paginate(logGroupName=group)]
+    assert sum(pages) == 10004 and max(pages) <= 10000
+
+
+def client_without_checks(logs):
+    import boto3
+    from botocore.config import Config
+    key = logs._request_signer._credentials
+    return boto3.client('logs', endpoint_url=logs.meta.endpoint_url, region_name='us-east-1', aws_access_key_id=key.access_key,
+                        aws_secret_access_key=key.secret_key, config=Config(parameter_validation=False, retries={'max_attempts': 0}))
+
+
+def test_a_part_of_a_batch_is_rejected(logs, stream):
+    """What is too old or expired is a head of the batch, what is too new a tail; the rest is stored."""
+    group, name = stream
+    hour, day = 3600 * 1000, 24 * 3600 * 1000
+    at = now()
+    batch = lambda *times: logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=[
+        {'timestamp': t, 'message': str(i)} for i, t in enumerate(times)])['rejectedLogEventsInfo']
+    old = at - 14 * day
+    assert batch(old - 5000, old - 4000, old + 60000) == {'tooOldLogEventEndIndex': 2}
+    assert batch(at, at + hour, at + 2 * hour + 60000, at + 3 * hour) == {'tooNewLogEventStartIndex': 2}
+    logs.put_retention_policy(logGroupName=group, retentionInDays=1)
+    assert batch(at - day - 1000, at - hour) == {'expiredLogEventEndIndex': 1}
+    assert messages(logs.filter_log_events(logGroupName=group)) == ['1', '0', '1']
+
+
+def test_pages_end_at_a_megabyte(logs, stream):
+    group, name = stream
+    for i in range(3):
+        put(logs, group, name, *[f'{i}{j}' + 'x' * 262000 for j in range(3)])
+    wanted = [f'{i}{j}' for i in range(3) for j in range(3)]
+    short = lambda answer: [m[:2] for m in messages(answer)]
+    page = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
+    seen = short(page)
+    assert seen == wanted[:4]
+    while short(page):
+        page = logs.get_log_events(logGroupName=group, logStreamName=name, nextToken=page['nextForwardToken'])
+        seen += short(page)
+    assert seen == wanted
+    pages = [short(p) for p in logs.get_paginator('filter_log_events').paginate(logGroupName=group)]
+    assert sum(pages, []) == wanted and max(map(len, pages)) == 4
+
+
+def test_streams_come_in_pages(logs, stream):
+    """By name a stream that appears meanwhile moves nothing; descending and by time the whole is there as well."""
+    group, _ = stream
+    for i in range(5):
+        logs.create_log_stream(logGroupName=group, logStreamName=f's{i}')
+        put(logs, group, f's{i}', 'x', at=now() - 1000 * i)
+    first = logs.describe_log_streams(logGroupName=group, limit=2)
+    logs.create_log_stream(logGroupName=group, logStreamName='a')
+    rest = logs.describe_log_streams(logGroupName=group, nextToken=first['nextToken'])
+    names = lambda *pages: [s['logStreamName'] for p in pages for s in p['logStreams']]
+    assert names(first, rest) == ['one', 's0', 's1', 's2', 's3', 's4']
+    whole = lambda **kw: names(*logs.get_paginator('describe_log_streams').paginate(logGroupName=group, PaginationConfig={'PageSize': 2}, **kw))
+    assert whole() == ['a'] + names(first, rest) == whole(descending=True)[::-1]
+    assert whole(orderBy='LastEventTime')[-5:] == ['s4', 's3', 's2', 's1', 's0']
+    assert whole(logStreamNamePrefix='s', descending=True) == ['s4', 's3', 's2', 's1', 's0']
+
+
+def test_a_stream_and_a_group_are_deleted_while_they_are_written(server, logs, stream):
+    """Writers see them there or gone; nothing of what was deleted comes back, and a group of the same name is a new one."""
+    group, name = stream
+    stop, errors = threading.Event(), []
+
+    def write():
+        mine = server.client('logs')
+        while not stop.is_set():
+            try:
+                put(mine, group, name, *['x' * 100] * 200)
+            except (mine.exceptions.ResourceNotFoundException, mine.exceptions.ResourceAlreadyExistsException):
+                pass
+            except Exception as e:
+                errors.append(e)
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for i in range(6):
+        put(logs, group, name, *['y'] * 2000)
+        if i % 2:
+            logs.delete_log_group(logGroupName=group)
+            logs.create_log_group(logGroupName=group)
+        else:
+            logs.delete_log_stream(logGroupName=group, logStreamName=name)
+        logs.create_log_stream(logGroupName=group, logStreamName=name)
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert not errors
+    logs.delete_log_stream(logGroupName=group, logStreamName=name)
+    assert messages(logs.filter_log_events(logGroupName=group)) == []
+    assert logs.describe_log_groups(logGroupNamePrefix=group)['logGroups'][0]['storedBytes'] == 0
+
+
 def test_filter_terms_and_streams(logs, stream):
     group, name = stream
     logs.create_log_stream(logGroupName=group, logStreamName='two')
@@ -104,6 +259,12 @@ def test_filter_terms_and_streams(logs, stream):
     assert sum((messages(p) for p in pages), []) == found()
     with pytest.raises(logs.exceptions.ClientError, match='JSON filter patterns'):
         found(filterPattern='{ $.level = "ERROR" }')
+    with pytest.raises(logs.exceptions.InvalidParameterException, match=r"Invalid character\(s\) in term 'net:down'"):
+        found(filterPattern='net:down')
+    with pytest.raises(logs.exceptions.ResourceNotFoundException, match='The specified log stream does not exist.'):
+        found(logStreamNames=['two', 'three'])
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='mutually exclusive'):
+        found(logStreamNames=['two'], logStreamNamePrefix='t')
 
 
 def test_streams_are_described_by_name_and_time_and_deleted(logs, stream):

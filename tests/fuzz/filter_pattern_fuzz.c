@@ -16,9 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new();
     struct str message = arena_dup(arena, (struct str){(const char *)data, size}), text = str_cut(&message, '\n');
-    const char *why = NULL;
-    struct logs__pattern *pattern = logs__pattern_parse(text, arena, &why);
-    assert(pattern || why);
+    struct str why = STR_NONE;
+    struct logs__pattern *pattern = NULL;
+    enum err err = logs__pattern_parse(text, arena, &pattern, &why);
+    assert(err == ERR_OK ? pattern != NULL : pattern == NULL && why.n && (err == ERR_UNSUPPORTED || err == ERR_INVALID));
+    assert(err == ERR_OK || !plain(text));
     if (pattern) {
         bool match = logs__pattern_match(pattern, message);
         if (plain(text))

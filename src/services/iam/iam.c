@@ -2,7 +2,7 @@
  * account's root key, and what Lambda and STS need of roles.
  *
  * A session counts for the role that it was issued for: if the role was deleted and made again under its name, the unique id
- * differs and the session has no permissions left. The same holds for keys of users. */
+ * differs and the session has no permissions left, of whatever policy. The same holds for keys of users. */
 #include "services/iam/internal.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -98,7 +98,7 @@ static enum err identity_policies(void *arg, const struct principal *principal, 
     const struct json *inlines = json_at(doc, "Inline"), *attached = json_at(doc, "Attached");
     size_t count = 0;
 
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
+    if (err != ERR_OK)
         return err;
     struct str *texts = arena_array(arena, struct str, (inlines ? inlines->count : 0) + (attached ? attached->count : 0) + 1);
     for JSON_EACH (one, inlines)

@@ -5,8 +5,7 @@
 #include "services/iam/internal.h"
 #include "store/doc.h"
 
-/* The user or role of that account with exactly that ARN. ERR_NOT_FOUND: none, or no such ARN. */
-static enum err find_bearer(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct str *ret_id)
+enum err iam_bearer_id(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct str *ret_id)
 {
     struct str prefix = iam__arn(arena, account, "", STR_NONE, STR_NONE), name = arn;
     struct json *doc;
@@ -39,7 +38,7 @@ static bool check_principal(void *arg, struct str arn)
 
     if (!str_starts(arn, prefix))       /* of another account, a session, a unique id */
         return true;
-    enum err err = find_bearer(check->txn, call->account, arn, call->arena, &id);
+    enum err err = iam_bearer_id(check->txn, call->account, arn, call->arena, &id);
     if (err == ERR_OK)
         json_put(check->ids, arena_dup(call->arena, arn), json_new_str(call->arena, id));
     else if (err == ERR_NOT_FOUND)
@@ -89,7 +88,7 @@ struct str iam__trust_text(struct store_txn *txn, struct str account, const stru
 
     for JSON_EACH (meant, json_at(role, "TrustIds")) {
         struct str id;
-        if (find_bearer(txn, account, meant->key, arena, &id) == ERR_OK && str_eq(id, meant->text))
+        if (iam_bearer_id(txn, account, meant->key, arena, &id) == ERR_OK && str_eq(id, meant->text))
             continue;
         if (!document && json_parse(text, arena, &document) != ERR_OK)
             return text;

@@ -112,6 +112,10 @@ void lambda__prepare_create(struct call *call)
     call->state = package;
     if (!lambda__call_name(call, &package->name))
         return;
+    if (call_has(call, "PackageType") && !str_eq(call_str(call, "PackageType"), STR("Zip"))) {
+        call_fail_not_implemented(call, "PackageType Image");
+        return;
+    }
     if (!call_has(call, "Runtime") || !call_has(call, "Handler")) {
         call_fail(call, "InvalidParameterValueException", "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
         return;

@@ -53,18 +53,6 @@ struct store_key lambda__key(struct arena *arena, struct str account, struct str
     return (struct store_key){STORE_SPACE_LAMBDA, doc_collection(arena, account, region, "function"), name};
 }
 
-struct str lambda__policy_text(struct json *doc, struct arena *arena)
-{
-    struct json *statements = json_at(doc, "statements");
-    if (!statements || statements->count == 0)
-        return STR_NONE;
-    struct json *policy = json_new(arena, JSON_OBJECT);
-    json_add_str(arena, policy, "Version", STR("2012-10-17"));
-    json_add_str(arena, policy, "Id", STR("default"));
-    json_add(policy, "Statement", json_clone(arena, statements));
-    return json_text(arena, policy);
-}
-
 static enum err compile(struct str account, struct str region, struct str name, struct lambda__function **ret)
 {
     struct arena *arena = arena_new();
@@ -76,7 +64,7 @@ static enum err compile(struct str account, struct str region, struct str name, 
     }
     struct lambda__function *f = arena_new_of(arena, struct lambda__function);
     struct json *config = json_at(doc, "config"), *tmp = json_at(config, "EphemeralStorage");
-    struct str policy = lambda__policy_text(doc, arena), message;
+    struct str policy = lambda__policy_text(doc, NULL, arena), message;
     *f = (struct lambda__function){
         .arena = arena, .refs = 1,
         .account = arena_dup(arena, account), .region = arena_dup(arena, region), .name = arena_dup(arena, name),

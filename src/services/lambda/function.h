@@ -1,6 +1,7 @@
 /* function.h -- a function as the store has it, compiled for use; and the parts of the control plane that share it.
  * Folder-internal. A document in STORE_SPACE_LAMBDA, collection ACCOUNT/REGION/function, key: name:
- *   {"config": FunctionConfiguration as it is answered, "blob": SHA-256 of the package, "tags": {…}, "statements": […] }
+ *   {"config": FunctionConfiguration as it is answered, "blob": SHA-256 of the package, "tags": {…}, "statements": […],
+ *    "bearers": {Sid: unique id of the user or role that the statement names} }
  * struct lambda__function is immutable and counted: a cache a loop and each environment hold references. */
 #ifndef CLOUDLESS_SERVICES_LAMBDA_FUNCTION_H
 #define CLOUDLESS_SERVICES_LAMBDA_FUNCTION_H
@@ -10,7 +11,7 @@
 #define LAMBDA_UNZIPPED_BYTES_MAX 262144000u            /* quota: unzipped */
 #define LAMBDA_ENVIRONMENT_BYTES_MAX 4096               /* quota: environment variables */
 #define LAMBDA_POLICY_BYTES_MAX 20480                   /* quota: resource-based policy */
-#define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, ours */
+#define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, and folders, ours */
 
 struct lambda__function {
     struct arena *arena;
@@ -32,7 +33,9 @@ void lambda__function_caches_free(void);
 
 struct store_key lambda__key(struct arena *arena, struct str account, struct str region, struct str name);
 struct str lambda__function_arn(struct arena *arena, struct str account, struct str region, struct str name);
-struct str lambda__policy_text(struct json *doc, struct arena *arena);      /* STR_NONE without statements */
+/* The resource policy, STR_NONE without statements. With a txn as GetPolicy answers it; with NULL for decisions: users and roles by
+ * their unique ids, so one made again under a name that a statement has is not meant by it. */
+struct str lambda__policy_text(struct json *doc, struct store_txn *txn, struct arena *arena);
 
 /* The function a call names (name, partial or whole ARN, qualifier $LATEST); false after call_fail. */
 bool lambda__call_name(struct call *call, struct str *ret_name);

@@ -1,5 +1,6 @@
 /* invoke.c -- invocations: how they come in (Invoke, the gateway), reach their function's home loop, and go back.
  * Counted from lambda_invoke to done; above the bound they are refused with 429 as AWS's account concurrency. */
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/panic.h"
@@ -7,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#define TRACE_BYTES_MAX 256
 #define CHECK_INLINE_MAX 65536          /* bytes of a payload whose JSON is checked on the loop: 0.4 ms at worst */
 
 static _Atomic size_t in_flight;
@@ -89,6 +91,31 @@ static void run_arrive(struct loop_task *task)
     arrive(of_task(task));
 }
 
+/* The tracing header as Lambda hands it on: with a root (the caller's, if there is one), a parent and the decision not to sample.
+ * Source: "Tracing header", X-Ray developer guide. */
+static struct str complete_trace(struct arena *arena, struct str given)
+{
+    uint8_t random[12 + 8];
+    struct buf out;
+    if (!str_starts(given, STR("Root=1-")) || given.n > TRACE_BYTES_MAX)
+        given = STR_NONE;
+    else if (memmem(given.p, given.n, "Parent=", 7))
+        return given;
+    random_bytes(random, sizeof random);
+    buf_init(&out, arena, TRACE_BYTES_MAX + 128);
+    if (given.n) {
+        buf_add(&out, given);
+    } else {
+        buf_printf(&out, "Root=1-%08x-", (unsigned)(clock_epoch_ms() / 1000));
+        hex_write(&out, (struct str){(const char *)random, 12});
+    }
+    buf_lit(&out, ";Parent=");
+    hex_write(&out, (struct str){(const char *)random + 12, 8});
+    if (!given.n || !memmem(given.p, given.n, "Sampled=", 8))
+        buf_lit(&out, ";Sampled=0");
+    return buf_str(&out);
+}
+
 void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
 {
     (void)lambda;
@@ -96,6 +123,7 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
     invocation->internal = arena_new_of(invocation->arena, struct lambda__flight);
     if (invocation->request_id.n == 0)
         invocation->request_id = uuid4(invocation->arena);
+    invocation->trace_id = complete_trace(invocation->arena, invocation->trace_id);
     size_t running = atomic_fetch_add(&in_flight, 1);
     if (running >= lambda__options()->concurrency_max) {
         lambda__invocation_refuse(invocation, "TooManyRequestsException", 429, STR("Rate Exceeded."));
@@ -188,6 +216,7 @@ static void invoke_checked(struct call *call, bool is_json)
         .trace_id = http_header(call->http, "X-Amzn-Trace-Id"), .tail_log = str_eq(call_str(call, "LogType"), STR("Tail")),
         .request_id = call->request_id, .done = invoked, .arg = call,
     };
+    call->state = i;
     lambda_invoke(lambda__get(), i);
 }
 

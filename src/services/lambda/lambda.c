@@ -30,7 +30,7 @@ static struct str named_arn(struct call *call)
     struct str account, region, name, qualifier, text = call_str(call, call_has(call, "Resource") ? "Resource" : "FunctionName");
     if (!lambda_parse_name(text, &account, &region, &name, &qualifier))
         return call_arn(call, "lambda", "function:" STR_FMT, STR_ARG(text));
-    return lambda__function_arn(call->arena, call->account, call->region, name);
+    return lambda__function_arn(call->arena, account.n ? account : call->account, region.n ? region : call->region, name);
 }
 
 /* The action is lambda: and the operation's name, the resource the function. */
@@ -63,7 +63,7 @@ static void needs_invoke(struct call *call, struct needs *needs)
     struct json *doc;
     if (lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) &&
         doc_get(store_reader(the_lambda->options.store), lambda__key(call->arena, call->account, call->region, name), call->arena, &doc) == ERR_OK) {
-        struct str policy = lambda__policy_text(doc, call->arena);
+        struct str policy = lambda__policy_text(doc, NULL, call->arena);
         if (policy.n)
             need_resource_policy(needs, policy);
     }
@@ -103,8 +103,17 @@ static const struct row rows[] = {
      .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed, .refused = update_refused},
 };
 
+/* Invoke's answers carry the tracing header that the function saw. */
+static void answer_headers(struct call *call, struct http_response *response)
+{
+    const struct lambda_invocation *invocation = call->has_output_payload ? call->state : NULL;
+    if (invocation)
+        call_header(call, response, "X-Amzn-Trace-Id", invocation->trace_id);
+}
+
 struct service lambda_service = {
     .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_LAMBDA_MAX,
+    .answer_headers = answer_headers,
 };
 
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret)

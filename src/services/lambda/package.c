@@ -1,8 +1,9 @@
 /* package.c -- deployment packages: checked before they are stored, unpacked when code.c needs them.
  * libarchive reads the zip by its central directory, as unzip does: a truncated package has none. Only files and folders;
  * names relative, without "..", UTF-8, no links. Sizes are counted while unpacking, not believed from headers, so a bomb
- * ends at the quota. */
+ * ends at the quota. Folders are counted as well: a name of a kilobyte could stand for five hundred of them. */
 #include "base/codec.h"
+#include "base/map.h"
 #include "base/panic.h"
 #include "services/lambda/function.h"
 #include <archive.h>
@@ -52,19 +53,25 @@ static bool copy_entry(struct archive *a, int fd, uint64_t *total)
     }
 }
 
-static bool make_parents(const char *root, const char *name)
+/* The folders above a path below `root`: upward to the first that can be made (most often the last part's), and down again. */
+static bool make_parents(char *path, size_t root_bytes)
 {
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s", root, name);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return false;
-    for (char *p = path + strlen(root) + 1; *p; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
+    size_t end = strlen(path), at = end;
+    for (;;) {
+        while (at > root_bytes && path[at] != '/')
+            at--;
+        if (at <= root_bytes)
+            return false;           /* root itself is gone */
+        path[at] = '\0';
+        if (mkdir(path, 0755) == 0 || errno == EEXIST)
+            break;
+        if (errno != ENOENT)
+            return false;
+    }
+    for (; at < end; at += strlen(path + at)) {
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
             return false;
-        *p = '/';
+        path[at] = '/';
     }
     return true;
 }
@@ -75,16 +82,39 @@ static bool write_entry(struct archive *a, struct archive_entry *entry, const ch
     const char *name = archive_entry_pathname(entry);
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/%s", root, name);
-    if (n < 0 || (size_t)n >= sizeof path || !make_parents(root, name))
+    if (n < 0 || (size_t)n >= sizeof path)
         return false;
     if (archive_entry_filetype(entry) == AE_IFDIR)
-        return mkdir(path, 0755) == 0 || errno == EEXIST;
+        return mkdir(path, 0755) == 0 || errno == EEXIST || (errno == ENOENT && make_parents(path, strlen(root)) && (mkdir(path, 0755) == 0 || errno == EEXIST));
     mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, fd = open(path, flags, mode);
+    if (fd < 0 && errno == ENOENT && make_parents(path, strlen(root)))
+        fd = open(path, flags, mode);
     if (fd < 0)
         return false;
     bool fine = copy_entry(a, fd, total) && fchmod(fd, mode) == 0;
     return close(fd) == 0 && fine;
+}
+
+/* Counts each folder once, by its parent's number and its name. False: too many. */
+static bool count_folders(struct map *folders, const char *name)
+{
+    struct str rest = str_of(name), part;
+    uintptr_t parent = 0;
+    while (part = str_cut(&rest, '/'), rest.p) {
+        char key[sizeof parent + PATH_BYTES_MAX];
+        memcpy(key, &parent, sizeof parent);
+        memcpy(key + sizeof parent, part.p, part.n);
+        struct str id = {key, sizeof parent + part.n};
+        parent = (uintptr_t)map_get(folders, id);
+        if (parent)
+            continue;
+        if (map_count(folders) == LAMBDA_ENTRIES_MAX)
+            return false;
+        parent = map_count(folders) + 1;
+        map_put(folders, id, (void *)parent);
+    }
+    return true;
 }
 
 /* Walks the zip; with root NULL only checks. NULL, or what is wrong. */
@@ -92,6 +122,7 @@ static const char *walk(struct str zip, const char *root)
 {
     struct archive *a = archive_read_new();
     struct archive_entry *entry;
+    struct map *folders = map_new(LAMBDA_ENTRIES_MAX, NULL);
     const char *wrong = NULL;
     uint64_t total = 0;
     size_t entries = 0, files = 0;
@@ -103,7 +134,8 @@ static const char *walk(struct str zip, const char *root)
     while (!wrong && (status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
         const char *name = archive_entry_pathname(entry);
         mode_t type = archive_entry_filetype(entry);
-        if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) || ++entries > LAMBDA_ENTRIES_MAX)
+        if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) || ++entries > LAMBDA_ENTRIES_MAX ||
+            !count_folders(folders, name))
             wrong = NOT_A_ZIP;
         else if (!(root ? write_entry(a, entry, root, &total) : copy_entry(a, -1, &total)))
             wrong = total > LAMBDA_UNZIPPED_BYTES_MAX ? TOO_LARGE : NOT_A_ZIP;
@@ -114,6 +146,7 @@ static const char *walk(struct str zip, const char *root)
     if (!wrong && files == 0)
         wrong = EMPTY;
     archive_read_free(a);
+    map_free(folders);
     return wrong;
 }
 

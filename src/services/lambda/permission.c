@@ -4,6 +4,37 @@
 #include "store/doc.h"
 #include <ctype.h>
 
+/* Shows the ARN as long as the one who was meant bears it. */
+static void name_by_id(struct json *statement, struct str id, struct store_txn *txn, struct arena *arena)
+{
+    struct json *principal = json_at(statement, "Principal");
+    struct str arn = json_str(principal, "AWS"), rest = arn, now;
+    for (int i = 0; i < 4; i++)
+        str_cut(&rest, ':');
+    if (!txn || iam_bearer_id(txn, str_cut(&rest, ':'), arn, arena, &now) != ERR_OK || !str_eq(now, id))
+        json_put(principal, STR("AWS"), json_new_str(arena, id));
+}
+
+struct str lambda__policy_text(struct json *doc, struct store_txn *txn, struct arena *arena)
+{
+    struct json *statements = json_at(doc, "statements"), *bearers = json_at(doc, "bearers");
+    if (!statements || statements->count == 0)
+        return STR_NONE;
+    struct json *policy = json_new(arena, JSON_OBJECT), *list = json_clone(arena, statements);
+    for JSON_EACH (statement, list) {
+        struct str id = STR_NONE;
+        for JSON_EACH (bearer, bearers)
+            if (str_eq(bearer->key, json_str(statement, "Sid")))
+                id = bearer->text;
+        if (id.n)
+            name_by_id(statement, id, txn, arena);
+    }
+    json_add_str(arena, policy, "Version", STR("2012-10-17"));
+    json_add_str(arena, policy, "Id", STR("default"));
+    json_add(policy, "Statement", list);
+    return json_text(arena, policy);
+}
+
 static bool is_account(struct str s)
 {
     size_t digits = 0;
@@ -63,6 +94,25 @@ static struct json *find_statement(struct json *doc, struct str id)
     return NULL;
 }
 
+/* A user or role of the account must be there, and is remembered by its unique id. */
+static bool remember_bearer(struct call *call, struct store_txn *txn, struct json *doc, struct str sid, struct str arn)
+{
+    struct str own = arena_printf(call->arena, "arn:aws:iam::" STR_FMT ":", STR_ARG(call->account)), id;
+    struct str rest = str_slice(arn, own.n, arn.n);
+    if (!str_starts(arn, own) || !(str_starts(rest, STR("user/")) || str_starts(rest, STR("role/"))))
+        return true;
+    enum err err = iam_bearer_id(txn, call->account, arn, call->arena, &id);
+    if (err == ERR_NOT_FOUND)
+        call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    if (call->failed)
+        return false;
+    struct json *bearers = json_at(doc, "bearers");
+    json_put(bearers ? bearers : json_add_object(call->arena, doc, "bearers"), arena_dup(call->arena, sid), json_new_str(call->arena, id));
+    return true;
+}
+
 static void put_doc(struct call *call, struct store_txn *txn, struct json *doc)
 {
     doc_put(txn, lambda__key(call->arena, call->account, call->region, json_str(json_at(doc, "config"), "FunctionName")), doc, call->arena);
@@ -80,7 +130,9 @@ void lambda__add_permission(struct call *call, struct store_txn *txn)
         return;
     }
     json_add(json_at(doc, "statements"), NULL, statement);
-    struct str text = lambda__policy_text(doc, call->arena);
+    if (!remember_bearer(call, txn, doc, id, json_str(json_at(statement, "Principal"), "AWS")))
+        return;
+    struct str text = lambda__policy_text(doc, txn, call->arena);
     if (text.n > LAMBDA_POLICY_BYTES_MAX) {
         call_fail(call, "PolicyLengthExceededException", "The final policy size (%zu) is bigger than the limit (%d).", text.n, LAMBDA_POLICY_BYTES_MAX);
         return;
@@ -119,15 +171,18 @@ void lambda__remove_permission(struct call *call, struct store_txn *txn)
         if (!str_eq(json_str(statement, "Sid"), id))
             json_add(kept, NULL, json_clone(call->arena, statement));
     json_put(doc, STR("statements"), kept);
+    if (json_at(doc, "bearers"))
+        json_remove(json_at(doc, "bearers"), id);
     put_doc(call, txn, doc);
 }
 
 void lambda__get_policy(struct call *call)
 {
     struct json *doc;
-    if (!lambda__call_doc(call, store_reader(lambda__options()->store), &doc))
+    struct store_txn *reader = store_reader(lambda__options()->store);
+    if (!lambda__call_doc(call, reader, &doc))
         return;
-    struct str text = lambda__policy_text(doc, call->arena);
+    struct str text = lambda__policy_text(doc, reader, call->arena);
     if (text.n == 0) {
         no_policy(call);
         return;

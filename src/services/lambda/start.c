@@ -55,6 +55,7 @@ static const char *const *environment_of(struct lambda__start *s, const struct a
     add_env(a, env, &n, "LAMBDA_RUNTIME_DIR", STR("/var/runtime"));
     add_env(a, env, &n, "LANG", STR("en_US.UTF-8"));
     add_env(a, env, &n, "TZ", STR(":UTC"));
+    add_env(a, env, &n, "AWS_XRAY_CONTEXT_MISSING", STR("LOG_ERROR"));
     add_env(a, env, &n, "PATH", STR("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"));
     add_env(a, env, &n, "LD_LIBRARY_PATH", STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
     if (python)

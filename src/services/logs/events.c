@@ -1,5 +1,6 @@
 /* events.c -- PutLogEvents, GetLogEvents, FilterLogEvents. Source: CloudWatch Logs API reference.
- * A page token is the 32 hex digits of an event's key behind "f/" (go on after it) or "b/" (go back before it). */
+ * A page token is the 32 hex digits of an event's key behind "f/" (go on after it) or "b/" (go back before it): a place between
+ * two events. A page without events answers the token that it was asked with, and for the other direction the same place. */
 #include "base/clock.h"
 #include "base/codec.h"
 #include "services/logs/internal.h"
@@ -104,6 +105,20 @@ static bool token_key(struct str token, char kind, uint8_t ret[LOGS_EVENT_KEY_BY
     return token.n == 2 + 2 * LOGS_EVENT_KEY_BYTES && token.p[0] == kind && token.p[1] == '/' && hex_decode(str_slice(token, 2, token.n), ret);
 }
 
+/* The neighbour of a key, as keys of such a length are ordered; the first and the last stay what they are. */
+static void key_step(uint8_t key[LOGS_EVENT_KEY_BYTES], bool up)
+{
+    uint8_t stepped[LOGS_EVENT_KEY_BYTES];
+    memcpy(stepped, key, sizeof stepped);
+    for (size_t i = LOGS_EVENT_KEY_BYTES; i-- > 0;) {
+        stepped[i] = (uint8_t)(stepped[i] + (up ? 1 : 0xff));
+        if (stepped[i] != (up ? 0 : 0xff)) {
+            memcpy(key, stepped, sizeof stepped);
+            return;
+        }
+    }
+}
+
 static struct str time_key(struct arena *arena, int64_t time_ms)
 {
     uint8_t *key = arena_alloc(arena, 8);
@@ -193,18 +208,27 @@ void logs__get_events(struct call *call)
     }
     memcpy(low, at, sizeof low);
     memcpy(high, at, sizeof high);
+    if (call_has(call, "nextToken"))
+        key_step(range.reverse ? high : low, !range.reverse);
     struct store_iter *iter = store_range(txn, &range, call->arena);
-    while (list->count < limit && bytes < LOGS_PAGE_BYTES_MAX && store_next(iter, &key, &value) == ERR_OK) {
+    enum err err = ERR_OK;
+    while (list->count < limit && (err = store_next(iter, &key, &value)) == ERR_OK) {
         struct store_key whole = {group.space, STR("time"), arena_dup(call->arena, key.key)};
         if (store_get(txn, whole, call->arena, &value) != ERR_OK || !logs__event_decode(whole.key, value, &event))
             continue;   /* a delete of the stream passes by */
-        json_add(list, NULL, event_json(call, &event));
         bytes += event.message.n + LOGS_EVENT_OVERHEAD;
+        if (bytes > LOGS_PAGE_BYTES_MAX)
+            break;
+        json_add(list, NULL, event_json(call, &event));
         memcpy(range.reverse ? low : high, event.key, sizeof low);
         if (list->count == 1)
             memcpy(range.reverse ? high : low, event.key, sizeof low);
     }
     store_iter_close(iter);
+    if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        call_fail_err(call, err);
+        return;
+    }
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add(call->output, "events", range.reverse ? reversed(call->arena, list) : list);
     json_add_str(call->arena, call->output, "nextForwardToken", token_of(call->arena, "f/", high));
@@ -247,47 +271,64 @@ static bool filter_range(struct call *call, const struct logs__group *group, str
     return true;
 }
 
+/* The call's pattern, streams and group. False after call_fail. */
+static bool filter_of(struct call *call, struct store_txn *txn, struct logs__pattern **ret_pattern, struct logs__group *ret_group)
+{
+    struct str why;
+    enum err err = logs__pattern_parse(call_str(call, "filterPattern"), call->arena, ret_pattern, &why);
+    if (err == ERR_UNSUPPORTED)
+        call_fail_not_implemented(call, arena_cstr(call->arena, why));
+    else if (err != ERR_OK)
+        call_fail(call, "InvalidParameterException", STR_FMT, STR_ARG(why));
+    else if (call_has(call, "logStreamNames") && call_has(call, "logStreamNamePrefix"))
+        call_fail(call, "InvalidParameterException", "logStreamNames and logStreamNamePrefix are mutually exclusive parameters.");
+    else if (logs__call_group(call, txn, ret_group))
+        for JSON_EACH (name, json_at(call->input, "logStreamNames"))
+            if (!logs__stream_exists(txn, ret_group->space, name->text, call->arena))
+                call_fail(call, "ResourceNotFoundException", "The specified log stream does not exist.");
+    return !call->failed;
+}
+
 void logs__filter_events(struct call *call)
 {
     struct store_txn *txn = store_reader(logs__store());
     struct logs__group group;
     struct logs__event event;
+    struct logs__pattern *pattern;
     struct store_key key;
     struct str value;
-    const char *why = NULL;
     size_t limit = (size_t)json_i64(call->input, "limit", LOGS_PAGE_EVENTS_MAX), bytes = 0, scanned = 0;
-    struct logs__pattern *pattern = logs__pattern_parse(call_str(call, "filterPattern"), call->arena, &why);
+    uint8_t last[LOGS_EVENT_KEY_BYTES];
 
-    if (!pattern) {
-        call_fail_not_implemented(call, why);
-        return;
-    }
-    if (call_has(call, "logStreamNames") && call_has(call, "logStreamNamePrefix")) {
-        call_fail(call, "InvalidParameterException", "logStreamNames and logStreamNamePrefix are mutually exclusive parameters.");
-        return;
-    }
-    if (!logs__call_group(call, txn, &group))
+    if (!filter_of(call, txn, &pattern, &group))
         return;
     struct store_range range = {.space = group.space, .collection = STR("time")};
     if (!filter_range(call, &group, &range)) {
         call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
         return;
     }
-    call->output = json_new(call->arena, JSON_OBJECT);
-    struct json *list = json_add_array(call->arena, call->output, "events");
-    json_add_array(call->arena, call->output, "searchedLogStreams");    /* deprecated: AWS answers an empty list */
+    struct json *out = json_new(call->arena, JSON_OBJECT), *list = json_add_array(call->arena, out, "events");
+    json_add_array(call->arena, out, "searchedLogStreams");    /* deprecated: AWS answers an empty list */
     struct store_iter *iter = store_range(txn, &range, call->arena);
     enum err err = ERR_OK;
-    while (list->count < limit && bytes < LOGS_PAGE_BYTES_MAX && scanned < SCANNED_MAX && (err = store_next(iter, &key, &value)) == ERR_OK) {
+    while (list->count < limit && scanned < SCANNED_MAX && (err = store_next(iter, &key, &value)) == ERR_OK) {
+        bool wanted = logs__event_decode(key.key, value, &event) && stream_wanted(call, event.stream) && logs__pattern_match(pattern, event.message);
+        bytes += wanted ? event.message.n + LOGS_EVENT_OVERHEAD : 0;
+        if (bytes > LOGS_PAGE_BYTES_MAX)
+            break;
         scanned++;
-        if (!logs__event_decode(key.key, value, &event) || !stream_wanted(call, event.stream) || !logs__pattern_match(pattern, event.message))
+        memcpy(last, key.key.p, sizeof last);
+        if (!wanted)
             continue;
-        struct json *out = json_add(list, NULL, event_json(call, &event));
-        json_add_str(call->arena, out, "logStreamName", arena_dup(call->arena, event.stream));
-        json_add_str(call->arena, out, "eventId", event_id(call->arena, &event));
-        bytes += event.message.n + LOGS_EVENT_OVERHEAD;
+        struct json *found = json_add(list, NULL, event_json(call, &event));
+        json_add_str(call->arena, found, "logStreamName", arena_dup(call->arena, event.stream));
+        json_add_str(call->arena, found, "eventId", event_id(call->arena, &event));
     }
-    if (err == ERR_OK && scanned)       /* stopped by a bound, not by the end */
-        json_add_str(call->arena, call->output, "nextToken", token_of(call->arena, "f/", event.key));
     store_iter_close(iter);
+    if (err == ERR_OK && scanned)       /* stopped by a bound, not by the end */
+        json_add_str(call->arena, out, "nextToken", token_of(call->arena, "f/", last));
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        call_fail_err(call, err);
+    else
+        call->output = out;
 }

@@ -126,29 +126,12 @@ void logs__describe_groups(struct call *call)
         json_add_str(call->arena, call->output, "nextToken", last);
 }
 
-/* ---- tags: resourceArn is arn:aws:logs:REGION:ACCOUNT:log-group:NAME ---- */
-static struct str name_of_arn(struct str arn)
-{
-    for (int i = 0; i < 6; i++)
-        str_cut(&arn, ':');
-    return str_ends(arn, STR(":*")) ? str_slice(arn, 0, arn.n - 2) : arn;
-}
-
-static bool tagged_group(struct call *call, struct store_txn *txn, struct logs__group *ret)
-{
-    struct str name = name_of_arn(call_str(call, "resourceArn"));
-    enum err err = logs__group_find(txn, call->account, call->region, name, call->arena, ret);
-    if (err == ERR_NOT_FOUND)
-        call_fail(call, "ResourceNotFoundException", "The specified log group does not exist.");
-    else if (err != ERR_OK)
-        call_fail_err(call, err);
-    return err == ERR_OK;
-}
+/* ---- tags ---- */
 
 void logs__list_tags(struct call *call)
 {
     struct logs__group group;
-    if (!tagged_group(call, store_reader(logs__store()), &group))
+    if (!logs__call_group(call, store_reader(logs__store()), &group))
         return;
     call->output = json_new(call->arena, JSON_OBJECT);
     struct json *tags = json_at(group.doc, "tags");
@@ -158,7 +141,7 @@ void logs__list_tags(struct call *call)
 void logs__tag(struct call *call, struct store_txn *txn)
 {
     struct logs__group group;
-    if (!tagged_group(call, txn, &group))
+    if (!logs__call_group(call, txn, &group))
         return;
     struct json *tags = json_at(group.doc, "tags");
     for JSON_EACH (tag, json_at(call->input, "tags"))
@@ -171,7 +154,7 @@ void logs__tag(struct call *call, struct store_txn *txn)
 void logs__untag(struct call *call, struct store_txn *txn)
 {
     struct logs__group group;
-    if (!tagged_group(call, txn, &group))
+    if (!logs__call_group(call, txn, &group))
         return;
     for JSON_EACH (key, json_at(call->input, "tagKeys"))
         json_remove(json_at(group.doc, "tags"), key->text);

@@ -34,7 +34,7 @@ uint64_t logs__sequence(void);
 /* ERR_NOT_FOUND: no such group. */
 enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
                           struct logs__group *ret);
-/* The call's group by logGroupName or logGroupIdentifier; call_fail if it is missing. `txn` is a reader or the mutation's. */
+/* The call's group by logGroupName, logGroupIdentifier (a name or an ARN) or resourceArn; call_fail if it is missing. `txn` is a reader or the mutation's. */
 bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret);
 struct str logs__call_group_name(struct call *call);
 /* Mutation: makes the group when it is not there. */
@@ -55,8 +55,9 @@ int64_t logs__oldest_ms(const struct logs__group *group, int64_t now_ms);
 
 /* Filter patterns of plain terms: all terms, "phrases", -excluded, ?any. Source: "Filter pattern syntax". */
 struct logs__pattern;
-/* NULL: the pattern is of a kind that is not served (JSON, space-delimited, regular expressions); *ret_why names it. */
-struct logs__pattern *logs__pattern_parse(struct str text, struct arena *arena, const char **ret_why);
+/* ERR_UNSUPPORTED: a kind that is not served (JSON, space-delimited, regular expressions), *ret_why names it. ERR_INVALID: no
+ * pattern, *ret_why is a sentence. */
+enum err logs__pattern_parse(struct str text, struct arena *arena, struct logs__pattern **ret, struct str *ret_why);
 bool logs__pattern_match(const struct logs__pattern *pattern, struct str message);
 
 /* writer.c: the queue behind logs_append and the sweep of expired events. */

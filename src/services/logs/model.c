@@ -30,24 +30,29 @@ enum err logs__group_find(struct store_txn *txn, struct str account, struct str 
     return err;
 }
 
-/* logGroupIdentifier is a name or an ARN: arn:aws:logs:REGION:ACCOUNT:log-group:NAME[:*] */
+/* The name in a group's ARN, arn:aws:logs:REGION:ACCOUNT:log-group:NAME[:*]; none when it is of elsewhere or of something else. */
+static struct str name_of_arn(const struct call *call, struct str arn)
+{
+    struct str part[6];
+    for (size_t i = 0; i < COUNT_OF(part); i++)
+        part[i] = str_cut(&arn, ':');
+    bool here = str_eq(part[0], STR("arn")) && str_eq(part[2], STR("logs")) && str_eq(part[3], call->region) &&
+                str_eq(part[4], call->account) && str_eq(part[5], STR("log-group"));
+    return !here ? STR_NONE : str_ends(arn, STR(":*")) ? str_slice(arn, 0, arn.n - 2) : arn;
+}
+
 struct str logs__call_group_name(struct call *call)
 {
-    struct str name = call_str(call, "logGroupName");
-    if (name.n)
-        return name;
-    name = call_str(call, "logGroupIdentifier");
-    if (!str_starts(name, STR("arn:")))
-        return name;
-    for (int i = 0; i < 6; i++)
-        str_cut(&name, ':');
-    return str_ends(name, STR(":*")) ? str_slice(name, 0, name.n - 2) : name;
+    struct str name = call_str(call, "logGroupName"), identifier = call_str(call, "logGroupIdentifier");
+    if (call_has(call, "resourceArn"))
+        return name_of_arn(call, call_str(call, "resourceArn"));
+    return name.n ? name : str_starts(identifier, STR("arn:")) ? name_of_arn(call, identifier) : identifier;
 }
 
 bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret)
 {
     struct str name = logs__call_group_name(call);
-    if (name.n == 0) {
+    if (call_has(call, "logGroupName") + call_has(call, "logGroupIdentifier") + call_has(call, "resourceArn") != 1) {
         call_fail(call, "InvalidParameterException", "Exactly one of logGroupName and logGroupIdentifier must be specified.");
         return false;
     }

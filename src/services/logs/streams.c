@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define DESCRIBE_LIMIT_MAX 50           /* API reference, DescribeLogStreams */
-#define ORDERED_STREAMS_MAX 10000       /* streams that orderBy LastEventTime looks at; older names are left out */
+#define ORDERED_STREAMS_MAX 10000       /* streams that an order by time, or descending, looks at, by name; others are left out */
 #define DELETE_STEP 1000                /* events that one mutation of DeleteLogStream removes */
 
 void logs__prepare_create_stream(struct call *call)
@@ -84,59 +84,88 @@ static int by_last_event(const void *a, const void *b)
     return x->last_ms != y->last_ms ? (x->last_ms > y->last_ms) - (x->last_ms < y->last_ms) : str_cmp(x->name, y->name);
 }
 
-/* By name the token is the last name; by time or descending it is the offset, as the order is made anew for each page. */
-void logs__describe_streams(struct call *call)
+/* In the order of names: a page is read from where the last one ended, and its token is its last name. */
+static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t space, size_t limit)
 {
-    struct store_txn *txn = store_reader(logs__store());
-    struct logs__group group;
     struct json *page;
-    bool more, descending = json_bool(call->input, "descending", false), by_time = str_eq(call_str(call, "orderBy"), STR("LastEventTime"));
-    struct str prefix = call_str(call, "logStreamNamePrefix"), token = call_str(call, "nextToken");
-    size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
-    uint64_t offset = 0;
-
-    if (by_time && prefix.n) {
-        call_fail(call, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.");
+    struct str token = call_str(call, "nextToken"), last = STR_NONE;
+    bool more = false;
+    enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), token, limit, call->arena, &page, &more);
+    if (err != ERR_OK) {
+        call_fail_err(call, err);
         return;
     }
-    if (token.n && !str_to_u64(token, &offset)) {
+    call->output = json_new(call->arena, JSON_OBJECT);
+    struct json *list = json_add_array(call->arena, call->output, "logStreams");
+    for JSON_EACH (entry, page) {
+        struct stream_row row = row_of(txn, space, entry, call->arena);
+        describe(call, list, &row);
+        last = row.name;
+    }
+    if (more)
+        json_add_str(call->arena, call->output, "nextToken", last);
+}
+
+/* By time or descending: the order is made anew for each page, and the token is an offset in it. */
+static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t space, size_t limit, bool by_time)
+{
+    struct json *page;
+    struct str token = call_str(call, "nextToken");
+    bool more = false, descending = json_bool(call->input, "descending", false);
+    uint64_t offset = 0;
+    if (token.n && (!str_to_u64(token, &offset) || offset > ORDERED_STREAMS_MAX)) {
         call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
         return;
     }
-    if (!logs__call_group(call, txn, &group))
-        return;
-    enum err err = doc_list(txn, group.space, STR("streams"), prefix, STR_NONE, ORDERED_STREAMS_MAX, call->arena, &page, &more);
+    enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), STR_NONE, ORDERED_STREAMS_MAX, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
     }
     size_t count = 0;
     struct stream_row *rows = arena_array(call->arena, struct stream_row, page->count + 1);
-    for JSON_EACH (entry, page)
-        rows[count++] = by_time ? row_of(txn, group.space, entry, call->arena)
-                                : (struct stream_row){.name = json_str(entry, "k"), .created_ms = json_i64(json_at(entry, "d"), "createdMs", 0)};
+    struct json **entries = arena_array(call->arena, struct json *, page->count + 1);
+    for JSON_EACH (entry, page) {
+        entries[count] = entry;
+        if (by_time)
+            rows[count] = row_of(txn, space, entry, call->arena);
+        count++;
+    }
     if (by_time && count)
         qsort(rows, count, sizeof *rows, by_last_event);
     call->output = json_new(call->arena, JSON_OBJECT);
     struct json *list = json_add_array(call->arena, call->output, "logStreams");
     for (size_t i = offset; i < count && i - offset < limit; i++) {
-        struct stream_row *row = &rows[descending ? count - 1 - i : i];
-        if (!by_time) {
-            struct json *entry = json_new(call->arena, JSON_OBJECT), *doc = json_add_object(call->arena, entry, "d");
-            json_add_str(call->arena, entry, "k", row->name);
-            json_add_i64(call->arena, doc, "createdMs", row->created_ms);
-            *row = row_of(txn, group.space, entry, call->arena);
-        }
-        describe(call, list, row);
+        size_t at = descending ? count - 1 - i : i;
+        struct stream_row row = by_time ? rows[at] : row_of(txn, space, entries[at], call->arena);
+        describe(call, list, &row);
     }
     if (offset + limit < count)
         json_add_str(call->arena, call->output, "nextToken", arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit)));
 }
 
+void logs__describe_streams(struct call *call)
+{
+    struct store_txn *txn = store_reader(logs__store());
+    struct logs__group group;
+    bool by_time = str_eq(call_str(call, "orderBy"), STR("LastEventTime"));
+    size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
+
+    if (by_time && call_str(call, "logStreamNamePrefix").n)
+        call_fail(call, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.");
+    else if (!logs__call_group(call, txn, &group))
+        return;
+    else if (by_time || json_bool(call->input, "descending", false))
+        describe_ordered(call, txn, group.space, limit, by_time);
+    else
+        describe_by_name(call, txn, group.space, limit);
+}
+
 /* ---- DeleteLogStream: the events go step by step, the stream's document last, so an interrupted delete can be repeated ---- */
 struct delete_step {
-    uint64_t space;
-    struct str stream;
+    struct call *call;
+    struct str group, stream;
+    uint64_t space;             /* of the group that the call saw: a later one of the same name is another */
     bool done;
 };
 
@@ -144,17 +173,27 @@ static enum err delete_some(struct store_txn *txn, void *arg)
 {
     struct delete_step *step = arg;
     struct arena *arena = arena_new();
+    struct logs__group group;
+    enum err err = logs__group_find(txn, step->call->account, step->call->region, step->group, arena, &group);
+    if (err != ERR_OK || group.space != step->space) {      /* the group was deleted meanwhile, and everything with it */
+        arena_free(arena);
+        step->done = err == ERR_OK || err == ERR_NOT_FOUND;
+        return step->done ? ERR_OK : err;
+    }
     struct store_range range = {.space = step->space, .collection = logs__stream_collection(arena, step->stream)};
     struct store_iter *iter = store_range(txn, &range, arena);
     struct store_key key;
     struct str value, keys[DELETE_STEP];
     size_t count = 0;
     int64_t bytes = 0;
-    enum err err;
 
     while (count < DELETE_STEP && (err = store_next(iter, &key, &value)) == ERR_OK)
         keys[count++] = arena_dup(arena, key.key);
     store_iter_close(iter);
+    if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        arena_free(arena);
+        return err;
+    }
     for (size_t i = 0; i < count; i++) {
         struct store_key event = {step->space, STR("time"), keys[i]};
         struct logs__event decoded;
@@ -182,7 +221,7 @@ void logs__delete_stream(struct call *call)
         call_fail(call, "ResourceNotFoundException", "The specified log stream does not exist.");
         return;
     }
-    struct delete_step step = {.space = group.space, .stream = name};
+    struct delete_step step = {.call = call, .group = logs__call_group_name(call), .stream = name, .space = group.space};
     while (!step.done) {
         enum err err = store_mutate(logs__store(), delete_some, &step);
         if (err != ERR_OK) {

@@ -2,7 +2,7 @@
  * One thread. Appenders put events into a list under the lock, bounded by QUEUE_BYTES_MAX of memory, names included: so a
  * queue of empty lines fits into one mutation as well. A full queue drops the event and counts it for its stream, and the
  * stream's next batch begins with a line that says how many were lost. The thread writes when BATCH_BYTES wait, BATCH_MS
- * passed since the first, or a flush is asked for: one mutation a stream and batch.
+ * passed since the first, or a flush is asked for: one mutation a stream, or several of bounded size.
  * `taken` and `written` count events from the start; flush waits until `written` reaches what was taken before it. */
 #include "base/clock.h"
 #include "base/codec.h"
@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/panic.h"
 #include "services/logs/internal.h"
+#include "store/doc.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,9 @@
 #define BATCH_MS 200
 #define SWEEP_MS (10 * 60 * 1000)
 #define LOST_STREAMS_MAX 1024
+#define MUTATION_EVENTS_MAX 1000    /* of one stream in one mutation: others wait for it */
+#define MUTATION_BYTES_MAX (1u << 20)
+#define NAMES_STEP 256              /* of the sweep's walks */
 
 struct event {
     struct event *next;
@@ -218,13 +222,17 @@ static uint64_t take_lost(struct logs__writer *w, const struct event *e)
     return lost;
 }
 
-/* Takes the events of the first one's stream off *list, in order. */
+/* Takes events of the first one's stream off *list, in order, as many as one mutation may write. */
 static struct event *take_stream(struct event **list)
 {
-    struct event *first = *list, **end = &first->next, **at = &first->next, *rest = NULL, **rest_end = &rest;
-    for (struct event *e = *at, *next; e; e = next) {
+    struct event *first = *list, **end = &first->next, *rest = NULL, **rest_end = &rest;
+    size_t count = 1, bytes = first->message.n;
+    for (struct event *e = first->next, *next; e; e = next) {
         next = e->next;
-        struct event ***to = same_stream(first, e) ? &end : &rest_end;
+        bool fits = count < MUTATION_EVENTS_MAX && bytes < MUTATION_BYTES_MAX && same_stream(first, e);
+        count += fits;
+        bytes += fits ? e->message.n : 0;
+        struct event ***to = fits ? &end : &rest_end;
         **to = e;
         *to = &e->next;
     }
@@ -249,27 +257,33 @@ static void write_all(struct logs__writer *w, struct event *list)
     }
 }
 
-/* ---- expiry: the streams' places first, the events last, so an interrupted sweep finds its work again ---- */
+/* ---- expiry: the streams' places first, the events last, so an interrupted sweep finds its work again. Names are gathered a
+ * step at a time, because no iterator may stay open while a mutation is waited for. ---- */
 struct expiry {
+    struct str account, region, group;
+    uint64_t space;                 /* of the group as the sweep saw it */
     struct store_range range;       /* up to the cutoff */
-    uint64_t space;
     int64_t bytes;
 };
 
 static enum err expire_range(struct store_txn *txn, void *arg)
 {
     struct expiry *x = arg;
-    store_delete_range(txn, &x->range);
-    if (x->bytes) {
-        struct arena *arena = arena_new();
-        logs__add_bytes(txn, x->space, -x->bytes, arena);
-        arena_free(arena);
+    struct arena *arena = arena_new();
+    struct logs__group group;
+    enum err err = logs__group_find(txn, x->account, x->region, x->group, arena, &group);
+    if (err == ERR_OK && group.space == x->space) {
+        store_delete_range(txn, &x->range);
+        if (x->bytes)
+            logs__add_bytes(txn, x->space, -x->bytes, arena);
     }
-    return ERR_OK;
+    arena_free(arena);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static int64_t bytes_in(struct store_txn *reader, const struct store_range *range, struct arena *arena)
+static int64_t bytes_in(struct store_txn *reader, const struct store_range *range)
 {
+    struct arena *arena = arena_new();
     struct store_iter *iter = store_range(reader, range, arena);
     struct store_key key;
     struct str value;
@@ -279,52 +293,83 @@ static int64_t bytes_in(struct store_txn *reader, const struct store_range *rang
         if (logs__event_decode(key.key, value, &event))
             bytes += (int64_t)event.message.n + LOGS_EVENT_OVERHEAD;
     store_iter_close(iter);
+    arena_free(arena);
     return bytes;
 }
 
-static enum err expire_group(struct store *store, const struct logs__group *group, struct arena *arena)
+/* The places of expired events in all streams of the group. */
+static enum err expire_streams(struct store *store, struct expiry *x, struct arena *arena)
 {
-    struct store_txn *reader = store_reader(store);
+    struct str after = STR_NONE;
+    bool more = true;
+    enum err err = ERR_OK;
+    while (more && err == ERR_OK) {
+        struct json *page;
+        err = doc_list(store_reader(store), x->space, STR("streams"), STR_NONE, after, NAMES_STEP, arena, &page, &more);
+        if (err != ERR_OK)
+            break;
+        for JSON_EACH (entry, page) {
+            after = json_str(entry, "k");
+            x->range.collection = logs__stream_collection(arena, after);
+            if (err == ERR_OK)
+                err = store_mutate(store, expire_range, x);
+        }
+    }
+    return err;
+}
+
+static enum err expire_group(struct store *store, const struct store_key *place, struct arena *arena)
+{
+    struct str rest = place->collection, account = str_cut(&rest, '/'), region = str_cut(&rest, '/');
+    struct logs__group group;
+    enum err err = logs__group_find(store_reader(store), account, region, place->key, arena, &group);
+    if (err != ERR_OK || !group.retention_days)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
     uint8_t cutoff[8];
-    put_u64(cutoff, (uint64_t)logs__oldest_ms(group, clock_epoch_ms()));
-    struct store_range time = {.space = group->space, .collection = STR("time"), .to = {(char *)cutoff, sizeof cutoff}};
-    struct store_range names = {.space = group->space, .collection = STR("streams")};
-    struct expiry expiry = {.range = time, .space = group->space};
-    int64_t bytes = bytes_in(reader, &time, arena);
-    struct store_iter *iter = store_range(reader, &names, arena);
+    put_u64(cutoff, (uint64_t)logs__oldest_ms(&group, clock_epoch_ms()));
+    struct expiry x = {.account = account, .region = region, .group = place->key, .space = group.space,
+                       .range = {.space = group.space, .collection = STR("time"), .to = {(char *)cutoff, sizeof cutoff}}};
+    int64_t bytes = bytes_in(store_reader(store), &x.range);
+    if (bytes == 0)
+        return ERR_OK;
+    err = expire_streams(store, &x, arena);
+    x.range.collection = STR("time");
+    x.bytes = bytes;
+    return err == ERR_OK ? store_mutate(store, expire_range, &x) : err;
+}
+
+/* Up to NAMES_STEP groups behind `after`. */
+static size_t next_groups(struct logs__writer *w, const struct store_key *after, struct arena *arena, struct store_key ret[NAMES_STEP])
+{
+    struct store_iter *iter = store_walk(store_reader(w->store), STORE_SPACE_LOGS, 0, UINT64_MAX, after, arena);
     struct store_key key;
     struct str value;
-    enum err err = ERR_OK;
-
-    while (bytes && err == ERR_OK && store_next(iter, &key, &value) == ERR_OK) {
-        expiry.range.collection = logs__stream_collection(arena, key.key);
-        err = store_mutate(store, expire_range, &expiry);
-    }
+    size_t count = 0;
+    for (; count < NAMES_STEP && store_next(iter, &key, &value) == ERR_OK; count++)
+        ret[count] = (struct store_key){key.space, arena_dup(arena, key.collection), arena_dup(arena, key.key)};
     store_iter_close(iter);
-    expiry.range = time;
-    expiry.bytes = bytes;
-    return bytes && err == ERR_OK ? store_mutate(store, expire_range, &expiry) : err;
+    return count;
 }
 
 static void sweep(struct logs__writer *w)
 {
-    struct arena *arena = arena_new();
-    struct store_iter *iter = store_walk(store_reader(w->store), STORE_SPACE_LOGS, 0, UINT64_MAX, NULL, arena);
-    struct store_key key;
-    struct str value;
-    while (store_next(iter, &key, &value) == ERR_OK) {
-        struct arena *one = arena_new();
-        struct logs__group group;
-        struct str place = key.collection, account = str_cut(&place, '/'), region = str_cut(&place, '/');
-        if (logs__group_find(store_reader(w->store), account, region, key.key, one, &group) == ERR_OK && group.retention_days) {
-            enum err err = expire_group(w->store, &group, one);
+    struct store_key groups[NAMES_STEP], last, *after = NULL;
+    struct arena *arena = arena_new(), *before = NULL;
+    for (size_t count; (count = next_groups(w, after, arena, groups)) > 0; arena = arena_new()) {
+        for (size_t i = 0; i < count; i++) {
+            struct arena *one = arena_new();
+            enum err err = expire_group(w->store, &groups[i], one);
             if (err != ERR_OK)
-                log_to(LOG_WARN, "logs.sweep_failed", {"group", key.key}, {"error", str_of(err_text(err))});
+                log_to(LOG_WARN, "logs.sweep_failed", {"group", groups[i].key}, {"error", str_of(err_text(err))});
+            arena_free(one);
         }
-        arena_free(one);
+        last = groups[count - 1];
+        after = &last;
+        arena_free(before);
+        before = arena;             /* `after` points into it */
     }
-    store_iter_close(iter);
     arena_free(arena);
+    arena_free(before);
 }
 
 static void wait_ms(struct logs__writer *w, int64_t ms)

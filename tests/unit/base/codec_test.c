@@ -69,6 +69,16 @@ static void hex(void **state)
     assert_true(hex_decode(STR("00Ff1a"), bytes));
     assert_memory_equal(bytes, "\x00\xFF\x1A", 3);
     assert_false(hex_decode(STR("abc"), bytes) || hex_decode(STR("0g"), bytes));
+    uint8_t all[256], back[256];
+    char text[513];
+    for (size_t i = 0; i < sizeof all; i++) all[i] = (uint8_t)i;
+    for (size_t n = 0; n <= sizeof all; n++) {
+        text[2 * n] = '!';
+        assert_ptr_equal(hex_put(text, all, n), text + 2 * n);
+        assert_int_equal(text[2 * n], '!');
+        assert_true(hex_decode((struct str){text, 2 * n}, back));
+        assert_memory_equal(back, all, n);
+    }
 }
 
 static void percent(void **state)

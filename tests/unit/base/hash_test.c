@@ -51,6 +51,15 @@ static void siphash_vectors(void **state)
     for (uint8_t i = 0; i < 16; i++) bytes[i] = i;
     for (size_t n = 0; n < COUNT_OF(expected); n++)
         assert_true(siphash24(bytes, (struct str){(const char *)bytes, n}) == expected[n]);
+    /* 1-3 of no input; then every byte counts. */
+    assert_true(siphash13(bytes, STR_NONE) == 0xabac0158050fc4dcu);
+    uint64_t whole = siphash13(bytes, (struct str){(const char *)bytes, sizeof bytes});
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        uint8_t other[sizeof bytes];
+        memcpy(other, bytes, sizeof bytes);
+        other[i] ^= 1;
+        assert_true(siphash13(bytes, (struct str){(const char *)other, sizeof other}) != whole);
+    }
 }
 
 static void crc_and_comparison(void **state)
@@ -60,6 +69,14 @@ static void crc_and_comparison(void **state)
     assert_int_equal(crc32_of(STR_NONE), 0);
     assert_true(bytes_equal_const_time("abc", "abc", 3) && bytes_equal_const_time("x", "y", 0));
     assert_false(bytes_equal_const_time("abc", "abd", 3) || bytes_equal_const_time("xbc", "abc", 3));
+    char a[65], b[65];
+    memset(a, 'a', sizeof a);
+    for (size_t i = 0; i < sizeof a; i++) {
+        memcpy(b, a, sizeof b);
+        assert_true(bytes_equal_const_time(a, b, sizeof a));
+        b[i] = 'b';
+        assert_false(bytes_equal_const_time(a, b, sizeof a));
+    }
 }
 
 static void random_values(void **state)

@@ -177,6 +177,38 @@ static void sizes(void **state)
     }
 }
 
+/* Every byte at every place of texts of each length around the sizes that are looked at together; RFC 8259, section 7. */
+static void escapes(void **state)
+{
+    (void)state;
+    char text[40];
+    for (size_t n = 1; n <= sizeof text; n++) {
+        for (size_t at = 0; at < n; at++) {
+            memset(text, 'x', n);
+            for (unsigned byte = 0; byte < 256; byte += byte < 0x80 ? 1 : 31) {
+                text[at] = (char)byte;
+                const char *named = byte < 0x20 ? strchr("\bb\ff\nn\rr\tt", (int)byte) : NULL;
+                struct str middle = byte == '"' || byte == '\\'  ? arena_printf(arena, "\\%c", (int)byte)
+                                    : named && byte             ? arena_printf(arena, "\\%c", named[1])
+                                    : byte < 0x20               ? arena_printf(arena, "\\u%04x", byte)
+                                                                : (struct str){text + at, 1};
+                struct buf wanted, written;
+                buf_init(&wanted, arena, 100);
+                buf_init(&written, arena, 100);
+                buf_add_char(&wanted, '"');
+                buf_add(&wanted, (struct str){text, at});
+                buf_add(&wanted, middle);
+                buf_add(&wanted, (struct str){text + at + 1, n - at - 1});
+                buf_add_char(&wanted, '"');
+                json_write_str(&written, (struct str){text, n});
+                assert_int_equal(written.n, wanted.n);
+                assert_memory_equal(written.p, wanted.p, wanted.n);
+            }
+            arena_reset(arena);
+        }
+    }
+}
+
 static void equality(void **state)
 {
     (void)state;
@@ -254,7 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts),       cmocka_unit_test(refuses),           cmocka_unit_test(refuses_prefixes),
         cmocka_unit_test(bounds_depth),  cmocka_unit_test(last_key_wins),     cmocka_unit_test(random_round_trip),
-        cmocka_unit_test(sizes),         cmocka_unit_test(equality),          cmocka_unit_test(lookups),
+        cmocka_unit_test(sizes),         cmocka_unit_test(escapes),           cmocka_unit_test(equality),          cmocka_unit_test(lookups),
         cmocka_unit_test(builders),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

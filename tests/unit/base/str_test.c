@@ -14,6 +14,28 @@ static void compares(void **state)
     assert_false(str_starts(STR("a"), STR("ab")) || str_ends(STR("a"), STR("ba")));
 }
 
+/* Every byte against every other, at each place of texts of each length up to three words. */
+static void nocase(void **state)
+{
+    (void)state;
+    char a[24], b[24];
+    for (size_t n = 1; n <= sizeof a; n++) {
+        for (size_t i = 0; i < n; i += n > 9 ? 5 : 1) {
+            memset(a, 'q', sizeof a);
+            memset(b, 'Q', sizeof b);
+            for (unsigned pair = 0; pair < 65536; pair += 7) {
+                unsigned char x = (unsigned char)(pair >> 8), y = (unsigned char)pair;
+                unsigned char lower_x = x >= 'A' && x <= 'Z' ? x + 32 : x, lower_y = y >= 'A' && y <= 'Z' ? y + 32 : y;
+                a[i] = (char)x;
+                b[i] = (char)y;
+                assert_true(str_eq_nocase((struct str){a, n}, (struct str){b, n}) == (lower_x == lower_y));
+            }
+        }
+    }
+    assert_true(str_eq_nocase(STR_NONE, STR("")));
+    assert_false(str_eq_nocase(STR("a"), STR("ab")));
+}
+
 static void slices(void **state)
 {
     (void)state;
@@ -66,7 +88,7 @@ static void numbers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(compares), cmocka_unit_test(slices), cmocka_unit_test(cuts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(compares), cmocka_unit_test(nocase), cmocka_unit_test(slices), cmocka_unit_test(cuts),
                                        cmocka_unit_test(numbers)};
     return RUN(tests);
 }

@@ -246,6 +246,13 @@ static void handle(struct http_request *request, void *arg)
         http_respond(request, &(struct http_response){.status = (int)number_of(request->query), .body = STR("body")});
     } else if (str_eq(path, STR("/split"))) {
         http_respond_text(request, 200, "a\r\nSet-Cookie: b", STR("body"));
+    } else if (str_eq(path, STR("/value"))) {     /* a header value of 30 bytes: the byte that the query's number says, at its place */
+        size_t n = number_of(request->query);
+        char *value = arena_alloc(request->arena, 31);
+        memset(value, 'v', 30);
+        value[30] = '\0';
+        value[n / 256 % 30] = (char)n;
+        http_respond_text(request, 200, value, STR("body"));
     } else if (str_eq(path, STR("/peer"))) {
         struct str text = arena_printf(request->arena, STR_FMT " %d " STR_FMT, STR_ARG(request->peer_ip), request->peer_port,
                                        STR_ARG(http_header(request, "user-agent")));

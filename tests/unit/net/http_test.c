@@ -101,6 +101,16 @@ static void test_response_splitting(void **state)
     expect(fd, 500, "");
     assert_null(strstr(answer.head, "Set-Cookie"));
     expect(fd, 200, "hello");
+    for (unsigned place = 0; place < 30; place++) {
+        static const struct { unsigned byte; bool fine; } rows[] = {
+            {1, false}, {'\t', true}, {'\n', false}, {'\r', false}, {0x1f, false}, {' ', true}, {'~', true}, {0x7f, false}, {0xff, true}};
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            char text[100];
+            snprintf(text, sizeof text, "GET /value?%u HTTP/1.1\r\n" H "\r\n", place * 256 + rows[i].byte);
+            send_text(fd, text);
+            expect(fd, rows[i].fine ? 200 : 500, rows[i].fine ? "body" : "");
+        }
+    }
     close(fd);
 }
 
@@ -282,7 +292,7 @@ static void test_refused_body(void **state)
 static size_t limit_by_path(const struct http_request *request, void *arg)
 {
     assert_ptr_equal(arg, &site);
-    return str_eq(request->path, STR("/echo")) ? 10 : 20;
+    return str_eq(request->path, STR("/echo")) ? 10 : str_eq(request->path, STR("/none")) ? 0 : 20;
 }
 
 static void refuse_in_words(const struct http_request *request, int status, struct arena *arena, struct http_response *ret,
@@ -295,7 +305,7 @@ static void refuse_in_words(const struct http_request *request, int status, stru
 static int open_with_hooks(void **state)
 {
     (void)state;
-    site_open(NULL, &(struct http_listener_options){.body_limit = limit_by_path, .refuse = refuse_in_words});
+    site_open(NULL, &(struct http_listener_options){.body_limit = limit_by_path, .body_unasked = 3, .refuse = refuse_in_words});
     return 0;
 }
 
@@ -307,6 +317,12 @@ static void test_hooks(void **state)
     expect(fd, 200, "hello");
     send_text(fd, "POST /echo?q HTTP/1.1\r\n" H "X: y\r\nContent-Length: 11\r\n\r\n");
     expect(fd, 413, "413 /echo y");
+    close(fd);
+    fd = dial();
+    send_text(fd, "POST /none HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\n012");    /* too short to be asked about */
+    expect(fd, 200, "hello");
+    send_text(fd, "POST /none HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\r\n0\r\n0\r\n\r\n");
+    expect(fd, 413, "413 /none ");
     close(fd);
     fd = dial();
     send_text(fd, "\x01");

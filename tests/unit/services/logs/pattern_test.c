@@ -25,11 +25,11 @@ static void test_matches(void **state)
         {"-INFO", "WARN", true},
     };
     struct arena *arena = arena_new();
-    const char *why = NULL;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct logs__pattern *pattern = logs__pattern_parse(str_of(cases[i].pattern), arena, &why);
-        assert_non_null(pattern);
+        struct logs__pattern *pattern;
+        struct str why;
+        assert_int_equal(logs__pattern_parse(str_of(cases[i].pattern), arena, &pattern, &why), ERR_OK);
         assert_int_equal(logs__pattern_match(pattern, str_of(cases[i].message)), cases[i].match);
     }
     arena_free(arena);
@@ -37,13 +37,25 @@ static void test_matches(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const patterns[] = {"{ $.a = 1 }", "[a, b]", "%x%", "\"open"};
+    static const struct {
+        const char *pattern;
+        enum err err;
+        const char *why;
+    } cases[] = {
+        {"{ $.a = 1 }", ERR_UNSUPPORTED, "JSON filter patterns"},
+        {"[a, b]", ERR_UNSUPPORTED, "space-delimited filter patterns"},
+        {"%x%", ERR_UNSUPPORTED, "regular expressions"},
+        {"\"open", ERR_INVALID, "Invalid filter pattern: a quotation mark is not closed"},
+        {"ERROR a:b", ERR_INVALID, "Invalid character(s) in term 'a:b'"},
+        {"-x?y", ERR_INVALID, "Invalid character(s) in term 'x?y'"},
+    };
     struct arena *arena = arena_new();
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(patterns); i++) {
-        const char *why = NULL;
-        assert_null(logs__pattern_parse(str_of(patterns[i]), arena, &why));
-        assert_non_null(why);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct logs__pattern *pattern = NULL;
+        struct str why = STR_NONE;
+        assert_int_equal(logs__pattern_parse(str_of(cases[i].pattern), arena, &pattern, &why), cases[i].err);
+        assert_true(pattern == NULL && str_eq(why, str_of(cases[i].why)));
     }
     arena_free(arena);
 }

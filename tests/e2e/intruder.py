@@ -1,0 +1,131 @@
+"""The function of security_test.py: what code inside a sandbox tries. Each function answers what it found."""
+import ctypes
+import errno
+import json
+import mmap
+import os
+import re
+import socket
+import subprocess
+import time
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def attempt(f, *args):
+    try:
+        return f(*args)
+    except OSError as e:
+        return errno.errorcode.get(e.errno, str(e))
+
+
+def system_call(number, *args):
+    ctypes.set_errno(0)
+    return 'done' if libc.syscall(number, *args) >= 0 else errno.errorcode[ctypes.get_errno()]
+
+
+def calls(event):
+    return {name: system_call(number, *[a.encode() if isinstance(a, str) else a for a in args]) for name, (number, *args) in event['calls'].items()}
+
+
+def other_abi(event):
+    """getpid by the 32-bit gate, and by x32 numbers: filters of 64-bit numbers must not be gone round."""
+    def gate():
+        page = mmap.mmap(-1, 4096, prot=7)
+        page.write(bytes([0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0xc3]))
+        ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+    seen = []
+    for f in (gate, lambda: libc.syscall(0x40000000 | 39)):
+        pid = os.fork()
+        if pid == 0:
+            f()
+            os._exit(0)
+        seen.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    return seen
+
+
+def files(event):
+    """Every file that can be read and holds one of the texts, every one that can be written."""
+    found, writable = [], []
+    for top, folders, names in os.walk('/'):
+        folders[:] = [f for f in folders if os.path.join(top, f) not in ('/proc', '/usr', '/var/runtime', '/var/lang', '/etc', '/dev')]
+        for name in names:
+            path = os.path.join(top, name)
+            text = attempt(lambda: open(path, 'rb').read())
+            found += [path for wanted in event['texts'] if isinstance(text, bytes) and wanted.encode() in text]
+    for top, folders, names in os.walk('/'):
+        folders[:] = [f for f in folders if not re.match(r'/(proc/\d+|proc/self|proc/thread-self|tmp|dev)$', os.path.join(top, f))]
+        writable += [p for p in [top] + [os.path.join(top, n) for n in names] if os.access(p, os.W_OK) and not os.path.realpath(p).startswith(('/tmp', '/dev'))]
+    held = '\0'.join(attempt(lambda: open(f'/proc/{p}/environ').read()) for p in os.listdir('/proc') if p.isdigit())
+    return {'found': found, 'writable': writable, 'environment': [t for t in event['texts'] if t in held],
+            'seen': sorted(os.path.basename(f) for f in os.listdir('/var/task')), 'there': [p for p in event['paths'] if os.path.exists(p)]}
+
+
+def folder(event):
+    """Up from a descriptor, and by the links of /proc."""
+    before = sorted(os.listdir('/'))
+    fd = os.open('/tmp', os.O_RDONLY)
+    os.fchdir(fd)
+    for _ in range(40):
+        os.chdir('..')
+    ways = [sorted(os.listdir('.')), sorted(os.listdir(os.open('../../../..', os.O_RDONLY, dir_fd=fd))), sorted(os.listdir(f'/proc/self/fd/{fd}/../..'))]
+    return [way == before for way in ways] + [attempt(os.listdir, f'/proc/1/{link}') for link in ('root', 'cwd', 'fd')]
+
+
+def network(event):
+    def dial(family, at):
+        with socket.socket(family) as s:
+            s.settimeout(2)
+            s.connect(at)
+            return 'connected'
+    listening = [int(line.split()[1].split(':')[1], 16) for line in open('/proc/net/tcp').read().splitlines()[1:] if line.split()[3] == '0A']
+    return {'listening': sorted(listening), 'interfaces': [name for _, name in socket.if_nameindex()],
+            'abstract': attempt(dial, socket.AF_UNIX, event['abstract']), 'server': attempt(dial, socket.AF_INET, ('127.0.0.1', event['port'])),
+            'outside': attempt(dial, socket.AF_INET, ('192.0.2.1', 80)), 'raw': attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
+            'take': attempt(lambda: socket.socket().bind(('127.0.0.1', 9001))), 'packet': attempt(lambda: socket.socket(17, socket.SOCK_RAW, 0))}
+
+
+def others(event):
+    """Signals to processes of the machine, and programs that would be root's anywhere else."""
+    bits = [p for p in ('/usr/bin/su', '/usr/bin/mount', '/usr/bin/passwd') if os.path.exists(p)]
+    return {'host': attempt(os.kill, event['pid'], 9), 'init': attempt(os.kill, 1, 9),
+            'setuid': [subprocess.run([p, '-c', 'id -u'], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip() for p in bits]}
+
+
+def bomb(event):
+    n, piece = 0, b'x' * (1 << 20)
+    if event['of'] == 'memfd':
+        fd = os.memfd_create('x')
+        while True:
+            os.write(fd, piece)
+    if event['of'] == 'shared memory':
+        libc.shmat.restype = ctypes.c_void_p
+        while True:
+            ctypes.memset(libc.shmat(libc.shmget(0, 16 << 20, 0o1600), None, 0), 1, 16 << 20)
+    while True:
+        if os.fork() == 0:
+            time.sleep(60)
+
+
+def half_bodies(event):
+    """Requests to the AWS endpoint of the sandbox, without a signature, that never end."""
+    held = []
+    for _ in range(60):
+        s = socket.create_connection(('127.0.0.1', 4566))
+        s.settimeout(2)
+        held.append(s)
+        try:
+            s.sendall(b'POST /2015-03-31/functions HTTP/1.1\r\nHost: x\r\nContent-Length: 16777000\r\n\r\n' + b'x' * (15 << 20))
+        except OSError:
+            pass
+    time.sleep(event['s'])
+
+
+def answer(event):
+    names = [f'h{n}' for n in range(event['headers'])]
+    return {'statusCode': 200, 'headers': dict.fromkeys(names, ''), 'multiValueHeaders': {n: ['', ''] for n in names}}
+
+
+def handler(event, context):
+    event = json.loads(event['body']) if 'body' in event else event
+    return globals()[event['do']](event)

@@ -171,12 +171,12 @@ $(FUNCTION_SO): $(FUNCTION_A)
 	$(call say,LD  $@)
 	$(Q)$(CC) -shared -o $@ -Wl,-soname,$(@F) -Wl,--whole-archive $< -Wl,--no-whole-archive -Wl,--exclude-libs,libssl.a:libcrypto.a \
 	    $(SANFLAGS) $(FUNCTION_LDFLAGS) $(FUNCTION_LIBS)
-# For projects of users: the build's own pkg-config file, and the templates of `cloudless new`.
+# For projects of users: the ordinary build's pkg-config file (beside a sanitizer's program too), and the templates of `cloudless new`.
 PKG_CONFIG_FILE = printf '%s\n' 'prefix=$(1)' 'Name: cloudless-function' 'Description: Lambda functions in C' 'Version: $(VERSION)' \
     'Cflags: -I$(2)' 'Libs: -L$${prefix}/lib -l:libcloudless-function.a' 'Libs.private: $(FUNCTION_LIBS)'
 $(O)/lib/pkgconfig/cloudless-function.pc: Makefile VERSION
 	@mkdir -p $(@D)
-	@$(call PKG_CONFIG_FILE,$(abspath $(O)),$(abspath include)) > $@
+	@$(call PKG_CONFIG_FILE,$(abspath build),$(abspath include)) > $@
 $(O)/share/cloudless/templates:
 	@mkdir -p $(@D)
 	@ln -s $(abspath templates) $@

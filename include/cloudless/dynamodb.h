@@ -124,18 +124,18 @@ CL_API cl_ddb_error cl_ddb_call(cl_dynamodb *db, cl_context *ctx, const char *op
 typedef struct cl_expr {
     cl_arena *arena;
     cl_json *names, *values;
-    cl_buf set, remove, condition, filter, projection;
+    cl_buf set, add, remove, condition, filter, projection;
     int count;
 } cl_expr;
 CL_API void cl_expr_init(cl_expr *expr, cl_arena *arena);
 CL_API void cl_expr_set(cl_expr *expr, const char *name, cl_json *value);               /* SET; value {"S":"…"} */
-CL_API void cl_expr_add_number(cl_expr *expr, const char *name, cl_str number);         /* SET name = name + number */
+CL_API void cl_expr_add_number(cl_expr *expr, const char *name, cl_str number);         /* ADD: from 0 if it is absent */
 CL_API void cl_expr_remove(cl_expr *expr, const char *name);
 /* Joined with AND. operator: "=", "<>", "<", "<=", ">", ">=", "begins_with", "contains", "exists", "not_exists" (value NULL). */
 CL_API void cl_expr_condition(cl_expr *expr, const char *name, const char *op, cl_json *value);
 CL_API void cl_expr_filter(cl_expr *expr, const char *name, const char *op, cl_json *value);
 CL_API void cl_expr_project(cl_expr *expr, const char *name);
-CL_API const char *cl_expr_update(cl_expr *expr);                                       /* "SET … REMOVE …" */
+CL_API const char *cl_expr_update(cl_expr *expr);                                       /* "SET … ADD … REMOVE …"; NULL: nothing */
 CL_API const cl_ddb_options *cl_expr_options(cl_expr *expr, cl_ddb_options *ret);       /* fills conditions, names, values */
 
 CL_END

@@ -27,7 +27,7 @@ static const struct op {
 void cl_expr_init(cl_expr *expr, cl_arena *arena)
 {
     *expr = (cl_expr){.arena = arena, .names = cl_json_object(arena), .values = cl_json_object(arena)};
-    cl_buf *const bufs[] = {&expr->set, &expr->remove, &expr->condition, &expr->filter, &expr->projection};
+    cl_buf *const bufs[] = {&expr->set, &expr->add, &expr->remove, &expr->condition, &expr->filter, &expr->projection};
     for (size_t i = 0; i < CL__COUNT(bufs); i++)
         cl_buf_init(bufs[i], arena, EXPRESSION_MAX);
 }
@@ -73,12 +73,10 @@ void cl_expr_add_number(cl_expr *expr, const char *name, cl_str number)
 {
     cl_item *value = cl_item_new(expr->arena);
     cl_json_set(value, "N", cl_json_string(expr->arena, number));
-    join(expr, &expr->set, ", ");
-    name_of(expr, &expr->set, name);
-    cl_buf_adds(&expr->set, " = ");
-    name_of(expr, &expr->set, name);
-    cl_buf_adds(&expr->set, " + ");
-    value_of(expr, &expr->set, value);
+    join(expr, &expr->add, ", ");
+    name_of(expr, &expr->add, name);
+    cl_buf_addc(&expr->add, ' ');
+    value_of(expr, &expr->add, value);
 }
 
 void cl_expr_remove(cl_expr *expr, const char *name)
@@ -125,12 +123,22 @@ static const char *text_of(const cl_buf *buf)
 
 const char *cl_expr_update(cl_expr *expr)
 {
-    const char *set = text_of(&expr->set), *removed = text_of(&expr->remove);
-    if (!set && !removed)
-        return NULL;
-    return cl_printf(expr->arena, "%s%s%s%s%s", set ? "SET " : "", set ? set : "", set && removed ? " " : "",
-                     removed ? "REMOVE " : "", removed ? removed : "")
-        .p;
+    const struct clause {
+        const char *word;
+        const cl_buf *from;
+    } clauses[] = {{"SET ", &expr->set}, {"ADD ", &expr->add}, {"REMOVE ", &expr->remove}};
+    cl_buf text;
+    cl_buf_init(&text, expr->arena, 3 * EXPRESSION_MAX);
+    for (size_t i = 0; i < CL__COUNT(clauses); i++) {
+        const char *clause = text_of(clauses[i].from);
+        if (!clause)
+            continue;
+        join(expr, &text, " ");
+        cl_buf_adds(&text, clauses[i].word);
+        cl_buf_adds(&text, clause);
+    }
+    join(expr, &text, "");
+    return text_of(&text);
 }
 
 const cl_ddb_options *cl_expr_options(cl_expr *expr, cl_ddb_options *ret)

@@ -9,9 +9,6 @@ import apis
 import harness
 from harness import http
 
-# Installed beside the program: the library and the templates; a sanitizer's build has neither.
-ORDINARY = pytest.mark.skipif(harness.BINARY != os.path.join(harness.ROOT, 'build', 'cloudless'), reason='the library belongs to the ordinary build')
-
 # A function of the Runtime API in Python's standard library: answers, fails or ends as its event says.
 PROGRAM = '''#!/usr/bin/env python3
 import json, os, sys, urllib.request
@@ -103,7 +100,6 @@ def test_an_event_is_what_the_gateway_sends(server, deploy_function, unique):
 
 # ---- new ----
 
-@ORDINARY
 @pytest.mark.parametrize('language', ['c', 'python'])
 def test_a_new_project_builds_tests_deploys_and_answers(server, tmp_path, language, unique):
     name = unique('hello')

@@ -43,7 +43,8 @@ typedef struct cl_options {
     cl_result (*init)(void *arg, cl_str *message);
     void (*shutdown)(void *arg);        /* at SIGTERM, between invocations; NULL: none */
     void *arg;
-    size_t memory_max;                  /* bytes an invocation's arena may hold; 0: no bound */
+    size_t memory_max;                  /* bytes an invocation's arena may hold; 0: three quarters of what the function has
+                                           (AWS_LAMBDA_FUNCTION_MEMORY_SIZE), no bound where that is not set */
 } cl_options;
 
 /* Serves until SIGTERM (0) or the Runtime API goes away (1). Without AWS_LAMBDA_RUNTIME_API: one line on stderr, 2. */

@@ -108,6 +108,8 @@ static int on_head(llhttp_t *parser)
     if (!(parser->flags & F_CHUNKED) && (parser->flags & F_CONTENT_LENGTH)) {
         if (parser->content_length > r->body_max)
             return refuse(r, CL_NO_MEMORY);
+        if (!r->arena)
+            return 0;
         r->known_length = true;
         r->body = cl__take(r->arena, (size_t)parser->content_length + 1, 1);
         if (!r->body)
@@ -122,13 +124,11 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
     if (r->known_length) {
         if (at != r->body + r->body_n)
             memcpy(r->body + r->body_n, at, n);
-    } else {
+    } else if (r->arena) {
         cl_buf_add(&r->chunks, (cl_str){at, n});
-        if (r->chunks.failed)
-            return refuse(r, CL_NO_MEMORY);
     }
     r->body_n += n;
-    return 0;
+    return r->chunks.failed || r->body_n > r->body_max ? refuse(r, CL_NO_MEMORY) : 0;
 }
 
 static int on_end(llhttp_t *parser)

@@ -38,7 +38,7 @@ def handler(event, context):
         answer = method(**json.loads(json.dumps(payload), parse_float=Decimal))     # a table takes no floats
     except ClientError as refused:
         error = refused.response['Error']
-        raise TableError(f'{refused.operation_name}: {error["Code"]}: {error["Message"]}') from None
+        raise TableError(f'{refused.operation_name} on {event["tableName"]}: {error["Code"]}: {error["Message"]}') from None
     answer.pop('ResponseMetadata', None)
     return plain(answer)
 

@@ -36,8 +36,8 @@ def test_an_item_lives(app, key):
 
 @pytest.mark.parametrize('request_, type_, message', [
     ({'operation': 'create', 'tableName': 'router-items', 'payload': {'Item': {'name': 'no key'}}}, 'TableError',
-     'PutItem: ValidationException: One or more parameter values were invalid: Missing the key id in the item'),
-    ({'operation': 'list', 'tableName': 'another-table'}, 'TableError', 'Scan: AccessDeniedException: '),
+     'PutItem on router-items: ValidationException: One or more parameter values were invalid: Missing the key id in the item'),
+    ({'operation': 'list', 'tableName': 'another-table'}, 'TableError', 'Scan on another-table: AccessDeniedException: '),
     ({'operation': 'drop'}, 'ValueError', "unknown operation: 'drop'"),
     ({'operation': 'read'}, 'KeyError', "'tableName'"),
 ], ids=['no key', 'another table', 'unknown operation', 'no table'])
@@ -49,7 +49,7 @@ def test_refused(app, request_, type_, message):
 def test_a_condition_that_fails(app, key):
     ask(app, 'create', Item=key)
     error = ask(app, 'create', Item=key, ConditionExpression='attribute_not_exists(id)')
-    assert error['errorMessage'] == 'PutItem: ConditionalCheckFailedException: The conditional request failed'
+    assert error['errorMessage'] == 'PutItem on router-items: ConditionalCheckFailedException: The conditional request failed'
 
 
 def test_a_body_that_is_no_json(app):

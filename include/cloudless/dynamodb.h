@@ -36,7 +36,7 @@ CL_API const char *cl_ddb_error_name(cl_ddb_error error);
 /* Reads the environment; connects with the first call. CL_CONFIG and a sentence when something is missing. */
 CL_API cl_result cl_dynamodb_open(cl_dynamodb **ret, cl_str *message);
 CL_API void cl_dynamodb_close(cl_dynamodb *db);             /* NULL is fine */
-CL_API cl_str cl_dynamodb_message(const cl_dynamodb *db);   /* of the last call, "GetItem: ResourceNotFoundException: Requested …"; until the next */
+CL_API cl_str cl_dynamodb_message(const cl_dynamodb *db);   /* of the last call, "GetItem on table: ResourceNotFoundException: …"; until the next */
 
 /* Items are maps of attribute values in DynamoDB's JSON, {"id":{"S":"1"}}. These make and read them: */
 typedef cl_json cl_item;

@@ -88,7 +88,8 @@ static void test_hashes(void **state)
     } rows[] = {
         {CL_STR_LIT("\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"), CL_STR_LIT("Hi There"),
          "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
-        {CL_STR_LIT("Jefe"), CL_STR_LIT("what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {CL_STR_LIT("Jefe"), CL_STR_LIT("what do ya want for nothing?"),
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
         {{key_3, sizeof key_3}, {data_3, sizeof data_3}, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
         {{key_6, sizeof key_6},
          CL_STR_LIT("Test Using Larger Than Block-Size Key - Hash Key First"),
@@ -125,10 +126,11 @@ static void test_urls(void **state)
                 {"https://example.com:80", "example.com", "80", "example.com:80", true},
                 {"http://[::1]:8000", "::1", "8000", "[::1]:8000", false},
                 {"https://[fe80::1]", "fe80::1", "443", "[fe80::1]", true}};
-    static const char *const bad[] = {"", "localhost", "ftp://x", "http://", "http:///", "http://:80", "http://x:", "http://x:0", "http://x:00",
-                                      "http://x:080", "http://x:65536", "http://x:123456", "http://x:8a", "http://x/path", "http://x?q",
-                                      "http://x#f", "http://u@x", "http://u:p@x", "http://[::1", "http://[]", "http://[x:]", "http://[1]",
-                                      "http://[::1]x", "http://x y", "http://x\r\ny", "http://x\xc3\xa4", "HTTP://x"};
+    static const char *const bad[] = {
+        "",           "localhost",     "ftp://x",      "http://",        "http:///",         "http://:80",  "http://x:",
+        "http://x:0", "http://x:00",   "http://x:080", "http://x:65536", "http://x:123456",  "http://x:8a", "http://x/path",
+        "http://x?q", "http://x#f",    "http://u@x",   "http://u:p@x",   "http://[::1",      "http://[]",   "http://[x:]",
+        "http://[1]", "http://[::1]x", "http://x y",   "http://x\r\ny",  "http://x\xc3\xa4", "HTTP://x"};
     struct cl__endpoint endpoint;
     cl_str message;
     for (size_t i = 0; i < CL__COUNT(good); i++) {
@@ -182,8 +184,9 @@ static void test_endpoints(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_botocore), cmocka_unit_test(test_key_of_the_day),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_botocore),     cmocka_unit_test(test_key_of_the_day),
                                        cmocka_unit_test(test_does_not_fit), cmocka_unit_test(test_time),
-                                       cmocka_unit_test(test_hashes), cmocka_unit_test(test_urls), cmocka_unit_test(test_endpoints)};
+                                       cmocka_unit_test(test_hashes),       cmocka_unit_test(test_urls),
+                                       cmocka_unit_test(test_endpoints)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,9 @@ size_t cl__utf8_next(const char *p, size_t n);
 cl_str cl__utf8_cut(cl_str s, size_t n);
 bool cl__ieq(cl_str a, cl_str b);           /* ASCII case ignored */
 
+/* %41 is A; with `plus` + is a space. What is no escape stays. */
+cl_str cl__percent_decode(cl_arena *arena, cl_str s, bool plus);
+
 /* JSON */
 void cl__json_quote(cl_buf *buf, cl_str s); /* "…" with escapes; bytes that are no UTF-8 become U+FFFD */
 bool cl__json_number_ok(cl_str text);       /* a number of RFC 8259, nothing before or after */

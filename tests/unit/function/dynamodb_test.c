@@ -1,0 +1,738 @@
+/* dynamodb_test.c -- the client against a scripted DynamoDB: what is sent, what answers become, retries, deadlines,
+ * broken connections; every call without memory. Items and expressions without a server are in ddb_item_test.c. */
+#include "walk.h"
+#include "ddb.h"
+#include "scripted_ddb.h"
+
+#define SECRET_KEY "a-secret-that-no-message-may-have"
+#define TABLE      cl_str_of("todos")
+#define THROTTLED                                                                                                                  \
+    {                                                                                                                              \
+        STEP_ANSWER, 400,                                                                                                          \
+            "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException\",\"message\":\"slow\"}", NULL  \
+    }
+#define ANSWER(text)                                                                                                               \
+    {                                                                                                                              \
+        STEP_ANSWER, 200, text, NULL                                                                                               \
+    }
+
+static cl_context ctx;
+static cl_dynamodb *db;
+
+/* A client of the script; ms: of the invocation. */
+static void begin(const struct step *steps, size_t count, int64_t ms)
+{
+    char url[64];
+    cl_str message = {0};
+    script_start(steps, count);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", script.port);
+    setenv("AWS_ENDPOINT_URL", url, 1);
+    assert_int_equal(cl_dynamodb_open(&db, &message), CL_OK);
+    ctx = (cl_context){.arena = cl_arena_new(0), .deadline_ms = cl_now_ms() + ms};
+}
+
+static void end(size_t requests)
+{
+    cl_dynamodb_close(db);
+    cl_arena_free(ctx.arena);
+    script_stop();
+    assert_int_equal(script.requests_n, requests);
+    for (size_t i = 0; i < script.requests_n; i++) {
+        assert_true(script.requests[i].is_signed);
+        assert_null(strstr(script.requests[i].authorization, SECRET_KEY));
+    }
+}
+
+static cl_item *key(void)
+{
+    cl_item *item = cl_item_new(ctx.arena);
+    cl_item_s(ctx.arena, item, "id", cl_str_of("1"));
+    return item;
+}
+
+static cl_ddb_error get(cl_item **ret)
+{
+    return cl_ddb_get(db, &ctx, TABLE, key(), NULL, ret);
+}
+
+static void contains(const char *part)
+{
+    cl_str message = cl_dynamodb_message(db);
+    assert_null(strstr(message.n ? message.p : "", SECRET_KEY));
+    if (!message.n || !strstr(message.p, part))
+        fail_msg("\"" CL_FMT "\" has no \"%s\"", CL_ARG(message), part);
+}
+
+/* ---- what is sent and what comes back ---- */
+
+#define OLD "{\"Attributes\":{\"id\":{\"S\":\"1\"},\"n\":{\"N\":\"2\"}}}"
+
+static void test_typed_calls(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{\"Item\":{\"id\":{\"S\":\"1\"},\"title\":{\"S\":\"milk\"}}}"),
+                                        ANSWER("{}"),
+                                        ANSWER("{}"),
+                                        ANSWER(OLD),
+                                        ANSWER(OLD),
+                                        ANSWER(OLD),
+                                        ANSWER("{\"TableNames\":[]}")};
+    begin(steps, CL__COUNT(steps), 5000);
+    cl_item *item = NULL;
+    assert_int_equal(get(&item), CL_DDB_OK);
+    assert_str(cl_item_get_s(item, "title"), "milk");
+    assert_int_equal(cl_dynamodb_message(db).n, 0);
+    assert_int_equal(cl_ddb_get(db, &ctx, TABLE, key(), &(cl_ddb_options){.consistent = true, .projection = "id"}, &item),
+                     CL_DDB_OK);
+    assert_null(item);
+    assert_int_equal(cl_ddb_put(db, &ctx, TABLE, key(), NULL, &item), CL_DDB_OK);
+    assert_null(item);
+    cl_expr e;
+    cl_ddb_options options = {.return_values = "ALL_NEW"};
+    cl_expr_init(&e, ctx.arena);
+    cl_expr_set(&e, "size", cl_value_of(ctx.arena, cl_json_int(ctx.arena, 7)));
+    cl_expr_remove(&e, "note");
+    cl_expr_condition(&e, "id", "exists", NULL);
+    int64_t n = 0;
+    assert_int_equal(cl_ddb_update(db, &ctx, TABLE, key(), cl_expr_update(&e), cl_expr_options(&e, &options), &item), CL_DDB_OK);
+    assert_true(cl_item_get_i(item, "n", &n));
+    assert_int_equal(n, 2);
+    assert_int_equal(cl_ddb_delete(db, &ctx, TABLE, key(), &(cl_ddb_options){.return_values = "ALL_OLD"}, &item), CL_DDB_OK);
+    assert_str(cl_item_get_s(item, "id"), "1");
+    assert_int_equal(cl_ddb_put(db, &ctx, TABLE, key(), &(cl_ddb_options){.condition = "attribute_not_exists(id)"}, NULL),
+                     CL_DDB_OK);
+    cl_json *answer = NULL;
+    assert_int_equal(cl_ddb_call(db, &ctx, "ListTables", NULL, &answer), CL_DDB_OK);
+    assert_true(cl_json_is(cl_json_get(answer, "TableNames"), CL_ARRAY));
+    end(CL__COUNT(steps));
+    static const char *const sent[][2] = {
+        {"GetItem", "{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}}}"},
+        {"GetItem",
+         "{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"ProjectionExpression\":\"id\",\"ConsistentRead\":true}"},
+        {"PutItem", "{\"TableName\":\"todos\",\"Item\":{\"id\":{\"S\":\"1\"}}}"},
+        {"UpdateItem", "{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"UpdateExpression\":\"SET #0 = :1 REMOVE "
+                       "#2\",\"ConditionExpression\":"
+                       "\"attribute_exists(#3)\",\"ExpressionAttributeNames\":{\"#0\":\"size\",\"#2\":\"note\",\"#3\":\"id\"},"
+                       "\"ExpressionAttributeValues\":{\":1\":{\"N\":\"7\"}},\"ReturnValues\":\"ALL_NEW\"}"},
+        {"DeleteItem", "{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"ReturnValues\":\"ALL_OLD\"}"},
+        {"PutItem",
+         "{\"TableName\":\"todos\",\"Item\":{\"id\":{\"S\":\"1\"}},\"ConditionExpression\":\"attribute_not_exists(id)\"}"},
+        {"ListTables", "{}"}};
+    for (size_t i = 0; i < CL__COUNT(sent); i++) {
+        assert_string_equal(script.requests[i].operation, sent[i][0]);
+        assert_string_equal(script.requests[i].body, sent[i][1]);
+    }
+    assert_int_equal(script.connections, 1);
+}
+
+/* An option that an operation does not have is refused, never left out. */
+static void test_options_of_others(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{}")};
+    begin(steps, 1, 5000);
+    const cl_ddb_options wrong = {.condition = "attribute_exists(id)"}, filter = {.filter = "a = b"}, values = {.values = key()};
+    assert_int_equal(cl_ddb_get(db, &ctx, TABLE, key(), &wrong, NULL), CL_DDB_VALIDATION);
+    contains("GetItem has no ConditionExpression");
+    assert_int_equal(cl_ddb_get(db, &ctx, TABLE, key(), &values, NULL), CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_put(db, &ctx, TABLE, key(), &filter, NULL), CL_DDB_VALIDATION);
+    cl_ddb_pages pages;
+    cl_item *item;
+    cl_ddb_scan(&pages, db, &ctx, TABLE, &(cl_ddb_options){.descending = true});
+    assert_false(cl_ddb_next(&pages, &item));
+    assert_int_equal(pages.error, CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_call(db, &ctx, "Get\r\nItem", NULL, NULL), CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_call(db, &ctx, "", NULL, NULL), CL_DDB_VALIDATION);
+    const cl_ddb_step get_step = {.action = CL_DDB_GET, .table = TABLE, .item = key()};
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, &get_step, 1, NULL), CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, &get_step, 0, NULL), CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, &get_step, 101, NULL), CL_DDB_VALIDATION);
+    const cl_ddb_step put = {.action = CL_DDB_PUT, .table = TABLE, .item = key(), .update = "SET a = b"},
+                      nonsense = {.action = (cl_ddb_action)99};
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, &put, 1, NULL), CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, &nonsense, 1, NULL), CL_DDB_VALIDATION);
+    assert_int_equal(cl_ddb_transact_get(db, &ctx, &put, 1, NULL), CL_DDB_VALIDATION);
+    end(0);
+}
+
+static void test_pages(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+        ANSWER("{\"Items\":[{\"id\":{\"S\":\"a\"}},{\"id\":{\"S\":\"b\"}}],\"Count\":2,\"ScannedCount\":5,\"LastEvaluatedKey\":{"
+               "\"id\":{\"S\":\"b\"}}}"),
+        ANSWER("{\"Items\":[],\"Count\":0,\"ScannedCount\":3,\"LastEvaluatedKey\":{\"id\":{\"S\":\"c\"}}}"),
+        ANSWER("{\"Items\":[{\"id\":{\"S\":\"d\"}}],\"Count\":1,\"ScannedCount\":1}"),
+        ANSWER("{\"Items\":[{\"id\":{\"S\":\"a\"}}],\"LastEvaluatedKey\":{\"id\":{\"S\":\"b\"}}}"),
+        {STEP_ANSWER, 400, "{\"__type\":\"x#ResourceNotFoundException\",\"message\":\"gone\"}", NULL},
+        ANSWER("{\"Items\":[7]}"),
+        ANSWER("{\"Items\":{}}"),
+        ANSWER("{}")};
+    begin(steps, CL__COUNT(steps), 5000);
+    cl_ddb_pages pages;
+    cl_item *item = NULL;
+    char ids[8] = "";
+    const cl_ddb_options options = {.condition = "pk = :p", .limit = 5, .descending = true, .index = "by-date", .start = key()};
+    for (cl_ddb_query(&pages, db, &ctx, TABLE, &options); cl_ddb_next(&pages, &item);)
+        strncat(ids, cl_item_get_s(item, "id").p, 1);
+    assert_int_equal(pages.error, CL_DDB_OK);
+    assert_string_equal(ids, "abd");
+    assert_int_equal(pages.scanned, 9);
+    assert_null(pages.last_key);
+    assert_false(cl_ddb_next(&pages, &item));
+    cl_json *items = NULL;
+    cl_ddb_scan(&pages, db, &ctx, TABLE, NULL);
+    assert_true(cl_ddb_next_page(&pages, &items));
+    assert_int_equal(items->count, 1);
+    assert_str(cl_item_get_s(pages.last_key, "id"), "b");
+    assert_false(cl_ddb_next_page(&pages, &items));
+    assert_int_equal(pages.error, CL_DDB_TABLE_NOT_FOUND);
+    assert_false(cl_ddb_next_page(&pages, &items));
+    for (int i = 0; i < 3; i++) {
+        cl_ddb_scan(&pages, db, &ctx, TABLE, NULL);
+        assert_false(cl_ddb_next(&pages, &item));
+        assert_int_equal(pages.error, CL_DDB_ANSWER);
+    }
+    end(8);
+    assert_string_equal(
+        script.requests[0].body,
+        "{\"TableName\":\"todos\",\"KeyConditionExpression\":\"pk = :p\",\"IndexName\":\"by-date\",\"ScanIndexForward\":false,"
+        "\"Limit\":5,\"ExclusiveStartKey\":{\"id\":{\"S\":\"1\"}}}");
+    assert_non_null(strstr(script.requests[1].body, "\"ExclusiveStartKey\":{\"id\":{\"S\":\"b\"}}}"));
+    assert_non_null(strstr(script.requests[2].body, "\"ExclusiveStartKey\":{\"id\":{\"S\":\"c\"}}}"));
+    assert_string_equal(script.requests[3].operation, "Scan");
+    assert_string_equal(script.requests[3].body, "{\"TableName\":\"todos\"}");
+}
+
+static const cl_item **numbered(size_t count)
+{
+    const cl_item **items = cl_alloc_array(ctx.arena, sizeof *items, count);
+    for (size_t i = 0; i < count; i++) {
+        cl_item *item = cl_item_new(ctx.arena);
+        cl_item_i(ctx.arena, item, "n", (int64_t)i);
+        items[i] = item;
+    }
+    return items;
+}
+
+static size_t times(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (; (text = strstr(text, part)) != NULL; text++)
+        n++;
+    return n;
+}
+
+static void test_batches(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+        ANSWER("{\"Responses\":{\"todos\":[{\"n\":{\"N\":\"0\"}}]},\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"98\"}}"
+               ",{\"n\":{\"N\":\"99\"}}]}}}"),
+        ANSWER("{\"Responses\":{\"todos\":[{\"n\":{\"N\":\"98\"}},{\"n\":{\"N\":\"104\"}}]},\"UnprocessedKeys\":{}}"),
+        ANSWER("{\"UnprocessedItems\":{\"todos\":[{\"PutRequest\":{\"Item\":{\"n\":{\"N\":\"24\"}}}}]}}"),
+        ANSWER("{\"UnprocessedItems\":{}}"),
+        ANSWER("{}"),
+        ANSWER("{\"UnprocessedItems\":{\"todos\":[{},{}]}}")};
+    begin(steps, CL__COUNT(steps), 5000);
+    cl_json *items = NULL;
+    const cl_ddb_options options = {.projection = "n", .consistent = true};
+    assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(105), 105, &options, &items), CL_DDB_OK);
+    assert_int_equal(items->count, 3);
+    assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, numbered(30), 30, numbered(22), 22), CL_DDB_OK);
+    assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, numbered(1), 1, NULL, 0), CL_DDB_ANSWER);
+    assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, NULL, 0, NULL, &items), CL_DDB_OK);
+    assert_int_equal(items->count, 0);
+    assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, NULL, 0, NULL, 0), CL_DDB_OK);
+    end(6);
+    const struct request *r = script.requests;
+    assert_string_equal(r[0].operation, "BatchGetItem");
+    assert_int_equal(times(r[0].body, "{\"N\":"), 100);
+    assert_non_null(strstr(r[0].body, "],\"ProjectionExpression\":\"n\",\"ConsistentRead\":true}}}"));
+    assert_string_equal(r[1].body, "{\"RequestItems\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"98\"}},{\"n\":{\"N\":\"99\"}},{\"n\":{"
+                                   "\"N\":\"100\"}},{\"n\":{\"N\":\"101\"}},"
+                                   "{\"n\":{\"N\":\"102\"}},{\"n\":{\"N\":\"103\"}},{\"n\":{\"N\":\"104\"}}],"
+                                   "\"ProjectionExpression\":\"n\",\"ConsistentRead\":true}}}");
+    assert_int_equal(times(r[2].body, "PutRequest"), 25);
+    assert_int_equal(times(r[3].body, "PutRequest"), 6);
+    assert_int_equal(times(r[3].body, "DeleteRequest"), 19);
+    assert_int_equal(times(r[4].body, "DeleteRequest"), 3);
+}
+
+static void test_batch_never_done(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"0\"}}]}}}")};
+    begin(steps, 1, 60000);
+    assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, NULL), CL_DDB_THROTTLED);
+    contains("1 left unprocessed");
+    end(CL__DDB_TRIES_MAX);
+}
+
+static void test_transactions(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{}"),
+                                        ANSWER("{\"Responses\":[{\"Item\":{\"id\":{\"S\":\"1\"}}},{}]}"),
+                                        ANSWER("{\"Responses\":[]}"),
+                                        {STEP_ANSWER, 400,
+                                         "{\"__type\":\"x#TransactionCanceledException\",\"Message\":\"Transaction "
+                                         "cancelled\",\"CancellationReasons\":[{\"Code\":\"None\"},"
+                                         "{\"Code\":\"ConditionalCheckFailed\",\"Message\":\"The conditional request failed\"}]}",
+                                         NULL}};
+    begin(steps, CL__COUNT(steps), 5000);
+    const cl_ddb_step writes[] = {
+        {.action = CL_DDB_PUT, .table = TABLE, .item = key(), .options = {.condition = "attribute_not_exists(id)"}},
+        {.action = CL_DDB_UPDATE, .table = TABLE, .item = key(), .update = "SET a = :a", .options = {.values = key()}},
+        {.action = CL_DDB_DELETE, .table = TABLE, .item = key()},
+        {.action = CL_DDB_CHECK, .table = TABLE, .item = key(), .options = {.condition = "x"}}};
+    const cl_ddb_step reads[] = {{.action = CL_DDB_GET, .table = TABLE, .item = key(), .options = {.projection = "id"}},
+                                 {.action = CL_DDB_GET, .table = TABLE, .item = key()}};
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, writes, CL__COUNT(writes), "token-1"), CL_DDB_OK);
+    cl_json *items = NULL;
+    assert_int_equal(cl_ddb_transact_get(db, &ctx, reads, 2, &items), CL_DDB_OK);
+    assert_str(cl_item_get_s(items->first, "id"), "1");
+    assert_true(cl_json_is(items->last, CL_NULL));
+    assert_int_equal(cl_ddb_transact_get(db, &ctx, reads, 2, &items), CL_DDB_ANSWER);
+    assert_int_equal(cl_ddb_transact_write(db, &ctx, writes, 3, NULL), CL_DDB_TRANSACTION_CANCELED);
+    assert_str(cl_dynamodb_message(db), "TransactWriteItems: TransactionCanceledException: Transaction cancelled; step 2: "
+                                        "ConditionalCheckFailed: The conditional request failed");
+    end(4);
+    const struct request *r = script.requests;
+    assert_string_equal(
+        r[0].body, "{\"TransactItems\":[{\"Put\":{\"TableName\":\"todos\",\"Item\":{\"id\":{\"S\":\"1\"}},\"ConditionExpression\":"
+                   "\"attribute_not_exists(id)\"}},"
+                   "{\"Update\":{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"UpdateExpression\":\"SET a = :a\","
+                   "\"ExpressionAttributeValues\":{\"id\":{\"S\":\"1\"}}}},{\"Delete\":{\"TableName\":\"todos\",\"Key\":{\"id\":{"
+                   "\"S\":\"1\"}}}},"
+                   "{\"ConditionCheck\":{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"ConditionExpression\":\"x\"}}],"
+                   "\"ClientRequestToken\":\"token-1\"}");
+    assert_string_equal(
+        r[1].body,
+        "{\"TransactItems\":[{\"Get\":{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"ProjectionExpression\":\"id\"}},"
+        "{\"Get\":{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}}}}]}");
+    const char *token = strstr(r[3].body, "\"ClientRequestToken\":\"");
+    assert_non_null(token);
+    assert_int_equal(strlen(token), strlen("\"ClientRequestToken\":\"\"}") + 36);
+}
+
+/* ---- errors ---- */
+
+static void test_errors(void **state)
+{
+    (void)state;
+#define ERROR(type) "{\"__type\":\"com.amazonaws.dynamodb.v20120810#" type "\",\"message\":\"why\"}"
+    static const struct {
+        int status;
+        const char *body, *headers;
+        cl_ddb_error error;
+        const char *message;
+        bool retried;
+    } rows[] = {
+        {400, ERROR("ConditionalCheckFailedException"), NULL, CL_DDB_CONDITION_FAILED,
+         "GetItem on todos: ConditionalCheckFailedException: why", false},
+        {400, ERROR("ResourceNotFoundException"), NULL, CL_DDB_TABLE_NOT_FOUND, "ResourceNotFoundException: why", false},
+        {400, ERROR("ValidationException"), NULL, CL_DDB_VALIDATION, "why", false},
+        {400, ERROR("SerializationException"), NULL, CL_DDB_VALIDATION, "why", false},
+        {400, ERROR("AccessDeniedException"), NULL, CL_DDB_ACCESS_DENIED, "why", false},
+        {400, ERROR("UnrecognizedClientException"), NULL, CL_DDB_ACCESS_DENIED, "why", false},
+        {400, ERROR("ExpiredTokenException"), NULL, CL_DDB_ACCESS_DENIED, "why", false},
+        {403, "{\"__type\":\"MissingAuthenticationToken\"}", NULL, CL_DDB_ACCESS_DENIED, "on todos: MissingAuthenticationToken",
+         false},
+        {400, ERROR("TransactionConflictException"), NULL, CL_DDB_TRANSACTION_CONFLICT, "why", false},
+        {400, ERROR("ItemCollectionSizeLimitExceededException"), NULL, CL_DDB_TOO_LARGE, "why", false},
+        {400, ERROR("ThrottlingException"), NULL, CL_DDB_THROTTLED, "why (after all tries)", true},
+        {500, ERROR("InternalServerError"), NULL, CL_DDB_SERVER, "why (after all tries)", true},
+        {503, "<html>", NULL, CL_DDB_SERVER, "status 503 (after all tries)", true},
+        {429, "", NULL, CL_DDB_THROTTLED, "status 429", true},
+        {501, ERROR("NotImplemented"), NULL, CL_DDB_SERVER, "NotImplemented: why", false},
+        {400, ERROR("NewException"), NULL, CL_DDB_OTHER, "NewException: why", false},
+        {400, "{}", "x-amzn-ErrorType: LimitExceededException:http://internal/\r\n", CL_DDB_OTHER, "LimitExceededException", false},
+        {404, "not found", NULL, CL_DDB_ANSWER, "status 404", false},
+        {301, "{}", NULL, CL_DDB_ANSWER, "status 301", false},
+        {400, "[]", NULL, CL_DDB_ANSWER, "status 400", false},
+        {200, "{", NULL, CL_DDB_ANSWER, "no JSON object", false},
+        {200, "[]", NULL, CL_DDB_ANSWER, "no JSON object", false},
+        {200, "", NULL, CL_DDB_ANSWER, "no JSON object", false},
+        {200, "{}", "x-amz-crc32: 2745614147\r\n", CL_DDB_OK, NULL, false},
+        {200, "{}", "x-amz-crc32: 1\r\n", CL_DDB_UNREACHABLE, "damaged", true},
+    };
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const struct step step = {STEP_ANSWER, rows[i].status, rows[i].body, rows[i].headers};
+        begin(&step, 1, 60000);
+        cl_ddb_error error = get(NULL);
+        if (error != rows[i].error)
+            fail_msg("%s (" CL_FMT ") is not %s", cl_ddb_error_name(error), CL_ARG(cl_dynamodb_message(db)),
+                     cl_ddb_error_name(rows[i].error));
+        if (rows[i].message)
+            contains(rows[i].message);
+        end(rows[i].retried ? CL__DDB_TRIES_MAX : 1);
+    }
+    assert_string_equal(cl_ddb_error_name(CL_DDB_OTHER), "CL_DDB_OTHER");
+    assert_string_equal(cl_ddb_error_name(CL_DDB_OK), "CL_DDB_OK");
+    assert_string_equal(cl_ddb_error_name((cl_ddb_error)99), "unknown");
+}
+
+/* A message longer than there is room for is cut, at a code point. */
+static void test_long_message(void **state)
+{
+    (void)state;
+    static char body[9000];
+    int n = snprintf(body, sizeof body, "{\"__type\":\"ValidationException\",\"message\":\"");
+    while (n < 8000)
+        n += snprintf(body + n, sizeof body - (size_t)n, "\xe2\x82\xac");
+    snprintf(body + n, sizeof body - (size_t)n, "\"}");
+    const struct step step = {STEP_ANSWER, 400, body, NULL};
+    begin(&step, 1, 5000);
+    assert_int_equal(get(NULL), CL_DDB_VALIDATION);
+    cl_str message = cl_dynamodb_message(db);
+    assert_true(message.n > CL__DDB_MESSAGE_MAX - 5 && message.n < CL__DDB_MESSAGE_MAX);
+    assert_true(cl_utf8_valid(message));
+    end(1);
+}
+
+/* ---- connections ---- */
+
+static void test_retries(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {THROTTLED,
+                                        {STEP_ANSWER, 500, "{}", NULL},
+                                        {STEP_CUT, 200, "{\"Item\":{\"id\":{\"S\":\"1\"}}}", NULL},
+                                        {STEP_CLOSE, 0, NULL, NULL},
+                                        ANSWER("{\"Item\":{\"id\":{\"S\":\"1\"}}}")};
+    begin(steps, CL__COUNT(steps), 60000);
+    cl_item *item = NULL;
+    assert_int_equal(get(&item), CL_DDB_OK);
+    assert_str(cl_item_get_s(item, "id"), "1");
+    end(5);
+    assert_int_equal(script.connections, 3);
+}
+
+static void test_answers_of_all_kinds(void **state)
+{
+    (void)state;
+    static const step_kind kinds[] = {STEP_ANSWER, STEP_CHUNKED, STEP_SLOW, STEP_THEN_CLOSE};
+    for (size_t i = 0; i < CL__COUNT(kinds); i++) {
+        const struct step step = {kinds[i], 200, "{\"Item\":{\"id\":{\"S\":\"\xc3\xa4\"}}}", NULL};
+        begin(&step, 1, 60000);
+        for (int round = 0; round < 3; round++) {
+            cl_item *item = NULL;
+            assert_int_equal(get(&item), CL_DDB_OK);
+            assert_str(cl_item_get_s(item, "id"), "\xc3\xa4");
+            if (kinds[i] == STEP_THEN_CLOSE)
+                usleep(20000); /* the end of the connection has come before the next request */
+        }
+        end(3);
+        assert_int_equal(script.connections, kinds[i] == STEP_THEN_CLOSE ? 3 : 1);
+    }
+}
+
+/* A server that closes a kept connection just as a request comes: sent again at once, on a new one, which is no try. */
+static void test_kept_connection_closed(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{}"), {STEP_CLOSE, 0, NULL, NULL},
+                                        ANSWER("{}"), {STEP_CLOSE, 0, NULL, NULL},
+                                        THROTTLED,    THROTTLED,
+                                        THROTTLED,    THROTTLED,
+                                        THROTTLED};
+    begin(steps, CL__COUNT(steps), 60000);
+    assert_int_equal(get(NULL), CL_DDB_OK);
+    assert_int_equal(get(NULL), CL_DDB_OK);
+    assert_int_equal(get(NULL), CL_DDB_THROTTLED);
+    end(9);
+    assert_int_equal(script.connections, 3);
+}
+
+static void test_bad_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        step_kind kind;
+        cl_ddb_error error;
+        size_t requests;
+        const char *message;
+    } rows[] = {{STEP_GARBAGE, CL_DDB_ANSWER, 1, "no HTTP/1.1"},
+                {STEP_HUGE, CL_DDB_TOO_LARGE, 1, "too long"},
+                {STEP_CUT, CL_DDB_UNREACHABLE, CL__DDB_TRIES_MAX, "broke"},
+                {STEP_CLOSE, CL_DDB_UNREACHABLE, CL__DDB_TRIES_MAX, "broke"}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const struct step step = {rows[i].kind, 200, "{\"Item\":{}}", NULL};
+        begin(&step, 1, 60000);
+        cl_ddb_error error = get(NULL);
+        if (error != rows[i].error)
+            fail_msg("%zu: %s (" CL_FMT ")", i, cl_ddb_error_name(error), CL_ARG(cl_dynamodb_message(db)));
+        contains(rows[i].message);
+        end(rows[i].requests);
+    }
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{}")};
+    begin(steps, 1, 60000);
+    script_stop();
+    assert_int_equal(get(NULL), CL_DDB_UNREACHABLE);
+    contains("GetItem on todos: no connection to 127.0.0.1:");
+    contains("(after all tries)");
+    cl_dynamodb_close(db);
+    cl_arena_free(ctx.arena);
+}
+
+static void test_deadline(void **state)
+{
+    (void)state;
+    static const struct step hang[] = {{STEP_HANG, 0, NULL, NULL}}, throttled[] = {THROTTLED},
+                             slow[] = {{STEP_SLOW, 200,
+                                        "{                    "
+                                        "                                                                                          "
+                                        "                                          }",
+                                        NULL}};
+    const struct {
+        const struct step *step;
+        int64_t ms;
+    } rows[] = {{hang, 200}, {throttled, 10}, {slow, 60}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        begin(rows[i].step, 1, rows[i].ms);
+        int64_t before = cl__mono_ms();
+        cl_ddb_error error = CL_DDB_OK;
+        while (error == CL_DDB_OK || error == CL_DDB_THROTTLED) /* the jitter may be so small that all tries fit */
+            error = get(NULL);
+        assert_int_equal(error, CL_DDB_DEADLINE);
+        assert_true(cl__mono_ms() - before < rows[i].ms + 100);
+        cl_dynamodb_close(db);
+        cl_arena_free(ctx.arena);
+        script_stop();
+    }
+    /* Over already: nothing is sent. */
+    begin(hang, 1, -1);
+    assert_int_equal(get(NULL), CL_DDB_DEADLINE);
+    contains("no time left");
+    end(0);
+    /* No deadline at all. */
+    static const struct step fine[] = {ANSWER("{}")};
+    begin(fine, 1, 0);
+    ctx.deadline_ms = 0;
+    assert_int_equal(get(NULL), CL_DDB_OK);
+    end(1);
+}
+
+/* ---- configuration ---- */
+
+static void test_configuration(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value, *message;
+    } rows[] = {{"AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is not set"},
+                {"AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY is not set"},
+                {"AWS_SECRET_ACCESS_KEY", "x\r\ny: z", "AWS_SECRET_ACCESS_KEY has characters that it cannot have, or too many"},
+                {"AWS_SESSION_TOKEN", "a\nb", "AWS_SESSION_TOKEN has characters that it cannot have, or too many"},
+                {"AWS_REGION", "", "AWS_REGION is not set"},
+                {"AWS_ENDPOINT_URL", "nonsense", "AWS_ENDPOINT_URL: expected http://host[:port] or https://host[:port]"}};
+    setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1);
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const char *was = getenv(rows[i].name);
+        char *kept = was ? strdup(was) : NULL;
+        setenv(rows[i].name, rows[i].value, 1);
+        cl_str message = {0};
+        db = NULL;
+        assert_int_equal(cl_dynamodb_open(&db, &message), CL_CONFIG);
+        assert_null(db);
+        assert_str(message, rows[i].message);
+        if (kept)
+            setenv(rows[i].name, kept, 1);
+        else
+            unsetenv(rows[i].name);
+        free(kept);
+    }
+    cl_str message = {0};
+    setenv("AWS_REGION", "", 1), setenv("AWS_DEFAULT_REGION", "eu-central-1", 1);
+    assert_int_equal(cl_dynamodb_open(&db, &message), CL_OK);
+    assert_str(db->signer.region, "eu-central-1");
+    cl_dynamodb_close(db);
+    setenv("AWS_REGION", "us-east-1", 1);
+    cl_dynamodb_close(NULL);
+}
+
+static void test_session_token(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {ANSWER("{}")};
+    setenv("AWS_SESSION_TOKEN", "token", 1);
+    begin(steps, 1, 5000);
+    unsetenv("AWS_SESSION_TOKEN");
+    assert_int_equal(get(NULL), CL_DDB_OK);
+    end(1);
+    assert_non_null(
+        strstr(script.requests[0].authorization, "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target,"));
+}
+
+/* ---- without memory ---- */
+
+static cl_result result_of(cl_ddb_error error)
+{
+    if (error == CL_DDB_NO_MEMORY)
+        contains("out of memory");
+    else if (error != CL_DDB_OK)
+        fail_msg("%s: " CL_FMT, cl_ddb_error_name(error), CL_ARG(cl_dynamodb_message(db)));
+    return error == CL_DDB_OK ? CL_OK : CL_NO_MEMORY;
+}
+
+static cl_result step_open(void *arg)
+{
+    (void)arg;
+    cl_dynamodb *opened = NULL;
+    cl_str message = {0};
+    cl_result result = cl_dynamodb_open(&opened, &message);
+    assert_int_equal(opened != NULL, result == CL_OK);
+    cl_dynamodb_close(opened);
+    return result;
+}
+
+static cl_ddb_error walk_single(void)
+{
+    cl_item *item = NULL;
+    cl_expr e;
+    cl_ddb_options options = {0};
+    cl_expr_init(&e, ctx.arena);
+    cl_expr_set(&e, "a", cl_value_of(ctx.arena, cl_json_string(ctx.arena, cl_str_of("b"))));
+    cl_expr_condition(&e, "id", "=", cl_value_of(ctx.arena, cl_json_int(ctx.arena, 1)));
+    const char *update = cl_expr_update(&e);
+    return cl_ddb_update(db, &ctx, TABLE, key(), update, cl_expr_options(&e, &options), &item);
+}
+
+static cl_ddb_error walk_pages(void)
+{
+    cl_ddb_pages pages;
+    cl_item *item = NULL;
+    size_t n = 0;
+    for (cl_ddb_query(&pages, db, &ctx, TABLE, &(cl_ddb_options){.condition = "x", .limit = 3}); cl_ddb_next(&pages, &item);)
+        n++;
+    if (pages.error == CL_DDB_OK)
+        assert_int_equal(n, 1);
+    return pages.error;
+}
+
+static cl_ddb_error walk_batch_get(void)
+{
+    cl_item *keys[] = {key()};
+    cl_json *items = NULL;
+    return cl_ddb_batch_get(db, &ctx, TABLE, (const cl_item *const *)keys, 1, NULL, &items);
+}
+
+static cl_ddb_error walk_batch_write(void)
+{
+    cl_item *items[] = {key()};
+    return cl_ddb_batch_write(db, &ctx, TABLE, (const cl_item *const *)items, 1, NULL, 0);
+}
+
+static cl_ddb_error walk_transact_write(void)
+{
+    const cl_ddb_step step = {.action = CL_DDB_CHECK, .table = TABLE, .item = key(), .options = {.condition = "x"}};
+    return cl_ddb_transact_write(db, &ctx, &step, 1, NULL);
+}
+
+static cl_ddb_error walk_transact_get(void)
+{
+    const cl_ddb_step step = {.action = CL_DDB_GET, .table = TABLE, .item = key()};
+    cl_json *items = NULL;
+    return cl_ddb_transact_get(db, &ctx, &step, 1, &items);
+}
+
+static cl_ddb_error walk_item(void)
+{
+    cl_item *item = key();
+    cl_item_b(ctx.arena, item, "b", cl_str_of("bytes"));
+    cl_item_bool(ctx.arena, item, "t", true);
+    cl_item_null(ctx.arena, item, "z");
+    cl_item_n(ctx.arena, item, "n", cl_str_of("1.50"));
+    cl_item_json(ctx.arena, item, "j", cl_item_to_json(ctx.arena, item));
+    return cl_ddb_put(db, &ctx, TABLE, item, NULL, NULL);
+}
+
+static cl_result step_call(void *arg)
+{
+    cl_ddb_error (*const *call)(void) = arg;
+    ctx.arena = cl_arena_new(0);
+    cl_result result = ctx.arena ? result_of((*call)()) : CL_NO_MEMORY;
+    cl_arena_free(ctx.arena);
+    return result;
+}
+
+/* An arena takes one block for many allocations; to let each of them fail, the arena's bound grows by a little each time. */
+static void walk_bytes(cl_ddb_error (*call)(void))
+{
+    for (size_t limit = 32;; limit += 32) {
+        assert_true(limit < 100000);
+        ctx.arena = cl_arena_new(limit);
+        assert_non_null(ctx.arena);
+        cl_result result = result_of(call());
+        cl_arena_free(ctx.arena);
+        if (result == CL_OK)
+            return;
+    }
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        cl_ddb_error (*call)(void);
+        const char *answer;
+    } rows[] = {{walk_single, OLD},
+                {walk_item, "{}"},
+                {walk_pages, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
+                {walk_batch_get, "{\"Responses\":{\"todos\":[{}]}}"},
+                {walk_batch_write, "{}"},
+                {walk_transact_write, "{}"},
+                {walk_transact_get, "{\"Responses\":[{}]}"}};
+    setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1);
+    assert_true(walk(step_open, NULL) >= 2);
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const struct step step = {STEP_ANSWER, 200, rows[i].answer, NULL};
+        begin(&step, 1, 60000);
+        cl_arena_free(ctx.arena);
+        cl_ddb_error (*call)(void) = rows[i].call;
+        assert_true(walk(step_call, &call) >= 1);
+        walk_bytes(call);
+        cl_dynamodb_close(db);
+        script_stop();
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    setenv("AWS_REGION", "us-east-1", 1);
+    setenv("AWS_ACCESS_KEY_ID", "AKID", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY, 1);
+    unsetenv("AWS_SESSION_TOKEN"), unsetenv("AWS_ENDPOINT_URL_DYNAMODB");
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_typed_calls),
+        cmocka_unit_test(test_options_of_others),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_batch_never_done),
+        cmocka_unit_test(test_transactions),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_long_message),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_answers_of_all_kinds),
+        cmocka_unit_test(test_kept_connection_closed),
+        cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_session_token),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}

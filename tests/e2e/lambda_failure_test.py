@@ -243,8 +243,20 @@ def resident_mb(pid):
         return int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1)) // 1024
 
 
+def until_logged(logs, name, message):
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if any(message in e['message'] for e in logs.filter_log_events(logGroupName=f'/aws/lambda/{name}')['events']):
+                return
+        except logs.exceptions.ResourceNotFoundException:
+            pass
+        assert time.monotonic() < deadline, f'{name} did not log {message}'
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize('line', ['y', 'y' * 300, ''], ids=['short lines', 'long lines', 'empty lines'])
-def test_endless_output_starves_nobody(server, fn, deploy, bystander, line):
+def test_endless_output_starves_nobody(server, client, fn, deploy, bystander, line):
     """Its children print as fast as they can, between invocations too: they wait at their pipe, and the queue has its bound."""
     name = deploy(PRELUDE + f'''
 for _ in range(3):
@@ -257,6 +269,9 @@ def handle(event):
     took = sorted(bystander() for _ in range(30))
     assert took[15] < 0.5, took
     assert invoke(fn, name, 2, LogType='Tail') == (None, 2)
+    quiet = deploy('#!/bin/sh\necho heard\n')
+    assert invoke(fn, quiet)[0] == 'Unhandled'
+    until_logged(client('logs'), quiet, 'heard')
     assert resident_mb(server.process.pid) < before + 150
     assert harness.http('GET', server.url + '/_cloudless/health').status == 200
     fn.delete_function(FunctionName=name)

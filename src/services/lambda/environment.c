@@ -337,6 +337,7 @@ void lambda__environment_run(struct lambda__environment *e, struct lambda_invoca
 {
     loop_timer_cancel(&e->timer);
     enter(e, BUSY);
+    drain(e, DRAIN_COST_MAX);               /* what was printed before belongs before START */
     e->current = invocation;
     e->started_ns = clock_mono_ns();
     log_start(e);

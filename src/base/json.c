@@ -373,12 +373,13 @@ static inline size_t plain_run(struct str s, size_t from)
 {
     size_t at = from;
 #ifdef __SSE2__
-    /* The last sixteen overlap those before, which have none. */
-    while (s.n - from >= 16 && at < s.n) {
-        size_t here = s.n - at >= 16 ? at : s.n - 16;
-        unsigned escapes = escapes_in_16(s.p + here);
-        if (escapes) return here + (size_t)__builtin_ctz(escapes) - from;
-        at = here + 16;
+    if (s.n - from >= 16) {
+        const char *p = s.p + from, *last = s.p + s.n - 16;
+        for (;; p = last - p > 16 ? p + 16 : last) {      /* the last sixteen overlap those before, which have none */
+            unsigned escapes = escapes_in_16(p);
+            if (escapes) return (size_t)(p - s.p) + (size_t)__builtin_ctz(escapes) - from;
+            if (p == last) return s.n - from;
+        }
     }
 #endif
     for (; s.n - at >= 8; at += 8) {

@@ -195,7 +195,7 @@ install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/share/cloudless
 	cp -R build/runtimes $(DESTDIR)$(PREFIX)/share/cloudless/
 format: deps-test
-	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
+	git clang-format --binary tools/clang_format.sh --extensions c,h -f
 # The compatibility tables, from the services' own tables of operations.
 $(O)/list_rows: tools/list_rows.c $(call libs_of,main) $(LLHTTP)
 	$(call say,LD $@)

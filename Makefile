@@ -265,7 +265,7 @@ install: all
 	ln -sf $(notdir $(FUNCTION_SO)) $(DESTDIR)$(PREFIX)/lib/libcloudless-function.so
 	$(call PKG_CONFIG_FILE,$(PREFIX),$(PREFIX)/include) > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cloudless-function.pc
 format: deps-test
-	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
+	git clang-format --binary tools/clang_format.sh --extensions c,h -f
 # The compatibility tables, from the services' own tables of operations.
 $(O)/list_rows: tools/list_rows.c $(call libs_of,main) $(LLHTTP)
 	$(call say,LD $@)

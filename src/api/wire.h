@@ -10,7 +10,7 @@
 
 #define WIRE_DEPTH_MAX JSON_DEPTH_MAX           /* of shapes within shapes: no deeper than JSON itself */
 #define WIRE_ANSWER_BYTES_MAX (64u << 20)       /* of an answer's body */
-#define WIRE_PARAMETERS_MAX 4096                /* of a query string or a form body */
+#define WIRE_PARAMETERS_MAX 4096                /* of a query string: a target of 8 KB has no more */
 
 struct need {
     const char *action;

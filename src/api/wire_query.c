@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define PATH_SEGMENTS_MAX 32
+#define PARAMETERS_MAX 1024     /* of a request: 50 tags and all else that a call of IAM may name are some hundred */
 #define FAULT_NAMESPACE "http://webservices.amazon.com/AWSFault/2005-15-09"     /* of answers to unknown actions */
 
 /* ---- pairs ---- */
@@ -50,7 +51,7 @@ static bool find_operation(struct call *call)
     const struct model *m = call->service->model;
     struct pairs pairs = pairs_of(call->http);
     struct str name, value, action = STR_NONE, version = STR_NONE;
-    for (size_t n = 0; n < WIRE_PARAMETERS_MAX && next_pair(&pairs, call->arena, &name, &value); n++) {
+    for (size_t n = 0; n < PARAMETERS_MAX && next_pair(&pairs, call->arena, &name, &value); n++) {
         if (!action.p && str_eq(name, STR("Action"))) action = value;
         if (!version.p && str_eq(name, STR("Version"))) version = value;
     }
@@ -220,7 +221,7 @@ static void read_input(struct call *call)
     struct str name, value;
     size_t count = 0;
     while (next_pair(&pairs, call->arena, &name, &value)) {
-        if (++count > WIRE_PARAMETERS_MAX) {
+        if (++count > PARAMETERS_MAX) {
             malformed(call, "The request has too many parameters.");
             return;
         }

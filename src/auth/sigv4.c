@@ -58,25 +58,23 @@ static inline bool same_name(struct str sent, struct str lower)
 static void split_names(struct str list, struct arena *arena, struct sigv4 *sig)
 {
     size_t count = 1;
-    bool upper = false;
+    bool sorted = true;
 
-    for (size_t i = 0; i < list.n; i++) {
-        count += list.p[i] == ';';
-        upper |= list.p[i] >= 'A' && list.p[i] <= 'Z';
-    }
+    for (struct str rest = list; (rest = str_slice(rest, str_find(rest, ';') + 1, rest.n)).n > 0;)
+        count++;
     struct str *names = arena_alloc(arena, count * sizeof *names);
     const char *at = list.p, *end = list.p + list.n;
-    bool ascending = true;
     for (size_t i = 0; i < count; i++) {
         const char *from = at;
-        while (at < end && *at != ';')
-            at++;
-        names[i] = (struct str){from, (size_t)(at++ - from)};
-        ascending &= names[i].n > 0 && (i == 0 || str_cmp(names[i - 1], names[i]) < 0);
+        for (; at < end && *at != ';'; at++)
+            sorted &= *at < 'A' || *at > 'Z';
+        names[i] = (struct str){from, (size_t)(at - from)};
+        at += at < end;
+        sorted &= names[i].n > 0 && (i == 0 || str_cmp(names[i - 1], names[i]) < 0);
     }
     sig->signed_names = names;
     sig->signed_count = count;
-    sig->signed_sorted = ascending && !upper;
+    sig->signed_sorted = sorted && !str_ends(list, STR(";"));
 }
 
 static bool is_signed(const struct sigv4 *sig, struct str name)

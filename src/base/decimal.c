@@ -273,8 +273,3 @@ size_t decimal_decode(struct str bytes, struct decimal *ret)
     *ret = d;
     return at + 1;
 }
-
-size_t decimal_item_size(const struct decimal *d)
-{
-    return ((size_t)d->count + 1) / 2 + 1 + d->negative;
-}

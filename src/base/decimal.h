@@ -27,5 +27,4 @@ enum decimal_status decimal_sub(const struct decimal *a, const struct decimal *b
 /* Bytes whose memcmp order is the numeric order; prefix-free. encode returns the length, decode the bytes read or 0. */
 size_t decimal_encode(const struct decimal *d, uint8_t ret[DECIMAL_ENCODED_MAX]);
 size_t decimal_decode(struct str bytes, struct decimal *ret);
-size_t decimal_item_size(const struct decimal *d);   /* bytes it counts in an item: (digits+1)/2 + 1, +1 if negative; max 21 */
 #endif

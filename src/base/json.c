@@ -368,27 +368,39 @@ static inline unsigned escapes_in_16(const char *p)
 }
 #endif
 
+static size_t plain_words(const char *p, size_t n)
+{
+    size_t at = 0;
+    for (; n - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, p + at, sizeof word);
+        uint64_t escapes = escapes_in(word);
+        if (escapes) return at + (size_t)__builtin_ctzll(escapes) / 8;
+    }
+    uint64_t escapes = n > at ? escapes_in(word_of(p + at, n - at)) : 0;
+    return escapes ? at + (size_t)__builtin_ctzll(escapes) / 8 : n;
+}
+
+#ifdef __SSE2__
+/* Of n >= 16 bytes, those up to the first that needs an escape. */
+static size_t plain_long(const char *p, size_t n)
+{
+    const char *at = p, *last = p + n - 16;
+    for (;; at = last - at > 16 ? at + 16 : last) {       /* the last sixteen overlap those before, which have none */
+        unsigned escapes = escapes_in_16(at);
+        if (escapes) return (size_t)(at - p) + (size_t)__builtin_ctz(escapes);
+        if (at == last) return n;
+    }
+}
+#else
+#define plain_long plain_words
+#endif
+
 /* Bytes from `from` on that stand for themselves. */
 static inline size_t plain_run(struct str s, size_t from)
 {
-    size_t at = from;
-#ifdef __SSE2__
-    /* The last sixteen overlap those before, which have none. */
-    while (s.n - from >= 16 && at < s.n) {
-        size_t here = s.n - at >= 16 ? at : s.n - 16;
-        unsigned escapes = escapes_in_16(s.p + here);
-        if (escapes) return here + (size_t)__builtin_ctz(escapes) - from;
-        at = here + 16;
-    }
-#endif
-    for (; s.n - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, s.p + at, sizeof word);
-        uint64_t escapes = escapes_in(word);
-        if (escapes) return at + (size_t)__builtin_ctzll(escapes) / 8 - from;
-    }
-    uint64_t escapes = s.n > at ? escapes_in(word_of(s.p + at, s.n - at)) : 0;
-    return (escapes ? at + (size_t)__builtin_ctzll(escapes) / 8 : s.n) - from;
+    size_t n = s.n - from;
+    return n >= 16 ? plain_long(s.p + from, n) : n > 0 ? plain_words(s.p + from, n) : 0;
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "plain_run reads little-endian words");

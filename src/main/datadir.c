@@ -1,5 +1,6 @@
 /* datadir.c -- see datadir.h. The lock is a flock, so it ends with the process however that ends. */
 #include "main/datadir.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,26 +51,13 @@ enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_mess
     return err;
 }
 
-static bool write_all(int fd, struct str text)
-{
-    while (text.n) {
-        ssize_t n = write(fd, text.p, text.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text = str_slice(text, (size_t)n, text.n);
-    }
-    return true;
-}
-
 enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena)
 {
     const char *path = datadir_path(arena, dir, name), *temporary = arena_printf(arena, "%s.new", path).p;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERR_IO;
-    bool fine = write_all(fd, text) && fsync(fd) == 0;
+    bool fine = file_write(fd, text) && fsync(fd) == 0;
     fine = close(fd) == 0 && fine;
     return fine && rename(temporary, path) == 0 ? ERR_OK : ERR_IO;
 }

@@ -1,5 +1,6 @@
 /* main.c -- the command line: a table of commands, a table of options, and the help made from both. */
 #include "main/command.h"
+#include "services/lambda/lambda.h"
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -98,9 +99,9 @@ static const char *set_concurrency(struct options *options, const char *value)
 
 static const char *add_runtime(struct options *options, const char *value)
 {
-    const char *equals = strchr(value, '=');
-    if (!equals || equals == value || equals[1] != '/')
-        return "it should be like python3.13=/usr/bin/python3.13";
+    const char *wrong = lambda_runtime_flag_wrong(value);
+    if (wrong)
+        return wrong;
     if (options->runtime_count == RUNTIME_FLAGS_MAX)
         return "there are more than 32";
     options->runtimes[options->runtime_count++] = value;

@@ -6,13 +6,15 @@
  * Oddities:
  * - clone3 hides its flags behind a pointer that a filter cannot follow: ENOSYS, at which libc falls back to clone.
  * - ioctl TIOCSTI types into a terminal.
- * - Socket families from 16 on except netlink (getifaddrs wants it): packet, vsock, alg, xdp …: EAFNOSUPPORT.
+ * - Socket families other than unix, internet and netlink (getifaddrs wants it): EAFNOSUPPORT. For packet, vsock, alg, xdp … and
+ *   for the old ones as well (X.25, AX.25, IPX …): asking for one makes the kernel load its module, for anyone.
  * The program is made once, by libseccomp, in the server before it forks the launcher; launcher and holders inherit it. */
 #include "sandbox/internal.h"
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char *const denied[] = {
@@ -29,11 +31,12 @@ static const unsigned long namespaces[] = {
     CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP,
 };
 #define TERMINAL_INPUT 0x5412u      /* TIOCSTI */
-#define FAMILY_NETLINK 16
-#define FAMILY_FIRST_DENIED 17
+#define FAMILIES_KNOWN 17           /* above all are denied */
+static const bool family_allowed[FAMILIES_KNOWN] = {[AF_UNIX] = true, [AF_INET] = true, [AF_INET6] = true, [AF_NETLINK] = true};
 
 static int add_rules(scmp_filter_ctx filter)
 {
+    const int sockets[] = {SCMP_SYS(socket), SCMP_SYS(socketpair)};
     int bad = 0;
     for (size_t i = 0; i < COUNT_OF(denied); i++) {
         int number = seccomp_syscall_resolve_name(denied[i]);
@@ -46,8 +49,12 @@ static int add_rules(scmp_filter_ctx filter)
     bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TERMINAL_INPUT));
-    bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                            SCMP_A0(SCMP_CMP_GE, FAMILY_FIRST_DENIED, 0));
+    for (size_t i = 0; i < COUNT_OF(sockets); i++) {
+        bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), sockets[i], 1, SCMP_A0(SCMP_CMP_GE, FAMILIES_KNOWN, 0));
+        for (unsigned family = 0; family < FAMILIES_KNOWN; family++)
+            if (!family_allowed[family])
+                bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), sockets[i], 1, SCMP_A0(SCMP_CMP_EQ, family, 0));
+    }
     bad |= seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);   /* a binary tree instead of a list */
     return bad;
 }

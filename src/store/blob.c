@@ -6,6 +6,7 @@
 #include "store/blob.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/panic.h"
 #include <dirent.h>
@@ -91,19 +92,6 @@ void blobs_close(struct blobs *blobs)
     free(blobs);
 }
 
-static bool write_all(int fd, struct str bytes)
-{
-    while (bytes.n) {
-        ssize_t n = write(fd, bytes.p, bytes.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes = str_slice(bytes, (size_t)n, bytes.n);
-    }
-    return true;
-}
-
 /* Makes the blob's time now. False: there is none. */
 static bool touch(struct blobs *blobs, const char *name)
 {
@@ -122,7 +110,7 @@ enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, st
         int fd = openat(blobs->fd, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
             return ERR_IO;
-        bool written = write_all(fd, bytes) && fsync(fd) == 0;
+        bool written = file_write(fd, bytes) && fsync(fd) == 0;
         written = close(fd) == 0 && written;
         if (!written || renameat(blobs->fd, unfinished, blobs->fd, final) != 0) {
             (void)unlinkat(blobs->fd, unfinished, 0);

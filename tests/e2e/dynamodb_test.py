@@ -3,6 +3,7 @@
 Expected messages are the service's own; their sources are named in tests/corpus/dynamodb and, for what is only here, in
 the tests' comments: the API reference, or answers that were recorded from the service by public conformance suites."""
 import decimal
+import time
 import uuid
 
 import boto3.dynamodb.conditions as conditions
@@ -455,6 +456,43 @@ def test_update_errors(db, hash_table, expression, values, message):
     kwargs = {'ExpressionAttributeValues': values} if values else {}
     invalid(db.update_item, message, TableName=hash_table, Key={'pk': S('errors')}, UpdateExpression=expression, **kwargs)
     assert db.get_item(TableName=hash_table, Key={'pk': S('errors')})['Item'] == {'pk': S('errors'), 's': S('text')}
+
+
+def seconds(call, **kwargs):
+    begin = time.monotonic()
+    try:
+        call(**kwargs)
+    except ClientError as e:
+        assert e.response['Error']['Code'] == 'ConditionalCheckFailedException'
+    return time.monotonic() - begin
+
+
+def test_long_expressions_on_large_items(db, hash_table):
+    """Writes are made one after the other: one with a thousand paths on an item of a hundred thousand parts must not keep the
+    others waiting. Compared with a short expression on the same item, which has to read and write as much."""
+    names = [a + b for a in 'hjklmqrsuvwxyzJKLM' for b in 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789']
+    wide = {'pk': S('wide'), **{f'{i:x}': {'NULL': True} for i in range(75_000)}, **{n: N(1) for n in names}}
+    long = {'pk': S('long'), 'a': {'L': [{'NULL': True}] * 180_000}}
+    map_ = {f'{i:x}': {'NULL': True} for i in range(30_000)}
+    maps = {'pk': S('maps'), 'a': {'M': map_}, 'b': {'M': dict(reversed(map_.items()))}}
+    for item, expression in (
+            (wide, {'UpdateExpression': 'REMOVE ' + ','.join(names)}),
+            (wide, {'UpdateExpression': 'REMOVE nothing', 'ConditionExpression': ' AND '.join(f'attribute_exists({n})' for n in names[:140])}),
+            (long, {'UpdateExpression': 'REMOVE ' + ','.join(f'a[{179_000 + i}]' for i in range(400))}),
+            (maps, {'UpdateExpression': 'REMOVE nothing', 'ConditionExpression': ' AND '.join(['a = b'] * 140 + ['a <> b'])})):
+        at = {'TableName': hash_table, 'Key': {'pk': item['pk']}}
+        db.put_item(TableName=hash_table, Item=item)
+        short = min(seconds(db.update_item, **at, UpdateExpression='REMOVE nothing') for _ in range(3))
+        assert seconds(db.update_item, **at, **expression) < 5 * short + 0.1
+    db.put_item(TableName=hash_table, Item=wide)
+    at = {'TableName': hash_table, 'Key': {'pk': wide['pk']}}
+    got = db.get_item(**at, ProjectionExpression=','.join(names))['Item']
+    assert got == {n: N(1) for n in names}
+    db.update_item(**at, UpdateExpression='REMOVE ' + ','.join(names))
+    left = db.get_item(**at)['Item']
+    assert len(left) == 75_001 and not set(names) & set(left)
+    for pk in ('wide', 'long', 'maps'):
+        db.delete_item(TableName=hash_table, Key={'pk': S(pk)})
 
 
 def test_counters_lose_nothing(server, hash_table):

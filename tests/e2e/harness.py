@@ -1,4 +1,6 @@
 """A server under test and its clients: starts the built program on a free port with a data directory of its own."""
+import contextlib
+import glob
 import io
 import json
 import os
@@ -166,6 +168,15 @@ def http(method, url, body=None, headers=None, timeout=60):
             return Answer(r.status, r.headers, r.read())
     except urllib.error.HTTPError as e:
         return Answer(e.code, e.headers, e.read())
+
+
+def processes(*words):
+    """How many processes of this machine have exactly these words as their command line."""
+    wanted, count = b''.join(w.encode() + b'\0' for w in words), 0
+    for path in glob.glob('/proc/[0-9]*/cmdline'):
+        with contextlib.suppress(OSError), open(path, 'rb') as f:
+            count += f.read() == wanted
+    return count
 
 
 def zip_of(files):

@@ -1,6 +1,5 @@
 """Functions that misbehave: programs that do not start, break the Runtime API's rules, hang, flood or leave children behind. Each is
 answered with AWS's payload, and the server and the next invocation are none the worse."""
-import glob
 import json
 import re
 import time
@@ -187,20 +186,8 @@ time.sleep(100)
     assert time.monotonic() - began < 8, 'it was not waited for until the limit of initialisation'
 
 
-def running(marker):
-    """How many processes have the marker in their command lines."""
-    count = 0
-    for path in glob.glob('/proc/[0-9]*/cmdline'):
-        try:
-            with open(path, 'rb') as f:
-                count += marker.encode() in f.read()
-        except OSError:
-            pass
-    return count
-
-
 def test_children_do_not_outlive_their_environment(fn, deploy):
-    marker = 'sleep\x0098731'
+    running = lambda: harness.processes('sleep', '98731')
     name = deploy(PRELUDE + '''
 child = subprocess.Popen(['setsid', 'nohup', 'sleep', '98731'], stdout=subprocess.DEVNULL)
 def handle(event):
@@ -208,13 +195,13 @@ def handle(event):
         os._exit(3)
     return 'ready'
 ''' + SERVE)
-    assert invoke(fn, name, 0) == (None, 'ready') and running(marker) == 1
+    assert invoke(fn, name, 0) == (None, 'ready') and running() == 1
     failed(fn, name, 'Runtime.ExitError', 'Runtime exited with error: exit status 3', 1)
-    assert running(marker) == 0
+    assert running() == 0
     assert invoke(fn, name, 0) == (None, 'ready')
     fn.delete_function(FunctionName=name)
     deadline = time.monotonic() + 10
-    while running(marker):
+    while running():
         assert time.monotonic() < deadline, 'the environment of a deleted function goes at once'
         time.sleep(0.02)
 
@@ -243,8 +230,20 @@ def resident_mb(pid):
         return int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1)) // 1024
 
 
+def until_logged(logs, name, message):
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if any(message in e['message'] for e in logs.filter_log_events(logGroupName=f'/aws/lambda/{name}')['events']):
+                return
+        except logs.exceptions.ResourceNotFoundException:
+            pass
+        assert time.monotonic() < deadline, f'{name} did not log {message}'
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize('line', ['y', 'y' * 300, ''], ids=['short lines', 'long lines', 'empty lines'])
-def test_endless_output_starves_nobody(server, fn, deploy, bystander, line):
+def test_endless_output_starves_nobody(server, client, fn, deploy, bystander, line):
     """Its children print as fast as they can, between invocations too: they wait at their pipe, and the queue has its bound."""
     name = deploy(PRELUDE + f'''
 for _ in range(3):
@@ -257,6 +256,9 @@ def handle(event):
     took = sorted(bystander() for _ in range(30))
     assert took[15] < 0.5, took
     assert invoke(fn, name, 2, LogType='Tail') == (None, 2)
+    quiet = deploy('#!/bin/sh\necho heard\n')
+    assert invoke(fn, quiet)[0] == 'Unhandled'
+    until_logged(client('logs'), quiet, 'heard')
     assert resident_mb(server.process.pid) < before + 150
     assert harness.http('GET', server.url + '/_cloudless/health').status == 200
     fn.delete_function(FunctionName=name)

@@ -1,12 +1,14 @@
 """Lambda through boto3: functions, permissions, invocations, and how each way to fail is answered."""
 import base64
 import concurrent.futures
+import contextlib
 import glob
 import hashlib
 import io
 import json
 import os
 import re
+import threading
 import time
 import zipfile
 
@@ -439,21 +441,56 @@ def test_idle_environments_make_room_for_other_functions(own_server):
         assert len(set(in_parallel(2, lambda n: invoke(client, 'abcde'[(i + 2 * n) % 5])[1]))) == 2
 
 
+HOLD = '''#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/9001
+printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3
+read -r line <&3
+exec sleep 98732
+'''
+
+
+def test_throttled_when_every_environment_is_busy():
+    """256 of them, below the account's concurrency: who has none gets 429 at once, not a place in a queue."""
+    server = harness.Server(args=['--concurrency', '400']).start()
+    client = server.client('lambda', max_pool_connections=300, read_timeout=120)
+    for name in ('hold', 'late'):
+        harness.deploy_function(server, name, None, runtime='provided.al2023', handler='any', files={'bootstrap': (HOLD, 0o755)}, Timeout=120)
+
+    def hold():
+        with contextlib.suppress(Exception):        # the server is killed while they wait
+            client.invoke(FunctionName='hold')
+    try:
+        for _ in range(256):
+            threading.Thread(target=hold, daemon=True).start()
+        until(lambda: harness.processes('sleep', '98732') == 256, seconds=110)
+        with pytest.raises(ClientError) as e:
+            client.invoke(FunctionName='late')
+        assert code_of(e) == ('TooManyRequestsException', 429)
+    finally:
+        server.kill()
+        server.remove()
+
+
 def test_throttling_answer(own_server):
     """The account's concurrency is used up: status, headers and body as AWS's model has them."""
     server = own_server('--concurrency', '1')
     harness.deploy_function(server, 'f', 'import time\ndef handler(e, c):\n    time.sleep(e["s"])\n', Timeout=30)
     client = server.client('lambda', max_pool_connections=4)
     invoke(client, 'f', {'s': 0})
+
+    def occupy():
+        while True:                 # it may be the one that is refused, at first
+            with contextlib.suppress(ClientError):
+                return invoke(client, 'f', {'s': 2})
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(invoke, client, 'f', {'s': 2})
-        deadline = time.monotonic() + 10
-        while True:
+        slow = pool.submit(occupy)
+        answer = None
+        while not answer:
+            assert not slow.done()
             try:
-                assert invoke(client, 'f', {'s': 0})[0]['StatusCode'] == 200 and time.monotonic() < deadline
+                invoke(client, 'f', {'s': 0})
             except ClientError as e:
                 answer = e.response
-                break
         assert slow.result()[0]['StatusCode'] == 200
     meta = answer['ResponseMetadata']
     assert meta['HTTPStatusCode'] == 429 and meta['HTTPHeaders']['x-amzn-errortype'] == 'TooManyRequestsException'

@@ -41,7 +41,8 @@ def test_help_and_version():
     ([], 'usage'), (['fly'], "no command 'fly'"), (['serve', '--colour', 'red'], "'--colour' is no option"),
     (['serve', '--account', '12'], '12 digits'), (['serve', '--listen', '0.0.0.0:4566'], 'only loopback addresses'),
     (['serve', '--listen', '127.0.0.1'], 'ADDRESS:PORT'), (['serve', '--region', 'US EAST'], 'us-east-1'), (['serve', '--log'], 'value is missing'),
-    (['serve', '--runtime', 'python3.11'], 'python3.13=')])
+    (['serve', '--runtime', 'python3.11'], 'python3.13='), (['serve', '--runtime', 'cobol85=/bin/sh'], 'python3.9, python3.10'),
+    (['serve', '--runtime', 'python3.11=/nowhere/python3.11'], 'no program')])
 def test_wrong_usage_exits_with_2(words, says):
     done = run(*words)
     assert done.returncode == 2 and says in done.stderr + done.stdout
@@ -79,6 +80,28 @@ def test_doctor_and_runtimes():
     for line in runtimes.stdout.splitlines():
         state, name, *rest = line.split(maxsplit=2)
         assert state in ('ok', '--') and rest, f'{name} says where it is or what would install it'
+
+
+def test_where_interpreters_are_looked_for(tmp_path):
+    """--runtime, PATH without pyenv's shims, pyenv's folder, uv's folder; of several patch releases the newest."""
+    def put(place):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True)
+        path.write_text('#!/bin/sh\n')
+        path.chmod(0o755)
+        return str(path)
+
+    def found(*words, path):
+        env = {**os.environ, 'HOME': str(tmp_path), 'PATH': ':'.join(str(tmp_path / p) for p in path)}
+        lines = run('runtime', 'list', *words, env=env).stdout.splitlines()
+        return {name: rest for _, name, rest in (line.split(maxsplit=2) for line in lines)}
+    put('.pyenv/shims/python3.13'), put('.pyenv/versions/3.13.9/bin/python3.13')
+    pyenv, uv = put('.pyenv/versions/3.13.10/bin/python3.13'), put('.local/share/uv/python/cpython-3.12.1-linux/bin/python3.12')
+    on_path, named = put('bin/python3.13'), put('elsewhere/python3.13')
+    seen = found(path=['.pyenv/shims'])
+    assert pyenv in seen['python3.13'] and uv in seen['python3.12'] and 'uv python install 3.9' in seen['python3.9']
+    assert on_path in found(path=['.pyenv/shims', 'bin'])['python3.13']
+    assert named in found('--runtime', f'python3.13={named}', path=['bin'])['python3.13']
 
 
 def test_preset_root_key_and_account():

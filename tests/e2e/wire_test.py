@@ -112,6 +112,12 @@ def test_a_large_body_leaves_the_loops_free(server):
     assert watch.worst < watch.seconds / 2
 
 
+def test_a_form_has_so_many_parameters(server):
+    form = 'Action=ListUsers&Version=2010-05-08' + ''.join(f'&p{i}=' for i in range(1100))
+    answer = signed(server, 'iam', 'POST', '/', {'Content-Type': 'application/x-www-form-urlencoded'}, form.encode())
+    assert answer.status == 400 and 'The request has too many parameters.' in answer.text
+
+
 def test_query_calls_by_get_and_post(server):
     answer = signed(server, 'sts', 'GET', '/?Action=GetCallerIdentity&Version=2011-06-15')
     assert answer.status == 200 and f'<Account>{harness.ACCOUNT}</Account>' in answer.text

@@ -21,7 +21,6 @@ static void check_text(const struct decimal *a)
     buf_init(&buf, NULL, 300);
     decimal_write(&buf, a);
     ENSURE(!buf.failed && decimal_parse(buf_str(&buf), &back) == DECIMAL_OK && decimal_cmp(&back, a) == 0);
-    ENSURE(decimal_item_size(a) <= 21);
     buf_clear(&buf);
 }
 

@@ -6,6 +6,7 @@
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/patch.h"
 #include "services/apigateway/selector.h"
+#include <stdlib.h>
 
 struct found {
     struct json *resource, *method, *integration, *response;
@@ -39,13 +40,22 @@ static void check_pattern(struct call *call, struct str text)
     selector_free(pattern);
 }
 
-/* A header may be set only if the method's response of that status declares it. */
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* A header may be set only if the method's response of that status declares it. A body holds thousands of both. */
 static void check_parameters(struct call *call, const struct json *method, const struct json *parameters)
 {
     const struct json *declared = json_at(json_get(json_at(method, "methodResponses"), call_str(call, "statusCode")), "responseParameters");
-    struct str ignored;
+    struct str ignored, *names = arena_array(call->arena, struct str, declared ? declared->count + 1 : 1);
+    size_t count = 0;
+    for JSON_EACH (parameter, declared)
+        names[count++] = parameter->key;
+    qsort(names, count, sizeof(*names), by_text);
     for JSON_EACH (parameter, parameters) {
-        if (!mapping_response_header(parameter->key, &ignored) || !json_get(declared, parameter->key))
+        if (!mapping_response_header(parameter->key, &ignored) || !bsearch(&parameter->key, names, count, sizeof(*names), by_text))
             call_fail(call, "BadRequestException", "Invalid mapping expression specified: Validation Result: warnings : [], errors : "
                                                    "[Invalid mapping expression parameter specified: " STR_FMT "]", STR_ARG(parameter->key));
         else if (!mapping_literal_value(parameter->text, &ignored))

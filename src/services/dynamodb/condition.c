@@ -36,46 +36,75 @@ void condition_attributes(const struct condition *condition, expression_attribut
     if (condition) expression__attributes(condition->root, visit, arg);
 }
 
-struct value *expression__resolve(const struct path *path, const struct value *item)
-{
-    const struct value *at = item;
-    for (const struct path_step *step = path->first; step && at; step = step->next) {
-        if (at->type != (step->is_index ? VALUE_L : VALUE_M)) return NULL;
-        at = step->is_index ? value_element(at, step->index) : value_member(at, step->name);
-    }
-    return (struct value *)at;
-}
-
 /* ---- operands ---- */
 
-static const struct value *operand_value(const struct node *node, const struct value *item, struct arena *arena);
+/* One evaluation for one item. */
+struct evaluation {
+    const struct value *item;   /* NULL: does not exist */
+    struct arena *arena;
+    struct finder finder;
+    struct outcome *outcomes;   /* of comparisons with large values */
+};
 
-static const struct value *size_of(const struct node *node, const struct value *item, struct arena *arena)
+static const struct value *operand_value(struct evaluation *e, const struct node *node);
+
+static const struct value *size_of(struct evaluation *e, const struct node *node)
 {
-    const struct value *of = operand_value(node, item, arena);
+    const struct value *of = operand_value(e, node);
     if (!of || of->type == VALUE_N || of->type == VALUE_BOOL || of->type == VALUE_NULL) return NULL;
     bool text = of->type == VALUE_S || of->type == VALUE_B;
-    struct value *size = value_new(arena, VALUE_N);
-    struct str digits = arena_printf(arena, "%zu", text ? of->bytes.n : of->count);
+    struct value *size = value_new(e->arena, VALUE_N);
+    struct str digits = arena_printf(e->arena, "%zu", text ? of->bytes.n : of->count);
     ENSURE(decimal_parse(digits, &size->number) == DECIMAL_OK);
     return size;
 }
 
 /* NULL: the item has no such attribute. */
-static const struct value *operand_value(const struct node *node, const struct value *item, struct arena *arena)
+static const struct value *operand_value(struct evaluation *e, const struct node *node)
 {
     if (node->kind == NODE_VALUE) return node->value;
-    if (node->kind == NODE_PATH) return item ? expression__resolve(&node->path, item) : NULL;
-    return size_of(node->first, item, arena);
+    if (node->kind == NODE_PATH) return expression__resolve(&e->finder, &node->path, e->item);
+    return size_of(e, node->first);
+}
+
+/* ---- comparisons of large values: an expression may ask for the same one hundreds of times ---- */
+
+#define LARGE_CHILDREN 64
+#define LARGE_BYTES 4096
+
+typedef bool test_fn(const struct value *a, const struct value *b);
+struct outcome {
+    struct outcome *next;
+    test_fn *test;
+    const struct value *a, *b;
+    bool holds;
+};
+
+static bool is_large(const struct value *value)
+{
+    return value->count > LARGE_CHILDREN || value->bytes.n > LARGE_BYTES;
+}
+
+static bool once(struct evaluation *e, test_fn *test, const struct value *a, const struct value *b)
+{
+    if (!is_large(a) && !is_large(b)) return test(a, b);
+    struct outcome *outcome = e->outcomes;
+    while (outcome && !(outcome->test == test && outcome->a == a && outcome->b == b)) outcome = outcome->next;
+    if (!outcome) {
+        outcome = arena_alloc(e->arena, sizeof *outcome);
+        *outcome = (struct outcome){e->outcomes, test, a, b, test(a, b)};
+        e->outcomes = outcome;
+    }
+    return outcome->holds;
 }
 
 /* ---- comparisons ---- */
 
-static bool compares(const struct value *a, enum comparator comparator, const struct value *b)
+static bool compares(struct evaluation *e, const struct value *a, enum comparator comparator, const struct value *b)
 {
     bool comparable;
-    if (comparator == COMPARE_EQ) return a && b && value_equal(a, b);
-    if (comparator == COMPARE_NE) return (a || b) && !(a && b && value_equal(a, b));
+    if (comparator == COMPARE_EQ) return a && b && once(e, value_equal, a, b);
+    if (comparator == COMPARE_NE) return (a || b) && !(a && b && once(e, value_equal, a, b));
     if (!a || !b) return false;
     int order = value_cmp(a, b, &comparable);
     if (!comparable) return false;
@@ -87,11 +116,11 @@ static bool compares(const struct value *a, enum comparator comparator, const st
     }
 }
 
-static bool is_in(const struct node *node, const struct value *item, struct arena *arena)
+static bool is_in(struct evaluation *e, const struct node *node)
 {
-    const struct value *subject = operand_value(node->first, item, arena);
+    const struct value *subject = operand_value(e, node->first);
     for (const struct node *candidate = node->first->next; candidate; candidate = candidate->next)
-        if (compares(subject, COMPARE_EQ, operand_value(candidate, item, arena))) return true;
+        if (compares(e, subject, COMPARE_EQ, operand_value(e, candidate))) return true;
     return false;
 }
 
@@ -110,7 +139,6 @@ static bool has_substring(struct str text, struct str part)
 
 static bool contains(const struct value *container, const struct value *part)
 {
-    if (!container || !part) return false;
     if (container->type == VALUE_S || container->type == VALUE_B)
         return part->type == container->type && has_substring(container->bytes, part->bytes);
     if (container->type != VALUE_L && !value_is_set(container->type)) return false;
@@ -119,44 +147,45 @@ static bool contains(const struct value *container, const struct value *part)
     return false;
 }
 
-static bool call_holds(const struct node *node, const struct value *item, struct arena *arena)
+static bool call_holds(struct evaluation *e, const struct node *node)
 {
-    const struct value *first = operand_value(node->first, item, arena);
-    const struct value *second = node->first->next ? operand_value(node->first->next, item, arena) : NULL;
+    const struct value *first = operand_value(e, node->first);
+    const struct value *second = node->first->next ? operand_value(e, node->first->next) : NULL;
     switch (node->function) {
     case FUNCTION_ATTRIBUTE_EXISTS: return first != NULL;
     case FUNCTION_ATTRIBUTE_NOT_EXISTS: return first == NULL;
     case FUNCTION_ATTRIBUTE_TYPE: return first && second && str_eq(second->bytes, str_of(value_type_name(first->type)));
     case FUNCTION_BEGINS_WITH: return begins_with(first, second);
-    case FUNCTION_CONTAINS: return contains(first, second);
+    case FUNCTION_CONTAINS: return first && second && once(e, contains, first, second);
     default: UNREACHABLE();
     }
 }
 
 /* ---- the tree ---- */
 
-static bool holds(const struct node *node, const struct value *item, struct arena *arena)
+static bool holds(struct evaluation *e, const struct node *node)
 {
     const struct value *subject;
     switch (node->kind) {
     case NODE_OR: case NODE_AND:
         for (const struct node *child = node->first; child; child = child->next)
-            if (holds(child, item, arena) == (node->kind == NODE_OR)) return node->kind == NODE_OR;
+            if (holds(e, child) == (node->kind == NODE_OR)) return node->kind == NODE_OR;
         return node->kind == NODE_AND;
-    case NODE_NOT: return !holds(node->first, item, arena);
+    case NODE_NOT: return !holds(e, node->first);
     case NODE_COMPARE:
-        return compares(operand_value(node->first, item, arena), node->comparator, operand_value(node->last, item, arena));
+        return compares(e, operand_value(e, node->first), node->comparator, operand_value(e, node->last));
     case NODE_BETWEEN:
-        subject = operand_value(node->first, item, arena);
-        return compares(subject, COMPARE_GE, operand_value(node->first->next, item, arena)) &&
-               compares(subject, COMPARE_LE, operand_value(node->last, item, arena));
-    case NODE_IN: return is_in(node, item, arena);
-    case NODE_CALL: return call_holds(node, item, arena);
+        subject = operand_value(e, node->first);
+        return compares(e, subject, COMPARE_GE, operand_value(e, node->first->next)) &&
+               compares(e, subject, COMPARE_LE, operand_value(e, node->last));
+    case NODE_IN: return is_in(e, node);
+    case NODE_CALL: return call_holds(e, node);
     default: UNREACHABLE();
     }
 }
 
 bool condition_holds(const struct condition *condition, const struct value *item, struct arena *arena)
 {
-    return holds(condition->root, item, arena);
+    struct evaluation e = {.item = item, .arena = arena, .finder.arena = arena};
+    return holds(&e, condition->root);
 }

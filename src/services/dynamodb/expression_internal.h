@@ -2,6 +2,7 @@
  *
  *   text ─ lexer (expression_lex.c) ─ parser (expression_parse.c) ─ tree ─ checks (expression_check.c) ─┐
  *   evaluators: condition.c · update.c · projection.c · key_condition.c   ◄────────────────────────────┘
+ *             (values at paths: expression_find.c)
  *
  * The parser knows syntax only. Everything else is a check over the finished tree, in DynamoDB's order, so that of
  * several faults the same one is reported. A checked tree has its placeholders resolved and is never changed again. */
@@ -106,7 +107,12 @@ void expression__attributes(const struct node *node, expression_attribute_fn *vi
 const struct str *expression__name(struct expression_params *params, struct str placeholder);
 const struct value *expression__value(struct expression_params *params, struct str placeholder);
 
-struct value *expression__resolve(const struct path *path, const struct value *item);    /* or NULL */
+/* Lookups of one evaluation; begins as {.arena}. The containers it saw may not change while it is used. */
+struct finder_index;
+struct finder { struct arena *arena; struct finder_index *first; };
+/* The child that a step leads to, or NULL: no such child, or another kind of container. */
+struct value *expression__child(struct finder *finder, const struct value *parent, const struct path_step *step);
+struct value *expression__resolve(struct finder *finder, const struct path *path, const struct value *item);    /* or NULL */
 /* The values at the paths, within the structure that leads to them. Paths must not overlap. */
 struct value *expression__pick(const struct path *const *sorted, size_t count, const struct value *item, struct arena *arena);
 /* An array of the paths in the order that expression__pick needs. */

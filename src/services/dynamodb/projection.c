@@ -78,9 +78,10 @@ struct value *expression__pick(const struct path *const *sorted, size_t count, c
 {
     struct value *container[EXPRESSION_PATH_MAX + 1] = {value_new(arena, VALUE_M)};    /* container[d] holds step d */
     const struct path *before = NULL;
+    struct finder finder = {.arena = arena};
     for (size_t i = 0; i < count; i++) {
         const struct path *path = sorted[i];
-        struct value *found = expression__resolve(path, item);
+        struct value *found = expression__resolve(&finder, path, item);
         if (!found) continue;
         size_t depth = 0, common = before ? common_steps(before, path) : 0;
         for (const struct path_step *step = path->first; step; step = step->next, depth++) {

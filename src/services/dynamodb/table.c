@@ -248,11 +248,6 @@ bool table_alive(struct call *call, struct store_txn *txn, const struct table *t
 
 /* ---- keys ---- */
 
-bool table_is_key(const struct table *table, struct str attribute)
-{
-    return str_eq(attribute, table->hash.name) || (table->range.name.n && str_eq(attribute, table->range.name));
-}
-
 static const char *empty_problem(const struct key_attribute *key, enum value_type type, struct arena *arena)
 {
     return arena_printf(arena, NOT_VALID "The AttributeValue for a key attribute cannot contain an empty %s value. Key: " STR_FMT,

@@ -48,5 +48,4 @@ const char *table_key_problem(const struct table *table, const struct value *key
 /* NULL: fine; else what is wrong with a value of the key's type: empty, too long. `hash`: for the partition key. */
 const char *table_key_value_problem(const struct key_attribute *key, const struct value *value, bool hash, struct arena *arena);
 struct store_key table_item_key(const struct table *table, const struct value *item, struct arena *arena);
-bool table_is_key(const struct table *table, struct str attribute);
 #endif

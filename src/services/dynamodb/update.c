@@ -2,7 +2,8 @@
  *
  * Every operand reads the item as it was. So: the operands are computed first; then the targets are found in a copy of
  * the item, whose structure does not change meanwhile; then values are put in place; last, elements behind a list's end
- * are appended in the order of their indexes, and what REMOVE found is taken out. Targets never overlap (checked).
+ * are appended in the order of their indexes, and what is to go is taken out, in one walk of each container that loses
+ * something. Targets never overlap (checked).
  * Source: developer guide, "Using update expressions". */
 #include "base/panic.h"
 #include "services/dynamodb/expression_internal.h"
@@ -65,6 +66,7 @@ struct applying {
     struct arena *arena;
     struct str message;
     struct target *targets;
+    struct finder finder;           /* in the item and, until anything changes, in its copy */
 };
 
 #define WRONG_TYPE "An operand in the update expression has an incorrect data type"
@@ -131,7 +133,7 @@ static const struct value *operand(struct applying *a, const struct node *node)
     if (node->kind == NODE_SUM) return of_two(a, node, VALUE_N);
     if (node->kind == NODE_CALL && node->function == FUNCTION_LIST_APPEND) return of_two(a, node, VALUE_L);
     const struct path *path = node->kind == NODE_PATH ? &node->path : &node->first->path;
-    const struct value *found = expression__resolve(path, a->item);
+    const struct value *found = expression__resolve(&a->finder, path, a->item);
     if (found) return found;
     return node->kind == NODE_PATH ? fail(a, STR(NO_ATTRIBUTE)) : operand(a, node->last);
 }
@@ -192,9 +194,13 @@ static bool change(struct applying *a, struct target *t)
         if (!t->slot) return true;
         if (t->slot->type != t->operand->type) return refuse(a, wrong_type(a));
         value = set_difference(a, t->slot, t->operand);
-        if (value->count == 0) value_remove_child(t->parent, t->slot);
-        return value->count == 0 || put_in_place(a, t, value);
-    default: return true;                       /* REMOVE comes last */
+        if (value->count > 0) return put_in_place(a, t, value);
+        t->slot->removed = true;
+        return true;
+    case ACTION_REMOVE:
+        if (t->slot) t->slot->removed = true;
+        return true;
+    default: UNREACHABLE();
     }
 }
 
@@ -216,13 +222,10 @@ static bool find_targets(struct applying *a, struct value *copy)
         struct target *t = &a->targets[i];
         struct path parent = t->action->path->path;     /* all steps but the last */
         struct value *at = copy;
-        for (t->step = parent.first; t->step->next && at; t->step = t->step->next) {
-            if (at->type != (t->step->is_index ? VALUE_L : VALUE_M)) at = NULL;
-            else at = t->step->is_index ? value_element(at, t->step->index) : value_member(at, t->step->name);
-        }
+        for (t->step = parent.first; t->step->next && at; t->step = t->step->next) at = expression__child(&a->finder, at, t->step);
         if (!at || at->type != (t->step->is_index ? VALUE_L : VALUE_M)) return refuse(a, STR(BAD_PATH));
         t->parent = at;
-        t->slot = t->step->is_index ? value_element(at, t->step->index) : value_member(at, t->step->name);
+        t->slot = expression__child(&a->finder, at, t->step);
     }
     return true;
 }
@@ -249,10 +252,23 @@ static void append_beyond(struct applying *a, const bool *was_empty)
     for (size_t i = 0; i < count; i++) value_append(beyond[i].list, beyond[i].value);
 }
 
+/* Takes the children out that are marked. */
+static void sweep(struct value *parent)
+{
+    struct value *child = parent->first, *next;
+    parent->first = parent->last = NULL;
+    parent->count = 0;
+    for (; child; child = next) {
+        next = child->next;
+        if (child->removed) child->removed = false;
+        else value_append(parent, child);
+    }
+}
+
 struct value *update_apply(const struct update *update, const struct value *item, struct arena *arena, struct str *ret_message)
 {
     struct value *copy = value_clone(arena, item);
-    struct applying a = {.update = update, .item = item, .arena = arena};
+    struct applying a = {.update = update, .item = item, .arena = arena, .finder.arena = arena};
     bool *was_empty = arena_array(arena, bool, update->count + 1), fine;
     a.targets = arena_array(arena, struct target, update->count + 1);
     fine = compute_operands(&a) && find_targets(&a, copy);
@@ -266,8 +282,7 @@ struct value *update_apply(const struct update *update, const struct value *item
     }
     append_beyond(&a, was_empty);
     for (size_t i = 0; i < update->count; i++)
-        if (a.targets[i].action->kind == ACTION_REMOVE && a.targets[i].slot)
-            value_remove_child(a.targets[i].parent, a.targets[i].slot);
+        if (a.targets[i].slot && a.targets[i].slot->removed) sweep(a.targets[i].parent);
     for (const struct value *attribute = copy->first; attribute; attribute = attribute->next) {
         if (!value_too_deep(attribute)) continue;
         *ret_message = STR(VALUE_DEPTH_MESSAGE);

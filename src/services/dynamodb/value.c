@@ -83,46 +83,6 @@ void value_append(struct value *parent, struct value *child)
     parent->count++;
 }
 
-/* Puts `by` in the place of `old`; NULL takes `old` out. `before` is the child before it, or NULL. */
-static void replace(struct value *parent, struct value *before, struct value *old, struct value *by)
-{
-    struct value *follower = by ? by : old->next;
-    if (by) by->next = old->next;
-    else parent->count--;
-    if (before) before->next = follower;
-    else parent->first = follower;
-    if (parent->last == old) parent->last = by ? by : before;
-    old->next = NULL;
-}
-
-void value_set_member(struct value *map, struct value *member)
-{
-    struct value *before = NULL;
-    for (struct value *old = map->first; old; before = old, old = old->next) {
-        if (!str_eq(old->name, member->name)) continue;
-        if (old != member) replace(map, before, old, member);
-        return;
-    }
-    value_append(map, member);
-}
-
-bool value_remove_child(struct value *parent, struct value *child)
-{
-    struct value *before = NULL;
-    for (struct value *at = parent->first; at; before = at, at = at->next) {
-        if (at != child) continue;
-        replace(parent, before, at, NULL);
-        return true;
-    }
-    return false;
-}
-
-bool value_remove_member(struct value *map, struct str name)
-{
-    struct value *member = value_member(map, name);
-    return member && value_remove_child(map, member);
-}
-
 /* ---- comparison ---- */
 
 int value_cmp(const struct value *a, const struct value *b, bool *ret_comparable)

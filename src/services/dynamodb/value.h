@@ -17,6 +17,7 @@ enum value_type { VALUE_S, VALUE_N, VALUE_B, VALUE_BOOL, VALUE_NULL, VALUE_M, VA
 struct value {
     enum value_type type;
     bool boolean;                       /* BOOL */
+    bool removed;                       /* update.c: to be taken out of its container */
     struct str bytes;                   /* S: UTF-8; B: raw bytes (base64 decoded) */
     struct decimal number;              /* N */
     /* M: members with names, in no meaningful order. L, SS, NS, BS: elements in order. */
@@ -39,9 +40,6 @@ struct value *value_clone(struct arena *arena, const struct value *value);  /* d
 struct value *value_member(const struct value *map, struct str name);       /* or NULL */
 struct value *value_element(const struct value *list, size_t index);
 void value_append(struct value *parent, struct value *child);
-void value_set_member(struct value *map, struct value *member);             /* replaces one of the same name, else appends */
-bool value_remove_member(struct value *map, struct str name);
-bool value_remove_child(struct value *parent, struct value *child);
 bool value_equal(const struct value *a, const struct value *b);             /* sets and maps without order */
 /* Order within one type among S, N, B (bytes, number, bytes); *ret_comparable false otherwise. */
 int value_cmp(const struct value *a, const struct value *b, bool *ret_comparable);

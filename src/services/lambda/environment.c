@@ -7,8 +7,8 @@
  * The worker has `start` until start_done: before that a kill is only remembered, and so is an exit, which may come first
  * when the program ends at once. After it, `exited` comes exactly once, whatever else happened, and is the way out.
  * The client is answered when the function answered; the environment takes its next invocation when it asks for it. What
- * it printed is in the pipe by then, so the pipe is drained before END and REPORT are written. Output is otherwise read at
- * OUTPUT_COST_MS: a function that prints without end waits at its full pipe, not the loop for it.
+ * it printed is in the pipe by then, so the pipe is drained before END and REPORT are written. Output is otherwise read at the
+ * pace of OUTPUT_COST_MS: a function that prints without end waits at its full pipe, not the loop for it.
  * Initialisation may take LAMBDA_INIT_MS_MAX; past it the environment is started once more and has the function's own
  * timeout. Source: "Understanding the Lambda execution environment lifecycle". What clients are told: failure.c. */
 #include "services/lambda/environment.h"
@@ -21,11 +21,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READ_PIECE 16384
-#define DRAIN_BYTES_MAX (64u << 10)             /* what a pipe holds: printed before the answer */
-#define DRAIN_END_BYTES_MAX (1u << 20)          /* the same after the end, had the function made its pipe larger */
-#define OUTPUT_COST_MS 20000                    /* lambda__output_bytes' cost that a millisecond pays for: 20 MB/s or 200,000 lines */
-#define OUTPUT_CREDIT_MAX (2 << 20)             /* saved up for a burst */
+#define READ_PIECE 4096                         /* lines of one byte cost 200 times as much */
+#define DRAIN_COST_MAX (512 << 10)              /* what was printed before the answer: a full pipe of lines of 30 bytes */
+#define DRAIN_END_COST_MAX (4 << 20)            /* the same after the end, when nothing is read later */
+#define OUTPUT_COST_MS 5000                     /* of lambda__output_bytes: 5 MB/s or 25,000 lines, less than the log's writer takes */
+#define OUTPUT_CREDIT_MAX (1 << 20)             /* saved up for a burst: a fraction of the writer's queue, which all share */
 #define AWS_ENDPOINT_BODY_MAX (16u << 20)       /* BatchWriteItem, the largest call a function makes */
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
 #define MIB (1u << 20)
@@ -108,32 +108,42 @@ static void enter(struct lambda__environment *e, enum state next)
 
 static void spend(struct lambda__environment *e, size_t cost)
 {
-    uint64_t now = clock_mono_ns();
-    int64_t earned = (int64_t)((now - e->output_ns) / 1000000) * OUTPUT_COST_MS;
+    uint64_t ms = (clock_mono_ns() - e->output_ns) / 1000000;
+    int64_t earned = (int64_t)ms * OUTPUT_COST_MS;
     e->output_credit = earned > OUTPUT_CREDIT_MAX - e->output_credit ? OUTPUT_CREDIT_MAX : e->output_credit + earned;
-    e->output_ns = now;
+    e->output_ns += ms * 1000000;
     e->output_credit -= (int64_t)cost;
 }
 
-/* True: there may be more. */
-static bool read_piece(struct lambda__environment *e)
+/* What it cost; 0: nothing more is there. */
+static size_t read_piece(struct lambda__environment *e)
 {
     char piece[READ_PIECE];
     ssize_t n;
     do
         n = read(e->output_fd, piece, sizeof piece);
     while (n < 0 && errno == EINTR);
-    if (n > 0)
-        spend(e, lambda__output_bytes(e->output, (struct str){piece, (size_t)n}));
-    else if (n == 0 || errno != EAGAIN)
+    if (n > 0) {
+        size_t cost = lambda__output_bytes(e->output, (struct str){piece, (size_t)n});
+        spend(e, cost);
+        return cost;
+    }
+    if (n == 0 || errno != EAGAIN)
         loop_watch_stop(&e->watch);     /* all writers are gone */
-    return n == (ssize_t)sizeof piece;
+    return 0;
 }
 
-static void drain(struct lambda__environment *e, size_t max)
+/* False: it was stopped by the maximum. */
+static bool drain(struct lambda__environment *e, size_t cost_max)
 {
-    for (size_t n = 0; n < max && read_piece(e); n += READ_PIECE)
-        ;
+    size_t cost = 0;
+    while (cost < cost_max) {
+        size_t more = read_piece(e);
+        if (more == 0)
+            return true;
+        cost += more;
+    }
+    return false;
 }
 
 static void readable(int fd, void *arg);
@@ -244,7 +254,7 @@ void lambda__environment_kill(struct lambda__environment *e)
         return;
     end(e);
     if (e->current) {
-        drain(e, DRAIN_BYTES_MAX);
+        drain(e, DRAIN_COST_MAX);
         lambda__invocation_refuse(finish_current(e, STR("Status: error")), "ServiceException", 500, STR("The server is shutting down."));
     }
 }
@@ -265,7 +275,7 @@ static void deadline(void *arg)
         return;
     struct lambda_invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
-    drain(e, DRAIN_BYTES_MAX);
+    drain(e, DRAIN_COST_MAX);
     lambda__output_line(e->output, STR_FMT " " STR_FMT " " STR_FMT "\n\n", STR_ARG(clock_iso8601_ms(i->arena, clock_epoch_ms())), STR_ARG(i->request_id),
                         STR_ARG(failure.reason));
     end_current(e, failure.payload, "Unhandled", failure.status);
@@ -275,7 +285,7 @@ static void deadline(void *arg)
 static void fail_init(struct lambda__environment *e)
 {
     end(e);
-    drain(e, DRAIN_BYTES_MAX);
+    drain(e, DRAIN_COST_MAX);
     if (!take_waiting(e))
         return;
     struct lambda_invocation *i = e->current;
@@ -292,7 +302,7 @@ static void init_limit(void *arg)
         return;
     }
     end(e);
-    drain(e, DRAIN_BYTES_MAX);
+    drain(e, DRAIN_COST_MAX);
     report_init(e, "timeout");
     if (!e->second) {
         lambda__pool_start_again(e->pool);
@@ -327,6 +337,7 @@ void lambda__environment_run(struct lambda__environment *e, struct lambda_invoca
 {
     loop_timer_cancel(&e->timer);
     enter(e, BUSY);
+    drain(e, DRAIN_COST_MAX);               /* what was printed before belongs before START */
     e->current = invocation;
     e->started_ns = clock_mono_ns();
     log_start(e);
@@ -349,7 +360,7 @@ static bool is_current(struct lambda__environment *e, struct str request_id)
 static void settle(struct lambda__environment *e, struct str payload, const char *function_error, struct str status)
 {
     enter(e, SETTLING);         /* the deadline's timer goes on until it asks for the next */
-    drain(e, DRAIN_BYTES_MAX);
+    drain(e, DRAIN_COST_MAX);
     end_current(e, payload, function_error, status);
 }
 
@@ -425,7 +436,8 @@ static void failed_by_exit(struct lambda__environment *e)
 static void wind_up(struct lambda__environment *e)
 {
     enum state was = e->state;
-    drain(e, DRAIN_END_BYTES_MAX);
+    if (!drain(e, DRAIN_END_COST_MAX))
+        lambda__output_line(e->output, "The rest of the output was dropped: it was printed faster than it can be logged.\n");
     if (was == INIT && e->init_failed) {
         fail_init(e);
     } else if (was != DYING) {

@@ -11,7 +11,7 @@
 #define LAMBDA_QUEUE_WAIT_MS 10             /* an invocation that waited so long gets an environment of its own started */
 #define LAMBDA_INIT_ERROR_MS 1000           /* a runtime that reported its initialisation's error has so long to end by itself */
 #define LAMBDA_IDLE_MS (5 * 60 * 1000)      /* an environment without work for so long is retired */
-#define LAMBDA_LINE_COST 100                /* of making a log event, in bytes copied */
+#define LAMBDA_LINE_COST 200                /* of making a log event, in bytes copied */
 #define LAMBDA_LOG_TAIL_BYTES 4096          /* API reference, Invoke: LogType Tail */
 #define LAMBDA_CREDENTIALS_MS (6 * 3600 * 1000LL)
 

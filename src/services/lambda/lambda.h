@@ -80,5 +80,7 @@ bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret
 
 /* Which interpreter serves which runtime, for `cloudless runtime list` and doctor. */
 struct lambda_runtime { const char *name; bool available; struct str path; struct str remedy; };
+/* What is wrong with a --runtime flag, NAME=PATH; or NULL. */
+const char *lambda_runtime_flag_wrong(const char *flag);
 size_t lambda_runtimes(const char *runtimes_dir, const char *const *flags, struct arena *arena, struct lambda_runtime **ret);
 #endif

@@ -3,6 +3,7 @@
  * names relative, without "..", UTF-8, no links. Sizes are counted while unpacking, not believed from headers, so a bomb
  * ends at the quota. Folders are counted as well: a name of a kilobyte could stand for five hundred of them. */
 #include "base/codec.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/panic.h"
 #include "services/lambda/function.h"
@@ -44,12 +45,8 @@ static bool copy_entry(struct archive *a, int fd, uint64_t *total)
         *total += (uint64_t)n;
         if (*total > LAMBDA_UNZIPPED_BYTES_MAX)
             return false;
-        for (la_ssize_t done = 0; fd >= 0 && done < n;) {
-            ssize_t w = write(fd, piece + done, (size_t)(n - done));
-            if (w < 0 && errno != EINTR)
-                return false;
-            done += w > 0 ? w : 0;
-        }
+        if (fd >= 0 && !file_write(fd, (struct str){piece, (size_t)n}))
+            return false;
     }
 }
 

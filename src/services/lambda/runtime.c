@@ -44,14 +44,15 @@ static const char *from_path(const char *name, struct arena *arena)
 static const char *from_glob(const char *pattern, struct arena *arena)
 {
     glob_t found;
-    const char *path = NULL;
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        for (size_t i = found.gl_pathc; i-- > 0 && !path;)      /* the newest patch release sorts last */
-            if (executable(found.gl_pathv[i]))
-                path = arena_cstr(arena, str_of(found.gl_pathv[i]));
-        globfree(&found);
-    }
-    return path;
+    const char *newest = NULL;
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return NULL;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        if (executable(found.gl_pathv[i]) && (!newest || strverscmp(found.gl_pathv[i], newest) > 0))
+            newest = found.gl_pathv[i];
+    newest = newest ? arena_cstr(arena, str_of(newest)) : NULL;
+    globfree(&found);
+    return newest;
 }
 
 /* Real path of the interpreter, or NULL. */
@@ -78,6 +79,17 @@ static bool is_python(struct str runtime, const char **ret)
             return true;
         }
     return false;
+}
+
+const char *lambda_runtime_flag_wrong(const char *flag)
+{
+    struct str path = str_of(flag), runtime = str_cut(&path, '=');
+    const char *name;
+    if (!path.n || path.p[0] != '/')
+        return "it should be like python3.13=/usr/bin/python3.13";
+    if (!is_python(runtime, &name))
+        return "the runtimes with an interpreter are python3.9, python3.10, python3.11, python3.12 and python3.13";
+    return executable(path.p) ? NULL : "there is no program of that path";
 }
 
 bool lambda__runtime_known(struct str runtime)

@@ -1,11 +1,13 @@
 /* writer.c -- what functions print, written in batches; and the sweep of events past their group's retention.
  * One thread. Appenders put events into a list under the lock, bounded by QUEUE_BYTES_MAX of memory, names included: so a
- * queue of empty lines fits into one mutation as well. A full queue drops the event and counts it for its stream, and the
- * stream's next batch begins with a line that says how many were lost. The thread writes when BATCH_BYTES wait, BATCH_MS
- * passed since the first, or a flush is asked for: one mutation a stream, or several of bounded size.
+ * queue of empty lines is bounded as well. A stream (with those of the same hash) has a quarter of it, so that one that
+ * floods takes nothing from the others. What has no room is dropped and counted for its stream, and the stream's next batch
+ * begins with a line that says how many were lost. The thread writes when BATCH_BYTES wait, BATCH_MS passed since the first,
+ * or a flush is asked for: one mutation a stream, or several of bounded size.
  * `taken` and `written` count events from the start; flush waits until `written` reaches what was taken before it. */
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/panic.h"
@@ -16,6 +18,8 @@
 #include <time.h>
 
 #define QUEUE_BYTES_MAX (8u << 20)
+#define STREAM_BYTES_MAX (QUEUE_BYTES_MAX / 4)
+#define SHARES 256
 #define BATCH_BYTES (64u << 10)
 #define BATCH_MS 200
 #define SWEEP_MS (10 * 60 * 1000)
@@ -37,7 +41,7 @@ struct logs__writer {
     pthread_mutex_t lock;
     pthread_cond_t wake, flushed;
     struct event *head, **tail;
-    size_t bytes;
+    size_t bytes, shares[SHARES];       /* of all, and of the streams with the same hash */
     uint64_t taken, written;
     bool flush, sweep, stop;
     struct map *lost;           /* stream's identity → count */
@@ -105,6 +109,12 @@ static size_t held_by(const struct event *e)
     return sizeof *e + e->account.n + e->region.n + e->group.n + e->stream.n + e->message.n;
 }
 
+static size_t *share_of(struct logs__writer *w, struct str stream)
+{
+    static const uint8_t key[16] = "share of queue.";
+    return &w->shares[siphash24(key, stream) % SHARES];
+}
+
 static struct str identity(const struct event *e, struct arena *arena)
 {
     return arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT "\n" STR_FMT, STR_ARG(e->account), STR_ARG(e->region), STR_ARG(e->group), STR_ARG(e->stream));
@@ -127,13 +137,15 @@ bool logs__writer_append(struct logs__writer *w, struct str account, struct str 
     struct event *e = event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
     e->may_make_group = may_make_group;
     pthread_mutex_lock(&w->lock);
-    bool room = w->bytes + held_by(e) <= QUEUE_BYTES_MAX && !w->stop;
+    size_t *share = share_of(w, stream);
+    bool room = w->bytes + held_by(e) <= QUEUE_BYTES_MAX && *share + held_by(e) <= STREAM_BYTES_MAX && !w->stop;
     if (room) {
         bool first = w->head == NULL;
         size_t before = w->bytes;
         *w->tail = e;
         w->tail = &e->next;
         w->bytes += held_by(e);
+        *share += held_by(e);
         w->taken++;
         if (first || (before < BATCH_BYTES && w->bytes >= BATCH_BYTES))
             pthread_cond_signal(&w->wake);
@@ -413,6 +425,7 @@ static void *run(void *arg)
         w->head = NULL;
         w->tail = &w->head;
         w->bytes = 0;
+        memset(w->shares, 0, sizeof w->shares);
         w->flush = w->sweep = false;
         stop = w->stop;
         pthread_mutex_unlock(&w->lock);

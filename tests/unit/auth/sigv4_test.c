@@ -204,6 +204,35 @@ static void test_date_header(void **state)
     arena_free(arena);
 }
 
+/* A signer sorts the names of lower-case letters and repeats none: a list that is otherwise signs nothing. */
+static void test_signed_names(void **state)
+{
+    static const struct {
+        const char *list;
+        size_t count;
+        bool sorted;
+    } rows[] = {
+        {"host", 1, true},          {"a;host", 2, true},   {"a;aa;b-c;host;x", 5, true}, {"host;", 1, false}, {"host;;", 2, false},
+        {";host", 2, false},        {"host;a", 2, false},  {"host;host", 2, false},      {"a;;host", 3, false}, {"A;host", 2, false},
+        {"host;x-Amz-a", 2, false}, {"a[;host", 2, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct arena *arena = arena_new();
+        struct http_request request = make_request(arena, STR("GET"), STR("/"), STR(""), 4);
+        struct sigv4 sig;
+        add_header(&request, "Host", "localhost");
+        add_header(&request, "Date", "Sat, 31 Jan 2026 09:05:07 GMT");
+        add_header(&request, "Authorization",
+                   arena_printf(arena, "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=%s, Signature=" HASH, rows[i].list).p);
+        assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_OK);
+        assert_int_equal(sig.signed_count, rows[i].count);
+        assert_int_equal(sig.signed_sorted, rows[i].sorted);
+        arena_free(arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_published),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_date_header),
+        cmocka_unit_test(test_signed_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,19 +198,6 @@ static void written_form_reads_back(void **state)
     buf_clear(&buf);
 }
 
-static void sizes(void **state)
-{
-    (void)state;
-    static const struct { const char *text; size_t size; } cases[] = {
-        {"0", 1}, {"7", 2}, {"-7", 3}, {"27", 2}, {"123", 3}, {"1000", 2}, {"-" NINES_38, 21}, {NINES_38, 20},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct decimal d;
-        assert_int_equal(decimal_parse(str_of(cases[i].text), &d), DECIMAL_OK);
-        assert_int_equal(decimal_item_size(&d), cases[i].size);
-    }
-}
-
 /* The encoding is on disk: these bytes may never change. */
 static void encoding_is_frozen(void **state)
 {
@@ -233,7 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_agree_with_oracle), cmocka_unit_test(encoding_keeps_order),
         cmocka_unit_test(decode_refuses_damage),  cmocka_unit_test(reads_and_writes),
-        cmocka_unit_test(written_form_reads_back), cmocka_unit_test(sizes), cmocka_unit_test(encoding_is_frozen),
+        cmocka_unit_test(written_form_reads_back), cmocka_unit_test(encoding_is_frozen),
     };
     return RUN(tests);
 }

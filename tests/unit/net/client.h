@@ -329,6 +329,34 @@ static void site_close(void)
     pthread_mutex_destroy(&site.lock);
 }
 
+/* ---- around a test ---- */
+
+static struct answer answer;
+
+static int open_default(void **state)
+{
+    (void)state;
+    site_open(NULL, NULL);
+    return 0;
+}
+
+static int close_site(void **state)
+{
+    (void)state;
+    buf_clear(&answer.body);
+    if (!site.stopped)
+        site_close();
+    return 0;
+}
+
+static void expect(int fd, int status, const char *body)
+{
+    assert_true(read_answer(fd, &answer, false));
+    assert_int_equal(answer.status, status);
+    if (!str_eq(buf_str(&answer.body), str_of(body)))
+        fail_msg("body " STR_FMT, STR_ARG(buf_str(&answer.body)));
+}
+
 static inline int dial(void)
 {
     int fd = try_connect(site.port);

@@ -11,15 +11,6 @@
 
 #define H "Host: a\r\n"
 
-static struct answer answer;
-
-static void expect(int fd, int status, const char *body)
-{
-    assert_true(read_answer(fd, &answer, false));
-    assert_int_equal(answer.status, status);
-    assert_true(str_eq(buf_str(&answer.body), str_of(body)));
-}
-
 static struct http_limits quick(void)
 {
     struct http_limits limits = http__limits_default;
@@ -37,22 +28,6 @@ static int open_quick(void **state)
     (void)state;
     struct http_limits limits = quick();
     site_open(&limits, NULL);
-    return 0;
-}
-
-static int open_default(void **state)
-{
-    (void)state;
-    site_open(NULL, NULL);
-    return 0;
-}
-
-static int close_site(void **state)
-{
-    (void)state;
-    buf_clear(&answer.body);
-    if (!site.stopped)
-        site_close();
     return 0;
 }
 

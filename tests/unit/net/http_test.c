@@ -9,31 +9,6 @@
 
 #define H "Host: a\r\n"
 
-static struct answer answer;
-
-static int open_default(void **state)
-{
-    (void)state;
-    site_open(NULL, NULL);
-    return 0;
-}
-
-static int close_site(void **state)
-{
-    (void)state;
-    buf_clear(&answer.body);
-    site_close();
-    return 0;
-}
-
-static void expect(int fd, int status, const char *body)
-{
-    assert_true(read_answer(fd, &answer, false));
-    assert_int_equal(answer.status, status);
-    if (!str_eq(buf_str(&answer.body), str_of(body)))
-        fail_msg("body " STR_FMT, STR_ARG(buf_str(&answer.body)));
-}
-
 static void test_keep_alive(void **state)
 {
     (void)state;

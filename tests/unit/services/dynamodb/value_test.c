@@ -146,26 +146,6 @@ static void order_does_not_matter_in_sets_and_maps(void **state)
     arena_free(arena);
 }
 
-static void members_are_replaced_and_removed(void **state)
-{
-    (void)state;
-    struct arena *arena = arena_new();
-    struct value *item = item_text(arena, "{\"a\":{\"N\":\"1\"},\"b\":{\"N\":\"2\"},\"c\":{\"N\":\"3\"}}");
-    struct value *last = value_new(arena, VALUE_NULL);
-    last->name = STR("c");
-    value_set_member(item, last);
-    assert_true(item->last == last && item->count == 3);
-    assert_true(value_remove_member(item, STR("c")));
-    assert_true(value_remove_member(item, STR("a")));
-    assert_false(value_remove_member(item, STR("a")));
-    assert_true(item->first == item->last && item->count == 1);
-    last->name = STR("d");
-    value_set_member(item, last);
-    assert_true(item->last == last && value_member(item, STR("d")) == last && value_element(item, 1) == last);
-    assert_null(value_element(item, 2));
-    arena_free(arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,7 +155,6 @@ int main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(written_values_read_back),
         cmocka_unit_test(order_does_not_matter_in_sets_and_maps),
-        cmocka_unit_test(members_are_replaced_and_removed),
     };
     return RUN(tests);
 }

@@ -46,6 +46,7 @@ static void test_a_flood_of_empty_lines(void **state)
     for (int i = 0; i < LINES; i++)
         taken += logs_append(logs, STR("000000000000"), STR("us-east-1"), STR("group"), STR("2026/01/01/[$LATEST]0123456789abcdef0123456789abcdef"),
                              clock_epoch_ms(), STR("\n"), true);
+    assert_true(logs_append(logs, STR("000000000000"), STR("us-east-1"), STR("other"), STR("quiet"), clock_epoch_ms(), STR("heard\n"), true));
     logs_flush(logs);
     assert_true(taken > 0);
     assert_in_range(events_of(store, arena), taken, taken + LINES / 1000);      /* and lines that say how many were lost */

@@ -1,4 +1,4 @@
-/* tls.c -- TLS by OpenSSL over a non-blocking socket.
+/* tls.c -- TLS by OpenSSL over a socket that is never waited for in a call of its own (MSG_DONTWAIT; cl__wait waits).
  *
  * OpenSSL reads and writes through a BIO of our own: its own socket BIO writes without MSG_NOSIGNAL, and a library has no
  * business with the program's SIGPIPE. OpenSSL's configuration file is not read: the library is linked in, and the file
@@ -41,13 +41,13 @@ static int bio_result(BIO *bio, ssize_t n, int retry)
 static int bio_read(BIO *bio, char *to, int n)
 {
     const struct cl__tls *tls = BIO_get_data(bio);
-    return n <= 0 ? 0 : bio_result(bio, recv(tls->fd, to, (size_t)n, 0), BIO_FLAGS_READ);
+    return n <= 0 ? 0 : bio_result(bio, recv(tls->fd, to, (size_t)n, MSG_DONTWAIT), BIO_FLAGS_READ);
 }
 
 static int bio_write(BIO *bio, const char *from, int n)
 {
     const struct cl__tls *tls = BIO_get_data(bio);
-    return n <= 0 ? 0 : bio_result(bio, send(tls->fd, from, (size_t)n, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
+    return n <= 0 ? 0 : bio_result(bio, send(tls->fd, from, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT), BIO_FLAGS_WRITE);
 }
 
 static long bio_ctrl(BIO *bio, int command, long number, void *pointer)

@@ -10,7 +10,7 @@ struct cl__tls;
  * are none, CL_NO_MEMORY. */
 cl_result cl__tls_new(struct cl__tls **ret, cl_str *message);
 void cl__tls_free(struct cl__tls *tls);                 /* NULL is fine */
-/* Shakes hands over fd, which is non-blocking and stays the caller's. host: a name or an address. CL_OK; CL_REFUSED: the
+/* Shakes hands over fd, which stays the caller's. host: a name or an address. CL_OK; CL_REFUSED: the
  * certificate is not accepted, which trying again does not mend; CL_UNREACHABLE, CL_DEADLINE, CL_NO_MEMORY. */
 cl_result cl__tls_connect(struct cl__tls *tls, int fd, const char *host, int64_t deadline_ms, cl_str *message);
 /* The transport of the connection. */

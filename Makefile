@@ -54,7 +54,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 CPPFLAGS  = -Isrc -Iinclude -I$(O)/gen -isystem /usr/share/include/llhttp -D_GNU_SOURCE -DCLOUDLESS_VERSION='"$(VERSION)"' \
             $(PKG_CFLAGS)
 CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -MMD -MP
-CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) -Wall -Wextra $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
+CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) $(WARN) $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
 FOLDERS := base net store auth api sandbox services/iam services/sts services/logs services/dynamodb services/lambda \

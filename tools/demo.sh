@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 port=${CLOUDLESS_PORT:-4566}
 url=http://127.0.0.1:$port
 data=${CLOUDLESS_DEMO_DATA:-build/demo}
+credentials=$data           # where the server's key lies
 wait_seconds=30
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -31,6 +32,15 @@ stop() {
     exit 1
 }
 
+# The data directory of the server with that pid, if it is one of ours that serves the port; its command line names it.
+data_of() {
+    case $(readlink "/proc/$1/exe" 2>/dev/null) in */cloudless|*'/cloudless (deleted)') ;; *) return ;; esac
+    found=$(tr '\0' '\n' <"/proc/$1/cmdline" | sed -n '/^--data$/{n;p;q}; s/^--data=//p')
+    found=${found:-$(tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's|^HOME=\(.*\)|\1/.local/share/cloudless|p')}
+    case $found in /*) ;; *) found=$(readlink "/proc/$1/cwd")/$found ;; esac
+    [ -r "$found/credentials" ] && echo "$found"
+}
+
 start_server() {
     if [ -n "$(running_pid)" ]; then
         url=$(value url)
@@ -38,6 +48,12 @@ start_server() {
         return
     fi
     owner=$(python3 tools/port_owner.py "$port")
+    theirs=$([ -z "$owner" ] || data_of "${owner% *}")
+    if [ -n "$theirs" ]; then
+        say "Using the Cloudless server that runs at $url, with its data in $theirs"
+        credentials=$theirs
+        return
+    fi
     if [ -n "$owner" ]; then
         echo "Port $port is taken by process ${owner% *} (${owner#* }). Stop it, or choose another port: CLOUDLESS_PORT=4567 make demo" >&2
         exit 1
@@ -95,7 +111,8 @@ ask() {
 
 start() {
     start_server
-    eval "$(build/cloudless env --data "$data")"
+    mkdir -p "$data"
+    eval "$(build/cloudless env --data "$credentials")"
     export RUNTIME=python3.11
     stamp=$(date +%s)
 
@@ -130,7 +147,7 @@ start() {
     say "It is running. Stop it with: make demo-stop"
     cat <<TXT
 Three things to try next:
-  eval "\$(build/cloudless env --data $data)"
+  eval "\$(build/cloudless env --data $credentials)"
   aws dynamodb scan --table-name todo-items --endpoint-url $AWS_ENDPOINT_URL
   aws logs tail /aws/lambda/todo-c --follow --endpoint-url $AWS_ENDPOINT_URL
 TXT

@@ -1,5 +1,5 @@
 /* dynamodb_test.c -- the client against a scripted DynamoDB: what is sent, what answers become, retries, deadlines,
- * broken connections; every call without memory. Items and expressions without a server are in ddb_item_test.c. */
+ * broken connections; every call without memory. Items and expressions are in dynamodb_item_test.c. */
 #include "walk.h"
 #include "ddb.h"
 #include "scripted_ddb.h"

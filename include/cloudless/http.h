@@ -25,14 +25,14 @@ typedef struct cl_pairs {
 typedef struct cl_request {
     int version;                /* 1 or 2 */
     cl_str method;
-    cl_str path;                /* without the stage, percent-decoded as API Gateway gives it */
+    cl_str path;                /* without the stage, otherwise as API Gateway gives it (percent-encoded as the client sent it) */
     cl_str stage;
     cl_str source_ip;
     cl_str request_id;          /* API Gateway's */
     cl_pairs headers;           /* names as they came; several values are several pairs */
     cl_pairs query;             /* decoded */
     cl_pairs cookies;
-    cl_pairs path_parameters;   /* those of the route in this program (cl_route), or else API Gateway's */
+    cl_pairs path_parameters;   /* those of the route in this program (cl_route), percent-decoded; or else API Gateway's, as given */
     cl_pairs stage_variables;
     cl_str body;                /* decoded from base64 if it came so */
     const cl_json *claims;      /* of an authorizer: JWT claims, or a Lambda authorizer's context; NULL: none */
@@ -70,7 +70,8 @@ typedef void cl_route_handler(cl_context *ctx, const cl_request *request, cl_res
 
 typedef struct cl_route {
     const char *method;         /* NULL ends the table */
-    const char *path;           /* "/todos/{id}"; a last "{name+}" takes the rest. Literals before parameters. */
+    const char *path;           /* "/todos/{id}"; a last "{name+}" takes the rest. Literals before parameters, whatever the order.
+                                   A '/' at the end does not count. */
     cl_route_handler *handle;
 } cl_route;
 

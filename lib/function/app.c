@@ -1,0 +1,218 @@
+/* app.c -- routes: which function answers a request, and what is answered when none does.
+ *
+ * A route matches segment by segment: a literal is itself (after percent-decoding), {name} any one segment that is not empty,
+ * a last {name+} the rest. A '/' at the end does not count. Of the routes that match path and method the one wins that has the
+ * better segment where they first differ: literal before {name} before {name+}, whatever the table's order; without one, but
+ * with routes of that path, the answer is 405 and Allow names their methods.
+ * CORS: marks are added to each answer at the end, unless the handler has made them; OPTIONS of a known path is answered here
+ * unless the table has a route for it. Source: the Fetch standard, "CORS protocol". */
+#include "response.h"
+
+#define ALLOW_MAX 256
+
+/* ---- patterns ---- */
+
+enum { LITERAL, PARAMETER, REST };
+
+static int kind_of(cl_str segment)
+{
+    if (segment.n < 3 || segment.p[0] != '{' || segment.p[segment.n - 1] != '}')
+        return LITERAL;
+    return segment.p[segment.n - 2] == '+' ? REST : PARAMETER;
+}
+
+static cl_str name_of(cl_str segment)
+{
+    size_t around = kind_of(segment) == REST ? 3 : 2;
+    return (cl_str){segment.p + 1, segment.n - around};
+}
+
+/* The next segment: rest is behind a '/', and afterwards behind the next one. False at the end. */
+static bool next_segment(cl_str *rest, cl_str *ret)
+{
+    if (!rest->p)
+        return false;
+    const char *slash = rest->n ? memchr(rest->p, '/', rest->n) : NULL;
+    *ret = (cl_str){rest->p, slash ? (size_t)(slash - rest->p) : rest->n};
+    *rest = slash ? (cl_str){slash + 1, rest->n - ret->n - 1} : (cl_str){NULL, 0};
+    return true;
+}
+
+/* Without the first and the last '/'. */
+static cl_str inner(cl_str path)
+{
+    if (path.n && path.p[0] == '/')
+        path.p++, path.n--;
+    if (path.n && path.p[path.n - 1] == '/')
+        path.n--;
+    return (cl_str){path.p ? path.p : "", path.n};
+}
+
+static bool literal_is(cl_arena *arena, cl_str segment, cl_str literal)
+{
+    if (!segment.n || !memchr(segment.p, '%', segment.n))
+        return cl_str_eq(segment, literal);
+    return cl_str_eq(cl__percent_decode(arena, segment, false), literal);
+}
+
+static bool matches(cl_arena *arena, cl_str path, const char *pattern)
+{
+    cl_str rest = inner(path), wanted = inner(cl_str_of(pattern)), segment, mold;
+    while (next_segment(&wanted, &mold)) {
+        int kind = kind_of(mold);
+        if (kind == REST)
+            return rest.p && rest.n > 0;
+        if (!next_segment(&rest, &segment))
+            return false;
+        if (kind == PARAMETER ? segment.n == 0 : !literal_is(arena, segment, mold))
+            return false;
+    }
+    return !rest.p;
+}
+
+/* Both match the same path. */
+static bool is_better(const char *pattern, const char *than)
+{
+    cl_str a = inner(cl_str_of(pattern)), b = inner(cl_str_of(than)), x, y;
+    while (next_segment(&a, &x) && next_segment(&b, &y))
+        if (kind_of(x) != kind_of(y))
+            return kind_of(x) < kind_of(y);
+    return false;
+}
+
+/* The path's values for the pattern's names; a pattern without names leaves what API Gateway has given. */
+static void take_parameters(cl_arena *arena, const char *pattern, cl_request *request)
+{
+    cl_str rest = inner(request->path), wanted = inner(cl_str_of(pattern)), segment, mold;
+    cl_pairs pairs = {NULL, 0};
+    size_t max = 0;
+    for (const char *p = pattern; *p; p++)
+        max += *p == '{';
+    if (max == 0)
+        return;
+    pairs.items = cl_alloc_array(arena, sizeof *pairs.items, max);
+    while (pairs.items && pairs.count < max && next_segment(&wanted, &mold)) {
+        int kind = kind_of(mold);
+        cl_str value = rest;
+        if (kind != REST && next_segment(&rest, &segment))
+            value = segment;
+        if (kind != LITERAL)
+            pairs.items[pairs.count++] = (cl_pair){cl_dup(arena, name_of(mold)), cl__percent_decode(arena, value, false)};
+    }
+    request->path_parameters = pairs;
+}
+
+/* ---- routing ---- */
+
+struct routing {
+    const cl_route *best;
+    bool known_path;
+    cl_buf allow;                   /* methods of the path, with commas */
+    char allow_bytes[ALLOW_MAX];
+};
+
+static void allow_method(struct routing *r, const char *method)
+{
+    cl_str known = {r->allow.p, r->allow.n};
+    size_t n = strlen(method);
+    for (size_t i = 0; i + n <= known.n; i++)
+        if (memcmp(known.p + i, method, n) == 0 && (i == 0 || known.p[i - 1] == ' ') && (i + n == known.n || known.p[i + n] == ','))
+            return;
+    if (known.n + n + 2 < ALLOW_MAX)
+        cl_buf_printf(&r->allow, "%s%s", known.n ? ", " : "", method);
+}
+
+static void find_route(const cl_app *app, cl_arena *arena, const cl_request *request, struct routing *r)
+{
+    r->best = NULL, r->known_path = false;
+    cl__buf_fixed(&r->allow, r->allow_bytes, sizeof r->allow_bytes);
+    for (const cl_route *route = app->routes; route && route->method; route++) {
+        if (!matches(arena, request->path, route->path))
+            continue;
+        r->known_path = true;
+        allow_method(r, route->method);
+        if (cl_str_is(request->method, route->method) && (!r->best || is_better(route->path, r->best->path)))
+            r->best = route;
+    }
+    if (app->cors.origin && r->known_path)
+        allow_method(r, "OPTIONS");
+}
+
+/* ---- CORS ---- */
+
+static void mark(const cl_app *app, cl_response *response)
+{
+    if (!app->cors.origin || cl__response_has(response, "Access-Control-Allow-Origin"))
+        return;
+    cl_set_header(response, "Access-Control-Allow-Origin", cl_str_of(app->cors.origin));
+    if (strcmp(app->cors.origin, "*") != 0)
+        cl_add_header(response, "Vary", cl_str_of("Origin"));
+}
+
+static void preflight(const cl_app *app, const struct routing *r, cl_response *response)
+{
+    cl_status(response, 204);
+    cl_set_header(response, "Access-Control-Allow-Methods", cl_dup(response->arena, cl_buf_str(&r->allow)));
+    if (app->cors.headers)
+        cl_set_header(response, "Access-Control-Allow-Headers", cl_str_of(app->cors.headers));
+    if (app->cors.max_age > 0)
+        cl_set_header(response, "Access-Control-Max-Age", cl_printf(response->arena, "%d", app->cors.max_age));
+}
+
+/* ---- events ---- */
+
+static void dispatch(const cl_app *app, cl_context *ctx, cl_request *request, cl_response *response)
+{
+    struct routing r;
+    find_route(app, ctx->arena, request, &r);
+    if (r.best) {
+        take_parameters(ctx->arena, r.best->path, request);
+        if (!cl_arena_failed(ctx->arena) && (!app->before || app->before(ctx, request, response, ctx->arg)))
+            r.best->handle(ctx, request, response, ctx->arg);
+    } else if (!r.known_path) {
+        cl_fail(response, 404, "no such path");
+    } else if (app->cors.origin && cl_str_is(request->method, "OPTIONS")) {
+        preflight(app, &r, response);
+    } else {
+        cl_fail(response, 405, "method not allowed");
+        cl_set_header(response, "Allow", cl_dup(ctx->arena, cl_buf_str(&r.allow)));
+    }
+}
+
+void cl_app_handle(const cl_app *app, cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    cl_response response;
+    cl_request request;
+    cl_json *json = NULL;
+    cl_str message = {NULL, 0};
+    size_t where = 0;
+    cl__response_init(&response, ctx->arena, 1);
+    cl_result result = cl_json_parse(ctx->arena, event, &json, &where);
+    if (result == CL_INVALID)
+        message = cl_printf(ctx->arena, "event: no valid JSON at byte %zu", where);
+    if (result == CL_OK) {
+        response.version = cl_str_is(cl_json_str(cl_json_get(json, "version")), "2.0") ? 2 : 1;
+        result = cl_request_of(ctx->arena, json, &request, &message);
+    }
+    if (result == CL_OK)
+        dispatch(app, ctx, &request, &response);
+    else if (result == CL_INVALID)
+        cl_fail(&response, 400, CL_FMT, CL_ARG(message));
+    cl__response_check(&response);
+    mark(app, &response);
+    cl__response_finish(&response, answer);
+}
+
+/* The application of this process: there is one loop, so there is one. */
+static const cl_app *running;
+
+static void handle_running(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    cl_app_handle(running, ctx, event, answer);
+}
+
+int cl_run_app(const cl_app *app, const cl_options *options)
+{
+    running = app;
+    return cl_run_with(handle_running, options);
+}

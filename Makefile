@@ -243,8 +243,9 @@ fuzz: deps-test
 	@$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=$(FUZZ_SAN) fuzzers
 
 # ---- tests; tests/run.py says what runs under which sanitizer ----
-e2e: all
+e2e: all examples
 	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest tests/e2e
+	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest -c tests/e2e/pytest.ini examples
 test: deps-test $(VENV)/.done
 	@$(PY) tests/run.py
 

@@ -32,10 +32,12 @@ STAGES = [
     ('members', {}, [make('build/rows.tsv'), [*PYTEST, 'tests/members_test.py']]),
     ('docs', {}, [make('docs-check')]),
     ('end-to-end', {}, [make('all'), [*PYTEST, 'tests/e2e']]),
+    ('examples', {}, [make('all', 'examples'), [*PYTEST, 'examples']]),
     ('crash', {}, [make('all'), [*PYTEST, 'tests/crash']]),
     ('fuzzers', {}, [make('fuzz', f'FUZZ_SECONDS={FUZZ_SECONDS}')]),
     ('units, ASan and UBSan', {}, [make(ASAN, 'units')]),
     ('end-to-end, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN}, [make(ASAN, 'all'), [*PYTEST, 'tests/e2e']]),
+    ('examples, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN}, [make('all', 'examples'), [*PYTEST, 'examples']]),
     ('units, TSan', {}, [make(TSAN, 'units')]),
     ('smoke, TSan', {'CLOUDLESS_BIN': TSAN_BIN}, [make(TSAN, 'all'), [*PYTEST, 'tests/e2e', '-m', 'smoke']]),
 ]

@@ -1,9 +1,12 @@
 """The items from outside: who may come in, their life, what is refused."""
+import json
 import time
 import uuid
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from conftest import JWT_SECRET
 
@@ -95,3 +98,44 @@ def test_who_may_not_come_in(app, headers):
 
 def test_methods(app):
     assert app.ask('PATCH', '/items', {}, bearer(token())).status == 405
+
+
+RSA, OTHER_RSA, EC = (rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1()))
+RSA_PEM = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public(algorithm, key, id):
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), 'kid': id, 'use': 'sig'}
+
+
+@pytest.fixture(scope='module')
+def with_key_set(app, server):
+    """The application with a key set in place of its secret, for the last tests of the module."""
+    if server is None:
+        pytest.skip('the configuration of a deployment elsewhere stays as it is')
+    function, client = {'c': 'items-c', 'python': 'items'}[app.language], server.client('lambda')
+    keys = [public(jwt.algorithms.RSAAlgorithm, RSA, 'one'), public(jwt.algorithms.ECAlgorithm, EC, 'two')]
+
+    def configure(**variables):
+        client.update_function_configuration(FunctionName=function, Environment={'Variables': {'TABLE_NAME': 'items', **variables}})
+        client.get_waiter('function_updated_v2').wait(FunctionName=function)
+    configure(JWT_JWKS=json.dumps({'keys': keys}))
+    yield app
+    configure(JWT_SECRET=JWT_SECRET)
+
+
+def hmac_with_public_key():
+    """A token whose "secret" is the public key of the set: what a verifier that believes the header would take."""
+    head, body = (jwt.utils.base64url_encode(json.dumps(part).encode())
+                  for part in ({'alg': 'HS256', 'kid': 'one'}, {'sub': 'eve', 'exp': NOW + 3600}))
+    return b'.'.join([head, body, jwt.utils.base64url_encode(jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(head + b'.' + body, RSA_PEM))]).decode()
+
+
+@pytest.mark.parametrize('made, status', [
+    (lambda: token(RSA, 'RS256', {'kid': 'one'}), 200), (lambda: token(EC, 'ES256', {'kid': 'two'}), 200),
+    (lambda: token(RSA, 'RS256', {'kid': 'two'}), 401), (lambda: token(RSA, 'RS256', {'kid': 'three'}), 401), (lambda: token(RSA, 'RS256'), 401),
+    (lambda: token(OTHER_RSA, 'RS256', {'kid': 'one'}), 401), (lambda: token(RSA, 'RS512', {'kid': 'one'}), 401),
+    (lambda: token(), 401), (hmac_with_public_key, 401), (lambda: token(RSA, 'RS256', {'kid': 'one'}, exp=NOW - 3600), 401),
+], ids=['RS256', 'ES256', 'key of another type', 'unknown key', 'which key', 'other key', 'other algorithm', 'the secret', 'confusion', 'expired'])
+def test_tokens_of_a_key_set(with_key_set, made, status):
+    assert with_key_set.ask('GET', '/items', headers=bearer(made())).status == status

@@ -1,0 +1,308 @@
+/* dynamodb_item_test.c -- items made, read, turned into plain JSON and back; expressions; the checksum. */
+#include "walk.h"
+#include "ddb.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static cl_arena *arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = cl_arena_new(0);
+    return arena ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    cl_arena_free(arena);
+    return 0;
+}
+
+static cl_json *parse(const char *text)
+{
+    cl_json *json = NULL;
+    if (cl_json_parse(arena, cl_str_of(text), &json, NULL) != CL_OK)
+        fail_msg("%s", text);
+    return json;
+}
+
+static void test_attributes(void **state)
+{
+    (void)state;
+    cl_item *item = cl_item_new(arena);
+    int64_t n = 7;
+    cl_item_s(arena, item, "s", cl_str_of("text"));
+    cl_item_n(arena, item, "n", cl_str_of("12.10"));
+    cl_item_i(arena, item, "i", INT64_MIN);
+    cl_item_bool(arena, item, "t", true);
+    cl_item_bool(arena, item, "f", false);
+    cl_item_null(arena, item, "z");
+    cl_item_b(arena, item, "b", (cl_str){"\0\xff", 2});
+    cl_item_json(arena, item, "j", parse("{\"a\":[1,null]}"));
+    cl_item_s(arena, item, "s", cl_str_of("again"));
+    cl_item_json(arena, item, "absent", NULL);
+    assert_str(cl_json_text(arena, item),
+               "{\"s\":{\"S\":\"again\"},\"n\":{\"N\":\"12.10\"},\"i\":{\"N\":\"-9223372036854775808\"},\"t\":{\"BOOL\":true},"
+               "\"f\":{\"BOOL\":false},\"z\":{\"NULL\":true},\"b\":{\"B\":\"AP8=\"},"
+               "\"j\":{\"M\":{\"a\":{\"L\":[{\"N\":\"1\"},{\"NULL\":true}]}}}}");
+    assert_str(cl_item_get_s(item, "s"), "again");
+    assert_str(cl_item_get_s(item, "n"), "");
+    assert_str(cl_item_get_n(item, "n"), "12.10");
+    assert_true(cl_item_get_i(item, "i", &n));
+    assert_true(n == INT64_MIN);
+    n = 7;
+    assert_false(cl_item_get_i(item, "n", &n));
+    assert_false(cl_item_get_i(item, "s", &n));
+    assert_false(cl_item_get_i(item, "absent", &n));
+    assert_int_equal(n, 7);
+    assert_true(cl_item_get_bool(item, "t"));
+    assert_false(cl_item_get_bool(item, "f"));
+    assert_false(cl_item_get_bool(item, "s"));
+    /* Absent items are as items without attributes. */
+    assert_str(cl_item_get_s(NULL, "s"), "");
+    assert_str(cl_item_get_n(NULL, "s"), "");
+    assert_false(cl_item_get_i(NULL, "s", &n));
+    assert_false(cl_item_get_bool(NULL, "s"));
+}
+
+static void test_both_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *plain, *item;
+    } rows[] = {
+        {"{}", "{}"},
+        {"{\"a\":\"\"}", "{\"a\":{\"S\":\"\"}}"},
+        {"{\"price\":12.10,\"e\":1E5,\"z\":-0}", "{\"price\":{\"N\":\"12.10\"},\"e\":{\"N\":\"1E5\"},\"z\":{\"N\":\"-0\"}}"},
+        {"{\"a\":true,\"b\":false,\"c\":null}", "{\"a\":{\"BOOL\":true},\"b\":{\"BOOL\":false},\"c\":{\"NULL\":true}}"},
+        {"{\"a\":[],\"b\":{}}", "{\"a\":{\"L\":[]},\"b\":{\"M\":{}}}"},
+        {"{\"a\":[[1],{\"b\":[\"x\"]}]}", "{\"a\":{\"L\":[{\"L\":[{\"N\":\"1\"}]},{\"M\":{\"b\":{\"L\":[{\"S\":\"x\"}]}}}]}}"},
+        {"{\"S\":{\"N\":1}}", "{\"S\":{\"M\":{\"N\":{\"N\":\"1\"}}}}"},
+        {"{\"\\u0000\":\"\\u0000\",\"\":1}", "{\"\\u0000\":{\"S\":\"\\u0000\"},\"\":{\"N\":\"1\"}}"}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        cl_json *item = cl_item_from_json(arena, parse(rows[i].plain));
+        assert_str(cl_json_text(arena, item), rows[i].item);
+        assert_str(cl_json_text(arena, cl_item_to_json(arena, parse(rows[i].item))), rows[i].plain);
+    }
+    assert_str(cl_json_text(arena, cl_value_of(arena, parse("[1]"))), "{\"L\":[{\"N\":\"1\"}]}");
+    assert_str(cl_json_text(arena, cl_value_to_json(arena, parse("{\"SS\":[\"a\"]}"))), "[\"a\"]");
+    assert_null(cl_item_from_json(arena, parse("[]")));
+    assert_null(cl_item_from_json(arena, NULL));
+    assert_null(cl_item_to_json(arena, NULL));
+    assert_null(cl_value_of(arena, NULL));
+    assert_null(cl_value_to_json(arena, NULL));
+    cl_json *raw = cl_json_object(arena);
+    cl_json_set(raw, "r", cl_json_raw(arena, cl_str_of("{\"x\":[1]}")));
+    assert_str(cl_json_text(arena, cl_item_from_json(arena, raw)), "{\"r\":{\"M\":{\"x\":{\"L\":[{\"N\":\"1\"}]}}}}");
+}
+
+/* To plain only: sets, binary, and what no DynamoDB would send. */
+static void test_to_plain(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *plain;
+    } rows[] = {{"{\"SS\":[\"a\",\"b\"]}", "[\"a\",\"b\"]"},
+                {"{\"NS\":[\"1\",\"2.50\"]}", "[1,2.50]"},
+                {"{\"BS\":[\"AP8=\"]}", "[\"AP8=\"]"},
+                {"{\"B\":\"AP8=\"}", "\"AP8=\""},
+                {"{\"N\":\"nan\"}", "\"nan\""},
+                {"{\"N\":\"\"}", "\"\""},
+                {"{\"N\":1}", "null"},
+                {"{\"S\":1}", "null"},
+                {"{\"L\":{}}", "null"},
+                {"{\"M\":[]}", "null"},
+                {"{\"SS\":\"a\"}", "null"},
+                {"{\"SS\":[1]}", "[\"\"]"},
+                {"{\"X\":1}", "null"},
+                {"{}", "null"},
+                {"{\"S\":\"a\",\"N\":\"1\"}", "null"},
+                {"7", "null"},
+                {"[]", "null"},
+                {"{\"BOOL\":\"true\"}", "false"},
+                {"{\"NULL\":false}", "null"},
+                {"{\"L\":[7,{\"S\":\"x\"}]}", "[null,\"x\"]"}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++)
+        assert_str(cl_json_text(arena, cl_value_to_json(arena, parse(rows[i].value))), rows[i].plain);
+}
+
+/* As deep as the parser goes is turned whole; deeper, by hand, fails the arena rather than lose a part. */
+static void test_depth(void **state)
+{
+    (void)state;
+    char text[2 * CL_JSON_DEPTH_MAX + 1] = "";
+    for (int i = 0; i < CL_JSON_DEPTH_MAX; i++)
+        text[i] = '[', text[2 * CL_JSON_DEPTH_MAX - 1 - i] = ']';
+    cl_json *value = cl_value_of(arena, parse(text));
+    assert_non_null(value);
+    assert_false(cl_arena_failed(arena));
+    assert_str(cl_json_text(arena, cl_value_to_json(arena, value)), text);
+    cl_json *deep = parse(text);
+    for (int i = 0; i < 5; i++) {
+        cl_json *outer = cl_json_array(arena);
+        cl_json_append(outer, deep);
+        deep = outer;
+    }
+    cl_arena *own = cl_arena_new(0);
+    cl_value_of(own, deep);
+    assert_true(cl_arena_failed(own));
+    cl_arena_reset(own);
+    for (int i = 0; i < 20; i++)
+        value = cl_value_of(arena, cl_json_array(arena)), cl_json_append(value->first, deep), deep = value;
+    cl_arena_free(own);
+}
+
+static void check(const cl_expr *e, const char *names, const char *values)
+{
+    assert_false(cl_arena_failed(arena));
+    assert_str(cl_json_text(arena, e->names), names);
+    assert_str(cl_json_text(arena, e->values), values);
+}
+
+static void test_updates(void **state)
+{
+    (void)state;
+    cl_expr e;
+    cl_expr_init(&e, arena);
+    assert_null(cl_expr_update(&e));
+    cl_ddb_options options = {.limit = 5, .condition = "kept"};
+    assert_ptr_equal(cl_expr_options(&e, &options), &options);
+    assert_string_equal(options.condition, "kept");
+    assert_null(options.names);
+    assert_null(options.values);
+    cl_expr_remove(&e, "a.b");
+    assert_string_equal(cl_expr_update(&e), "REMOVE #0");
+    cl_expr_set(&e, "#0 = :0, x", cl_value_of(arena, parse("1")));
+    cl_expr_add_number(&e, "count", cl_str_of("-1"));
+    cl_expr_remove(&e, "");
+    assert_string_equal(cl_expr_update(&e), "SET #1 = :2 ADD #3 :4 REMOVE #0, #5");
+    check(&e, "{\"#0\":\"a.b\",\"#1\":\"#0 = :0, x\",\"#3\":\"count\",\"#4\":\"count\",\"#6\":\"\"}",
+          "{\":2\":{\"N\":\"1\"},\":5\":{\"N\":\"-1\"}}");
+    cl_expr_options(&e, &options);
+    assert_ptr_equal(options.names, e.names);
+    assert_ptr_equal(options.values, e.values);
+}
+
+static void test_conditions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *op, *text;
+    } rows[] = {{"=", "#0 = :1"},
+                {"<>", "#0 <> :1"},
+                {"<", "#0 < :1"},
+                {"<=", "#0 <= :1"},
+                {">", "#0 > :1"},
+                {">=", "#0 >= :1"},
+                {"begins_with", "begins_with(#0, :1)"},
+                {"contains", "contains(#0, :1)"},
+                {"exists", "attribute_exists(#0)"},
+                {"not_exists", "attribute_not_exists(#0)"},
+                {"==", "unknown_operator(#0)"},
+                {"= :1 OR a <>", "unknown_operator(#0)"},
+                {"", "unknown_operator(#0)"}};
+    cl_expr e;
+    cl_ddb_options options;
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        cl_expr_init(&e, arena);
+        memset(&options, 0, sizeof options);
+        cl_expr_condition(&e, "a", rows[i].op, cl_value_of(arena, parse("\"x\"")));
+        assert_string_equal(cl_expr_options(&e, &options)->condition, rows[i].text);
+        assert_null(options.filter);
+    }
+    cl_expr_init(&e, arena);
+    memset(&options, 0, sizeof options);
+    cl_expr_condition(&e, "pk", "=", cl_value_of(arena, parse("1")));
+    cl_expr_condition(&e, "sk", "begins_with", cl_value_of(arena, parse("\"x\"")));
+    cl_expr_filter(&e, "done", "exists", NULL);
+    cl_expr_filter(&e, "n", ">", cl_value_of(arena, parse("3")));
+    cl_expr_project(&e, "pk");
+    cl_expr_project(&e, "size");
+    cl_expr_options(&e, &options);
+    assert_string_equal(options.condition, "#0 = :1 AND begins_with(#2, :3)");
+    assert_string_equal(options.filter, "attribute_exists(#4) AND #5 > :6");
+    assert_string_equal(options.projection, "#7, #8");
+    check(&e, "{\"#0\":\"pk\",\"#2\":\"sk\",\"#4\":\"done\",\"#5\":\"n\",\"#7\":\"pk\",\"#8\":\"size\"}",
+          "{\":1\":{\"N\":\"1\"},\":3\":{\"S\":\"x\"},\":6\":{\"N\":\"3\"}}");
+}
+
+/* One value in several places, and in an item as well: each stands where it was put. */
+static void test_shared_value(void **state)
+{
+    (void)state;
+    cl_expr e;
+    cl_json *value = cl_value_of(arena, parse("{\"a\":1}"));
+    cl_expr_init(&e, arena);
+    cl_expr_set(&e, "x", value);
+    cl_expr_set(&e, "y", value);
+    check(&e, "{\"#0\":\"x\",\"#2\":\"y\"}", "{\":1\":{\"M\":{\"a\":{\"N\":\"1\"}}},\":3\":{\"M\":{\"a\":{\"N\":\"1\"}}}}");
+}
+
+/* An expression that grows past its bound takes the arena with it: nothing is sent that lacks a part. */
+static void test_too_long(void **state)
+{
+    (void)state;
+    cl_expr e;
+    cl_arena *own = cl_arena_new(0);
+    cl_expr_init(&e, own);
+    for (int i = 0; i < 20000 && !cl_arena_failed(own); i++)
+        cl_expr_remove(&e, "name");
+    assert_true(cl_arena_failed(own));
+    cl_arena_free(own);
+}
+
+static void test_checksum(void **state)
+{
+    (void)state;
+    assert_int_equal(cl__crc32(cl_str_of("123456789")), 0xcbf43926);
+    assert_int_equal(cl__crc32((cl_str){0}), 0);
+    assert_int_equal(cl__crc32(cl_str_of("{}")), 2745614147);
+}
+
+/* Everything here, under an arena whose bound grows: it fails for good, or all of it is there. */
+static void test_memory(void **state)
+{
+    (void)state;
+    for (size_t limit = 16;; limit += 16) {
+        cl_arena *own = cl_arena_new(limit);
+        cl_json *plain = NULL;
+        cl_json_parse(own, cl_str_of("{\"a\":[1,{\"b\":\"c\"}],\"d\":null}"), &plain, NULL);
+        cl_item *item = cl_item_from_json(own, plain);
+        cl_item_b(own, item, "bytes", cl_str_of("bytes"));
+        cl_item_i(own, item, "int", 5);
+        cl_item_json(own, item, "again", cl_item_to_json(own, item));
+        cl_expr e;
+        cl_ddb_options options = {0};
+        cl_expr_init(&e, own);
+        cl_expr_set(&e, "a", item);
+        cl_expr_condition(&e, "b", "=", item);
+        cl_expr_project(&e, "c");
+        const char *update = cl_expr_update(&e);
+        cl_expr_options(&e, &options);
+        bool failed = cl_arena_failed(own);
+        if (!failed) {
+            assert_string_equal(update, "SET #0 = :1");
+            assert_string_equal(options.condition, "#2 = :3");
+            assert_string_equal(options.projection, "#4");
+            assert_str(cl_json_text(arena, cl_json_get(item, "again")),
+                       "{\"M\":{\"a\":{\"L\":[{\"N\":\"1\"},{\"M\":{\"b\":{\"S\":\"c\"}}}]},\"d\":{\"NULL\":true},"
+                       "\"bytes\":{\"S\":\"Ynl0ZXM=\"},\"int\":{\"N\":\"5\"}}}");
+        }
+        cl_arena_free(own);
+        if (!failed)
+            return;
+        assert_true(limit < 100000);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_attributes),   cmocka_unit_test(test_both_ways),
+                                       cmocka_unit_test(test_to_plain),     cmocka_unit_test(test_depth),
+                                       cmocka_unit_test(test_updates),      cmocka_unit_test(test_conditions),
+                                       cmocka_unit_test(test_shared_value), cmocka_unit_test(test_too_long),
+                                       cmocka_unit_test(test_checksum),     cmocka_unit_test(test_memory)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -245,7 +245,7 @@ fuzz: deps-test
 # ---- tests; tests/run.py says what runs under which sanitizer ----
 e2e: all examples
 	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest tests/e2e
-	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest -c tests/e2e/pytest.ini examples
+	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest examples
 test: deps-test $(VENV)/.done
 	@$(PY) tests/run.py
 

@@ -31,7 +31,7 @@ STAGES = [
     ('map', {}, [[*PYTEST, 'tests/map_test.py']]),
     ('members', {}, [make('build/rows.tsv'), [*PYTEST, 'tests/members_test.py']]),
     ('docs', {}, [make('docs-check')]),
-    ('end-to-end', {}, [make('all'), [*PYTEST, 'tests/e2e']]),
+    ('end-to-end', {}, [make('all', 'examples'), [*PYTEST, 'tests/e2e']]),
     ('examples', {}, [make('all', 'examples'), [*PYTEST, 'examples']]),
     ('crash', {}, [make('all'), [*PYTEST, 'tests/crash']]),
     ('fuzzers', {}, [make('fuzz', f'FUZZ_SECONDS={FUZZ_SECONDS}')]),

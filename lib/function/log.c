@@ -89,6 +89,7 @@ static void write_all(const char *p, size_t n)
     }
 }
 
+CL_PRINTF(3, 0)
 static void log_line(cl_level level, const cl_json *members, const char *format, va_list args)
 {
     char line[LINE_MAX_BYTES], text[LINE_MAX_BYTES], more[MEMBERS_MAX], now[32];

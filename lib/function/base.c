@@ -339,7 +339,7 @@ cl_str cl_buf_str(const cl_buf *buf)
 
 cl_str cl__sentence(const char *format, ...)
 {
-    static _Thread_local char text[512];
+    static _Thread_local char text[512] __attribute__((tls_model("initial-exec")));     /* no call to find it */
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);

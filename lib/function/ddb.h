@@ -49,6 +49,10 @@ enum {
 cl_ddb_error cl__ddb_options(cl_dynamodb *db, unsigned kind, const char *operation, const cl_ddb_options *options, cl_arena *arena,
                              cl_json *input);
 
+/* What the answer in db->connection.answer comes to, as of that operation: part of every call, by itself for its fuzzer.
+ * *ret_retry: may another try mend it? */
+cl_ddb_error cl__ddb_read_answer(cl_dynamodb *db, cl_arena *arena, const char *operation, cl_json **ret, bool *ret_retry);
+
 /* x-amz-crc32: CRC-32 as of RFC 1952. */
 uint32_t cl__crc32(cl_str bytes);
 

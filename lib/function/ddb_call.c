@@ -383,6 +383,15 @@ static cl_ddb_error read_answer(struct call *call)
     return CL_DDB_OK;
 }
 
+cl_ddb_error cl__ddb_read_answer(cl_dynamodb *db, cl_arena *arena, const char *operation, cl_json **ret, bool *ret_retry)
+{
+    struct call call = {.db = db, .arena = arena, .operation = operation};
+    cl_ddb_error error = read_answer(&call);
+    *ret = call.answer;
+    *ret_retry = call.retry;
+    return error;
+}
+
 static cl_ddb_error try_once(struct call *call)
 {
     call->retry = false;

@@ -178,8 +178,8 @@ static void test_updates(void **state)
     cl_expr_add_number(&e, "count", cl_str_of("-1"));
     cl_expr_remove(&e, "");
     assert_string_equal(cl_expr_update(&e), "SET #1 = :2 ADD #3 :4 REMOVE #0, #5");
-    check(&e, "{\"#0\":\"a.b\",\"#1\":\"#0 = :0, x\",\"#3\":\"count\",\"#4\":\"count\",\"#6\":\"\"}",
-          "{\":2\":{\"N\":\"1\"},\":5\":{\"N\":\"-1\"}}");
+    check(&e, "{\"#0\":\"a.b\",\"#1\":\"#0 = :0, x\",\"#3\":\"count\",\"#5\":\"\"}",
+          "{\":2\":{\"N\":\"1\"},\":4\":{\"N\":\"-1\"}}");
     cl_expr_options(&e, &options);
     assert_ptr_equal(options.names, e.names);
     assert_ptr_equal(options.values, e.values);

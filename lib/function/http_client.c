@@ -95,11 +95,13 @@ static int on_head(llhttp_t *parser)
     r->answer->status = llhttp_get_status_code(parser);
     if (llhttp_get_http_major(parser) != 1 || r->answer->status < 100 || r->answer->status == 101 || r->answer->status > 599)
         return refuse(r, CL_INVALID);
-    if (r->answer->status < 200)
-        return 0;
+    if (r->answer->status < 200)                                /* interim answers have no body */
+        return parser->flags & (F_CHUNKED | F_CONTENT_LENGTH | F_TRANSFER_ENCODING) ? refuse(r, CL_INVALID) : 0;
     r->in_body = true;
     for (size_t i = 0; i < r->answer->header_count; i++) {
         cl_str *name = &r->answer->headers[i].name, *value = &r->answer->headers[i].value;
+        if (name->n == 0)
+            return refuse(r, CL_INVALID);                       /* ": value" */
         while (value->n && (value->p[value->n - 1] == ' ' || value->p[value->n - 1] == '\t'))
             value->n--;
         terminate(r->answer, *name);

@@ -3,8 +3,10 @@
  * Configuration by environment, as the SDKs: AWS_REGION (or AWS_DEFAULT_REGION), AWS_ACCESS_KEY_ID,
  * AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL (http:// only to a loopback
  * address or where the operator says so by that very variable); otherwise https://dynamodb.REGION.amazonaws.com with the
- * certificates of the system. Connections are kept. Retries: throttling, 5xx and broken connections, at most 5 tries,
- * back-off with full jitter from 25 ms, never past the deadline.
+ * certificates of the system (or those of AWS_CA_BUNDLE or SSL_CERT_FILE). Connections are kept. Retries: throttling, 5xx
+ * and broken connections, at most 5 tries, back-off with full jitter from 25 ms. All of it ends a tenth of the remaining
+ * time, at most 100 ms, before the deadline, so that the function can still answer; a context whose deadline_ms is 0 has
+ * none. A write whose connection broke is sent again, as AWS's SDKs do: it may have happened already.
  * A client belongs to one thread. Items, answers and messages live in the arena of the call. */
 #ifndef CLOUDLESS_DYNAMODB_H
 #define CLOUDLESS_DYNAMODB_H
@@ -53,14 +55,14 @@ CL_API cl_str cl_item_get_n(const cl_item *item, const char *name);         /* o
 CL_API bool cl_item_get_i(const cl_item *item, const char *name, int64_t *ret);
 CL_API bool cl_item_get_bool(const cl_item *item, const char *name);
 /* Plain JSON ↔ DynamoDB's: strings S, numbers N (text kept), booleans, null, arrays L, objects M. To plain: sets become
- * arrays, binary base64 strings. */
+ * arrays, binary base64 strings; what is no attribute value becomes null. */
 CL_API cl_json *cl_item_to_json(cl_arena *arena, const cl_item *item);
 CL_API cl_item *cl_item_from_json(cl_arena *arena, const cl_json *object);
 /* One value, {"S":"1"}. */
 CL_API cl_json *cl_value_of(cl_arena *arena, const cl_json *plain);
 CL_API cl_json *cl_value_to_json(cl_arena *arena, const cl_json *value);
 
-/* What the calls share; a member left zero is not sent. */
+/* What the calls share; a member left zero is not sent, one that the operation does not have is CL_DDB_VALIDATION. */
 typedef struct cl_ddb_options {
     const char *condition;          /* ConditionExpression, or of Query KeyConditionExpression */
     const char *filter;             /* FilterExpression */
@@ -131,7 +133,8 @@ CL_API void cl_expr_init(cl_expr *expr, cl_arena *arena);
 CL_API void cl_expr_set(cl_expr *expr, const char *name, cl_json *value);               /* SET; value {"S":"…"} */
 CL_API void cl_expr_add_number(cl_expr *expr, const char *name, cl_str number);         /* ADD: from 0 if it is absent */
 CL_API void cl_expr_remove(cl_expr *expr, const char *name);
-/* Joined with AND. operator: "=", "<>", "<", "<=", ">", ">=", "begins_with", "contains", "exists", "not_exists" (value NULL). */
+/* Joined with AND. operator: "=", "<>", "<", "<=", ">", ">=", "begins_with", "contains", "exists", "not_exists" (value NULL);
+ * any other makes DynamoDB refuse the call. */
 CL_API void cl_expr_condition(cl_expr *expr, const char *name, const char *op, cl_json *value);
 CL_API void cl_expr_filter(cl_expr *expr, const char *name, const char *op, cl_json *value);
 CL_API void cl_expr_project(cl_expr *expr, const char *name);

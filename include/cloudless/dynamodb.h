@@ -30,7 +30,7 @@ typedef enum cl_ddb_error {
     CL_DDB_DEADLINE,
     CL_DDB_NO_MEMORY,
     CL_DDB_ANSWER,                  /* an answer that is no DynamoDB's */
-    CL_DDB_OTHER                    /* the message begins with its type */
+    CL_DDB_OTHER                    /* the message names its type */
 } cl_ddb_error;
 
 CL_API const char *cl_ddb_error_name(cl_ddb_error error);

@@ -1,4 +1,4 @@
-/* Made by sigv4_vectors.py with botocore 1.43.11. */
+/* sigv4_vectors.h -- signatures made by sigv4_vectors.py with botocore 1.43.11. */
 static const struct vector vectors[] = {
     {"20260131T090507Z", "us-east-1", "dynamodb", "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "POST", "/", "",
      {{"content-type", CL_STR_LIT("application/x-amz-json-1.0")}, {"host", CL_STR_LIT("dynamodb.us-east-1.amazonaws.com")}, {"x-amz-date", CL_STR_LIT("20260131T090507Z")}, {"x-amz-target", CL_STR_LIT("DynamoDB_20120810.GetItem")}}, 4,

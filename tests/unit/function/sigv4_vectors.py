@@ -57,7 +57,7 @@ def sign(case):
 
 
 def main():
-    print(f'/* Made by sigv4_vectors.py with botocore {botocore.__version__}. */')
+    print(f'/* sigv4_vectors.h -- signatures made by sigv4_vectors.py with botocore {botocore.__version__}. */')
     print('static const struct vector vectors[] = {')
     for case in CASES:
         when, region, service, key_id, secret, token, method, url, headers, body = case

@@ -75,12 +75,14 @@ def answer(status, body=None, headers=None):
 
 def body_of(event, *fields):
     """The body's fields, each a string of its length, none missing, none more."""
+    if not event['body']:
+        raise Refused(400, 'body: expected a JSON object')
     try:
-        body = json.loads(event['body'] or '')
-    except ValueError:
-        raise Refused(400, 'body: expected JSON') from None
+        body = json.loads(event['body'])
+    except ValueError as why:
+        raise Refused(400, f'body: no valid JSON at byte {why.pos}') from None
     if not isinstance(body, dict):
-        raise Refused(400, 'body: expected an object')
+        raise Refused(400, 'expected a JSON object')
     for name in fields:
         shortest, longest = FIELDS[name]
         if body.get(name) is None:

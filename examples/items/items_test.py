@@ -74,7 +74,7 @@ TEXT = 'expected a string of'
 
 
 @pytest.mark.parametrize('body, error', [
-    ('', 'body: expected JSON'), ('{', 'body: expected JSON'), ('[]', 'body: expected an object'),
+    ('', 'body: expected a JSON object'), ('{"id" "x"}', 'body: no valid JSON at byte 6'), ('[]', 'expected a JSON object'),
     ({}, 'id: required'), ({'id': None, 'name': 'n', 'description': 'd'}, 'id: required'), ({'id': 'i', 'description': 'd'}, 'name: required'),
     ({'id': '', 'name': 'n', 'description': 'd'}, f'id: {TEXT} 1 to 64 characters'), ({'id': 'x' * 65, 'name': 'n', 'description': 'd'}, f'id: {TEXT} 1 to 64 characters'),
     ({'id': 'i', 'name': 1, 'description': 'd'}, f'name: {TEXT} 1 to 200 characters'),

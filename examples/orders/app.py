@@ -8,7 +8,7 @@ same in C.
 """
 import os
 import pathlib
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Optional
 
 import boto3
@@ -28,7 +28,7 @@ app = FastAPI(title='Purchase orders', docs_url=None, redoc_url=None, openapi_ur
 
 def plain(number):
     """Without exponent and trailing zeros, as the table keeps it."""
-    return format(number.normalize(), 'f')
+    return format(number.normalize(Context(prec=38)), 'f')
 
 
 def not_boolean(value):

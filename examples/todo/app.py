@@ -36,14 +36,17 @@ def now():
 
 def fields_of(event):
     """The known fields of the body, each of its type and length."""
+    if not event['body']:
+        raise Refused(400, 'body: expected a JSON object')
     try:
-        body = json.loads(event['body'] or '')
-    except ValueError:
-        raise Refused(400, 'body: expected JSON') from None
+        body = json.loads(event['body'])
+    except ValueError as why:
+        raise Refused(400, f'body: no valid JSON at byte {why.pos}') from None
     if not isinstance(body, dict):
-        raise Refused(400, 'body: expected an object')
+        raise Refused(400, 'expected a JSON object')
     for name, bounds in FIELDS.items():
-        if name not in body:
+        if body.get(name) is None:
+            body.pop(name, None)            # null is absent
             continue
         if bounds is None and not isinstance(body[name], bool):
             raise Refused(400, f'{name}: expected true or false')

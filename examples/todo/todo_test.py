@@ -34,11 +34,11 @@ def test_a_todo_lives(app, todo):
 
 
 @pytest.mark.parametrize('body, error', [
-    ('', 'body: expected JSON'), ('{"title":', 'body: expected JSON'), ('[1]', 'body: expected an object'), ('"text"', 'body: expected an object'),
+    ('', 'body: expected a JSON object'), ('{"title":', 'body: no valid JSON at byte 9'), ('[1]', 'expected a JSON object'), ('"text"', 'expected a JSON object'),
     ({}, 'title: required'), ({'title': ''}, 'title: expected a string of 1 to 200 characters'),
     ({'title': 'é' * 201}, 'title: expected a string of 1 to 200 characters'), ({'title': 7}, 'title: expected a string of 1 to 200 characters'),
     ({'title': 'x', 'completed': 'yes'}, 'completed: expected true or false'), ({'title': 'x', 'colour': 'red'}, 'colour: unknown member'),
-    ({'title': 'x', 'description': None}, 'description: expected a string of 0 to 4000 characters'),
+    ({'title': None}, 'title: required'), ({'title': 'x', 'description': 4}, 'description: expected a string of 0 to 4000 characters'),
 ], ids=str)
 def test_bad_bodies(app, body, error):
     answer = app.ask('POST', '/todos', body)

@@ -23,7 +23,8 @@ typedef struct cl_context {
 
 CL_API int64_t cl_remaining_ms(const cl_context *ctx);      /* until the deadline, never below 0 */
 
-/* The answer of an invocation. Exactly one of json, bytes, error, or a stream; the last one said counts. None is null. */
+/* The answer of an invocation. Exactly one of json, text, error, or a stream; the last one said counts. None is null. JSON and
+ * text are sent after the handler has returned: of the arena, or literals, never of the handler's stack. */
 typedef struct cl_answer cl_answer;
 CL_API void cl_answer_json(cl_answer *answer, const cl_json *json);
 CL_API void cl_answer_text(cl_answer *answer, cl_str json_text);        /* JSON that is text already, sent as it is */
@@ -31,7 +32,8 @@ CL_API void cl_answer_text(cl_answer *answer, cl_str json_text);        /* JSON 
 CL_API void cl_answer_error(cl_answer *answer, const char *type, const char *format, ...) CL_PRINTF(3, 4);
 /* A streamed answer: begin, then write any number of pieces, each sent at once. content_type NULL:
  * application/octet-stream. After begin the other answers are no longer possible; an error then ends the stream with
- * the Lambda-Runtime-Function-Error trailers. CL_UNREACHABLE when the server has hung up. */
+ * the Lambda-Runtime-Function-Error trailers. CL_UNREACHABLE when the server has hung up; CL_INVALID: begun twice or not at
+ * all, or a content type that is none. */
 CL_API cl_result cl_answer_stream(cl_answer *answer, const char *content_type);
 CL_API cl_result cl_answer_write(cl_answer *answer, cl_str bytes);
 

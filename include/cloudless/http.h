@@ -51,8 +51,9 @@ CL_API cl_str cl_path_parameter(const cl_request *request, const char *name);
 /* The body parsed and bound by a table (json.h), unknown members refused. CL_INVALID with a sentence for the client. */
 CL_API cl_result cl_request_bind(cl_context *ctx, const cl_request *request, const cl_field *fields, void *into, cl_str *message);
 
-/* Answers: status 200 without a body until said otherwise. Strings are borrowed until the handler returns. Header names
- * and values with control characters are refused: the answer becomes 500. */
+/* Answers: status 200 without a body until said otherwise. Strings are borrowed until the answer is sent, after the handler
+ * has returned: of the arena, or literals, never of the handler's stack. Header names and values with control characters,
+ * and a status outside of 100 to 599, are refused: the answer becomes 500. */
 typedef struct cl_response cl_response;
 CL_API void cl_status(cl_response *response, int status);
 CL_API void cl_set_header(cl_response *response, const char *name, cl_str value);   /* replaces */

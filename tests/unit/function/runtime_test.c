@@ -1,5 +1,6 @@
 /* runtime_test.c -- the loop of the Runtime API against a scripted one: well-behaved, slow, cut into pieces, closing, wrong. */
 #include "walk.h"
+#include "cloudless/http.h"
 #include "cloudless/log.h"
 #include "runtime.h"
 #include <arpa/inet.h>
@@ -461,6 +462,30 @@ static void test_streams(void **state)
     finish();
 }
 
+/* No memory for the trailer's body: its type alone tells. */
+static void stream_without_memory(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    char text[2000];
+    (void)ctx;
+    cl__malloc_countdown = event.p[0] == '1' ? 0 : -1;
+    if (event.p[0] != '1')
+        return;
+    memset(text, 1, sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    assert_int_equal(cl_answer_stream(answer, NULL), CL_OK);
+    cl_answer_error(answer, "Long", "%s", text);
+}
+
+static void test_stream_without_memory(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {EVENT("1", "1"), ACCEPTED, EVENT("1", "2"), ACCEPTED, STOP};
+    assert_int_equal(RUN(acts, stream_without_memory, NULL), 0);
+    assert_has(1, "\r\n0\r\nLambda-Runtime-Function-Error-Type: Long\r\n\r\n");
+    assert_starts(3, POST("response"));
+    finish();
+}
+
 static void stream_until_broken(cl_context *ctx, cl_str event, cl_answer *answer)
 {
     if (event.p[0] == '2') {
@@ -644,6 +669,32 @@ static void test_files(void **state)
     unsetenv("LAMBDA_TASK_ROOT");
 }
 
+/* ---- an application, from event to answer ---- */
+
+static void greet(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    cl_json *object = cl_json_object(ctx->arena);
+    cl_json_set(object, arg, cl_json_string(ctx->arena, cl_path_parameter(request, "name")));
+    cl_body_json(response, object);
+}
+
+static const cl_route routes[] = {{"GET", "/hello/{name}", greet}, {0}};
+static const cl_app app = {.routes = routes};
+
+static void test_app(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {EVENT("40", "{\"httpMethod\":\"GET\",\"path\":\"/hello/you\"}"), ACCEPTED, EVENT("1", "?"), ACCEPTED, STOP};
+    char arg[] = "hello";
+    cl_options options = {.arg = arg};
+    start(acts, CL__COUNT(acts));
+    assert_int_equal(cl_run_app(&app, &options), 0);
+    assert_has(1, "{\"statusCode\":200,\"headers\":{\"Content-Type\":\"application/json\"},\"multiValueHeaders\":{},"
+                  "\"body\":\"{\\\"hello\\\":\\\"you\\\"}\",\"isBase64Encoded\":false}");
+    assert_has(3, "{\"statusCode\":400,");
+    finish();
+}
+
 /* ---- without memory: the n-th block, whichever it is, costs at most the invocation that asked for it ---- */
 
 static void builds(cl_context *ctx, cl_str event, cl_answer *answer)
@@ -697,7 +748,9 @@ int main(void)
         cmocka_unit_test(test_large_events_and_answers),
         cmocka_unit_test(test_kinds_of_answers),
         cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_stream_without_memory),
         cmocka_unit_test(test_stream_that_breaks),
+        cmocka_unit_test(test_app),
         cmocka_unit_test(test_init_error),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_environment),

@@ -11,12 +11,12 @@
 #include "jwt_key.h"
 #include <stdlib.h>
 
-#define LEEWAY_MAX    300
-#define SECRET_MIN    32
-#define SECRET_MAX    4096
+#define LEEWAY_MAX 300
+#define SECRET_MIN 32
+#define SECRET_MAX 4096
 #define SET_BYTES_MAX (256u << 10)
-#define SET_KEYS_MAX  64
-#define ARENA_MAX     (4u << 20)
+#define SET_KEYS_MAX 64
+#define ARENA_MAX (4u << 20)
 
 struct entry {
     cl_str kid; /* empty: it has none */
@@ -153,7 +153,7 @@ struct token {
 
 static bool split(cl_str text, struct token *ret)
 {
-    const char *first = text.n ? memchr(text.p, '.', text.n) : NULL, *end = text.p + text.n;
+    const char *first = text.n ? memchr(text.p, '.', text.n) : NULL, *end = first ? text.p + text.n : NULL;
     const char *second = first ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
     if (!second || memchr(second + 1, '.', (size_t)(end - second - 1)))
         return false;

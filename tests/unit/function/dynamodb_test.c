@@ -5,7 +5,7 @@
 #include "scripted_ddb.h"
 
 #define SECRET_KEY "a-secret-that-no-message-may-have"
-#define TABLE      cl_str_of("todos")
+#define TABLE cl_str_of("todos")
 #define THROTTLED                                                                                                                  \
     {                                                                                                                              \
         STEP_ANSWER, 400,                                                                                                          \
@@ -642,6 +642,34 @@ static cl_ddb_error walk_transact_get(void)
     return cl_ddb_transact_get(db, &ctx, &step, 1, &items);
 }
 
+static cl_ddb_error walk_get(void)
+{
+    cl_item *item = NULL;
+    return get(&item);
+}
+
+static cl_ddb_error walk_delete(void)
+{
+    cl_item *item = NULL;
+    return cl_ddb_delete(db, &ctx, TABLE, key(), &(cl_ddb_options){.return_values = "ALL_OLD"}, &item);
+}
+
+static cl_ddb_error walk_call(void)
+{
+    cl_json *answer = NULL;
+    return cl_ddb_call(db, &ctx, "ListTables", NULL, &answer);
+}
+
+static cl_ddb_error walk_scan(void)
+{
+    cl_ddb_pages pages;
+    cl_json *items = NULL;
+    cl_ddb_scan(&pages, db, &ctx, TABLE, NULL);
+    while (cl_ddb_next_page(&pages, &items))
+        assert_int_equal(items->count, 1);
+    return pages.error;
+}
+
 static cl_ddb_error walk_item(void)
 {
     cl_item *item = key();
@@ -684,6 +712,10 @@ static void test_memory(void **state)
         const char *answer;
     } rows[] = {{walk_single, OLD},
                 {walk_item, "{}"},
+                {walk_get, "{\"Item\":{\"id\":{\"S\":\"1\"}}}"},
+                {walk_delete, OLD},
+                {walk_call, "{\"TableNames\":[]}"},
+                {walk_scan, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_pages, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_batch_get, "{\"Responses\":{\"todos\":[{}]}}"},
                 {walk_batch_write, "{}"},

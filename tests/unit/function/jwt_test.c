@@ -384,6 +384,7 @@ static void test_no_tokens(void **state)
         verdict(jwt, cl_str_of(malformed[i]), CL_INVALID);
     verdict(jwt, cl_printf(arena, "%s.e30.???", head), CL_INVALID);
     verdict(jwt, cl_printf(arena, "%s.e30.", head), CL_REFUSED);
+    verdict(jwt, (cl_str){0}, CL_INVALID);
     /* Signed, but with no claims in it. */
     static const char *const claims[] = {"", "[]", "7", "{", "{}x", "\"exp\""};
     for (size_t i = 0; i < CL__COUNT(claims); i++)

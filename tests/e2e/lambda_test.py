@@ -35,6 +35,7 @@ def own_server():
         return made[-1].start()
     yield start
     for server in made:
+        print(*server.log[-30:], sep='')            # shown when the test fails
         server.stop()
         server.remove()
 

@@ -17,6 +17,10 @@ class Failed(Exception):
     """The work did not happen as claimed; there is no figure to report."""
 
 
+class Starved(Failed):
+    """Other work took the cores: this round has no figure."""
+
+
 # ---- cores and their time ----
 
 def tree(pid):
@@ -76,6 +80,17 @@ class Watch:
         return self
 
 
+def wait_for_quiet(seconds_max, share):
+    """Until others take no more than `share` of the machine for a moment; the seconds that this took."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds_max:
+        watch = Watch()
+        time.sleep(0.3)
+        if watch.stop().others <= share:
+            break
+    return time.monotonic() - begin
+
+
 def load_warning():
     load = os.getloadavg()[0]
     bound = BUSY_LOAD * os.cpu_count()
@@ -104,7 +119,7 @@ def load(port, requests, *, connections, seconds=None, warmup=0.0, watch=()):
         raise Failed(f'load generator: {run.stderr.strip()[:2000]} {run.stdout.strip()}')
     result = json.loads(run.stdout)
     if result['answered'] == 0:
-        raise Failed('load generator: no answer within the time')
+        raise Starved('load generator: no answer within the time')
     share = result['seconds'] / (result['seconds'] + (warmup if seconds else 0))
     result['cpu_us'] = stopwatch.tested * 1e6 * share / result['answered']
     result['others'] = stopwatch.others

@@ -142,16 +142,6 @@ static void refuse(struct pending *pending, enum gateway_error error, struct str
     pending->message = message;
 }
 
-/* The tree goes at once, as it may be forty times as large as its text. */
-static bool is_json(struct str text)
-{
-    struct arena *arena = arena_new();
-    struct json *ignored;
-    bool fine = json_parse(text, arena, &ignored) == ERR_OK;
-    arena_free(arena);
-    return fine;
-}
-
 static void make_payload(struct work *work)
 {
     struct pending *pending = of_work(work);
@@ -170,7 +160,7 @@ static void make_payload(struct work *work)
         body = STR("{}");
     if (body.n > LAMBDA_PAYLOAD_BYTES_MAX)
         refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
-    else if (!is_json(body))
+    else if (json_check(body, x->arena) != ERR_OK)
         refuse(pending, GATEWAY_BAD_REQUEST, gateway__not_json(x->arena, body));
     else
         *payload = arena_dup(pending->arena, body);

@@ -1,7 +1,8 @@
 /* serve.c -- `cloudless serve`: makes the parts in the order of their dependencies, serves, drains, and takes them down
  * in the opposite order.
  * The launcher of the sandboxes is forked while the process has one thread; the data directory's lock is taken before,
- * because starting the launcher sweeps what a killed server of this directory left behind.
+ * because starting the launcher sweeps what a killed server of this directory left behind. It builds its root while the
+ * store is opened.
  * Signals are blocked in every thread; the main thread waits for them. */
 #include "api/api.h"
 #include "base/panic.h"
@@ -125,6 +126,11 @@ static size_t loops_wanted(void)
     return cores > LOOPS_MAX ? LOOPS_MAX : cores;
 }
 
+static void warn_of_sandboxes(const struct server *s)
+{
+    log_to(LOG_WARN, "sandbox.unavailable", {"reason", s->sandboxes_missing}, {"remedy", STR("run cloudless doctor")});
+}
+
 static int make_services(struct server *s)
 {
     const struct options *o = s->options;
@@ -146,6 +152,8 @@ static int make_services(struct server *s)
     sts_init(s->auth, s->store);
     if ((err = dynamodb_new(s->store)) != ERR_OK || (err = apigateway_new(s->store)) != ERR_OK || (err = logs_new(s->store, &s->logs)) != ERR_OK)
         return fail_err("a service", err);
+    if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
+        warn_of_sandboxes(s);
     struct lambda_options lambda = {
         .store = s->store, .blobs = s->blobs, .auth = s->auth, .iam = s->iam, .logs = s->logs, .loops = s->loops,
         .workers = s->workers, .http = s->http, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
@@ -256,8 +264,8 @@ int command_serve(const struct options *given, struct arena *arena)
         return fail("the data directory", message);
 
     struct sandbox_host_options sandbox = {.state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
-    if (sandbox_host_start(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
-        log_to(LOG_WARN, "sandbox.unavailable", {"reason", server.sandboxes_missing}, {"remedy", STR("run cloudless doctor")});
+    if (sandbox_host_begin(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
+        warn_of_sandboxes(&server);
 
     sigset_t signals;
     sigemptyset(&signals);

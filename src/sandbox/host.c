@@ -602,7 +602,7 @@ static enum err start_steps(struct sandbox_host *host, const char *state_dir, st
     }
     err = fork_launcher(host, root_at, filter);
     free(filter);
-    return err == ERR_OK ? await_launcher(host, arena, ret_message) : err;
+    return err;
 }
 
 static void start_filler(struct sandbox_host *host)
@@ -614,7 +614,7 @@ static void start_filler(struct sandbox_host *host)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message)
+enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message)
 {
     struct sandbox_host *host = mem_zalloc(sizeof *host);
     host->lock_fd = host->launcher = -1;
@@ -629,9 +629,31 @@ enum err sandbox_host_start(const struct sandbox_host_options *options, struct a
         sandbox_host_stop(host);
         return err;
     }
-    start_filler(host);
     *ret = host;
     return ERR_OK;
+}
+
+enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, struct str *ret_message)
+{
+    enum err err = await_launcher(*host, arena, ret_message);
+    if (err == ERR_OK) {
+        start_filler(*host);
+        return ERR_OK;
+    }
+    sandbox_host_stop(*host);
+    *host = NULL;
+    return err;
+}
+
+enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message)
+{
+    struct sandbox_host *host;
+    enum err err = sandbox_host_begin(options, arena, &host, ret_message);
+    if (err == ERR_OK)
+        err = sandbox_host_await(&host, arena, ret_message);
+    if (err == ERR_OK)
+        *ret = host;
+    return err;
 }
 
 static void end_all(struct sandbox_list *list)

@@ -28,6 +28,10 @@ struct sandbox_host_options {
  * state_dir. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,
  * everything else works). Sweeps what a killed server left: processes, mounts, cgroups. */
 enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
+/* The same in two steps, for a server that has other things to do while the launcher gets ready: begin before any thread
+ * exists, then await; the host is of no use in between. await: on failure the host is stopped and *host cleared. */
+enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
+enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, struct str *ret_message);
 /* Kills and reaps every sandbox, removes mounts and cgroups. After the loops have stopped: sandboxes that were not freed are freed. */
 void sandbox_host_stop(struct sandbox_host *host);      /* NULL is fine */
 

@@ -198,6 +198,7 @@ def test_tags(db, unique):
     invalid(db.list_tags_of_resource, 'Invalid TableArn: Invalid ResourceArn provided as input abc', ResourceArn='abc')
     invalid(db.tag_resource, 'Atleast one Tag needs to be provided as Input.', ResourceArn=arn, Tags=[])
     invalid(db.untag_resource, 'Atleast one Tag Key needs to be provided as Input.', ResourceArn=arn, TagKeys=[])
+    invalid(db.untag_resource, INVALID + 'Too many tag keys: the limit is 50', ResourceArn=arn, TagKeys=[str(i) for i in range(51)])
 
 
 def test_what_terraform_reads(db, hash_table, unique):

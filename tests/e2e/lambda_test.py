@@ -35,6 +35,7 @@ def own_server():
         return made[-1].start()
     yield start
     for server in made:
+        print(*server.log[-30:], sep='')            # shown when the test fails
         server.stop()
         server.remove()
 
@@ -439,6 +440,57 @@ def test_idle_environments_make_room_for_other_functions(own_server):
     assert invoke(client, 'a')[1] != first['a'], 'the oldest was retired'
     for i in range(6):
         assert len(set(in_parallel(2, lambda n: invoke(client, 'abcde'[(i + 2 * n) % 5])[1]))) == 2
+
+
+def test_invocations_while_a_function_is_changed_and_deleted(server, fn, deploy_function, unique):
+    """Each answer is that of some version, or that there is no such function; the last version is seen at once."""
+    name = unique('churn')
+    code = lambda n: f'def handler(e, c):\n    return {n}\n'
+    deploy_function(name, code(0))
+    stop, odd, seen = threading.Event(), [], set()
+
+    def invoke_on():
+        mine = server.client('lambda')
+        while not stop.is_set():
+            try:
+                answer, value = invoke(mine, name)
+                if 'FunctionError' in answer:
+                    odd.append(value)
+                else:
+                    seen.add(value)
+            except mine.exceptions.ResourceNotFoundException:
+                pass
+            except Exception as e:
+                odd.append(e)
+    threads = [threading.Thread(target=invoke_on) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(1, 13):
+        if n % 4 == 0:
+            fn.delete_function(FunctionName=name)
+            deploy_function(name, code(n))
+        else:
+            fn.update_function_code(FunctionName=name, ZipFile=harness.zip_of({'app.py': code(n)}))
+            fn.update_function_configuration(FunctionName=name, Timeout=3 + n)
+        assert invoke(fn, name)[1] == n
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not odd and {4, 8} <= seen <= set(range(13))
+
+
+def test_running_invocations_are_answered_before_the_server_ends(own_server):
+    server = own_server()
+    harness.deploy_function(server, 'f', 'import time\ndef handler(e, c):\n    print("runs", flush=True)\n    time.sleep(1.5)\n    return e\n', Timeout=20)
+    client = server.client('lambda', max_pool_connections=4)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(invoke, client, 'f', n) for n in range(3)]
+        until(lambda: server.client('logs').describe_log_groups()['logGroups'])
+        server.process.terminate()
+        assert [r.result()[1] for r in running] == [0, 1, 2]
+    assert server.process.wait(60) == 0
+    server.start()
+    assert invoke(server.client('lambda'), 'f', 4)[1] == 4
 
 
 HOLD = '''#!/bin/bash

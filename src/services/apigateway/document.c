@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "services/apigateway/apigateway.h"
+#include "services/apigateway/mapping.h"
 
 struct store_txn *apigateway__reader(void)
 {
@@ -66,6 +67,16 @@ bool apigateway__load_method(struct call *call, struct store_txn *txn, struct js
     if (!*ret_method)
         call_fail(call, "NotFoundException", "Invalid Method identifier specified");
     return *ret_method != NULL;
+}
+
+bool apigateway__load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method, struct json **ret)
+{
+    if (!apigateway__load_method(call, txn, ret_resource, ret_method))
+        return false;
+    *ret = json_at(*ret_method, "methodIntegration");
+    if (!*ret)
+        call_fail(call, "NotFoundException", "Invalid Integration identifier specified");
+    return *ret != NULL;
 }
 
 bool apigateway__load_all(struct call *call, struct store_txn *txn, const char *type, struct json **ret)
@@ -200,4 +211,17 @@ bool apigateway__check_tags(struct call *call, const struct json *tags)
         }
     }
     return true;
+}
+
+void apigateway__check_templates(struct call *call, const char *member, const struct json *templates)
+{
+    for JSON_EACH (template, templates) {
+        if (template->text.n > MAPPING_TEMPLATE_BYTES_MAX)
+            call_fail(call, "LimitExceededException", "Mapping template exceeds the limit of %u bytes", MAPPING_TEMPLATE_BYTES_MAX);
+        else if (str_find(template->key, '/') == template->key.n)
+            call_fail(call, "BadRequestException", "Validation Result: warnings : [], errors : [Invalid content type specified: " STR_FMT "]",
+                      STR_ARG(template->key));
+        else if (!mapping_is_literal(template->text))
+            call_fail_not_implemented(call, arena_printf(call->arena, "%s[" STR_FMT "] with VTL ($ or #)", member, STR_ARG(template->key)).p);
+    }
 }

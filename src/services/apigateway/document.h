@@ -46,6 +46,8 @@ bool apigateway__load_method(struct call *call, struct store_txn *txn, struct js
 
 /* Fails the call with BadRequestException unless it is GET, … or ANY. */
 bool apigateway__check_http_method(struct call *call, struct str name);
+/* and the method's integration */
+bool apigateway__load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method, struct json **ret);
 
 /* Every document of the API, without the keys, as an array. False: the call failed. */
 bool apigateway__load_all(struct call *call, struct store_txn *txn, const char *type, struct json **ret);
@@ -63,6 +65,8 @@ void apigateway__answer_page(struct call *call, struct json *items, const char *
 
 /* Input's maps and members copied into a document, when present. */
 void apigateway__copy(struct call *call, struct json *document, const char *const *members);   /* NULL-terminated */
+/* Mapping templates of `member` checked; fails the call. `templates` may be NULL. */
+void apigateway__check_templates(struct call *call, const char *member, const struct json *templates);
 /* Tags of the input checked; fails the call. `tags` may be NULL. */
 bool apigateway__check_tags(struct call *call, const struct json *tags);
 #endif

@@ -38,19 +38,6 @@ static void check_uri(struct call *call, struct str type, struct str uri)
         call_fail(call, "BadRequestException", "Invalid Lambda function ARN specified in the integration URI");
 }
 
-static void check_templates(struct call *call, const struct json *templates)
-{
-    for JSON_EACH (template, templates) {
-        if (template->text.n > MAPPING_TEMPLATE_BYTES_MAX)
-            call_fail(call, "LimitExceededException", "Mapping template exceeds the limit of %u bytes", MAPPING_TEMPLATE_BYTES_MAX);
-        else if (str_find(template->key, '/') == template->key.n)
-            call_fail(call, "BadRequestException", "Validation Result: warnings : [], errors : [Invalid content type specified: " STR_FMT "]",
-                      STR_ARG(template->key));
-        else if (!mapping_is_literal(template->text))
-            call_fail_not_implemented(call, arena_printf(call->arena, "requestTemplates[" STR_FMT "] with VTL ($ or #)", STR_ARG(template->key)).p);
-    }
-}
-
 static void check_timeout(struct call *call, int64_t ms)
 {
     if (ms < TIMEOUT_MS_MIN || ms > TIMEOUT_MS_MAX)
@@ -94,7 +81,7 @@ static bool check_put(struct call *call)
     else if (!str_eq(type, STR("MOCK")))
         call_fail(call, "BadRequestException", "Enumeration value for HttpMethod must be non-empty");
     check_uri(call, type, call_str(call, "uri"));
-    check_templates(call, json_at(call->input, "requestTemplates"));
+    apigateway__check_templates(call, "requestTemplates", json_at(call->input, "requestTemplates"));
     if (call_has(call, "timeoutInMillis"))
         check_timeout(call, json_i64(call->input, "timeoutInMillis", 0));
     if (passthrough.n)
@@ -124,20 +111,10 @@ void apigateway__put_integration(struct call *call, struct store_txn *txn)
         call->output = integration;
 }
 
-static bool load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method, struct json **ret)
-{
-    if (!apigateway__load_method(call, txn, ret_resource, ret_method))
-        return false;
-    *ret = json_at(*ret_method, "methodIntegration");
-    if (!*ret)
-        call_fail(call, "NotFoundException", "Invalid Integration identifier specified");
-    return *ret != NULL;
-}
-
 void apigateway__get_integration(struct call *call)
 {
     struct json *resource, *method, *integration;
-    if (load_integration(call, apigateway__reader(), &resource, &method, &integration))
+    if (apigateway__load_integration(call, apigateway__reader(), &resource, &method, &integration))
         call->output = integration;
 }
 
@@ -174,7 +151,7 @@ static void patch_template(struct call *call, struct json *integration, const st
 {
     apigateway__patch_map(call, integration, patch, txn);
     if (!call->failed)
-        check_templates(call, json_at(integration, "requestTemplates"));
+        apigateway__check_templates(call, "requestTemplates", json_at(integration, "requestTemplates"));
 }
 
 static const struct patch_rule rules[] = {
@@ -200,7 +177,7 @@ static const struct patch_table table = {rules, NULL, NULL};
 void apigateway__update_integration(struct call *call, struct store_txn *txn)
 {
     struct json *resource, *method, *integration;
-    if (load_integration(call, txn, &resource, &method, &integration) && apigateway__patch(call, &table, integration, txn) &&
+    if (apigateway__load_integration(call, txn, &resource, &method, &integration) && apigateway__patch(call, &table, integration, txn) &&
         apigateway__save_resource(call, txn, resource))
         call->output = integration;
 }
@@ -208,7 +185,7 @@ void apigateway__update_integration(struct call *call, struct store_txn *txn)
 void apigateway__delete_integration(struct call *call, struct store_txn *txn)
 {
     struct json *resource, *method, *integration;
-    if (!load_integration(call, txn, &resource, &method, &integration))
+    if (!apigateway__load_integration(call, txn, &resource, &method, &integration))
         return;
     json_remove(method, STR("methodIntegration"));
     apigateway__save_resource(call, txn, resource);

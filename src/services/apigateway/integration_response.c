@@ -12,19 +12,9 @@ struct found {
     struct json *resource, *method, *integration, *response;
 };
 
-static bool load_integration(struct call *call, struct store_txn *txn, struct found *ret)
-{
-    if (!apigateway__load_method(call, txn, &ret->resource, &ret->method))
-        return false;
-    ret->integration = json_at(ret->method, "methodIntegration");
-    if (!ret->integration)
-        call_fail(call, "NotFoundException", "Invalid Integration identifier specified");
-    return ret->integration != NULL;
-}
-
 static bool load_response(struct call *call, struct store_txn *txn, struct found *ret)
 {
-    if (!load_integration(call, txn, ret))
+    if (!apigateway__load_integration(call, txn, &ret->resource, &ret->method, &ret->integration))
         return false;
     ret->response = json_get(json_at(ret->integration, "integrationResponses"), call_str(call, "statusCode"));
     if (!ret->response)
@@ -64,24 +54,11 @@ static void check_parameters(struct call *call, const struct json *method, const
     }
 }
 
-static void check_templates(struct call *call, const struct json *templates)
-{
-    for JSON_EACH (template, templates) {
-        if (template->type == JSON_STRING && template->text.n > MAPPING_TEMPLATE_BYTES_MAX)
-            call_fail(call, "LimitExceededException", "Mapping template exceeds the limit of %u bytes", MAPPING_TEMPLATE_BYTES_MAX);
-        else if (str_find(template->key, '/') == template->key.n)
-            call_fail(call, "BadRequestException", "Validation Result: warnings : [], errors : [Invalid content type specified: " STR_FMT "]",
-                      STR_ARG(template->key));
-        else if (template->type == JSON_STRING && !mapping_is_literal(template->text))
-            call_fail_not_implemented(call, arena_printf(call->arena, "responseTemplates[" STR_FMT "] with VTL ($ or #)", STR_ARG(template->key)).p);
-    }
-}
-
 static bool check(struct call *call, const struct json *method, const struct json *response)
 {
     check_pattern(call, json_str(response, "selectionPattern"));
     check_parameters(call, method, json_at(response, "responseParameters"));
-    check_templates(call, json_at(response, "responseTemplates"));
+    apigateway__check_templates(call, "responseTemplates", json_at(response, "responseTemplates"));
     return !call->failed;
 }
 
@@ -89,7 +66,7 @@ void apigateway__put_integration_response(struct call *call, struct store_txn *t
 {
     static const char *const copied[] = {"statusCode", "selectionPattern", "responseParameters", "responseTemplates", "contentHandling", NULL};
     struct found at;
-    if (!load_integration(call, txn, &at))
+    if (!apigateway__load_integration(call, txn, &at.resource, &at.method, &at.integration))
         return;
     if (str_eq(call_str(call, "contentHandling"), STR("CONVERT_TO_BINARY"))) {
         call_fail_not_implemented(call, "contentHandling CONVERT_TO_BINARY");

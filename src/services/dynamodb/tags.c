@@ -77,8 +77,10 @@ void tag_resource_mutate(struct call *call, struct store_txn *txn)
 
 void untag_resource_prepare(struct call *call)
 {
-    if (!json_at(call->input, "TagKeys")->count)
-        request_invalid(call, STR("Atleast one Tag Key needs to be provided as Input."), false);
+    size_t count = json_at(call->input, "TagKeys")->count;
+    if (count == 0) request_invalid(call, STR("Atleast one Tag Key needs to be provided as Input."), false);
+    else if (count > TAGS_MAX)          /* no resource has more, and the committer looks each of them up */
+        request_invalid(call, STR("One or more parameter values were invalid: Too many tag keys: the limit is 50"), false);
 }
 
 void untag_resource_mutate(struct call *call, struct store_txn *txn)

@@ -474,7 +474,7 @@ static void start_failed(struct lambda__environment *e)
 {
     struct lambda__start *s = &e->start;
     struct lambda_invocation *first;
-    log_to(LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"reason", s->entry_reason.n ? s->entry_reason : s->message});
+    log_to(s->entry_reason.n ? LOG_INFO : LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"reason", s->entry_reason.n ? s->entry_reason : s->message});
     if (e->state != DYING)
         enter(e, DYING);
     if (s->entry_reason.n) {

@@ -12,7 +12,7 @@
 #define CL__ERROR_TYPE_MAX   128
 #define CL__ERROR_TEXT_MAX   2048
 
-/* errorType and errorMessage of a function error, kept without malloc. */
+/* errorType and errorMessage of a function error, kept without malloc, each with a NUL behind. */
 struct cl__error {
     size_t type_n, text_n;
     char type[CL__ERROR_TYPE_MAX], text[CL__ERROR_TEXT_MAX];

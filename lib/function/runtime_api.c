@@ -31,10 +31,12 @@ void cl__error_vset(struct cl__error *error, const char *type, const char *forma
 {
     cl_str cut = cl__utf8_cut(cl_str_of(type && *type ? type : "Error"), sizeof error->type - 1);
     memcpy(error->type, cut.p, cut.n);
+    error->type[cut.n] = 0;
     error->type_n = cut.n;
     int n = vsnprintf(error->text, sizeof error->text, format, args);
     size_t all = n < 0 ? 0 : (size_t)n < sizeof error->text ? (size_t)n : sizeof error->text - 1;
     error->text_n = cl__utf8_cut((cl_str){error->text, all}, all).n;
+    error->text[error->text_n] = 0;
 }
 
 void cl__error_set(struct cl__error *error, const char *type, const char *format, ...)

@@ -194,6 +194,7 @@ $(O)/examples/$(1).zip: $(O)/examples/$(1)/bootstrap $(call ASSETS,$(1))
 	@rm -f $$@
 	$$(Q)zip -q -j -X $$@ $$^
 $(O)/examples/$(1)-python.zip: examples/$(1)/app.py $(wildcard examples/$(1)/requirements.txt) $(call ASSETS,$(1)) tools/package_python.sh | $(VENV)/.done
+	@mkdir -p $$(@D)
 	$$(Q)tools/package_python.sh $$@ $(PY) $$(filter examples/%,$$^)
 endef
 $(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))

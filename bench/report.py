@@ -9,6 +9,10 @@ COLUMNS = ('What', 'Ratio', 'Measured', 'Goal', 'Holds')
 BEGIN, END = '<!-- bench: begin -->', '<!-- bench: end -->'
 
 
+def rate(r):
+    return f'{r["rate"]:,.0f}/s, p50 {r["p50_us"] / 1000:.2f} ms, p99 {r["p99_us"] / 1000:.2f} ms, {r["cpu_us"]:.1f} µs CPU'
+
+
 def cells(row):
     holds = {True: 'yes', False: 'no'}.get(row.get('holds'), '') if row.get('goal') or row.get('holds') is False else ''
     return row['name'], row.get('ratio') or '', row['measured'], row.get('goal') or '', holds

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 
+import functions
 import prepared
 import report
 import workloads as w
@@ -109,13 +110,13 @@ class Bench:
             ours, theirs = self.medians('GetItem', lambda: self.load('gets', **how),
                                         lambda: load(nginx.port, w.in_work('fixed'), watch=[nginx.process.pid], **how))
         ratio = ours['ratio']
-        self.row('GetItem 1 KB', rate_text(ours), ratio=f'{ratio:.0%} of nginx', goal='≥ 60 % of nginx', holds=ratio >= 0.6, figures=ours)
-        self.row('· nginx, fixed 1 KB', rate_text(theirs), figures=theirs)
+        self.row('GetItem 1 KB', report.rate(ours), ratio=f'{ratio:.0%} of nginx', goal='≥ 60 % of nginx', holds=ratio >= 0.6, figures=ours)
+        self.row('· nginx, fixed 1 KB', report.rate(theirs), figures=theirs)
 
     def query(self):
         w.prepare_query(self.server)
         ours = self.medians('Query', lambda: self.load('queries', connections=64, seconds=self.seconds, warmup=self.warmup))
-        self.row('Query of 10 items', rate_text(ours), figures=ours)
+        self.row('Query of 10 items', report.rate(ours), figures=ours)
 
     def put_item(self):
         """Both with all cores: the server shares them with the load generator, db_bench has no client to share with."""
@@ -145,9 +146,9 @@ class Bench:
             raise Failed(f'{acknowledged} puts were acknowledged, {found} items are there after kill -9')
         self.proofs.append(f'{acknowledged:,} puts acknowledged, server killed with -9 after the last answer, {found:,} items found after the restart')
         ratio = put['ratio']
-        self.row('PutItem 300 B, durable', rate_text(put), ratio=f'{ratio:.0%} of db_bench', goal='≥ db_bench, 64 threads', holds=ratio >= 1,
+        self.row('PutItem 300 B, durable', report.rate(put), ratio=f'{ratio:.0%} of db_bench', goal='≥ db_bench, 64 threads', holds=ratio >= 1,
                  figures=put)
-        self.row('· at 256 connections', rate_text(more), ratio=f'{more["rate"] / rocks["rate"]:.0%} of db_bench', figures=more)
+        self.row('· at 256 connections', report.rate(more), ratio=f'{more["rate"] / rocks["rate"]:.0%} of db_bench', figures=more)
         self.row('· db_bench fillrandom, sync, 64 threads', f'{rocks["rate"]:,.0f}/s', figures=rocks)
         disk = yardsticks.fdatasync_us()
         self.row('· one fdatasync of 300 B', f'{disk:.0f} µs', figures={'p50_us': disk})
@@ -158,14 +159,17 @@ class Bench:
             self.load(file, connections=4, seconds=START_SECONDS)       # environments start
             one = self.medians(name, lambda: self.load(file, connections=1, seconds=self.seconds, warmup=self.warmup))
             many = self.medians(name, lambda: self.load(file, connections=4, seconds=self.seconds, warmup=self.warmup))
-            self.row(f'{name}, 1 connection', rate_text(one), goal=goal, holds=goal and one['p50_us'] <= 400, figures=one)
-            self.row(f'{name}, 4 connections', rate_text(many), goal=goal and '≥ 5,000/s', holds=goal and many['rate'] >= 5000, figures=many)
+            self.row(f'{name}, 1 connection', report.rate(one), goal=goal, holds=goal and one['p50_us'] <= 400, figures=one)
+            self.row(f'{name}, 4 connections', report.rate(many), goal=goal and '≥ 5,000/s', holds=goal and many['rate'] >= 5000, figures=many)
         for kind, code in (('plain', w.PLAIN_CODE), ('boto3', w.BOTO3_CODE)):
             w.prepare_cold(self.server, runtime, f'cold-{kind}', code, self.cold_functions)
             time.sleep(1)                                       # spare sandboxes are made again
             cold = self.load(f'cold-{kind}', connections=1)
             what = 'boto3.resource(…).Table' if kind == 'boto3' else 'no imports'
             self.row(f'Cold start, {runtime}, {what}', f'p50 {cold["p50_us"] / 1000:.0f} ms, slowest {cold["p99_us"] / 1000:.0f} ms', figures=cold)
+
+    def functions_in_c(self):
+        functions.measure(self)
 
     def starts(self):
         """Time from exec to the ready line, over the data that the figures before have left; then memory."""
@@ -230,7 +234,7 @@ class Bench:
         try:
             self.start()
             self.taken_port()
-            for figure in (self.get_item, self.query, self.put_item, self.invoke, self.starts, self.binary):
+            for figure in (self.get_item, self.query, self.put_item, self.invoke, self.functions_in_c, self.starts, self.binary):
                 self.attempt(figure)
         finally:
             if self.server.process:
@@ -254,10 +258,6 @@ def others(results):
 
 def quiet(results):
     return others(results) <= OTHERS_MAX
-
-
-def rate_text(r):
-    return f'{r["rate"]:,.0f}/s, p50 {r["p50_us"] / 1000:.2f} ms, p99 {r["p99_us"] / 1000:.2f} ms, {r["cpu_us"]:.1f} µs CPU'
 
 
 def memory_mib(pid, field):

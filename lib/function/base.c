@@ -337,6 +337,13 @@ cl_str cl_buf_str(const cl_buf *buf)
     return (cl_str){buf->p, buf->n};
 }
 
+cl_result cl__said(cl_result result, cl_str *message)
+{
+    if (result == CL_NO_MEMORY && message)
+        *message = (cl_str)CL_STR_LIT("no memory");
+    return result;
+}
+
 cl_str cl__sentence(const char *format, ...)
 {
     static _Thread_local char text[512] __attribute__((tls_model("initial-exec")));     /* no call to find it */

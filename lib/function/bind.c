@@ -286,7 +286,7 @@ cl_result cl_json_bind(cl_arena *arena, const cl_json *object, const cl_field *f
 {
     struct binding b = {arena, strict, message};
     struct place root = {.above = NULL};
-    return bind_object(&b, &root, object, fields, into);
+    return cl__said(bind_object(&b, &root, object, fields, into), message);
 }
 
 /* ---- back ---- */

@@ -28,6 +28,8 @@ char *cl__buf_room(cl_buf *buf, size_t n);
 
 /* A sentence for a `message` where there is no arena: in the thread's own 512 bytes, until the thread's next one. */
 cl_str cl__sentence(const char *format, ...) CL_PRINTF(1, 2);
+/* Passes `result` on; a message (may be NULL) for CL_NO_MEMORY, so that nobody reads one that was never set. */
+cl_result cl__said(cl_result result, cl_str *message);
 
 bool cl__random(void *to, size_t n);        /* getrandom(2); false when the system has none */
 int64_t cl__mono_ms(void);

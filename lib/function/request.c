@@ -46,7 +46,7 @@ static cl_result wrong(const struct reader *r, const char *path, cl_str name, co
     cl_str shown = cl__utf8_cut(name, NAME_SHOWN);
     cl_str text = cl_printf(r->arena, "%s%s" CL_FMT ": %s", path, name.n ? "." : "", CL_ARG(shown), what);
     if (!text.p)
-        return CL_NO_MEMORY;
+        return cl__said(CL_NO_MEMORY, r->message);
     if (r->message)
         *r->message = text;
     return CL_INVALID;
@@ -310,7 +310,7 @@ cl_result cl_request_of(cl_arena *arena, const cl_json *event, cl_request *ret, 
     request.claims = claims_of(&r);
     if (result == CL_OK)
         *ret = request;
-    return result;
+    return cl__said(result, message);
 }
 
 /* ---- reading it ---- */
@@ -379,8 +379,8 @@ cl_result cl_request_bind(cl_context *ctx, const cl_request *request, const cl_f
     if (result == CL_INVALID && message) {
         cl_str text = request->body.n ? cl_printf(ctx->arena, "body: no valid JSON at byte %zu", where) : cl_dup(ctx->arena, cl_str_of("body: expected a JSON object"));
         if (!text.p)
-            return CL_NO_MEMORY;
+            return cl__said(CL_NO_MEMORY, message);
         *message = text;
     }
-    return result;
+    return cl__said(result, message);
 }

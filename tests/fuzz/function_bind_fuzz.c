@@ -40,7 +40,7 @@ static cl_result bind(cl_arena *arena, const cl_json *json, bool strict, struct 
     cl_str message = {NULL, 0};
     *to = (struct outer){.number = 0};
     cl_result result = cl_json_bind(arena, json, outer_fields, strict, to, &message);
-    if (result == CL_INVALID)
+    if (result != CL_OK)
         CHECK(message.n > 0 && cl_utf8_valid(message) && message.p[message.n] == 0);
     else
         CHECK(!message.p);

@@ -230,8 +230,8 @@ static cl_result all_of_bind(void *arg)
         assert_str(message, "lines.0.qty: required");
         result = CL_OK;
     } else {
-        assert_null(message.p);
         assert_true(cl_arena_failed(arena));
+        assert_true(!message.p || cl_str_is(message, "no memory"));      /* not even parsed, or not bound */
     }
     cl_arena_free(arena);
     return result;
@@ -252,7 +252,7 @@ static void test_without_memory(void **state)
         if (cl_json_parse(arena, cl_str_of(bad), &json, NULL) == CL_OK && cl_json_bind(arena, json, order_fields, true, &order, &message) == CL_INVALID)
             assert_str(message, "lines.0.qty: required");
         else
-            assert_true(cl_arena_failed(arena) && !message.p);
+            assert_true(cl_arena_failed(arena) && (!message.p || cl_str_is(message, "no memory")));
         cl_arena_free(arena);
     }
 }

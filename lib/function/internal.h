@@ -47,6 +47,8 @@ bool cl__ieq(cl_str a, cl_str b);           /* ASCII case ignored */
 cl_str cl__percent_decode(cl_arena *arena, cl_str s, bool plus);
 
 /* JSON */
+#define CL__JSON_WRITE_DEPTH_MAX 512
+void cl__json_append(cl_json *parent, cl_json *child);      /* as the last child, whatever the parent is */
 void cl__json_quote(cl_buf *buf, cl_str s); /* "…" with escapes; bytes that are no UTF-8 become U+FFFD */
 bool cl__json_number_ok(cl_str text);       /* a number of RFC 8259, nothing before or after */
 

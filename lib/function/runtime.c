@@ -8,6 +8,7 @@
  * An invocation whose arena failed is answered with the error NoMemory, whatever its handler said. */
 #include "runtime.h"
 #include "cloudless/log.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,10 +21,12 @@ static volatile sig_atomic_t stop, waiting_fd = -1;
 
 static void on_sigterm(int signal_number)
 {
+    int saved = errno;
     (void)signal_number;
     stop = 1;
     if (waiting_fd >= 0)
         shutdown(waiting_fd, SHUT_RD);
+    errno = saved;
 }
 
 int64_t cl_remaining_ms(const cl_context *ctx)

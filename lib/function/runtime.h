@@ -11,6 +11,7 @@
 #define CL__ANSWER_MAX       ((size_t)32 << 20)     /* text made of a tree; the Runtime API refuses less, and says so */
 #define CL__ERROR_TYPE_MAX   128
 #define CL__ERROR_TEXT_MAX   2048
+#define CL__REQUEST_ID_MAX   128
 
 /* errorType and errorMessage of a function error, kept without malloc, each with a NUL behind. */
 struct cl__error {
@@ -28,6 +29,7 @@ struct cl__runtime {
     volatile sig_atomic_t *stop;
     struct cl__http_answer http;
     char trace[1024];                           /* "_X_AMZN_TRACE_ID=…", part of the environment */
+    char request_id[CL__REQUEST_ID_MAX + 1];    /* outlives the event's headers: the answer's log lines have it too */
 };
 
 /* What waiting for an event came to. */
@@ -36,8 +38,8 @@ enum cl__next { CL__NEXT_EVENT, CL__NEXT_TOO_LARGE, CL__NEXT_STOP, CL__NEXT_GONE
 /* `address`: AWS_LAMBDA_RUNTIME_API, "host:port". CL_INVALID when it is none. */
 cl_result cl__runtime_open(struct cl__runtime *runtime, const char *address, volatile sig_atomic_t *waiting_fd, volatile sig_atomic_t *stop);
 void cl__runtime_close(struct cl__runtime *runtime);
-/* Fills ctx but for its arena and arg, from headers that stay until the next call. CL__NEXT_TOO_LARGE: an event that does not
- * fit in the arena; ctx is filled. */
+/* Fills ctx but for its arena and arg, from headers that stay until the answer is sent; the request id stays until the next
+ * call. CL__NEXT_TOO_LARGE: an event that does not fit in the arena; ctx is filled. */
 enum cl__next cl__runtime_next(struct cl__runtime *runtime, cl_context *ctx, cl_str *ret_event);
 /* The invocation's answer, once; `next`: ask for the next event too. An answer that is refused is logged; of an API that is
  * gone cl__runtime_next tells. */

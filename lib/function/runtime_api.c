@@ -20,7 +20,6 @@
 #define API_BODY_MAX     65536               /* of the API's answers that are no events */
 #define HEAD_MAX         1024                /* of a request of ours */
 #define ERROR_BODY_MAX   16384
-#define REQUEST_ID_MAX   128
 #define CONTENT_TYPE_MAX 256
 #define TRACE_NAME       "_X_AMZN_TRACE_ID"
 #define TIMEOUT_MAX_MS   900000             /* no function runs longer: the deadline when none is said */
@@ -151,7 +150,7 @@ static bool request_id_ok(cl_str id)
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.'))
             return false;
     }
-    return id.n > 0 && id.n <= REQUEST_ID_MAX;
+    return id.n > 0 && id.n <= CL__REQUEST_ID_MAX;
 }
 
 static int64_t deadline_in(cl_str text)
@@ -182,14 +181,18 @@ static void set_trace(struct cl__runtime *r, cl_str id)
 static bool fill_context(struct cl__runtime *r, cl_context *ctx)
 {
     const struct cl__http_answer *a = &r->http;
-    ctx->request_id = cl__http_header(a, "Lambda-Runtime-Aws-Request-Id");
+    cl_str id = cl__http_header(a, "Lambda-Runtime-Aws-Request-Id");
+    if (!request_id_ok(id))
+        return false;
+    memcpy(r->request_id, id.p, id.n + 1);
+    ctx->request_id = (cl_str){r->request_id, id.n};
     ctx->function_arn = cl__http_header(a, "Lambda-Runtime-Invoked-Function-Arn");
     ctx->trace_id = cl__http_header(a, "Lambda-Runtime-Trace-Id");
     ctx->client_context = cl__http_header(a, "Lambda-Runtime-Client-Context");
     ctx->identity = cl__http_header(a, "Lambda-Runtime-Cognito-Identity");
     ctx->deadline_ms = deadline_in(cl__http_header(a, "Lambda-Runtime-Deadline-Ms"));
     set_trace(r, ctx->trace_id);
-    return request_id_ok(ctx->request_id);
+    return true;
 }
 
 /* Asks, unless that is done, and reads. CL_NO_MEMORY and CL_OK leave the event's headers. */

@@ -28,10 +28,10 @@ def demo(tmp_path):
 def test_demo_shows_the_items_of_the_last_time(demo):
     first = demo('start').stdout
     assert '"pong"' in first and 'try Cloudless' in first and 'make demo-stop' in first and first.count('cold start') == 1
-    assert len(re.findall(ADA, first)) == 2                     # one item, listed by both languages
+    assert len(re.findall(ADA, first)) == 1 + 2                 # the request, and one item listed by both languages
     assert all(len(re.findall(rf'^  {language} +[0-9.]+ ms  ', first, re.M)) == 13 for language in ('python', 'c'))
     again = demo('start').stdout
-    assert 'Using the demo server that runs at' in again and len(re.findall(ADA, again)) == 4
+    assert 'Using the demo server that runs at' in again and len(re.findall(ADA, again)) == 1 + 4
     assert 'has ended' in demo('stop').stdout
 
 

@@ -322,9 +322,21 @@ static void test_refused_answers(void **state)
     static const struct act acts[] = {
         EVENT("1", "1"), {.text = "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", .close = true},
         EVENT("1", "2"), {.text = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}"}, EVENT("1", "3"), ACCEPTED, STOP};
+    char said[2048] = "";
+    FILE *file = tmpfile();
+    int stderr_fd = dup(STDERR_FILENO);
     seen.calls = 0;
-    assert_int_equal(RUN(acts, echo, NULL), 0);
+    dup2(fileno(file), STDERR_FILENO);
+    int status = RUN(acts, echo, NULL);
+    dup2(stderr_fd, STDERR_FILENO);
+    close(stderr_fd);
+    rewind(file);
+    assert_true(fread(said, 1, sizeof said - 1, file) > 0);
+    fclose(file);
+    assert_int_equal(status, 0);
     assert_int_equal(seen.calls, 3);
+    /* The request's id is the answer's too, when the event's headers have gone. */
+    assert_non_null(strstr(said, "\"requestId\":\"id-1\",\"message\":\"the Runtime API refused an answer with status 400\"}"));
     finish();
 }
 

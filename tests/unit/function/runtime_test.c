@@ -326,9 +326,11 @@ static void test_refused_answers(void **state)
     FILE *file = tmpfile();
     int stderr_fd = dup(STDERR_FILENO);
     seen.calls = 0;
+    setenv("LOG_LEVEL", "ERROR", 1);
     dup2(fileno(file), STDERR_FILENO);
     int status = RUN(acts, echo, NULL);
     dup2(stderr_fd, STDERR_FILENO);
+    setenv("LOG_LEVEL", "FATAL", 1);
     close(stderr_fd);
     rewind(file);
     assert_true(fread(said, 1, sizeof said - 1, file) > 0);

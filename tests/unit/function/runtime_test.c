@@ -443,6 +443,26 @@ static void test_kinds_of_answers(void **state)
     finish();
 }
 
+static void takes_much(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    cl_alloc(ctx->arena, event.p[0] == '1' ? 700 << 10 : 900 << 10);
+    cl_answer_text(answer, event);
+}
+
+/* Of a function with 1 MB an invocation may have three quarters. */
+static void test_memory_of_the_function(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {EVENT("1", "1"), ACCEPTED, EVENT("1", "2"), ACCEPTED, STOP};
+    setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1", 1);
+    assert_int_equal(RUN(acts, takes_much, NULL), 0);
+    unsetenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+    assert_starts(1, POST("response"));
+    assert_starts(3, POST("error"));
+    assert_has(3, "NoMemory");
+    finish();
+}
+
 static void stream(cl_context *ctx, cl_str event, cl_answer *answer)
 {
     assert_int_equal(cl_answer_write(answer, cl_str_of("early")), CL_INVALID);
@@ -761,6 +781,7 @@ int main(void)
         cmocka_unit_test(test_servers_that_are_wrong),
         cmocka_unit_test(test_large_events_and_answers),
         cmocka_unit_test(test_kinds_of_answers),
+        cmocka_unit_test(test_memory_of_the_function),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_stream_without_memory),
         cmocka_unit_test(test_stream_that_breaks),

@@ -1,12 +1,12 @@
 """`make bench`: measures the built program beside its yardsticks, proves that the work happened, and prints one table.
 
-    [BENCH_SECONDS=2] [BENCH_WAIT=60] [BENCH_OUT=build] bench/run.py [--write-docs]
+    [BENCH_SECONDS=2] [BENCH_WAIT=60] [BENCH_MORE=3] [BENCH_OUT=build] bench/run.py [--write-docs]
 
 The table also goes to BENCH_OUT/bench.json, and with --write-docs into docs/performance.md. One core serves and the
 other sends where requests are compared with nginx; the server has all cores for writes and functions, as db_bench has.
 Each figure is the median of ROUNDS rounds of BENCH_SECONDS, taken in turns with its yardstick, so that both meet the
 same machine, and a ratio is the median of the rounds' ratios. Rounds in which other work took a part of the machine are
-left out; up to MORE_ROUNDS are made instead, and what remains is said beneath the table. A round waits for a quiet
+left out; up to BENCH_MORE are made instead, and what remains is said beneath the table. A round waits for a quiet
 moment, up to BENCH_WAIT seconds for all of them together. Below half a second everything
 is done once and with less of it: that shows that the benchmarks run, and measures nothing.
 """
@@ -29,7 +29,7 @@ import yardsticks
 from machine import CORES, LOAD_CORE, SERVER_CORE, WORK, Failed, Starved, Watch, build_load, describe, load, load_warning, tree, wait_for_quiet
 from workloads import harness
 
-ROUNDS, MORE_ROUNDS = 5, 3
+ROUNDS = 5
 OTHERS_MAX = 0.05               # share of the machine that others may take in a round without its being repeated
 PUTS = 30000
 STARVED_MAX = 5
@@ -39,12 +39,12 @@ START_SECONDS = 1.5             # of four environments, on a machine that others
 
 
 class Bench:
-    def __init__(self, seconds, wait):
+    def __init__(self, seconds, wait, more):
         quick = seconds < 0.5
         self.seconds = seconds
         self.wait = 0 if quick else wait
         self.warmup = min(0.5, seconds / 2)
-        self.rounds, self.more = (1, 0) if quick else (ROUNDS, MORE_ROUNDS)
+        self.rounds, self.more = (1, 0) if quick else (ROUNDS, more)
         self.puts = PUTS // 20 if quick else PUTS
         self.starts_wanted = 3 if quick else STARTS
         self.cold_functions = 2 if quick else COLD_FUNCTIONS
@@ -273,7 +273,7 @@ def main():
     started = time.monotonic()
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
-    bench = Bench(float(os.environ.get('BENCH_SECONDS', '2')), float(os.environ.get('BENCH_WAIT', '60')))
+    bench = Bench(float(os.environ.get('BENCH_SECONDS', '2')), float(os.environ.get('BENCH_WAIT', '60')), int(os.environ.get('BENCH_MORE', '3')))
     bench.warnings += filter(None, [load_warning()])
     try:
         yardsticks.available()

@@ -54,13 +54,15 @@ class Server:
         self.process = subprocess.Popen(
             [BINARY, 'serve', '--data', self.data, '--listen', f'127.0.0.1:{self.port}', *self.args],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **self.env})
-        threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True).start()
+        reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
+        reader.start()
         watchdog = threading.Timer(READY_SECONDS, self.process.kill)
         watchdog.start()
         self.ready_line = self.process.stdout.readline()
         watchdog.cancel()
         if not self.ready_line:
             self.process.wait()
+            reader.join(5)
             raise RuntimeError(f'the server ended with {self.process.returncode}:\n' + ''.join(self.log[-50:]))
         text = open(os.path.join(self.data, 'credentials')).read()
         self.access_key = re.search(r'aws_access_key_id = (\S+)', text).group(1)

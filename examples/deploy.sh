@@ -49,36 +49,44 @@ lambda() {
     aws lambda wait function-active --function-name "$name"
 }
 
-# rest_api NAME: sets $api and $root, the root resource. An API of that name is used again.
+# rest_api NAME: sets $api, $root (the root resource) and $made: what is there already, a line "ID PATH METHODS" a resource.
+# An API of that name is used again.
 rest_api() {
     step "REST API $1"
     api=$(aws apigateway get-rest-apis --query "items[?name=='$1'].id | [0]" --output text)
     [ "$api" != None ] || api=$(aws apigateway create-rest-api --name "$1" --endpoint-configuration types=REGIONAL --query id --output text)
-    root=$(aws apigateway get-resources --rest-api-id "$api" --query "items[?path=='/'].id | [0]" --output text)
+    made=$(aws apigateway get-resources --rest-api-id "$api" --embed methods --output text \
+        --query 'items[].[id, path, join(`,`, keys(resourceMethods || `{}`))]')
+    root=$(id_of /)
 }
+
+id_of() { echo "$made" | awk -v path="$1" '$2 == path { print $1 }'; }
+
+# Is that method of the resource there?
+has() { echo "$made" | awk -v id="$1" -v method="$2" '$1 == id && index("," $3 ",", "," method ",") { found = 1 } END { exit !found }'; }
 
 # resource PARENT PART PATH: sets $resource.
 resource() {
-    resource=$(aws apigateway get-resources --rest-api-id "$api" --query "items[?path=='$3'].id | [0]" --output text)
-    [ "$resource" != None ] || resource=$(aws apigateway create-resource --rest-api-id "$api" --parent-id "$1" --path-part "$2" --query id --output text)
+    resource=$(id_of "$3")
+    [ -n "$resource" ] || resource=$(aws apigateway create-resource --rest-api-id "$api" --parent-id "$1" --path-part "$2" --query id --output text)
 }
 
 # method RESOURCE METHOD TYPE FUNCTION: TYPE is AWS or AWS_PROXY; AWS gets its 200 answer.
 method() {
+    has "$1" "$2" && return
     step "method $2 ($3)"
-    aws apigateway get-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" >/dev/null 2>&1 ||
-        aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" --authorization-type NONE >/dev/null
+    aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" --authorization-type NONE >/dev/null
     aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method "$2" --type "$3" --integration-http-method POST \
         --uri "arn:aws:apigateway:$region:lambda:path/2015-03-31/functions/arn:aws:lambda:$region:$account:function:$4/invocations" >/dev/null
     [ "$3" = AWS ] || return 0
-    aws apigateway put-method-response --rest-api-id "$api" --resource-id "$1" --http-method "$2" --status-code 200 >/dev/null 2>&1 || true
+    aws apigateway put-method-response --rest-api-id "$api" --resource-id "$1" --http-method "$2" --status-code 200 >/dev/null
     aws apigateway put-integration-response --rest-api-id "$api" --resource-id "$1" --http-method "$2" --status-code 200 >/dev/null
 }
 
 # cors RESOURCE METHODS: the preflight, answered by a mock integration as the console makes it.
 cors() {
+    has "$1" OPTIONS && return
     step "CORS preflight for $2"
-    aws apigateway get-method --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS >/dev/null 2>&1 && return
     aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --authorization-type NONE >/dev/null
     aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --type MOCK \
         --request-templates '{"application/json":"{\"statusCode\": 200}"}' >/dev/null

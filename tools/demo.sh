@@ -104,7 +104,7 @@ ask() {
         url=$(cat "$data/$1-$language.url")
         body=${4:-}
         said=$(send "$url${3//LANGUAGE/$language}" "$2" "${body//LANGUAGE/$language}")
-        [ "$language" = python ] && echo "\$ curl -X $2 ${bearer:+-H 'Authorization: Bearer …' }${4:+-d '$4' }$url$3"
+        [ "$language" != python ] || echo "\$ curl -X $2 ${bearer:+-H 'Authorization: Bearer …' }${4:+-d '$4' }$url$3"
         printf '  %-7s %7s ms  %s\n' "$language" "$(echo "$said" | tail -n 1)" "$(echo "$said" | sed '$d')"
     done
 }

@@ -53,8 +53,8 @@ lambda() {
 # An API of that name is used again.
 rest_api() {
     step "REST API $1"
-    api=$(aws apigateway get-rest-apis --query "items[?name=='$1'].id | [0]" --output text)
-    [ "$api" != None ] || api=$(aws apigateway create-rest-api --name "$1" --endpoint-configuration types=REGIONAL --query id --output text)
+    api=$(aws apigateway get-rest-apis --query "items[?name=='$1'].[id]" --output text | head -n 1)
+    [ -n "$api" ] || api=$(aws apigateway create-rest-api --name "$1" --endpoint-configuration types=REGIONAL --query id --output text)
     made=$(aws apigateway get-resources --rest-api-id "$api" --embed methods --output text \
         --query 'items[].[id, path, join(`,`, keys(resourceMethods || `{}`))]')
     root=$(id_of /)

@@ -30,11 +30,13 @@ struct run {
     struct http_server *server;
     struct loop *loop;
     int listener;
-    struct loop_task open_task;
+    struct loop_task open_task, close_task;
     size_t next_file;
     char *event;                        /* the one that runs; malloc */
     size_t event_size;
     pthread_mutex_t lock;
+    pthread_cond_t ended;               /* with `closed` */
+    bool closed;
     pid_t child;                        /* 0 once it was waited for */
     bool finished;                      /* no more events: the child was told to end */
     bool failed;                        /* a function error, or an event that cannot be read */
@@ -155,7 +157,11 @@ static void on_too_large(void *arg, struct str id, size_t bytes)
 
 static void on_closed(void *arg)
 {
-    (void)arg;
+    struct run *run = arg;
+    pthread_mutex_lock(&run->lock);
+    run->closed = true;
+    pthread_cond_signal(&run->ended);
+    pthread_mutex_unlock(&run->lock);
 }
 
 static void open_api(struct loop_task *task)
@@ -164,6 +170,11 @@ static void open_api(struct loop_task *task)
     struct runtime_api_hooks hooks = {.ready = on_ready, .response = on_response, .error = on_error, .init_error = on_init_error,
                                       .too_large = on_too_large, .closed = on_closed, .arg = run};
     ENSURE(runtime_api_open(run->server, run->loop, run->listener, &hooks, &run->api) == ERR_OK);
+}
+
+static void close_api(struct loop_task *task)
+{
+    runtime_api_close(CONTAINER_OF(task, struct run, close_task)->api);
 }
 
 /* ---- the child ---- */
@@ -212,7 +223,8 @@ static int wait_for_child(struct run *run, const char *name)
 
 int command_run(const struct options *options, struct arena *arena)
 {
-    struct run run = {.options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct run run = {.options = options, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER,
+                      .open_task.run = open_api, .close_task.run = close_api};
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
     if (http_bind(STR("127.0.0.1:0"), &run.listener) != ERR_OK || getsockname(run.listener, (struct sockaddr *)&address, &length) != 0) {
@@ -231,10 +243,14 @@ int command_run(const struct options *options, struct arena *arena)
     struct loops *loops = loops_new(1);
     run.server = http_server_new(loops);
     run.loop = loops_at(loops, 0);
-    run.open_task.run = open_api;
     loop_post(run.loop, &run.open_task);
     loops_start(loops);
     int status = wait_for_child(&run, options->words[0]);
+    loop_post(run.loop, &run.close_task);
+    pthread_mutex_lock(&run.lock);
+    while (!run.closed)
+        pthread_cond_wait(&run.ended, &run.lock);
+    pthread_mutex_unlock(&run.lock);
     loops_stop(loops);
     http_server_free(run.server);
     loops_free(loops);

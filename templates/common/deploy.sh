@@ -25,8 +25,8 @@ else
 fi
 aws lambda wait function-active --function-name "$name"
 
-api=$(aws apigateway get-rest-apis --query "items[?name=='$name'].id | [0]" --output text)
-if [ "$api" = None ]; then
+api=$(aws apigateway get-rest-apis --query "items[?name=='$name'].[id]" --output text | head -n 1)
+if [ -z "$api" ]; then
     api=$(aws apigateway create-rest-api --name "$name" --query id --output text)
     root=$(aws apigateway get-resources --rest-api-id "$api" --query 'items[0].id' --output text)
     proxy=$(aws apigateway create-resource --rest-api-id "$api" --parent-id "$root" --path-part '{proxy+}' --query id --output text)

@@ -217,3 +217,11 @@ def deploy_function(server, name, code, *, handler='app.handler', runtime='pytho
     if permission:
         function.add_permission(FunctionName=name, StatementId='apigateway', Action='lambda:InvokeFunction', Principal='apigateway.amazonaws.com')
     return arn
+
+
+def until(condition, why='', seconds=20):
+    """Waits for a condition of another process; the bound is for a broken product, not an expectation."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.02)

@@ -485,7 +485,7 @@ def test_running_invocations_are_answered_before_the_server_ends(own_server):
     client = server.client('lambda', max_pool_connections=4)
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         running = [pool.submit(invoke, client, 'f', n) for n in range(3)]
-        until(lambda: server.client('logs').describe_log_groups()['logGroups'])
+        harness.until(lambda: server.client('logs').describe_log_groups()['logGroups'])
         server.process.terminate()
         assert [r.result()[1] for r in running] == [0, 1, 2]
     assert server.process.wait(60) == 0
@@ -514,7 +514,7 @@ def test_throttled_when_every_environment_is_busy():
     try:
         for _ in range(256):
             threading.Thread(target=hold, daemon=True).start()
-        until(lambda: harness.processes('sleep', '98732') == 256, seconds=110)
+        harness.until(lambda: harness.processes('sleep', '98732') == 256, seconds=110)
         with pytest.raises(ClientError) as e:
             client.invoke(FunctionName='late')
         assert code_of(e) == ('TooManyRequestsException', 429)
@@ -578,13 +578,6 @@ def cached(server):
     return {os.path.basename(p) for p in glob.glob(server.data + '/cache/*-*-*-*-*/*') if len(os.path.basename(p)) == 64}
 
 
-def until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def blob_of(files):
     return hashlib.sha256(harness.zip_of(files)).hexdigest()
 
@@ -601,7 +594,7 @@ def test_packages_that_nothing_refers_to_go(own_server):
     assert cached(server) == {blob['kept'], blob['old'], blob['gone']}
     client.update_function_code(FunctionName='u', ZipFile=harness.zip_of({'app.py': code['new']}))
     client.delete_function(FunctionName='d')
-    until(lambda: cached(server) == {blob['kept']})
+    harness.until(lambda: cached(server) == {blob['kept']})
     assert invoke(client, 'u')[1] == 'new'
     path = lambda name: f'{server.data}/blobs/{blob[name]}'
     assert all(os.path.exists(path(name)) for name in code), 'young packages may belong to a call that is not committed'
@@ -611,9 +604,9 @@ def test_packages_that_nothing_refers_to_go(own_server):
     os.makedirs(f'{server.data}/cache/00000000-0000-0000-0000-000000000000/{blob["kept"]}')      # of before the machine's last start
     os.makedirs(f'{server.data}/cache/work-00000000/new-1')                                         # of a server that was killed
     server.start()
-    until(lambda: not os.path.exists(path('old')) and not os.path.exists(path('gone')))
+    harness.until(lambda: not os.path.exists(path('old')) and not os.path.exists(path('gone')))
     assert os.path.exists(path('kept')) and os.path.exists(path('new'))
-    until(lambda: len(os.listdir(server.data + '/cache')) == 2)
+    harness.until(lambda: len(os.listdir(server.data + '/cache')) == 2)
     client = server.client('lambda')
     assert [invoke(client, name)[1] for name in 'ku'] == ['kept', 'new']
     server.stop()

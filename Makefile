@@ -171,12 +171,16 @@ $(FUNCTION_SO): $(FUNCTION_A)
 	$(call say,LD  $@)
 	$(Q)$(CC) -shared -o $@ -Wl,-soname,$(@F) -Wl,--whole-archive $< -Wl,--no-whole-archive -Wl,--exclude-libs,libssl.a:libcrypto.a \
 	    $(SANFLAGS) $(FUNCTION_LDFLAGS) $(FUNCTION_LIBS)
-# For projects of users: the ordinary build's pkg-config file (beside a sanitizer's program too), and the templates of `cloudless new`.
-PKG_CONFIG_FILE = printf '%s\n' 'prefix=$(1)' 'Name: cloudless-function' 'Description: Lambda functions in C' 'Version: $(VERSION)' \
-    'Cflags: -I$(2)' 'Libs: -L$${prefix}/lib -l:libcloudless-function.a' 'Libs.private: $(FUNCTION_LIBS)'
+	@ln -sf $(@F) $(@D)/libcloudless-function.so
+# For projects of users: the ordinary build's pkg-config files (beside a sanitizer's program too), and the templates of `cloudless new`.
+# cloudless-function is the archive with OpenSSL, for programs that are deployed; cloudless-function-shared the shared library.
+PKG_CONFIG_FILE = printf '%s\n' 'prefix=$(1)' 'Name: $(basename $(notdir $(4)))' 'Description: Lambda functions in C' 'Version: $(VERSION)' \
+    'Cflags: -I$(2)' 'Libs: -L$${prefix}/lib $(3)' > $(4)
+PKG_CONFIG_FILES = $(call PKG_CONFIG_FILE,$(1),$(2),-l:libcloudless-function.a $(FUNCTION_LIBS),$(3)/cloudless-function.pc) && \
+    $(call PKG_CONFIG_FILE,$(1),$(2),-lcloudless-function,$(3)/cloudless-function-shared.pc)
 $(O)/lib/pkgconfig/cloudless-function.pc: Makefile VERSION
 	@mkdir -p $(@D)
-	@$(call PKG_CONFIG_FILE,$(abspath build),$(abspath include)) > $@
+	@$(call PKG_CONFIG_FILES,$(abspath build),$(abspath include),$(@D))
 $(O)/share/cloudless/templates:
 	@mkdir -p $(@D)
 	@ln -s $(abspath templates) $@
@@ -265,7 +269,7 @@ install: all
 	cp -R include/cloudless $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(FUNCTION_A) $(FUNCTION_SO) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(notdir $(FUNCTION_SO)) $(DESTDIR)$(PREFIX)/lib/libcloudless-function.so
-	$(call PKG_CONFIG_FILE,$(PREFIX),$(PREFIX)/include) > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cloudless-function.pc
+	$(call PKG_CONFIG_FILES,$(PREFIX),$${prefix}/include,$(DESTDIR)$(PREFIX)/lib/pkgconfig)
 format: deps-test
 	git clang-format --binary tools/clang_format.sh --extensions c,h -f
 # The compatibility tables, from the services' own tables of operations.

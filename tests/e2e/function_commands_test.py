@@ -119,3 +119,20 @@ def test_a_new_project_builds_tests_deploys_and_answers(server, tmp_path, langua
     assert make('deploy').strip().splitlines()[-1] == url            # again: the code is updated
     again = run('new', name, '--lang', language, cwd=tmp_path)
     assert again.returncode == 1 and 'File exists' in again.stderr
+
+
+def test_a_project_against_an_installed_tree(tmp_path):
+    """What `make install DESTDIR= PREFIX=/usr` lays down is enough, wherever it stands."""
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
+
+    def make(folder, *words):
+        done = subprocess.run(['make', *words], cwd=folder, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+    make(harness.ROOT, '--no-print-directory', 'install', f'DESTDIR={tmp_path}/root', 'PREFIX=/usr')
+    usr = tmp_path / 'root' / 'usr'
+    subprocess.run(['rm', '-rf', usr / 'share' / 'cloudless' / 'runtimes'], check=True)      # large, and nothing of C
+    subprocess.run([usr / 'bin' / 'cloudless', 'new', 'hello', '--lang', 'c'], cwd=tmp_path, env=env, check=True, capture_output=True)
+    said = make(tmp_path / 'hello')
+    assert f'-I{usr}/include' in said and f'-L{usr}/lib' in said and harness.ROOT not in said
+    assert make(tmp_path / 'hello', '-s', 'test').count('ok: ') == 3

@@ -74,7 +74,7 @@ typedef struct cl_arena cl_arena;
 /* `limit`: bytes it may hold from malloc, 0 for no bound. NULL when malloc fails. */
 CL_API cl_arena *cl_arena_new(size_t limit);
 CL_API void cl_arena_free(cl_arena *arena);                     /* NULL is fine */
-CL_API void cl_arena_reset(cl_arena *arena);                    /* all gone, one block kept; no longer failed */
+CL_API void cl_arena_reset(cl_arena *arena);                    /* all gone, at most one block kept; no longer failed */
 CL_API bool cl_arena_failed(const cl_arena *arena);
 CL_API size_t cl_arena_bytes(const cl_arena *arena);            /* held from malloc */
 CL_API void *cl_alloc(cl_arena *arena, size_t bytes);           /* zeroed, 16-byte aligned; NULL when failed */

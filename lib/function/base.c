@@ -2,8 +2,8 @@
  *
  * An arena is a chain of blocks, newest first; allocations are cut from the first. A block is made as large as all before
  * it together, from BLOCK_MIN up to BLOCK_MAX; what is larger than a quarter of a block gets one of its own, behind the
- * first, so that the first one's rest stays useful. Reset keeps the first block if it is not above KEEP_MAX: an invocation
- * like the one before takes nothing from malloc.
+ * first, so that the first one's rest stays useful. Reset keeps a first block not above KEEP_MAX; of several that are together
+ * not above it none stays, and the next first block is as large as they were: invocations alike soon take nothing from malloc.
  * Invariants: used <= size in each block; bytes is the sum of the blocks' sizes and never above limit; once failed, nothing
  * is handed out until a reset.
  * Under AddressSanitizer the unused part of a block is poisoned and RED_ZONE bytes stay between allocations. */
@@ -41,6 +41,7 @@ struct block {
 struct cl_arena {
     struct block *first;
     size_t limit, bytes;
+    size_t first_size;          /* of a first block, unless it is less than BLOCK_MIN */
     bool failed;
 };
 
@@ -106,15 +107,17 @@ void cl_arena_reset(cl_arena *arena)
     arena->failed = false;
     if (!kept)
         return;
+    bool joined = kept->next && arena->bytes <= KEEP_MAX;
+    arena->first_size = joined ? arena->bytes : 0;
+    if (joined || kept->size > KEEP_MAX) {
+        free_chain(kept);
+        arena->first = NULL, arena->bytes = 0;
+        return;
+    }
     free_chain(kept->next);
     kept->next = NULL;
     kept->used = 0;
     arena->bytes = kept->size;
-    if (kept->size > KEEP_MAX) {
-        free_block(kept);
-        arena->first = NULL, arena->bytes = 0;
-        return;
-    }
     POISON(kept->bytes, kept->size);
 }
 
@@ -136,7 +139,8 @@ size_t cl_arena_bytes(const cl_arena *arena)
 /* A block with room for `bytes`; in front of the chain, or behind the first when it is for one allocation only. */
 static struct block *add_block(cl_arena *arena, size_t bytes)
 {
-    size_t size = arena->bytes < BLOCK_MIN ? BLOCK_MIN : arena->bytes > BLOCK_MAX ? BLOCK_MAX : arena->bytes;
+    size_t before = arena->first ? arena->bytes : arena->first_size;
+    size_t size = before < BLOCK_MIN ? BLOCK_MIN : before > BLOCK_MAX ? BLOCK_MAX : before;
     bool own = bytes > size / 4 && arena->first;
     if (bytes > size || own)
         size = bytes;

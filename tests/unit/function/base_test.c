@@ -68,6 +68,25 @@ static void test_arena_limit_is_sticky(void **state)
     cl_arena_free(arena);
 }
 
+/* The second invocation of its kind may still ask for a block, the third does not: malloc would fail. */
+static void test_arena_settles(void **state)
+{
+    (void)state;
+    static const size_t needs[] = {100, 7000, 20000, 60000, 200000};
+    for (size_t i = 0; i < CL__COUNT(needs); i++) {
+        cl_arena *arena = cl_arena_new(0);
+        for (int round = 0; round < 5; round++) {
+            cl__malloc_countdown = round < 2 ? -1 : 0;
+            for (size_t n = 0; n < needs[i]; n += 100)
+                assert_non_null(cl_alloc(arena, 90));
+            cl__malloc_countdown = -1;
+            cl_arena_reset(arena);
+            assert_true(cl_arena_bytes(arena) <= 256 << 10);
+        }
+        cl_arena_free(arena);
+    }
+}
+
 static void test_strings(void **state)
 {
     (void)state;
@@ -254,7 +273,7 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_results_have_names), cmocka_unit_test(test_arena_allocations), cmocka_unit_test(test_arena_limit_is_sticky),
+        cmocka_unit_test(test_results_have_names), cmocka_unit_test(test_arena_allocations), cmocka_unit_test(test_arena_limit_is_sticky), cmocka_unit_test(test_arena_settles),
         cmocka_unit_test(test_strings),            cmocka_unit_test(test_builder),           cmocka_unit_test(test_base64),
         cmocka_unit_test(test_utf8),               cmocka_unit_test(test_uuid),              cmocka_unit_test(test_dates_as_the_c_library_has_them),
         cmocka_unit_test(test_without_memory),

@@ -6,7 +6,8 @@
  * certificates of the system (or those of AWS_CA_BUNDLE or SSL_CERT_FILE). Connections are kept. Retries: throttling, 5xx
  * and broken connections, at most 5 tries, back-off with full jitter from 25 ms. All of it ends a tenth of the remaining
  * time, at most 100 ms, before the deadline, so that the function can still answer; a context whose deadline_ms is 0 has
- * none. A write whose connection broke is sent again, as AWS's SDKs do: it may have happened already.
+ * none. Only the look-up of a host's name has the C library's own limits (resolv.conf), once a connection. A write whose
+ * connection broke is sent again, as AWS's SDKs do: it may have happened already.
  * A client belongs to one thread. Items, answers and messages live in the arena of the call. */
 #ifndef CLOUDLESS_DYNAMODB_H
 #define CLOUDLESS_DYNAMODB_H

@@ -36,24 +36,57 @@ static void answer_json(struct http_request *request, int status, const char *fo
     http_respond_text(request, status, "application/json", body);
 }
 
+/* Reads go on when the disk is full, so a store that cannot be written is no reason to take the server away: still 200. */
 static void answer_health(struct front *front, struct http_request *request)
 {
+    struct str words;
     bool ready = atomic_load(front->options.ready);
-    answer_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", ready ? "ready" : "stopping");
+    const char *status = !ready ? "stopping" : store_writable(front->options.store, request->arena, &words) ? "ready" : "read-only";
+    answer_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", status);
+}
+
+/* Services that other protocols than JSON speak, beside those whose calls are forms: their clients cannot read JSON. */
+static bool speaks_xml(const struct http_request *request, struct str service)
+{
+    static const char *const rest_xml[] = {"s3", "s3express", "s3-object-lambda", "s3control", "route53", "cloudfront"};
+    for (size_t i = 0; i < COUNT_OF(rest_xml); i++)
+        if (str_eq(service, str_of(rest_xml[i])))
+            return true;
+    return str_starts(http_header(request, "Content-Type"), STR("application/x-www-form-urlencoded"));
+}
+
+/* 501 in the error form of the protocol that the service has: JSON, query's ErrorResponse, EC2's Response, S3's Error. */
+static void answer_unserved(struct http_request *request, struct str service)
+{
+    static const char sentence[] = "Cloudless does not serve the AWS service '" STR_FMT "'.";
+    if (!speaks_xml(request, service)) {
+        struct buf message;
+        buf_init(&message, request->arena, NET_HEADER_BYTES_MAX * 6 + 256);
+        json_write_str(&message, arena_printf(request->arena, sentence, STR_ARG(service)));
+        answer_json(request, 501, "{\"__type\":\"NotImplemented\",\"message\":" STR_FMT "}", STR_ARG(buf_str(&message)));
+        return;
+    }
+    const char *open = "<ErrorResponse><Error><Type>Receiver</Type>", *close = "</Error></ErrorResponse>";
+    if (str_eq(service, STR("ec2")))
+        open = "<Response><Errors><Error>", close = "</Error></Errors></Response>";
+    else if (str_starts(service, STR("s3")))
+        open = "<Error>", close = "</Error>";
+    bool plain = service.n > 0;         /* of letters, digits and hyphens, as all services' names are */
+    for (size_t i = 0; i < service.n; i++)
+        plain = plain && strchr("abcdefghijklmnopqrstuvwxyz0123456789-", service.p[i]) && service.p[i];
+    struct str message = arena_printf(request->arena, sentence, STR_ARG(plain ? service : STR("?")));
+    http_respond_text(request, 501, "text/xml", arena_printf(request->arena, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>%s<Code>NotImplemented</Code>"
+                      "<Message>" STR_FMT "</Message>%s", open, STR_ARG(message), close));
 }
 
 /* A signed call for a service that this program does not have, or a request that is nobody's. */
 static void answer_nobody(struct http_request *request)
 {
     struct sigv4 sig;
-    struct buf message;
-    if (sigv4_parse(request, request->arena, &sig) != SIGV4_OK || !utf8_valid(sig.service)) {
+    if (sigv4_parse(request, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
+        answer_unserved(request, sig.service);
+    else
         answer_json(request, 403, "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
-        return;
-    }
-    buf_init(&message, request->arena, NET_HEADER_BYTES_MAX * 6 + 256);
-    json_write_str(&message, arena_printf(request->arena, "Cloudless does not serve the AWS service '" STR_FMT "'.", STR_ARG(sig.service)));
-    answer_json(request, 501, "{\"__type\":\"NotImplemented\",\"message\":" STR_FMT "}", STR_ARG(buf_str(&message)));
 }
 
 static void answer(struct front *front, struct http_request *request, const struct front_target *target)

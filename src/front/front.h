@@ -12,6 +12,7 @@ struct front_options {
     struct api *api;
     struct gateway *gateway;
     struct lambda *lambda;
+    struct store *store;                /* health tells whether it can be written */
     struct str default_region;
     const atomic_bool *ready;           /* false while the server drains: health answers 503 */
 };

@@ -167,7 +167,7 @@ static int make_services(struct server *s)
     struct api_options api = {.store = s->store, .auth = s->auth, .workers = s->workers, .services = services,
                               .default_account = str_of(o->account), .default_region = str_of(o->region)};
     s->api = api_new(&api);
-    struct front_options front = {.api = s->api, .gateway = s->gateway, .lambda = s->lambda, .default_region = str_of(o->region), .ready = &s->ready};
+    struct front_options front = {.api = s->api, .gateway = s->gateway, .lambda = s->lambda, .store = s->store, .default_region = str_of(o->region), .ready = &s->ready};
     front_connect(s->front, &front);
     return EXIT_FINE;
 }

@@ -122,9 +122,11 @@ def test_writes_are_refused_reads_go_on_and_writes_come_back(disk):
             disk.put(n)
         assert code_of(e.value) == ('InternalServerError', 500)
     disk.check_all()
-    assert harness.http('GET', disk.server.url + '/_cloudless/health').status == 200
+    health = disk.server.url + '/_cloudless/health'
+    assert (harness.http('GET', health).status, harness.http('GET', health).json['status']) == (200, 'read-only')
     disk.free()
     disk.wait_until_writable(3000)
+    assert harness.http('GET', health).json['status'] == 'ready'
     for n in range(3001, 3100):
         disk.put(n)
     disk.check_all()

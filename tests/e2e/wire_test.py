@@ -156,3 +156,14 @@ def test_errors_of_rest_services_travel_in_a_header(server, client):
     answer = signed(server, 'apigateway', 'GET', '/restapis/nosuchapi0')
     assert answer.status == 404 and answer.headers['x-amzn-ErrorType'] == 'NotFoundException'
     assert set(answer.json) == {'message'}
+
+
+@pytest.mark.parametrize('service, operation, arguments', [
+    ('sqs', 'list_queues', {}), ('sns', 'list_topics', {}), ('cloudformation', 'describe_stacks', {}), ('ec2', 'describe_instances', {}),
+    ('s3', 'get_bucket_acl', {'Bucket': 'a-bucket'}), ('route53', 'list_hosted_zones', {}), ('kms', 'list_keys', {})])
+def test_services_that_are_not_served_say_so_in_their_own_protocol(server, service, operation, arguments):
+    with pytest.raises(ClientError) as refused:
+        getattr(server.client(service), operation)(**arguments)
+    assert refused.value.response['ResponseMetadata']['HTTPStatusCode'] == 501
+    assert refused.value.response['Error']['Code'] == 'NotImplemented'
+    assert f"does not serve the AWS service '{service}'" in refused.value.response['Error']['Message']

@@ -100,7 +100,7 @@ static void log_line(cl_level level, const cl_json *members, const char *format,
     cl_str tail = write_members(members, more, sizeof more);
     cl__iso8601(now, cl_now_ms(), true);
     cl__buf_fixed(&buf, line, sizeof line);
-    cl_buf_printf(&buf, "{\"timestamp\":\"%s\",\"level\":\"%s\",", now, names[level]);
+    cl_buf_printf(&buf, "{\"timestamp\":\"%s\",\"level\":\"%s\",", now, names[(size_t)level < CL__COUNT(names) ? level : CL_FATAL]);
     if (cl__request_id.n) {
         cl_buf_adds(&buf, "\"requestId\":");
         cl__json_quote(&buf, cl__request_id);

@@ -161,6 +161,7 @@ int cl_run_with(cl_handler *handler, const cl_options *options)
     static const cl_options none;
     const char *address = getenv("AWS_LAMBDA_RUNTIME_API");
     struct sigaction action = {.sa_handler = on_sigterm, .sa_flags = SA_RESTART}, before;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before_pipe;     /* nobody reads the log: no reason to end */
     options = options ? options : &none;
     if (!address || !*address) {
         fputs("environment variable AWS_LAMBDA_RUNTIME_API is missing: this program is a function of AWS Lambda\n", stderr);
@@ -177,6 +178,7 @@ int cl_run_with(cl_handler *handler, const cl_options *options)
         return EXIT_GONE;
     }
     sigaction(SIGTERM, &action, &before);
+    sigaction(SIGPIPE, &ignore, &before_pipe);
     int status = EXIT_GONE;
     if (initialise(&runtime, options)) {
         status = serve(&runtime, handler, options->arg, arena);
@@ -184,6 +186,7 @@ int cl_run_with(cl_handler *handler, const cl_options *options)
             options->shutdown(options->arg);
     }
     sigaction(SIGTERM, &before, NULL);
+    sigaction(SIGPIPE, &before_pipe, NULL);
     cl__runtime_close(&runtime);
     cl_arena_free(arena);
     return status;

@@ -59,6 +59,17 @@ def test_a_debugger_may_stand_between(program, tmp_path):
     assert run('run', 'env', 'A=b', './bootstrap', stdin='{}', cwd=tmp_path).returncode == 0
 
 
+def test_a_log_that_nobody_reads_ends_no_function(tmp_path):
+    event = run('event', 'apigw-proxy', '--path', '/items').stdout
+    read, write = os.pipe()
+    os.close(read)
+    env = {**os.environ, 'TABLE_NAME': 'items', 'JWT_SECRET': 'x' * 32, 'AWS_REGION': 'us-east-1', 'AWS_ACCESS_KEY_ID': 'a', 'AWS_SECRET_ACCESS_KEY': 'b'}
+    done = subprocess.run([harness.BINARY, 'run', os.path.join(harness.ROOT, 'build/examples/items/bootstrap')], input=event, env=env,
+                          stdout=subprocess.PIPE, stderr=write, text=True, timeout=60)
+    os.close(write)
+    assert done.returncode == 0 and json.loads(done.stdout)['statusCode'] == 401      # and a line of the log about it
+
+
 @pytest.mark.parametrize('stdin, env, says', [
     ('{"fail":1}\n{}\n', {}, 'function error Failed: {"errorType": "Failed"'),
     ('{}\n', {'BROKEN': '1'}, 'initialisation error Broken: '),

@@ -74,6 +74,9 @@ static void test_shape(void **state)
     capture();
     cl_log(CL_WARN, "%s", "x\xFFy");
     assert_str(line(*state, release()), "{\"level\":\"WARN\",\"requestId\":\"id-1\",\"message\":\"x\xEF\xBF\xBDy\"}");
+    capture();
+    cl_log((cl_level)99, "worst");
+    assert_str(line(*state, release()), "{\"level\":\"FATAL\",\"requestId\":\"id-1\",\"message\":\"worst\"}");
 }
 
 static void test_members(void **state)

@@ -43,7 +43,7 @@ def place_for(page_server, tmp_path):
     (work / 'examples').symlink_to(ROOT / 'examples')
     env = {k: v for k, v in os.environ.items() if not k.startswith(('AWS_', 'CLOUDLESS_'))}
     path = [os.path.dirname(os.path.abspath(harness.BINARY)), os.path.dirname(sys.executable), '/usr/bin', '/bin']
-    return work, {**env, 'HOME': str(tmp_path / 'home'), 'PATH': ':'.join(path), 'AWS_PAGER': '', 'AWS_EC2_METADATA_DISABLED': 'true'}
+    return work, {**env, **harness.PROJECT_ENV, 'HOME': str(tmp_path / 'home'), 'PATH': ':'.join(path), 'AWS_PAGER': '', 'AWS_EC2_METADATA_DISABLED': 'true'}
 
 
 def outputs(text):

@@ -119,7 +119,7 @@ def test_a_new_project_builds_tests_deploys_and_answers(server, tmp_path, langua
     assert len((tmp_path / name / 'Makefile').read_text().splitlines()) <= 30
 
     def make(*words):
-        done = subprocess.run(['make', '-s', *words], cwd=tmp_path / name, env=server.client_env(), capture_output=True, text=True)
+        done = subprocess.run(['make', '-s', *words], cwd=tmp_path / name, env={**server.client_env(), **harness.PROJECT_ENV}, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
     make()

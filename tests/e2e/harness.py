@@ -21,6 +21,8 @@ from botocore.config import Config
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get('CLOUDLESS_BIN', os.path.join(ROOT, 'build', 'cloudless'))
 RUNTIMES = os.path.join(ROOT, 'build', 'runtimes')
+# Projects of `cloudless new` link with the ordinary library: a sanitizer's needs the sanitizer in the project, too.
+PROJECT_ENV = {'CLOUDLESS': os.path.join(ROOT, 'build')}
 READY_SECONDS = 60              # a bound for a broken start under a sanitizer, not an expectation
 ACCOUNT = '000000000000'
 REGION = 'us-east-1'

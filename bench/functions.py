@@ -42,20 +42,6 @@ def deploy(server, name, language, code, role):
     return arn
 
 
-def api_url(server, arn, name):
-    """A REST API of one {proxy+} resource; the path of its stage."""
-    gateway = server.client('apigateway')
-    api = gateway.create_rest_api(name=name)['id']
-    root = gateway.get_resources(restApiId=api)['items'][0]['id']
-    todos = gateway.create_resource(restApiId=api, parentId=root, pathPart='todos')['id']
-    resource = gateway.create_resource(restApiId=api, parentId=todos, pathPart='{id}')['id']
-    where = {'restApiId': api, 'resourceId': resource, 'httpMethod': 'GET'}
-    gateway.put_method(**where, authorizationType='NONE')
-    gateway.put_integration(**where, type='AWS_PROXY', integrationHttpMethod='POST', uri=w.INTEGRATION_URI.format(region=harness.REGION, arn=arn))
-    gateway.create_deployment(restApiId=api, stageName='bench')
-    return f'/_aws/execute-api/{api}/bench'
-
-
 def write_requests(server, file, path, text):
     prepared.write(w.in_work(file), [(prepared.plain('GET', path, f'127.0.0.1:{server.port}'), text)])
 
@@ -86,7 +72,7 @@ def measure(bench):
     for language in RUNTIMES:
         for kind, code in (('empty', empty_package(language)), ('todo', package('todo', language))):
             name = f'bench-{kind}-{language.lower()}'
-            stage = api_url(server, deploy(server, name, language, code, role), name)
+            stage = w.api_path(server, deploy(server, name, language, code, role), name, ['todos', '{id}'])
             write_requests(server, name, f'{stage}/todos/{TODO["id"]}', 'answered' if kind == 'empty' else TODO['title'])
             bench.load(name, connections=16, seconds=START_SECONDS)           # environments start
             one, many = (bench.medians(name, lambda: bench.load(name, connections=n, seconds=bench.seconds, warmup=bench.warmup)) for n in (1, 16))

@@ -104,20 +104,22 @@ def prepare_invokes(server):
     runtime = python_runtime()
     arn = harness.deploy_function(server, 'bench-plain', PLAIN_CODE, runtime=runtime, permission=True)
     prepared.write(in_work('invokes'), [(invocation(server, 'bench-plain'), 'answered')])
-    prepared.write(in_work('api'), [(prepared.plain('GET', api_path(server, arn), f'127.0.0.1:{server.port}'), 'answered')])
+    prepared.write(in_work('api'), [(prepared.plain('GET', api_path(server, arn, 'bench', ['hello']) + '/hello', f'127.0.0.1:{server.port}'), 'answered')])
     return runtime
 
 
-def api_path(server, arn):
+def api_path(server, arn, name, parts):
+    """A REST API whose GET of the resource with these path parts goes to the function; the path of its stage."""
     gateway = server.client('apigateway')
-    api = gateway.create_rest_api(name='bench')['id']
-    root = gateway.get_resources(restApiId=api)['items'][0]['id']
-    resource = gateway.create_resource(restApiId=api, parentId=root, pathPart='hello')['id']
+    api = gateway.create_rest_api(name=name)['id']
+    resource = gateway.get_resources(restApiId=api)['items'][0]['id']
+    for part in parts:
+        resource = gateway.create_resource(restApiId=api, parentId=resource, pathPart=part)['id']
     where = {'restApiId': api, 'resourceId': resource, 'httpMethod': 'GET'}
     gateway.put_method(**where, authorizationType='NONE')
     gateway.put_integration(**where, type='AWS_PROXY', integrationHttpMethod='POST', uri=INTEGRATION_URI.format(region=harness.REGION, arn=arn))
     gateway.create_deployment(restApiId=api, stageName='bench')
-    return f'/_aws/execute-api/{api}/bench/hello'
+    return f'/_aws/execute-api/{api}/bench'
 
 
 def prepare_cold(server, runtime, kind, code, count):

@@ -34,12 +34,8 @@ def server():
     if os.environ.get('APP_URL'):
         yield None
         return
-    server = harness.Server().start()
-    yield server
-    try:
-        server.stop()
-    finally:
-        server.remove()
+    with harness.running() as server:
+        yield server
 
 
 @pytest.fixture(scope='session')

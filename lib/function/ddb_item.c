@@ -64,13 +64,7 @@ void cl__ddb_add(cl_json *parent, cl_str key, cl_json *child)
     if (!parent || !child)
         return;
     child->key = parent->type == CL_OBJECT ? key : (cl_str){0};
-    child->next = NULL;
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
-    parent->count++;
+    cl__json_append(parent, child);
 }
 
 static cl_json *tagged(cl_arena *arena, const char *tag, cl_json *value)

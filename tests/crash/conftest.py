@@ -13,9 +13,5 @@ import harness  # noqa: E402
 @pytest.fixture(scope='module')
 def server():
     """One for a whole file; its last stop is the proof that it lived through the file."""
-    server = harness.Server(args=['--log', 'warn']).start()
-    yield server
-    try:
-        server.stop()
-    finally:
-        server.remove()
+    with harness.running(args=['--log', 'warn']) as server:
+        yield server

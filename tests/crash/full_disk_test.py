@@ -3,6 +3,7 @@
 The data directory is a small tmpfs with a ballast file that takes what is free. Needs root for the mount.
 """
 import errno
+import itertools
 import os
 import random
 import shutil
@@ -78,6 +79,10 @@ class Disk:
                 return e
         raise AssertionError(f'{WRITES_MAX} writes were acknowledged on a full disk')
 
+    def health(self):
+        answer = harness.http('GET', self.server.url + '/_cloudless/health')
+        return answer.status, answer.json['status']
+
     def check_all(self, visible_refused=False):
         """What was acknowledged is there as it was written; what was refused is not, before a restart."""
         for n, text in self.acknowledged.items():
@@ -122,11 +127,11 @@ def test_writes_are_refused_reads_go_on_and_writes_come_back(disk):
             disk.put(n)
         assert code_of(e.value) == ('InternalServerError', 500)
     disk.check_all()
-    health = disk.server.url + '/_cloudless/health'
-    assert (harness.http('GET', health).status, harness.http('GET', health).json['status']) == (200, 'read-only')
+    firsts = itertools.count(10**5, 1000)
+    harness.until(lambda: disk.put_until_refused(next(firsts)) and disk.health() == (200, 'read-only'), 'health tells of the last write')
     disk.free()
     disk.wait_until_writable(3000)
-    assert harness.http('GET', health).json['status'] == 'ready'
+    harness.until(lambda: disk.health() == (200, 'ready'), 'health tells that writes work again')
     for n in range(3001, 3100):
         disk.put(n)
     disk.check_all()
@@ -214,16 +219,17 @@ def test_concurrent_writers_meet_the_end_of_the_disk(disk):
     threads = [threading.Thread(target=write, args=(10**6 * i,)) for i in range(1, 5)]
     for thread in threads:
         thread.start()
+    def more(numbers, why):
+        """As many more as threads may have on their way, and one: those count as refused until they are answered."""
+        wanted = len(numbers) + len(threads) + 1
+        harness.until(lambda: len(numbers) >= wanted or unexpected, why, RESUME_SECONDS)
+
     for _ in range(2):
-        time.sleep(0.3)
+        more(disk.acknowledged, 'there is room, and writes are refused')
         disk.fill()
-        time.sleep(0.7)
-        before = len(disk.acknowledged)
+        more(disk.refused, 'there is no room, and no write is refused')
         disk.free()
-        deadline = time.monotonic() + RESUME_SECONDS
-        while len(disk.acknowledged) == before and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert len(disk.acknowledged) > before or unexpected, 'there is room again, and writes are still refused'
+        more(disk.acknowledged, 'there is room again, and writes are still refused')
     stop.set()
     for thread in threads:
         thread.join()

@@ -9,12 +9,8 @@ import harness
 
 @pytest.fixture(scope='session')
 def server():
-    server = harness.Server().start()
-    yield server
-    try:
-        server.stop()
-    finally:
-        server.remove()
+    with harness.running() as server:
+        yield server
 
 
 @pytest.fixture(scope='session')

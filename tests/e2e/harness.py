@@ -150,6 +150,17 @@ class Watch:
             thread.join()
 
 
+@contextlib.contextmanager
+def running(**how):
+    """A server for the time of the block; that it ends with status 0 belongs to what is tested."""
+    server = Server(**how).start()
+    yield server
+    try:
+        server.stop()
+    finally:
+        server.remove()
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body

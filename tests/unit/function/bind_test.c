@@ -44,25 +44,6 @@ static const cl_field order_fields[] = {
     {0},
 };
 
-static int begin(void **state)
-{
-    *state = cl_arena_new(0);
-    return *state ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    cl_arena_free(*state);
-    return 0;
-}
-
-static cl_json *parsed(cl_arena *arena, const char *text)
-{
-    cl_json *json = NULL;
-    assert_int_equal(cl_json_parse(arena, cl_str_of(text), &json, NULL), CL_OK);
-    return json;
-}
-
 static void test_everything_there(void **state)
 {
     const char *text = "{\"id\":\"17\",\"state\":\"paid\",\"note\":\"\",\"total\":12.10,\"count\":-5,\"urgent\":true,\"extra\":[1,{}],"
@@ -260,9 +241,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_everything_there, begin, end), cmocka_unit_test_setup_teardown(test_only_what_is_required, begin, end),
-        cmocka_unit_test_setup_teardown(test_sentences, begin, end),        cmocka_unit_test_setup_teardown(test_decimals, begin, end),
-        cmocka_unit_test_setup_teardown(test_recursive_tables, begin, end), cmocka_unit_test(test_without_memory),
+        cmocka_unit_test_setup_teardown(test_everything_there, arena_begin, arena_end), cmocka_unit_test_setup_teardown(test_only_what_is_required, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_sentences, arena_begin, arena_end),        cmocka_unit_test_setup_teardown(test_decimals, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_recursive_tables, arena_begin, arena_end), cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,27 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int begin(void **state)
-{
-    *state = cl_arena_new(0);
-    return *state ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    cl_arena_free(*state);
-    return 0;
-}
-
-static cl_json *parsed(cl_arena *arena, const char *text)
-{
-    cl_json *json = NULL;
-    size_t where = 0;
-    if (cl_json_parse(arena, cl_str_of(text), &json, &where) != CL_OK)
-        fail_msg("no JSON at %zu: %s", where, text);
-    return json;
-}
-
 /* An event of a REST API, as the developer guide lays it out. */
 static const char rest_event[] =
     "{\"resource\":\"/shelf/{id}\",\"path\":\"/shelf/b%20k\",\"httpMethod\":\"POST\","
@@ -499,19 +478,19 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_format_1, begin, end),
-        cmocka_unit_test_setup_teardown(test_format_2, begin, end),
-        cmocka_unit_test_setup_teardown(test_little_events, begin, end),
-        cmocka_unit_test_setup_teardown(test_malformed_events, begin, end),
-        cmocka_unit_test_setup_teardown(test_query_integers, begin, end),
-        cmocka_unit_test_setup_teardown(test_routes, begin, end),
-        cmocka_unit_test_setup_teardown(test_shapes, begin, end),
-        cmocka_unit_test_setup_teardown(test_spoiled_answers, begin, end),
-        cmocka_unit_test_setup_teardown(test_cors, begin, end),
-        cmocka_unit_test_setup_teardown(test_before, begin, end),
-        cmocka_unit_test_setup_teardown(test_bodies, begin, end),
-        cmocka_unit_test_setup_teardown(test_malformed_events_are_answered, begin, end),
-        cmocka_unit_test_setup_teardown(test_without_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_format_1, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_format_2, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_little_events, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_malformed_events, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_query_integers, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_routes, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_shapes, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_spoiled_answers, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_cors, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_before, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_bodies, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_malformed_events_are_answered, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_without_memory, arena_begin, arena_end),
     };
     setenv("LOG_LEVEL", "FATAL", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,28 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int begin(void **state)
-{
-    *state = cl_arena_new(0);
-    return *state ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    cl_arena_free(*state);
-    return 0;
-}
-
-static cl_json *parsed(cl_arena *arena, const char *text)
-{
-    cl_json *json = NULL;
-    size_t where = 0;
-    cl_result result = cl_json_parse(arena, cl_str_of(text), &json, &where);
-    if (result != CL_OK)
-        fail_msg("%s: %s at %zu", text, cl_result_name(result), where);
-    return json;
-}
-
 static void test_round_trips(void **state)
 {
     static const struct {
@@ -272,15 +250,15 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trips, begin, end),
-        cmocka_unit_test_setup_teardown(test_what_is_no_json, begin, end),
-        cmocka_unit_test_setup_teardown(test_depth, begin, end),
-        cmocka_unit_test_setup_teardown(test_repeated_members_of_large_objects, begin, end),
-        cmocka_unit_test_setup_teardown(test_reading, begin, end),
-        cmocka_unit_test_setup_teardown(test_numbers, begin, end),
-        cmocka_unit_test_setup_teardown(test_building, begin, end),
-        cmocka_unit_test_setup_teardown(test_copies_stand_alone, begin, end),
-        cmocka_unit_test_setup_teardown(test_without_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_round_trips, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_what_is_no_json, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_depth, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_repeated_members_of_large_objects, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_reading, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_numbers, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_building, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_copies_stand_alone, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_without_memory, arena_begin, arena_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

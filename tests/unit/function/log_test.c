@@ -32,20 +32,18 @@ static const char *release(void)
     return captured;
 }
 
-static int begin(void **state)
+static int set_up(void **state)
 {
     unsetenv("LOG_LEVEL");
     unsetenv("AWS_LAMBDA_LOG_LEVEL");
     cl__request_id = (cl_str){NULL, 0};
-    *state = cl_arena_new(0);
-    return *state ? 0 : -1;
+    return arena_begin(state);
 }
 
-static int end(void **state)
+static int tear_down(void **state)
 {
-    cl_arena_free(*state);
     cl__request_id = (cl_str){NULL, 0};
-    return 0;
+    return arena_end(state);
 }
 
 /* The one line, without its timestamp, which is checked. */
@@ -166,9 +164,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_shape, begin, end),  cmocka_unit_test_setup_teardown(test_members, begin, end),
-        cmocka_unit_test_setup_teardown(test_levels, begin, end), cmocka_unit_test_setup_teardown(test_bounds, begin, end),
-        cmocka_unit_test_setup_teardown(test_without_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_shape, set_up, tear_down),  cmocka_unit_test_setup_teardown(test_members, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down), cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_memory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

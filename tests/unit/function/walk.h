@@ -1,4 +1,5 @@
-/* walk.h -- fails the first block of memory that the library asks for, then the second, and so on, until the call succeeds. */
+/* walk.h -- what the tests of the library share: an arena for each test, JSON read, and the walk over failures of malloc, which
+ * fails the first block of memory that the library asks for, then the second, and so on, until the call succeeds. */
 #ifndef WALK_H
 #define WALK_H
 #include <setjmp.h>
@@ -7,8 +8,32 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "internal.h"
+#include "cloudless/json.h"
 
 #define WALK_MAX 10000
+
+/* Set-up and tear-down: *state is the test's arena. */
+static inline int arena_begin(void **state)
+{
+    *state = cl_arena_new(0);
+    return *state ? 0 : -1;
+}
+
+static inline int arena_end(void **state)
+{
+    cl_arena_free(*state);
+    return 0;
+}
+
+static inline cl_json *parsed(cl_arena *arena, const char *text)
+{
+    cl_json *json = NULL;
+    size_t where = 0;
+    cl_result result = cl_json_parse(arena, cl_str_of(text), &json, &where);
+    if (result != CL_OK)
+        fail_msg("%s: %s at %zu", text, cl_result_name(result), where);
+    return json;
+}
 
 /* `step` makes its own arena, says CL_OK when it came through, CL_NO_MEMORY when it did not, and checks the rest itself. */
 static inline int walk(cl_result (*step)(void *arg), void *arg)

@@ -5,10 +5,12 @@
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+from selenium import webdriver
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'tests', 'e2e'))
@@ -59,3 +61,27 @@ def deployed(server):
 def app(request, deployed):
     """The application whose folder holds the test, in each language."""
     return deployed(os.path.basename(os.path.dirname(request.path)), request.param)
+
+
+@pytest.fixture(scope='session')
+def browser():
+    """Chromium, which finds no host but this one: what a page would fetch from outside fails."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which('chromium')
+    for argument in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+                     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'):
+        options.add_argument(argument)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    chromium = webdriver.Chrome(options, webdriver.ChromeService(shutil.which('chromedriver')))
+    yield chromium
+    chromium.quit()
+
+
+@pytest.fixture
+def page(app, browser):
+    """page(path): the browser, after it has loaded the application's page; whatever the page complains about fails the test."""
+    def load(path):
+        browser.get(app.url + path)
+        return browser
+    yield load
+    assert browser.get_log('browser') == []

@@ -3,7 +3,9 @@ import copy
 import json
 import uuid
 
+import harness
 import pytest
+from selenium.webdriver.common.by import By
 
 
 @pytest.fixture
@@ -85,6 +87,27 @@ def test_the_description_and_its_page(app):
     assert page.status == 200 and page.headers['Content-Type'].startswith('text/html') and 'http' not in page.text.replace('http-equiv', '')
     refs = [ref for ref in json.dumps(described.json).split('"') if ref.startswith('#/components/schemas/')]
     assert {ref.rpartition('/')[2] for ref in refs} <= set(described.json['components']['schemas'])
+
+
+def test_the_page_in_a_browser(app, page):
+    page = page('/docs')
+    harness.until(lambda: page.find_elements(By.CSS_SELECTOR, 'details'), 'the page shows the operations')
+    described = app.ask('GET', '/openapi.json').json
+    shown = {tuple(summary.find_element(By.CSS_SELECTOR, part).text for part in ('b', 'code')): summary
+             for summary in page.find_elements(By.CSS_SELECTOR, 'summary')}
+    assert set(shown) == {(method.upper(), path) for path, item in described['paths'].items() for method in item if method != 'parameters'}
+    shown['POST', '/orders'].click()
+    create = shown['POST', '/orders'].find_element(By.XPATH, '..')
+    body = create.find_element(By.CSS_SELECTOR, 'textarea')
+    order = {**json.loads(body.get_property('value')), 'order_number': f'PO{uuid.uuid4().hex[:12]}'}
+    body.clear()
+    body.send_keys(json.dumps(order))
+    create.find_element(By.CSS_SELECTOR, 'button').click()
+    said = create.find_element(By.CSS_SELECTOR, 'pre')
+    harness.until(lambda: said.text, 'the answer is shown')
+    assert said.text.startswith('201') and app.ask('GET', f'/orders/{order["order_number"]}').json == order, said.text
+    loaded = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert loaded and all(name.startswith(app.url) for name in loaded)
 
 
 def test_unknown_paths_and_methods(app):

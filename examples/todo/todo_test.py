@@ -1,8 +1,9 @@
 """The todo list from outside: its life, its page, what it refuses."""
-import html.parser
 import uuid
 
+import harness
 import pytest
+from selenium.webdriver.common.by import By
 
 ANY_ORIGIN = ('Access-Control-Allow-Origin', '*')
 
@@ -54,11 +55,50 @@ def test_preflight(app):
     assert answer.status == 200 and ANY_ORIGIN in answer.headers.items() and 'POST' in answer.headers['Access-Control-Allow-Methods']
 
 
-def test_the_page_needs_nothing_from_outside(app):
-    page = app.ask('GET', '/')
-    assert page.status == 200 and page.headers['Content-Type'] == 'text/html; charset=utf-8'
-    wanted = []
-    parser = html.parser.HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: wanted.extend(v for k, v in attributes if k in ('src', 'href'))
-    parser.feed(page.text)
-    assert not wanted and 'innerHTML' not in page.text
+ROWS = """return [...document.querySelectorAll('li')].map(row => ({
+  title: row.querySelector('strong').textContent, description: row.querySelector('p').textContent, done: row.className == 'done',
+  tick: row.querySelector('input'), remove: row.querySelector('button') }))"""
+
+
+def row_of(page, title):
+    """The row as it stands now; the page makes new ones after each answer."""
+    return next((row for row in page.execute_script(ROWS) if row['title'] == title), None)
+
+
+def test_the_page_in_a_browser(app, page):
+    title = f'<img src=x onerror="document.title=1"><script>document.title=2</script> & {uuid.uuid4()}'
+    description = '</ul><b>two\nlines</b>'
+    page = page('/')
+    assert page.title == 'Todo list'
+    page.find_element(By.NAME, 'title').send_keys(title)
+    page.find_element(By.NAME, 'description').send_keys(description)
+    page.find_element(By.CSS_SELECTOR, 'form button').click()
+    harness.until(lambda: row_of(page, title), 'the page shows the title as it was written')
+    assert row_of(page, title)['description'] == description
+    assert not page.find_elements(By.CSS_SELECTOR, 'li img, li script, li b') and page.title == 'Todo list'
+    harness.until(lambda: page.find_element(By.NAME, 'title').get_property('value') == '', 'the form is ready for the next one')
+
+    stored = next(item for item in app.ask('GET', '/todos').json['items'] if item['title'] == title)
+    at = f'/todos/{stored["id"]}'
+    for completed in (True, False, True):
+        row_of(page, title)['tick'].click()
+        harness.until(lambda: row_of(page, title)['done'] is completed, 'the toggle shows')
+        assert app.ask('GET', at).json == {**stored, 'completed': completed, 'updatedAt': app.ask('GET', at).json['updatedAt']}
+    page.refresh()
+    harness.until(lambda: row_of(page, title), 'the list is there again')
+    assert row_of(page, title)['tick'].is_selected()
+
+    row_of(page, title)['remove'].click()
+    harness.until(lambda: row_of(page, title) is None, 'the row is gone')
+    assert app.ask('GET', at).status == 404
+
+
+def test_the_page_says_what_was_refused(app, page):
+    title = f'gone {uuid.uuid4()}'
+    todo = app.ask('POST', '/todos', {'title': title}).json
+    page = page('/')
+    harness.until(lambda: row_of(page, title), 'the list is there')
+    app.ask('DELETE', f'/todos/{todo["id"]}')
+    row_of(page, title)['tick'].click()
+    harness.until(lambda: page.find_element(By.ID, 'error').text == 'There is no such todo.', 'the page says what was refused')
+    assert len(page.get_log('browser')) == 1                # Chromium tells of an answer of 404

@@ -4,10 +4,10 @@
  * write is tried at once (MSG_DONTWAIT) and waits in poll only when there is nothing to do. Addresses written as numbers
  * are not looked up: the resolver costs a cold start its files and memory. */
 #include "http_client.h"
+#include "resolve.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -107,10 +107,11 @@ cl_result cl__tcp_connect(const char *host, const char *port, int64_t deadline_m
         return CL_UNREACHABLE;
     if (numeric(host, number, &address, &n))
         return connect_one((const struct sockaddr *)&address, n, deadline_ms, ret);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (getaddrinfo(host, port, &hints, &found) != 0)
-        return CL_UNREACHABLE;
-    cl_result result = CL_UNREACHABLE;
+    struct addrinfo *found = NULL;
+    cl_result result = cl__resolve(host, port, deadline_ms, &found);
+    if (result != CL_OK)
+        return result;
+    result = CL_UNREACHABLE;
     int tries = 0;
     for (struct addrinfo *a = found; a && tries < ADDRESSES_MAX && result == CL_UNREACHABLE; a = a->ai_next, tries++)
         result = connect_one(a->ai_addr, a->ai_addrlen, deadline_ms, ret);

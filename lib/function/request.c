@@ -239,7 +239,7 @@ static cl_result read_body(const struct reader *r, cl_request *request)
     return result == CL_INVALID ? wrong(r, "body", (cl_str){NULL, 0}, "expected base64") : result;
 }
 
-/* In HTTP APIs the path has the stage in front, unless that is $default. */
+/* In HTTP APIs the path has the stage in front, unless that is $default. Their events have a version, those of REST APIs none. */
 static cl_str without_stage(cl_str path, cl_str stage)
 {
     if (stage.n == 0 || cl_str_is(stage, "$default") || path.n <= stage.n || path.p[0] != '/' || memcmp(path.p + 1, stage.p, stage.n) != 0)
@@ -283,7 +283,6 @@ static cl_result read_2(const struct reader *r, cl_request *request)
         result = wrong(r, "rawQueryString", (cl_str){NULL, 0}, "expected a string");
     if (result == CL_OK)
         result = query && query->text.n ? read_query_string(r, query->text, &request->query) : read_pairs(r, "queryStringParameters", &request->query);
-    request->path = without_stage(request->path, request->stage);
     return result;
 }
 
@@ -299,6 +298,8 @@ cl_result cl_request_of(cl_arena *arena, const cl_json *event, cl_request *ret, 
     else if (version && !(version->type == CL_STRING && cl_str_is(version->text, "1.0")))
         return wrong(&r, "version", (cl_str){NULL, 0}, "expected \"1.0\" or \"2.0\"");
     cl_result result = request.version == 2 ? read_2(&r, &request) : read_1(&r, &request);
+    if (version)
+        request.path = without_stage(request.path, request.stage);
     if (result == CL_OK)
         result = read_cookies(&r, &request);
     if (result == CL_OK)

@@ -1,7 +1,9 @@
 """`cloudless new`, `run` and `event`: projects of both languages from nothing to an answer; functions outside the sandbox."""
 import json
 import os
+import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -53,6 +55,43 @@ def test_events_from_lines_and_files(program, tmp_path):
     (tmp_path / 'event.json').write_text('{\n  "n": 3\n}\n')
     files = run('run', '--event', 'event.json', '--event', '-', './bootstrap', stdin='{"n":4}', cwd=tmp_path)
     assert [json.loads(line)['event']['n'] for line in files.stdout.splitlines()] == [3, 4]
+
+
+# In a network of its own, where questions to the only name server stay unanswered.
+SILENT_NAMES = '''
+import socket, subprocess, sys
+subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(('127.0.0.1', 53))
+with open('resolv.conf', 'w') as f:
+    f.write('nameserver 127.0.0.1\\n')
+subprocess.run(['mount', '--bind', 'resolv.conf', '/etc/resolv.conf'], check=True)
+done = subprocess.run(sys.argv[1:])
+silent.setblocking(False)
+asked = [silent.recv(1024)]
+try:
+    while True:
+        asked.append(silent.recv(1024))
+except BlockingIOError:
+    pass
+assert len(asked) <= 2, 'asked again after five seconds: the function had two'
+sys.exit(done.returncode)
+'''
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='makes namespaces')
+def test_a_name_server_that_never_answers(tmp_path):
+    event = run('event', 'apigw-proxy', '--path', '/todos').stdout
+    shutil.copy(os.path.join(harness.ROOT, 'examples', 'todo', 'page.html'), tmp_path)
+    env = {**os.environ, 'TABLE_NAME': 'todos', 'AWS_ENDPOINT_URL': 'http://dynamodb.example', 'AWS_REGION': harness.REGION,
+           'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'none'}
+    done = subprocess.run(['unshare', '--mount', '--net', sys.executable, '-c', SILENT_NAMES, harness.BINARY, 'run', '--timeout', '2',
+                           os.path.join(harness.ROOT, 'build', 'examples', 'todo', 'bootstrap')],
+                          input=event, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=env)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert json.loads(done.stdout)['statusCode'] == 500
+    said = [json.loads(line) for line in done.stderr.splitlines() if line.startswith('{')]
+    assert [line['message'] for line in said if line['level'] == 'ERROR'] == ['Scan on todos: no connection to dynamodb.example']
 
 
 def test_a_debugger_may_stand_between(program, tmp_path):

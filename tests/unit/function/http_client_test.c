@@ -267,11 +267,28 @@ static void test_sockets(void **state)
     cl_arena_free(arena);
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    char port[8], long_name[300];
+    int listener = listening(port), fd = -1;
+    assert_int_equal(cl__tcp_connect("localhost", port, cl__mono_ms() - 1, &fd), CL_DEADLINE);
+    assert_int_equal(fd, -1);
+    for (int blocking = 0; blocking < 2; blocking++) {
+        assert_int_equal(cl__tcp_connect("localhost", port, blocking ? CL__NO_DEADLINE : cl__mono_ms() + 10000, &fd), CL_OK);
+        close(fd);
+    }
+    memset(long_name, 'a', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = 0;
+    assert_int_equal(cl__tcp_connect(long_name, port, cl__mono_ms() + 10000, &fd), CL_UNREACHABLE);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),        cmocka_unit_test(test_headers), cmocka_unit_test(test_what_is_no_answer), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_sockets),
+        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_sockets), cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,7 +109,11 @@ static void test_little_events(void **state)
     for (size_t i = 0; i < CL__COUNT(rows); i++) {
         cl_str event = cl_printf(*state, "{\"version\":\"2.0\",\"rawPath\":\"%s\",\"requestContext\":{\"http\":{\"method\":\"GET\"},\"stage\":\"%s\"}}", rows[i].raw, rows[i].stage);
         assert_str(request_of(*state, event.p).path, rows[i].path);
+        event = cl_printf(*state, "{\"version\":\"1.0\",\"httpMethod\":\"GET\",\"path\":\"%s\",\"requestContext\":{\"stage\":\"%s\"}}", rows[i].raw, rows[i].stage);
+        assert_str(request_of(*state, event.p).path, rows[i].path);
     }
+    r = request_of(*state, "{\"httpMethod\":\"GET\",\"path\":\"/live/a\",\"requestContext\":{\"stage\":\"live\"}}");
+    assert_str(r.path, "/live/a");              /* of a REST API */
 }
 
 #define V1(rest) "{\"httpMethod\":\"GET\",\"path\":\"/\"" rest "}"

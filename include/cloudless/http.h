@@ -48,7 +48,8 @@ CL_API cl_str cl_query(const cl_request *request, const char *name);
 CL_API bool cl_query_int(const cl_request *request, const char *name, int64_t min, int64_t max, int64_t *ret);
 CL_API cl_str cl_cookie(const cl_request *request, const char *name);
 CL_API cl_str cl_path_parameter(const cl_request *request, const char *name);
-/* The body parsed and bound by a table (json.h), unknown members refused. CL_INVALID with a sentence for the client. */
+/* The body parsed and bound by a table (json.h), unknown members refused. CL_INVALID with a sentence for the client, also for a
+ * body that would take more than half of the memory that is left. */
 CL_API cl_result cl_request_bind(cl_context *ctx, const cl_request *request, const cl_field *fields, void *into, cl_str *message);
 
 /* Answers: status 200 without a body until said otherwise. Strings are borrowed until the answer is sent, after the handler

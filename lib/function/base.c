@@ -42,7 +42,7 @@ struct cl_arena {
     struct block *first;
     size_t limit, bytes;
     size_t first_size;          /* of a first block, unless it is less than BLOCK_MIN */
-    bool failed;
+    bool failed, at_limit;      /* at_limit: it failed because of the limit, not because of malloc */
 };
 
 long cl__malloc_countdown = -1;
@@ -104,7 +104,7 @@ void cl_arena_free(cl_arena *arena)
 void cl_arena_reset(cl_arena *arena)
 {
     struct block *kept = arena->first;
-    arena->failed = false;
+    arena->failed = arena->at_limit = false;
     if (!kept)
         return;
     bool joined = kept->next && arena->bytes <= KEEP_MAX;
@@ -131,6 +131,22 @@ void cl__arena_fail(cl_arena *arena)
     arena->failed = true;
 }
 
+size_t cl__arena_hold_back(cl_arena *arena)
+{
+    size_t limit = arena->limit;
+    arena->limit = arena->bytes + (limit - arena->bytes) / 2;
+    return limit;
+}
+
+bool cl__arena_give_back(cl_arena *arena, size_t limit)
+{
+    bool reached = arena->at_limit;
+    arena->limit = limit;
+    if (reached)
+        arena->failed = arena->at_limit = false;
+    return reached;
+}
+
 size_t cl_arena_bytes(const cl_arena *arena)
 {
     return arena->bytes;
@@ -146,9 +162,10 @@ static struct block *add_block(cl_arena *arena, size_t bytes)
         size = bytes;
     if (size > arena->limit - arena->bytes)
         size = bytes;                               /* near the limit: just enough */
-    struct block *block = size > arena->limit - arena->bytes || size > SIZE_MAX - sizeof *block ? NULL : cl__malloc(sizeof *block + size);
+    bool too_much = size > arena->limit - arena->bytes;
+    struct block *block = too_much || size > SIZE_MAX - sizeof *block ? NULL : cl__malloc(sizeof *block + size);
     if (!block) {
-        arena->failed = true;
+        arena->failed = true, arena->at_limit = too_much;
         return NULL;
     }
     block->size = size, block->used = 0;

@@ -19,6 +19,10 @@ void *cl__malloc(size_t bytes);             /* not zeroed; given back with free(
 /* Arena. Not zeroed; align is 1, 2, 4, 8 or 16. */
 void *cl__take(cl_arena *arena, size_t bytes, size_t align);
 void cl__arena_fail(cl_arena *arena);       /* from now on failed, as if malloc had */
+/* For what a client may make as large as it likes: between the two calls the arena, which has not failed, takes at most half of
+ * what its limit leaves, so that the other half is there to refuse it. True: it wanted more, and is no longer failed. */
+size_t cl__arena_hold_back(cl_arena *arena);                        /* for the other call */
+bool cl__arena_give_back(cl_arena *arena, size_t limit);
 /* A builder over bytes of the caller's, which never grows: max is bytes - 1, for the NUL at the end. */
 void cl__buf_fixed(cl_buf *buf, char *p, size_t bytes);
 /* Takes back what was added after the first n bytes. */

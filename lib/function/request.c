@@ -370,18 +370,28 @@ bool cl_query_int(const cl_request *request, const char *name, int64_t min, int6
     return true;
 }
 
+static cl_result refuse_body(cl_context *ctx, cl_str *message, cl_str text)
+{
+    if (message)
+        *message = text;
+    return cl_arena_failed(ctx->arena) ? cl__said(CL_NO_MEMORY, message) : CL_INVALID;
+}
+
 cl_result cl_request_bind(cl_context *ctx, const cl_request *request, const cl_field *fields, void *into, cl_str *message)
 {
     cl_json *body = NULL;
     size_t where = 0;
+    if (cl_arena_failed(ctx->arena))
+        return cl__said(CL_NO_MEMORY, message);
+    size_t limit = cl__arena_hold_back(ctx->arena);
     cl_result result = cl_json_parse(ctx->arena, request->body, &body, &where);
-    if (result == CL_OK)
-        return cl_json_bind(ctx->arena, body, fields, true, into, message);
-    if (result == CL_INVALID && message) {
-        cl_str text = request->body.n ? cl_printf(ctx->arena, "body: no valid JSON at byte %zu", where) : cl_dup(ctx->arena, cl_str_of("body: expected a JSON object"));
-        if (!text.p)
-            return cl__said(CL_NO_MEMORY, message);
-        *message = text;
-    }
-    return cl__said(result, message);
+    bool parsed = result == CL_OK;
+    if (parsed)
+        result = cl_json_bind(ctx->arena, body, fields, true, into, message);
+    if (cl__arena_give_back(ctx->arena, limit))
+        return refuse_body(ctx, message, cl_printf(ctx->arena, "body: %zu bytes are more than this function has memory for", request->body.n));
+    if (parsed || result != CL_INVALID)
+        return cl__said(result, message);
+    return refuse_body(ctx, message, request->body.n ? cl_printf(ctx->arena, "body: no valid JSON at byte %zu", where)
+                                                      : cl_dup(ctx->arena, cl_str_of("body: expected a JSON object")));
 }

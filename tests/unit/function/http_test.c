@@ -409,6 +409,23 @@ static void test_bodies(void **state)
     }
 }
 
+/* A body that is refused for its size still has an answer: half of the memory is held back for it. */
+static void test_bodies_larger_than_the_memory(void **state)
+{
+    cl_buf event;
+    cl_buf_init(&event, *state, 1 << 20);
+    cl_buf_adds(&event, "{\"httpMethod\":\"POST\",\"path\":\"/todos\",\"body\":\"{\\\"title\\\":[0");
+    for (int i = 0; i < 5000; i++)
+        cl_buf_adds(&event, ",0");
+    cl_buf_adds(&event, "]}\"}");
+    cl_arena *arena = cl_arena_new(256 << 10);
+    const cl_json *answer = parsed(arena, run(arena, &plain_app, cl_buf_str(&event).p).p);
+    assert_str(cl_json_str(cl_json_get(answer, "body")), "{\"error\":\"body: 10013 bytes are more than this function has memory for\"}");
+    cl_arena_free(arena);
+    answer = parsed(*state, run(*state, &plain_app, cl_buf_str(&event).p).p);
+    assert_str(cl_json_str(cl_json_get(answer, "body")), "{\"error\":\"title: expected a string of 1 to 9 characters\"}");
+}
+
 static void test_malformed_events_are_answered(void **state)
 {
     for (size_t i = 0; i < CL__COUNT(malformed); i++) {
@@ -493,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cors, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_before, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_bodies, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_bodies_larger_than_the_memory, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_malformed_events_are_answered, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_without_memory, arena_begin, arena_end),
     };

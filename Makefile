@@ -197,12 +197,12 @@ define example_rule
 $(O)/examples/$(1).zip: $(O)/examples/$(1)/bootstrap $(call ASSETS,$(1))
 	@rm -f $$@
 	$$(Q)zip -q -j -X $$@ $$^
-$(O)/examples/$(1)-python.zip: examples/$(1)/app.py $(wildcard examples/$(1)/requirements.txt) $(call ASSETS,$(1)) tools/package_python.sh | $(VENV)/.done
+build/examples/$(1)-python.zip: examples/$(1)/app.py $(wildcard examples/$(1)/requirements.txt) $(call ASSETS,$(1)) tools/package_python.sh | $(VENV)/.done
 	@mkdir -p $$(@D)
 	$$(Q)tools/package_python.sh $$@ $(PY) $$(filter examples/%,$$^)
 endef
 $(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
-examples: $(foreach e,$(EXAMPLES),$(O)/examples/$(e).zip $(O)/examples/$(e)-python.zip)
+examples: $(foreach e,$(EXAMPLES),$(O)/examples/$(e).zip build/examples/$(e)-python.zip)
 
 # A program of one source and archives; $(1) are further flags, $(2) further libraries.
 one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o $@ $< \

@@ -5,6 +5,7 @@
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,31 @@ def deployed(server):
 def app(request, deployed):
     """The application whose folder holds the test, in each language."""
     return deployed(os.path.basename(os.path.dirname(request.path)), request.param)
+
+
+COMPARED = ('Content-Type', 'Allow', 'WWW-Authenticate', 'Access-Control-Allow-Origin', 'Access-Control-Allow-Methods', 'Access-Control-Allow-Headers')
+
+
+@pytest.fixture
+def both(request, deployed):
+    """both(method, path, …): the one answer that the two versions of the application give; LANG in path, body and headers is `la`
+    for one and `lb` for the other, which share a table. Members named in `made` are the application's own invention."""
+    apps = [deployed(os.path.basename(os.path.dirname(request.path)), language) for language in LANGUAGES]
+
+    def ask(method, path='', body=None, headers=None, made=()):
+        answers = []
+        for app, letters in zip(apps, ('la', 'lb')):
+            sent = [given if given is None else json.loads(json.dumps(given).replace('LANG', letters)) for given in (path, body, headers)]
+            answer = app.ask(method, *sent)
+            text = answer.text.replace(letters, 'LANG')
+            for name in made:
+                text = re.sub(rf'("{name}": ?)"[^"]*"', r'\1"made"', text)
+            is_json = answer.headers.get('Content-Type') == 'application/json'
+            answers.append((answer.status, {name: answer.headers.get(name) for name in COMPARED}, json.loads(text, parse_float=str) if is_json else text))
+        python, c = answers
+        assert python == c, (method, path, body)
+        return python
+    return ask
 
 
 @pytest.fixture(scope='session')

@@ -31,9 +31,10 @@ table() {
 }
 
 # lambda EXAMPLE ROLE [ENVIRONMENT]: makes the function $name from the package that `make examples` made; $LANGUAGE is python or c.
+# $C_PACKAGES: another folder of packages in C.
 lambda() {
     case $LANGUAGE in
-        c) package=$build/$1.zip runtime=provided.al2023 handler=bootstrap ;;
+        c) package=${C_PACKAGES:-$build}/$1.zip runtime=provided.al2023 handler=bootstrap ;;
         python) package=$build/$1-python.zip runtime=${RUNTIME:-python3.11} handler=app.handler ;;
         *) echo "LANGUAGE is python or c, not $LANGUAGE" >&2; exit 2 ;;
     esac

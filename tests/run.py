@@ -10,7 +10,7 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PYTEST = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q']
+PYTEST = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider']
 ASAN, TSAN = 'SAN=address,undefined', 'SAN=thread'
 ASAN_BIN, TSAN_BIN = 'build/san-address-undefined/cloudless', 'build/san-thread/cloudless'
 FUZZ_SECONDS = '5'
@@ -37,7 +37,8 @@ STAGES = [
     ('fuzzers', {}, [make('fuzz', f'FUZZ_SECONDS={FUZZ_SECONDS}')]),
     ('units, ASan and UBSan', {}, [make(ASAN, 'units')]),
     ('end-to-end, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN}, [make(ASAN, 'all'), [*PYTEST, 'tests/e2e']]),
-    ('examples, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN}, [make('all', 'examples'), [*PYTEST, 'examples']]),
+    ('examples, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN, 'C_PACKAGES': 'build/san-address-undefined/examples'},
+     [make(ASAN, 'all', 'examples'), [*PYTEST, 'examples']]),
     ('units, TSan', {}, [make(TSAN, 'units')]),
     ('smoke, TSan', {'CLOUDLESS_BIN': TSAN_BIN}, [make(TSAN, 'all'), [*PYTEST, 'tests/e2e', '-m', 'smoke']]),
 ]

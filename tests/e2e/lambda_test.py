@@ -582,6 +582,17 @@ def blob_of(files):
     return hashlib.sha256(harness.zip_of(files)).hexdigest()
 
 
+def test_code_is_unpacked_before_the_first_invocation(own_server):
+    server = own_server()
+    code = {name: f'def handler(e, c):\n    return "{name}"\n' for name in ('first', 'second', 'dry')}
+    arn = harness.deploy_function(server, 'f', code['first'])
+    harness.until(lambda: cached(server) == {blob_of({'app.py': code['first']})}, 'after CreateFunction')
+    update = server.client('lambda').update_function_code
+    update(FunctionName=arn, ZipFile=harness.zip_of({'app.py': code['dry']}), DryRun=True)
+    update(FunctionName=arn, ZipFile=harness.zip_of({'app.py': code['second']}))
+    harness.until(lambda: cached(server) == {blob_of({'app.py': code['second']})}, 'after UpdateFunctionCode')
+
+
 def test_packages_that_nothing_refers_to_go(own_server):
     """Unpacked code soon after a delete or an update; packages after an hour, here made older than they are, and at a restart."""
     server = own_server()
@@ -594,7 +605,7 @@ def test_packages_that_nothing_refers_to_go(own_server):
     assert cached(server) == {blob['kept'], blob['old'], blob['gone']}
     client.update_function_code(FunctionName='u', ZipFile=harness.zip_of({'app.py': code['new']}))
     client.delete_function(FunctionName='d')
-    harness.until(lambda: cached(server) == {blob['kept']})
+    harness.until(lambda: cached(server) == {blob['kept'], blob['new']}, 'the new code is there before it is invoked, the old is gone')
     assert invoke(client, 'u')[1] == 'new'
     path = lambda name: f'{server.data}/blobs/{blob[name]}'
     assert all(os.path.exists(path(name)) for name in code), 'young packages may belong to a call that is not committed'

@@ -272,6 +272,36 @@ void lambda__code_release(struct str blob)
     pthread_mutex_unlock(&lock);
 }
 
+/* ---- ahead of the first invocation ---- */
+
+struct warming {
+    struct work work;
+    size_t n;
+    char blob[];
+};
+
+static void warm(struct work *work)
+{
+    struct warming *warming = CONTAINER_OF(work, struct warming, work);
+    struct arena *arena = arena_new();
+    struct str blob = {warming->blob, warming->n};
+    const char *dir;
+    if (lambda__code_acquire(blob, arena, &dir) == ERR_OK)
+        lambda__code_release(blob);
+    arena_free(arena);
+    free(warming);
+}
+
+void lambda__code_warm(struct str blob)
+{
+    struct warming *warming = mem_zalloc(sizeof *warming + blob.n);
+    warming->work.run = warm;
+    warming->n = blob.n;
+    memcpy(warming->blob, blob.p, blob.n);
+    if (workers_submit(lambda__options()->workers, &warming->work) != ERR_OK)
+        free(warming);              /* the first invocation unpacks it */
+}
+
 /* ---- the sweep ---- */
 
 /* Calls visit for each name in `dir`, but "." and "..". */

@@ -1,7 +1,7 @@
 /* control.c -- the control plane's operations on functions: create, read, list, update, delete, tags.
  * What blocks (reading the zip, writing the package) is done in `prepare` on a worker; the document is written in the
  * mutation. Creation and updates take effect when they are answered; the answers say Pending and InProgress because AWS's
- * do, the next reads Active and Successful. */
+ * do, the next reads Active and Successful; an invocation that comes before the code is unpacked waits for it. */
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
@@ -275,6 +275,20 @@ void lambda__function_changed(struct call *call)
     if (lambda__call_name(call, &name))
         lambda__pool_changed(call->account, call->region, name);
     lambda__code_sweep_soon();
+}
+
+/* Its code is unpacked while it is Pending, or its update InProgress, so that the first invocation does not wait for it. */
+void lambda__function_created(struct call *call)
+{
+    const struct package *package = call->state;
+    lambda__code_warm(package->blob);
+}
+
+void lambda__code_changed(struct call *call)
+{
+    lambda__function_changed(call);
+    if (!json_bool(call->input, "DryRun", false))
+        lambda__function_created(call);
 }
 
 void lambda__prepare_update_code(struct call *call)

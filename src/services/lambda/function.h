@@ -58,12 +58,13 @@ const char *lambda__package_check(struct str zip);
 /* Into an existing folder, a package that passed the check. False: the disk is full, or it did not. */
 bool lambda__package_unpack(struct str zip, const char *dir);
 
-/* code.c: unpacked packages, a bounded cache. All of it may block but sweep_soon. */
+/* code.c: unpacked packages, a bounded cache. All of it may block but warm and sweep_soon. */
 void lambda__code_open(void);
 void lambda__code_close(void);
 /* The folder with the unpacked package, made when it is missing; it stays until it was released as often as acquired. */
 enum err lambda__code_acquire(struct str blob, struct arena *arena, const char **ret_dir);
 void lambda__code_release(struct str blob);                 /* does not block */
+void lambda__code_warm(struct str blob);                    /* unpacks it on a worker, for the first invocation to come */
 void lambda__code_sweep(void);          /* what no function refers to goes: unpacked at once, packages after an hour */
 void lambda__code_sweep_soon(void);     /* any thread: a sweep on a worker within a second or so */
 
@@ -87,6 +88,6 @@ call_mutate_fn lambda__add_permission, lambda__remove_permission;
 call_run_fn lambda__prepare_create, lambda__prepare_update_code, lambda__prepare_update_configuration, lambda__prepare_named;
 call_run_fn lambda__prepare_add_permission;
 call_run_fn lambda__get_function, lambda__get_configuration, lambda__list, lambda__list_tags, lambda__get_policy;
-call_run_fn lambda__function_changed;
+call_run_fn lambda__function_created, lambda__code_changed, lambda__function_changed;
 call_run_fn lambda__list_versions, lambda__code_signing, lambda__prepare_invoke, lambda__invoke_call;
 #endif

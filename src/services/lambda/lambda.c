@@ -82,7 +82,7 @@ static const struct row rows[] = {
     {.name = "AddPermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_add_permission,
      .mutate = lambda__add_permission, .refused = permission_refused},
     {.name = "CreateFunction", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_create, .prepare_blocks = true,
-     .mutate = lambda__create, .refused = create_refused},
+     .mutate = lambda__create, .committed = lambda__function_created, .refused = create_refused},
     {.name = "DeleteFunction", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__delete,
      .committed = lambda__function_changed},
     {.name = "GetFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_function},
@@ -98,7 +98,7 @@ static const struct row rows[] = {
     {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__untag},
     {.name = "UpdateFunctionCode", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_update_code, .prepare_blocks = true,
-     .mutate = lambda__update_code, .committed = lambda__function_changed, .refused = code_refused},
+     .mutate = lambda__update_code, .committed = lambda__code_changed, .refused = code_refused},
     {.name = "UpdateFunctionConfiguration", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_update_configuration,
      .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed, .refused = update_refused},
 };

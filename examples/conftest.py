@@ -50,8 +50,8 @@ def deployed(server):
         if server is None:
             return App(language, os.environ['APP_URL'])
         if (name, language) not in apps:
-            done = subprocess.run([os.path.join(HERE, name, 'deploy.sh')], capture_output=True, text=True,
-                                  env={**server.client_env(), 'LANGUAGE': language, 'JWT_SECRET': JWT_SECRET, **environment})
+            done = subprocess.run([os.path.join(HERE, name, 'deploy.sh'), language], capture_output=True, text=True,
+                                  env={**server.client_env(), 'JWT_SECRET': JWT_SECRET, **environment})
             assert done.returncode == 0, done.stderr
             apps[name, language] = App(language, done.stdout.strip())
         return apps[name, language]

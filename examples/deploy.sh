@@ -1,16 +1,25 @@
 # deploy.sh -- the steps that the examples' own deploy.sh scripts share; sourced, not run. AWS CLI only: with AWS's endpoint
-# and credentials the same steps deploy there. Each step may be run again.
+# and credentials the same steps deploy there. Each step may be run again: it finishes what an earlier run began, and changes
+# what has changed.
 set -eu
 
-export AWS_PAGER='' AWS_EC2_METADATA_DISABLED=true
+language=${1:-python}       # $1 of the script that sources this one
+case $language in
+    python) suffix='' ;;
+    c) suffix=-c ;;         # of what is in C only
+    *) echo "usage: $0 [python | c]" >&2; exit 2 ;;
+esac
+
+export AWS_PAGER=''
 # Command lines older than 2.13 do not read AWS_ENDPOINT_URL.
 aws() { command aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"; }
 
 step() { printf '  %s\n' "$*" >&2; }
 
-LANGUAGE=${LANGUAGE:-python}
 build=$(cd ../.. && pwd)/build/examples
-region=${AWS_REGION:-${AWS_DEFAULT_REGION:-us-east-1}}
+# One region for every step: ARNs name it, and command lines of version 1 read AWS_DEFAULT_REGION only.
+region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || echo us-east-1)}}
+export AWS_REGION="$region" AWS_DEFAULT_REGION="$region"
 account=$(aws sts get-caller-identity --query Account --output text)
 
 # role NAME POLICY_FILE: an execution role with exactly that policy.
@@ -24,30 +33,42 @@ role() {
 # table NAME KEY: its partition key is of type string; on demand.
 table() {
     step "DynamoDB table $1"
-    aws dynamodb describe-table --table-name "$1" >/dev/null 2>&1 && return
-    aws dynamodb create-table --table-name "$1" --billing-mode PAY_PER_REQUEST \
+    aws dynamodb describe-table --table-name "$1" >/dev/null 2>&1 || aws dynamodb create-table --table-name "$1" --billing-mode PAY_PER_REQUEST \
         --attribute-definitions "AttributeName=$2,AttributeType=S" --key-schema "AttributeName=$2,KeyType=HASH" >/dev/null
     aws dynamodb wait table-exists --table-name "$1"
 }
 
-# lambda EXAMPLE ROLE [ENVIRONMENT]: makes the function $name from the package that `make examples` made; $LANGUAGE is python or c.
-# $C_PACKAGES: another folder of packages in C.
+# lambda EXAMPLE ROLE [ENVIRONMENT]: makes the function $name from the package that `make examples` made, or makes what is there
+# the same. $C_PACKAGES: another folder of packages in C.
 lambda() {
-    case $LANGUAGE in
+    case $language in
         c) package=${C_PACKAGES:-$build}/$1.zip runtime=provided.al2023 handler=bootstrap ;;
         python) package=$build/$1-python.zip runtime=${RUNTIME:-python3.11} handler=app.handler ;;
-        *) echo "LANGUAGE is python or c, not $LANGUAGE" >&2; exit 2 ;;
     esac
     [ -f "$package" ] || { echo "$package is missing: run make examples" >&2; exit 1; }
     step "Lambda function $name ($runtime)"
+    set -- --function-name "$name" --runtime "$runtime" --handler "$handler" --role "arn:aws:iam::$account:role/$2" \
+        --timeout 10 --memory-size 256 ${3:+--environment "$3"}
     if aws lambda get-function --function-name "$name" >/dev/null 2>&1; then
         aws lambda update-function-code --function-name "$name" --zip-file "fileb://$package" >/dev/null
+        aws lambda wait function-updated --function-name "$name"
+        aws lambda update-function-configuration "$@" >/dev/null
+        aws lambda wait function-updated --function-name "$name"
     else
-        aws lambda create-function --function-name "$name" --runtime "$runtime" --handler "$handler" \
-            --role "arn:aws:iam::$account:role/$2" --zip-file "fileb://$package" --timeout 10 --memory-size 256 \
-            ${3:+--environment "$3"} >/dev/null
+        create_function "$@" --zip-file "fileb://$package"
+        aws lambda wait function-active --function-name "$name"
     fi
-    aws lambda wait function-active --function-name "$name"
+}
+
+# create_function OPTION...: tries for half a minute, because AWS needs a while until Lambda may assume a new role.
+create_function() {
+    for pause in 1 2 4 8 16 ''; do
+        said=$(aws lambda create-function "$@" 2>&1 >/dev/null) && return
+        case $pause,$said in
+            [0-9]*'cannot be assumed by Lambda'*) sleep "$pause" ;;
+            *) echo "$said" >&2; return 1 ;;
+        esac
+    done
 }
 
 # rest_api NAME: sets $api, $root (the root resource) and $made: what is there already, a line "ID PATH METHODS" a resource.
@@ -72,11 +93,16 @@ resource() {
     [ -n "$resource" ] || resource=$(aws apigateway create-resource --rest-api-id "$api" --parent-id "$1" --path-part "$2" --query id --output text)
 }
 
+# new_method RESOURCE METHOD: without an integration, even if an earlier run left the method, whole or half made.
+new_method() {
+    ! has "$1" "$2" || aws apigateway delete-method --rest-api-id "$api" --resource-id "$1" --http-method "$2"
+    aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" --authorization-type NONE >/dev/null
+}
+
 # method RESOURCE METHOD TYPE FUNCTION: TYPE is AWS or AWS_PROXY; AWS gets its 200 answer.
 method() {
-    has "$1" "$2" && return
     step "method $2 ($3)"
-    aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" --authorization-type NONE >/dev/null
+    new_method "$1" "$2"
     aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method "$2" --type "$3" --integration-http-method POST \
         --uri "arn:aws:apigateway:$region:lambda:path/2015-03-31/functions/arn:aws:lambda:$region:$account:function:$4/invocations" >/dev/null
     [ "$3" = AWS ] || return 0
@@ -86,9 +112,8 @@ method() {
 
 # cors RESOURCE METHODS: the preflight, answered by a mock integration as the console makes it.
 cors() {
-    has "$1" OPTIONS && return
     step "CORS preflight for $2"
-    aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --authorization-type NONE >/dev/null
+    new_method "$1" OPTIONS
     aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --type MOCK \
         --request-templates '{"application/json":"{\"statusCode\": 200}"}' >/dev/null
     aws apigateway put-method-response --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --status-code 200 --response-parameters \

@@ -76,7 +76,7 @@ export JWT_SECRET='the secret of the demo, long enough for HS256'
 # deploy APPLICATION: both languages; the URLs go to files. Their messages are shown when it fails.
 deploy() {
     for language in $languages; do
-        LANGUAGE=$language "examples/$1/deploy.sh" >"$data/$1-$language.url" 2>"$data/$1-$language.log" ||
+        "examples/$1/deploy.sh" "$language" >"$data/$1-$language.url" 2>"$data/$1-$language.log" ||
             { cat "$data/$1-$language.log" >&2; return 1; }
     done
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Deploys the items with the AWS CLI and prints the URL of its stage. LANGUAGE=c deploys the one in C. JWT_SECRET (HS256) or
+# Deploys the items with the AWS CLI and prints the URL of its stage. `deploy.sh c` deploys the one in C. JWT_SECRET (HS256) or
 # JWT_JWKS (a key set's JSON) checks the tokens.
 cd "$(dirname "$0")"
 . ../deploy.sh
 
-name=items$([ "$LANGUAGE" = c ] && echo -c || :)
+name=items$suffix
 if [ -n "${JWT_JWKS:-}" ]; then key=JWT_JWKS value=$JWT_JWKS; else key=JWT_SECRET value=${JWT_SECRET:?JWT_SECRET or JWT_JWKS must be set}; fi
 value=$(printf %s "$value" | sed 's/[\\"]/\\&/g')
 role items-role policy.json

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Deploys the purchase orders with the AWS CLI and prints the URL of its stage. LANGUAGE=c deploys the one in C.
+# Deploys the purchase orders with the AWS CLI and prints the URL of its stage. `deploy.sh c` deploys the one in C.
 cd "$(dirname "$0")"
 . ../deploy.sh
 
-name=orders$([ "$LANGUAGE" = c ] && echo -c || :)
+name=orders$suffix
 role orders-role policy.json
 table purchase_order order_number
 lambda orders orders-role 'Variables={TABLE_NAME=purchase_order}'

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Deploys the operation router with the AWS CLI and prints the URL of its one resource. LANGUAGE=c deploys the one in C.
+# Deploys the operation router with the AWS CLI and prints the URL of its one resource. `deploy.sh c` deploys the one in C.
 cd "$(dirname "$0")"
 . ../deploy.sh
 
-name=router$([ "$LANGUAGE" = c ] && echo -c || :)
+name=router$suffix
 role router-role policy.json
 table router-items id
 lambda router router-role

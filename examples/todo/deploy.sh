@@ -1,9 +1,9 @@
 #!/bin/sh
-# Deploys the todo list with the AWS CLI and prints the URL of its stage. LANGUAGE=c deploys the one in C.
+# Deploys the todo list with the AWS CLI and prints the URL of its stage. `deploy.sh c` deploys the one in C.
 cd "$(dirname "$0")"
 . ../deploy.sh
 
-name=todo$([ "$LANGUAGE" = c ] && echo -c || :)
+name=todo$suffix
 role todo-role policy.json
 table todo-items id
 lambda todo todo-role 'Variables={TABLE_NAME=todo-items}'

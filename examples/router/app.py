@@ -1,54 +1,167 @@
 """Operation router: one POST carries an operation's name, a table and its payload.
 
-Behind a non-proxy integration: the event is the request's JSON itself, and what the handler returns is the answer's JSON.
-app.c is the same in C.
+Behind a non-proxy integration: the event is the request's JSON itself, and what the handler returns is the answer's JSON. An
+error answers with its message, and API Gateway finds the status by how that begins (deploy.sh): "Bad request: " is 400, any
+other 500. app.c is the same in C.
 """
-import json
+import base64
+import logging
 from decimal import Decimal
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-dynamodb = boto3.resource('dynamodb')
+# What is wrong with an input, DynamoDB says. Three tries of two seconds and the pauses between them fit into the function's ten.
+dynamodb = boto3.client('dynamodb', config=Config(parameter_validation=False, connect_timeout=1, read_timeout=2,
+                                                  retries={'mode': 'standard', 'total_max_attempts': 3}))
+log = logging.getLogger()
 
-# operation -> the Table method that takes the payload as keyword arguments
-TABLE_OPERATIONS = {
-    'create': 'put_item',
-    'read': 'get_item',
-    'update': 'update_item',
-    'delete': 'delete_item',
-    'list': 'scan',
-}
+# operation -> the client's method
+METHODS = {'create': 'put_item', 'read': 'get_item', 'update': 'update_item', 'delete': 'delete_item', 'list': 'scan'}
+WRITE, READ, KEYED, ANY = {'create', 'update', 'delete'}, {'read', 'list'}, {'read', 'update', 'delete'}, set(METHODS)
+REFUSED = {'ValidationException', 'SerializationException', 'ConditionalCheckFailedException'}      # the request's own fault
+
+
+class BadRequest(Exception):
+    """What is wrong with the request."""
+
+    def __init__(self, why):
+        super().__init__(f'Bad request: {why}')
 
 
 class TableError(Exception):
-    """What DynamoDB refused, and why."""
+    """DynamoDB failed."""
+
+    def __init__(self, why):
+        super().__init__(f'DynamoDB failed: {why}')
+        log.error('%s', why)
+
+
+NO_OBJECT = 'the request must be a JSON object, in UTF-8 and at most 128 levels deep'
 
 
 def handler(event, context):
-    operation, payload = event.get('operation'), event.get('payload') or {}
+    if not isinstance(event, dict):
+        raise BadRequest(NO_OBJECT)
+    operation, table, payload = event.get('operation'), event.get('tableName'), event.get('payload')
     if operation == 'echo':
         return payload
     if operation == 'ping':
         return 'pong'
-    if operation not in TABLE_OPERATIONS:
-        raise ValueError(f'unknown operation: {operation!r}')
-    method = getattr(dynamodb.Table(event['tableName']), TABLE_OPERATIONS[operation])
+    if not isinstance(operation, str) or operation not in METHODS:
+        raise BadRequest('operation: expected one of create, read, update, delete, list, echo, ping')
+    if not isinstance(table, str):
+        raise BadRequest('tableName: required' if table is None else 'tableName: expected a string')
+    if not isinstance(payload, (dict, type(None))):
+        raise BadRequest('payload: expected an object')
     try:
-        answer = method(**json.loads(json.dumps(payload), parse_float=Decimal))     # a table takes no floats
-    except ClientError as refused:
-        error = refused.response['Error']
-        raise TableError(f'{refused.operation_name} on {event["tableName"]}: {error["Code"]}: {error["Message"]}') from None
-    answer.pop('ResponseMetadata', None)
-    return plain(answer)
+        return call(METHODS[operation], table, input_of(operation, payload or {}))
+    except (UnicodeEncodeError, RecursionError):
+        raise BadRequest(NO_OBJECT) from None
+
+
+def call(method, table, members):
+    where = f'{dynamodb.meta.method_to_api_mapping[method]} on {table}'
+    try:
+        return output_of(getattr(dynamodb, method)(TableName=table, **members))
+    except ClientError as failed:
+        error = failed.response['Error']
+        raise (BadRequest if error['Code'] in REFUSED else TableError)(f'{where}: {error["Code"]}: {error["Message"]}') from None
+    except BotoCoreError as failed:
+        raise TableError(f'{where}: {failed}') from None
+
+
+# ---- the payload's members ----
+
+def attribute(value):
+    """Plain JSON as an attribute value. The runtime has made floats of fractions: their shortest text is what was sent."""
+    if value is None:
+        return {'NULL': True}
+    if isinstance(value, bool):
+        return {'BOOL': value}
+    if isinstance(value, (int, float)):
+        return {'N': repr(value)}
+    if isinstance(value, str):
+        return {'S': value}
+    if isinstance(value, list):
+        return {'L': [attribute(element) for element in value]}
+    return {'M': attributes(value)}
+
+
+def attributes(plain):
+    return {name: attribute(value) for name, value in plain.items()}
+
+
+def is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and value.is_integer()
+
+
+# kind -> what it is called, whether a value is one, how DynamoDB wants it
+ITEM = 'an object', lambda value: isinstance(value, dict), attributes
+NAMES = 'an object', lambda value: isinstance(value, dict), dict
+TEXT = 'a string', lambda value: isinstance(value, str), str
+INTEGER = 'an integer', is_integer, int
+BOOLEAN = 'true or false', lambda value: isinstance(value, bool), bool
+
+# member -> its kind, the operations that take it
+MEMBERS = {
+    'Item': (ITEM, {'create'}), 'Key': (ITEM, KEYED),
+    'UpdateExpression': (TEXT, {'update'}), 'ConditionExpression': (TEXT, WRITE), 'FilterExpression': (TEXT, {'list'}),
+    'ProjectionExpression': (TEXT, READ), 'ExpressionAttributeNames': (NAMES, ANY), 'ExpressionAttributeValues': (ITEM, WRITE | {'list'}),
+    'ReturnValues': (TEXT, WRITE), 'ReturnConsumedCapacity': (TEXT, ANY), 'ConsistentRead': (BOOLEAN, READ),
+    'IndexName': (TEXT, {'list'}), 'Select': (TEXT, {'list'}), 'Limit': (INTEGER, {'list'}), 'Segment': (INTEGER, {'list'}),
+    'TotalSegments': (INTEGER, {'list'}), 'ExclusiveStartKey': (ITEM, {'list'}),
+}
+REQUIRED = {'Item', 'Key'}
+
+
+def input_of(operation, payload):
+    members = {}
+    known = {name: kind for name, (kind, operations) in MEMBERS.items() if operation in operations}
+    for name, (described, is_one, converted) in known.items():
+        value = payload.get(name)
+        if value is None and name in REQUIRED:
+            raise BadRequest(f'payload.{name}: required')
+        if value is not None and not is_one(value):
+            raise BadRequest(f'payload.{name}: expected {described}')
+        if value is not None:
+            members[name] = converted(value)
+    for name in payload:
+        if name not in known:
+            raise BadRequest(f'payload.{name}: unknown member')
+    return members
+
+
+# ---- the answer ----
+
+def number(text):
+    """Exact: the runtime writes a Decimal digit by digit."""
+    value = Decimal(text)
+    return int(value) if value == value.to_integral_value() else value
+
+
+def text_of(binary):
+    return base64.b64encode(binary).decode()
+
+
+PLAIN = {
+    'S': str, 'N': number, 'BOOL': bool, 'NULL': lambda _: None, 'B': text_of,
+    'SS': list, 'NS': lambda numbers: [number(text) for text in numbers], 'BS': lambda values: [text_of(binary) for binary in values],
+    'L': lambda values: [plain(value) for value in values], 'M': lambda item: {name: plain(value) for name, value in item.items()},
+}
 
 
 def plain(value):
-    """Numbers arrive as Decimal, sets as set; JSON knows neither."""
-    if isinstance(value, dict):
-        return {name: plain(member) for name, member in value.items()}
-    if isinstance(value, (list, set, tuple)):
-        return [plain(element) for element in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
+    (tag, inner), = value.items()
+    return PLAIN[tag](inner)
+
+
+def output_of(answer):
+    """With its items in plain JSON."""
+    answer.pop('ResponseMetadata')
+    for name in {'Item', 'Attributes', 'LastEvaluatedKey'} & answer.keys():
+        answer[name] = PLAIN['M'](answer[name])
+    if 'Items' in answer:
+        answer['Items'] = [PLAIN['M'](item) for item in answer['Items']]
+    return answer

@@ -124,8 +124,8 @@ start() {
     say "The operation router (the first request of each is a cold start, the second finds it warm)"
     ask router POST '' '{"operation":"ping"}'
     ask router POST '' '{"operation":"ping"}'
-    ask router POST '' '{"operation":"create","tableName":"router-items","payload":{"Item":{"id":"'"$stamp"'","name":"Ada"}}}'
-    ask router POST '' '{"operation":"list","tableName":"router-items"}'
+    ask router POST '' '{"operation":"create","tableName":"lambda-apigateway","payload":{"Item":{"id":"'"$stamp"'","name":"Ada"}}}'
+    ask router POST '' '{"operation":"list","tableName":"lambda-apigateway"}'
 
     say "The todo list; its page is at $(cat "$data/todo-c.url")/"
     ask todo POST /todos '{"title":"try Cloudless","description":"made '"$(date +%T)"'"}'

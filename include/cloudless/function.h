@@ -43,13 +43,14 @@ typedef struct cl_options {
     /* Once, before the first event; NULL: none. Anything but CL_OK, with a sentence in *message, is an initialisation
      * error: it is reported and the program ends with status 1. Clients and configuration are made here. */
     cl_result (*init)(void *arg, cl_str *message);
-    void (*shutdown)(void *arg);        /* at SIGTERM, between invocations; NULL: none */
+    void (*shutdown)(void *arg);        /* at the end, between invocations; NULL: none */
     void *arg;
     size_t memory_max;                  /* bytes an invocation's arena may hold; 0: three quarters of what the function has
                                            (AWS_LAMBDA_FUNCTION_MEMORY_SIZE), no bound where that is not set */
 } cl_options;
 
-/* Serves until SIGTERM (0) or the Runtime API goes away (1). Without AWS_LAMBDA_RUNTIME_API: one line on stderr, 2. */
+/* Serves until SIGTERM or the Runtime API's 410, which says that the environment ends (0), or until that API goes away (1).
+ * Without AWS_LAMBDA_RUNTIME_API: one line on stderr, 2. */
 CL_API int cl_run(cl_handler *handler, void *arg);
 CL_API int cl_run_with(cl_handler *handler, const cl_options *options);
 

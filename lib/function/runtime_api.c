@@ -17,6 +17,7 @@
 #define AGENT            "User-Agent: cloudless-c/" CLOUDLESS_VERSION "\r\n"
 #define CONNECT_MS       5000
 #define TRIES_MAX        3
+#define STATUS_ENDING    410                 /* the API's way to say that the environment ends, as SIGTERM does */
 #define API_BODY_MAX     65536               /* of the API's answers that are no events */
 #define HEAD_MAX         1024                /* of a request of ours */
 #define ERROR_BODY_MAX   16384
@@ -225,6 +226,8 @@ enum cl__next cl__runtime_next(struct cl__runtime *r, cl_context *ctx, cl_str *r
             break;
         if (result != CL_OK && result != CL_NO_MEMORY)
             continue;
+        if (r->http.status == STATUS_ENDING)
+            return CL__NEXT_STOP;
         if (r->http.status != 200 || !fill_context(r, ctx)) {
             cl_log(CL_FATAL, "the Runtime API gave no event: status %d", r->http.status);
             return CL__NEXT_GONE;

@@ -91,7 +91,7 @@ def test_a_name_server_that_never_answers(tmp_path):
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert json.loads(done.stdout)['statusCode'] == 500
     said = [json.loads(line) for line in done.stderr.splitlines() if line.startswith('{')]
-    assert [line['message'] for line in said if line['level'] == 'ERROR'] == ['Scan on todos: no connection to dynamodb.example']
+    assert [line['message'] for line in said if line['level'] == 'ERROR'] == ['Scan on todos: no connection to dynamodb.example: the name\'s address was not found in time']
 
 
 def test_a_debugger_may_stand_between(program, tmp_path):
@@ -150,25 +150,94 @@ def test_an_event_is_what_the_gateway_sends(server, deploy_function, unique):
 
 # ---- new ----
 
+def new_project(folder, name, language):
+    made = run('new', name, '--lang', language, cwd=folder)
+    assert made.returncode == 0, made.stderr
+    return folder / name
+
+
+def make(project, *words, **env):
+    done = subprocess.run(['make', '-s', *words], cwd=project, env={**os.environ, **harness.PROJECT_ENV, **env}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def deploy(project, server, **env):
+    return make(project, 'deploy', **{**server.client_env(), **env}).strip().splitlines()[-1]
+
+
 @pytest.mark.parametrize('language', ['c', 'python'])
 def test_a_new_project_builds_tests_deploys_and_answers(server, tmp_path, language, unique):
     name = unique('hello')
-    made = run('new', name, '--lang', language, cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert len((tmp_path / name / 'Makefile').read_text().splitlines()) <= 30
-
-    def make(*words):
-        done = subprocess.run(['make', '-s', *words], cwd=tmp_path / name, env={**server.client_env(), **harness.PROJECT_ENV}, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-    make()
-    make('test')
-    url = make('deploy').strip().splitlines()[-1]
+    project = new_project(tmp_path, name, language)
+    assert len((project / 'Makefile').read_text().splitlines()) <= 30
+    make(project)
+    make(project, 'test')
+    url = deploy(project, server)
     assert http('GET', url + '/hello/Ada').json == {'hello': 'Ada'}
     assert http('GET', url + '/nothing').status == 404 and http('DELETE', url + '/hello/Ada').status == 405
-    assert make('deploy').strip().splitlines()[-1] == url            # again: the code is updated
     again = run('new', name, '--lang', language, cwd=tmp_path)
     assert again.returncode == 1 and 'File exists' in again.stderr
+
+
+def test_deploying_again_changes_and_repairs(server, tmp_path, unique):
+    """In the region of the profile: a function of another runtime with a variable of its own; an API without its integrations."""
+    name, region = unique('hello'), 'eu-west-1'
+    function, gateway = server.client('lambda', region=region), server.client('apigateway', region=region)
+    role = harness.make_role(server, name)
+    function.create_function(FunctionName=name, Runtime='provided.al2023', Handler='bootstrap', Role=role, Environment={'Variables': {'KEPT': '1'}},
+                             Code={'ZipFile': harness.zip_of({'bootstrap': ('#!/bin/sh', 0o755)})})
+    api = gateway.create_rest_api(name=name)['id']
+    root = gateway.get_resources(restApiId=api)['items'][0]['id']
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod='ANY', authorizationType='NONE')
+    (tmp_path / 'config').write_text(f'[default]\nregion = {region}\n')
+    # Empty is as good as unset: a shell's ${AWS_REGION:-…} and the AWS CLI agree on that.
+    where = {'AWS_CONFIG_FILE': str(tmp_path / 'config'), 'AWS_REGION': '', 'AWS_DEFAULT_REGION': ''}
+    url = deploy(new_project(tmp_path, name, 'python'), server, **where)
+    assert api in url and http('GET', url + '/hello/Ada').json == {'hello': 'Ada'} and http('GET', url).status == 404
+    configuration = function.get_function_configuration(FunctionName=name)
+    assert (configuration['Runtime'], configuration['Handler'], configuration['Environment']) == ('python3.11', 'app.handler', {'Variables': {'KEPT': '1'}})
+
+
+def test_a_failed_check_of_a_project_shows_answer_and_log(tmp_path):
+    project = new_project(tmp_path, 'hello', 'c')
+    text = (project / 'app.c').read_text()
+    (project / 'app.c').write_text(text.replace('"hello", ', '"bye", '))
+    done = subprocess.run(['make', '-s', 'test'], cwd=project, env={**os.environ, **harness.PROJECT_ENV}, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout.count('ok: ') == 2
+    assert 'FAILED: a name is greeted: {"statusCode":200' in done.stdout and '"message":"hello to Ada"' in done.stdout
+
+
+# An out-of-bounds read in the handler of a new project.
+BUG = '''    char *copy = malloc(name.n);
+    memcpy(copy, name.p, name.n);
+    cl_log(CL_INFO, "behind: %c", copy[name.n]);
+    free(copy);
+'''
+GDB = ['gdb', '-batch', '-ex', 'break hello', '-ex', 'run', '-ex', 'continue']
+VALGRIND = ['valgrind', '-q', '--error-exitcode=9', '--leak-check=full', '--show-leak-kinds=all', '--errors-for-leak-kinds=all']
+
+
+@pytest.mark.parametrize('flags, wrapper, bug, status, says', [
+    ([], GDB, '', 0, 'Breakpoint 1, hello (ctx='),
+    ([], VALGRIND, '', 0, '"message":"hello to Ada"'),
+    ([], VALGRIND, BUG, 1, 'Invalid read of size 1'),
+    (['CFLAGS=-g -fsanitize=address'], [], '', 0, '"message":"hello to Ada"'),
+    (['CFLAGS=-g -fsanitize=address'], [], BUG, 1, 'AddressSanitizer: heap-buffer-overflow'),
+    ([], ['sh', '-c', '"$0"; true'], '', 0, '"message":"hello to Ada"'),
+], ids=['gdb', 'valgrind', 'valgrind, bug', 'asan', 'asan, bug', 'sh'])
+def test_tools_work_outside_the_sandbox(tmp_path, flags, wrapper, bug, status, says):
+    project = new_project(tmp_path, 'hello', 'c')
+    text = (project / 'app.c').read_text()
+    line = '    cl_json *body ='
+    assert text.count(line) == 1
+    (project / 'app.c').write_text('#include <stdlib.h>\n#include <string.h>\n' + text.replace(line, bug + line))
+    make(project)
+    make(project, 'bootstrap', *flags)
+    event = run('event', 'apigw-proxy', '--path', '/hello/Ada').stdout
+    done = run('run', *wrapper, './bootstrap', stdin=event, cwd=project)
+    assert done.returncode == status and says in done.stdout + done.stderr, done
+    assert status or ('{\\"hello\\":\\"Ada\\"}' in done.stdout and '"FATAL"' not in done.stderr), done
 
 
 def test_a_project_against_an_installed_tree(tmp_path):

@@ -48,11 +48,12 @@ static cl_result connect_to(struct cl__connection *connection, int64_t deadline_
 {
     const struct cl__endpoint *endpoint = &connection->endpoint;
     int64_t limit = cl__mono_ms() + CONNECT_MS;
+    const char *why = NULL;
     if (deadline_ms < limit)
         limit = deadline_ms;
-    cl_result result = cl__tcp_connect(endpoint->host, endpoint->port, limit, &connection->fd);
+    cl_result result = cl__tcp_connect(endpoint->host, endpoint->port, limit, &connection->fd, &why);
     if (result != CL_OK) {
-        *message = cl__sentence("no connection to %s", endpoint->authority);
+        *message = cl__sentence("no connection to %s: %s", endpoint->authority, why);
         connection->fd = -1;
     } else if (connection->tls) {
         result = cl__tls_connect(connection->tls, connection->fd, endpoint->host, limit, message);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SHOWN_MAX 200 /* bytes of a URL in a message */
+
 static const struct scheme {
     const char *prefix, *port;
     bool tls;
@@ -94,11 +96,21 @@ static bool parse(cl_str url, struct cl__endpoint *ret)
     return false;
 }
 
+/* What a message may say of a URL: no secret that stands in it by mistake, and one line. */
+static cl_str shown(cl_str url)
+{
+    size_t n = 0;
+    while (n < url.n && url.p[n] != '?' && url.p[n] != '#' && (unsigned char)url.p[n] >= ' ' && url.p[n] != 127)
+        n++;
+    return memchr(url.p, '@', url.n) ? cl_str_of("one with a user or password") : cl__utf8_cut((cl_str){url.p, n}, SHOWN_MAX);
+}
+
 cl_result cl__endpoint_parse(const char *variable, cl_str url, struct cl__endpoint *ret, cl_str *message)
 {
     struct cl__endpoint endpoint = {0};
     if (!parse(url, &endpoint)) {
-        *message = cl__sentence("%s: expected http://host[:port] or https://host[:port]", variable);
+        cl_str value = shown(url);
+        *message = cl__sentence("%s: expected http://host[:port] or https://host[:port], not " CL_FMT, variable, CL_ARG(value));
         return CL_CONFIG;
     }
     *ret = endpoint;

@@ -35,7 +35,7 @@ static int refuse(struct reading *r, cl_result why)
     return -1;
 }
 
-/* ---- callbacks: 0, or refuse() ---- */
+/* ---- callbacks: 0, refuse(), or what else stands beside it ---- */
 
 /* Names and values arrive in pieces; a piece that does not follow on the one before (an obsolete folded line) is refused. */
 static int extend(struct reading *r, cl_str *s, const char *at, size_t n)
@@ -89,6 +89,7 @@ static void terminate(struct cl__http_answer *a, cl_str s)
         a->head[s.p + s.n - a->head] = 0;
 }
 
+/* 1: there is no body, whatever the headers say (RFC 9112, 6.3). */
 static int on_head(llhttp_t *parser)
 {
     struct reading *r = parser->data;
@@ -107,6 +108,8 @@ static int on_head(llhttp_t *parser)
         terminate(r->answer, *name);
         terminate(r->answer, *value);
     }
+    if (r->answer->status == 204 || r->answer->status == 304)
+        return 1;
     if (!(parser->flags & F_CHUNKED) && (parser->flags & F_CONTENT_LENGTH)) {
         if (parser->content_length > r->body_max)
             return refuse(r, CL_NO_MEMORY);

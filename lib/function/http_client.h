@@ -25,8 +25,8 @@ struct cl__transport {
 };
 
 /* A plain TCP connection with CLOEXEC and NODELAY. host: a name or an address, IPv6 without brackets. CL_OK sets *fd;
- * CL_UNREACHABLE, CL_DEADLINE. */
-cl_result cl__tcp_connect(const char *host, const char *port, int64_t deadline_ms, int *fd);
+ * CL_UNREACHABLE, CL_DEADLINE: *ret_why is a phrase, such as "Connection refused". */
+cl_result cl__tcp_connect(const char *host, const char *port, int64_t deadline_ms, int *fd, const char **ret_why);
 /* The transport of that socket, which is read through fd and stays the caller's to close. */
 struct cl__transport cl__tcp_transport(const int *fd);
 /* Waits until fd is readable (or writable) or the deadline: 1, or CL__IO_BROKEN, CL__IO_DEADLINE. For TLS. */

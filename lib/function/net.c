@@ -2,7 +2,8 @@
  *
  * Sockets are blocking where nobody waits with a deadline: a read is then one system call. With a deadline each read or
  * write is tried at once (MSG_DONTWAIT) and waits in poll only when there is nothing to do. Addresses written as numbers
- * are not looked up: the resolver costs a cold start its files and memory. */
+ * are not looked up: the resolver costs a cold start its files and memory.
+ * A name's addresses are tried in turn. One that does not answer takes its share of the time, not that of the others. */
 #include "http_client.h"
 #include "resolve.h"
 #include <arpa/inet.h>
@@ -38,32 +39,52 @@ ssize_t cl__wait(int fd, bool writable, int64_t deadline_ms)
 
 /* ---- connecting ---- */
 
-static cl_result connect_one(const struct sockaddr *address, socklen_t n, int64_t deadline_ms, int *ret)
+/* 0, or an error of the system. */
+static int finish_connect(int fd, int64_t deadline_ms)
 {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0, yes = 1;
-    socklen_t error_n = sizeof error;
-    cl_result result = CL_UNREACHABLE;
-    if (fd < 0)
-        return CL_UNREACHABLE;
-    if (connect(fd, address, n) != 0) {
-        if (errno != EINPROGRESS && errno != EINTR)
-            goto out;
-        ssize_t waited = cl__wait(fd, true, deadline_ms);
-        if (waited < 0) {
-            result = waited == CL__IO_DEADLINE ? CL_DEADLINE : CL_UNREACHABLE;
-            goto out;
-        }
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_n) != 0 || error != 0)
-            goto out;
+    int error = 0;
+    socklen_t n = sizeof error;
+    ssize_t waited = cl__wait(fd, true, deadline_ms);
+    if (waited == CL__IO_DEADLINE)
+        return ETIMEDOUT;
+    return waited < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 ? errno : error;
+}
+
+static cl_result connect_one(const struct sockaddr *address, socklen_t n, int64_t deadline_ms, int *ret, const char **why)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
+    int error = fd < 0 || connect(fd, address, n) != 0 ? errno : 0;
+    if (error == EINPROGRESS || error == EINTR)
+        error = finish_connect(fd, deadline_ms);
+    int flags = error == 0 ? fcntl(fd, F_GETFL) : 0;
+    if (error == 0 && (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0))
+        error = errno;
+    if (error != 0) {
+        if (fd >= 0)
+            close(fd);
+        *why = strerrordesc_np(error);
+        return error == ETIMEDOUT && cl__mono_ms() >= deadline_ms ? CL_DEADLINE : CL_UNREACHABLE;
     }
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
-        goto out;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);         /* without it answers are late, not wrong */
     *ret = fd;
     return CL_OK;
-out:
-    close(fd);
+}
+
+/* The deadline of the first of so many attempts, which leaves the others as much each. */
+static int64_t share_of(int64_t deadline_ms, int attempts)
+{
+    int64_t now = cl__mono_ms();
+    return deadline_ms == CL__NO_DEADLINE ? deadline_ms : now + (deadline_ms - now) / attempts;
+}
+
+static cl_result connect_any(const struct addrinfo *found, int64_t deadline_ms, int *ret, const char **why)
+{
+    cl_result result = CL_UNREACHABLE;
+    int left = 0;
+    for (const struct addrinfo *a = found; a && left < ADDRESSES_MAX; a = a->ai_next)
+        left++;
+    for (const struct addrinfo *a = found; left > 0 && result != CL_OK; a = a->ai_next, left--)
+        result = connect_one(a->ai_addr, a->ai_addrlen, share_of(deadline_ms, left), ret, why);
     return result;
 }
 
@@ -98,24 +119,22 @@ static bool port_of(const char *text, uint16_t *ret)
     return value > 0 && value <= 65535;
 }
 
-cl_result cl__tcp_connect(const char *host, const char *port, int64_t deadline_ms, int *ret)
+cl_result cl__tcp_connect(const char *host, const char *port, int64_t deadline_ms, int *ret, const char **ret_why)
 {
     struct sockaddr_storage address;
     socklen_t n;
     uint16_t number;
+    *ret_why = "no port";
     if (!port_of(port, &number))
         return CL_UNREACHABLE;
     if (numeric(host, number, &address, &n))
-        return connect_one((const struct sockaddr *)&address, n, deadline_ms, ret);
+        return connect_one((const struct sockaddr *)&address, n, deadline_ms, ret, ret_why);
     struct addrinfo *found = NULL;
-    cl_result result = cl__resolve(host, port, deadline_ms, &found);
-    if (result != CL_OK)
-        return result;
-    result = CL_UNREACHABLE;
-    int tries = 0;
-    for (struct addrinfo *a = found; a && tries < ADDRESSES_MAX && result == CL_UNREACHABLE; a = a->ai_next, tries++)
-        result = connect_one(a->ai_addr, a->ai_addrlen, deadline_ms, ret);
-    freeaddrinfo(found);
+    cl_result result = cl__resolve(host, port, deadline_ms, &found, ret_why);
+    if (result == CL_OK) {
+        result = connect_any(found, deadline_ms, ret, ret_why);
+        freeaddrinfo(found);
+    }
     return result;
 }
 

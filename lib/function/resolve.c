@@ -2,7 +2,8 @@
  *
  * getaddrinfo waits as long as the system's resolver likes: ten seconds when no name server answers, more than most functions
  * have. With a deadline it therefore runs in a thread. A look-up cannot be called back: one that is still under way at the
- * deadline is left to its thread, which frees it in the end; at most LEFT_MAX are left at a time.
+ * deadline is left to its thread, which frees it in the end; at most LEFT_MAX are left at a time. Where no thread can be
+ * made, a late answer is better than none: it then runs here.
  * `lock` guards what both threads use: done, left, result, found. */
 #include "resolve.h"
 #include <pthread.h>
@@ -28,6 +29,8 @@ static atomic_int left_behind;
 
 static void release(struct look_up *one)
 {
+    if (!one)
+        return;
     if (one->found)
         freeaddrinfo(one->found);
     pthread_cond_destroy(&one->ended);
@@ -81,8 +84,6 @@ static void *run(void *arg)
 static bool start(struct look_up *one, pthread_t *ret)
 {
     sigset_t all, before;
-    if (atomic_load(&left_behind) >= LEFT_MAX)
-        return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started = pthread_create(ret, NULL, run, one) == 0;
@@ -106,28 +107,45 @@ static bool finished(struct look_up *one, int64_t deadline_ms)
     return done;
 }
 
-cl_result cl__resolve(const char *host, const char *port, int64_t deadline_ms, struct addrinfo **ret)
+static cl_result answered(int result, const char **ret_why)
 {
-    struct look_up *one;
+    if (result == 0)
+        return CL_OK;
+    *ret_why = gai_strerror(result);
+    return CL_UNREACHABLE;
+}
+
+static cl_result failed(cl_result result, const char *why, const char **ret_why)
+{
+    *ret_why = why;
+    return result;
+}
+
+cl_result cl__resolve(const char *host, const char *port, int64_t deadline_ms, struct addrinfo **ret, const char **ret_why)
+{
+    static const char late[] = "the name's address was not found in time";
     pthread_t thread;
+    if (strlen(host) > NAME_MAX_BYTES)
+        return failed(CL_UNREACHABLE, "the name is too long", ret_why);
     if (deadline_ms == CL__NO_DEADLINE)
-        return ask(host, port, ret) == 0 ? CL_OK : CL_UNREACHABLE;
+        return answered(ask(host, port, ret), ret_why);
     if (deadline_ms <= cl__mono_ms())
-        return CL_DEADLINE;
-    if (strlen(host) > NAME_MAX_BYTES || strlen(port) >= sizeof one->port || !(one = new_look_up(host, port)))
-        return CL_UNREACHABLE;
-    if (!start(one, &thread)) {
+        return failed(CL_DEADLINE, late, ret_why);
+    if (atomic_load(&left_behind) >= LEFT_MAX)
+        return failed(CL_UNREACHABLE, "earlier names are still being looked up", ret_why);
+    struct look_up *one = new_look_up(host, port);
+    if (!one || !start(one, &thread)) {
         release(one);
-        return CL_UNREACHABLE;
+        return answered(ask(host, port, ret), ret_why);
     }
     if (!finished(one, deadline_ms)) {
         pthread_detach(thread);
-        return CL_DEADLINE;
+        return failed(CL_DEADLINE, late, ret_why);
     }
     pthread_join(thread, NULL);
-    cl_result result = one->result == 0 ? CL_OK : CL_UNREACHABLE;
+    int result = one->result;
     *ret = one->found;
     one->found = NULL;
     release(one);
-    return result;
+    return answered(result, ret_why);
 }

@@ -105,7 +105,8 @@ void cl__runtime_close(struct cl__runtime *r)
 
 static cl_result connect_api(struct cl__runtime *r)
 {
-    return r->fd >= 0 ? CL_OK : cl__tcp_connect(r->host, r->port, cl__mono_ms() + CONNECT_MS, &r->fd);
+    const char *why;
+    return r->fd >= 0 ? CL_OK : cl__tcp_connect(r->host, r->port, cl__mono_ms() + CONNECT_MS, &r->fd, &why);
 }
 
 /* Writes all of it on the connection there is; one that breaks is closed. */

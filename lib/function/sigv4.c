@@ -4,8 +4,6 @@
  * here has a bound on lengths or needs memory. The key derived from the secret is good for a day of one region and
  * service, and is kept for it: four HMACs saved for each further request. */
 #include "sigv4.h"
-#include <stdio.h>
-#include <time.h>
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 /* A header takes four pieces, its name in the list of signed ones two, and nine are fixed. */
@@ -34,11 +32,13 @@ static cl_str bytes_of(const unsigned char hash[CL__SHA256_BYTES])
 
 void cl__sigv4_time(int64_t epoch_ms, char ret[CL__SIGV4_TIME_BYTES])
 {
-    time_t seconds = (time_t)(epoch_ms / 1000);
-    struct tm tm = {0};
-    gmtime_r(&seconds, &tm);
-    if (strftime(ret, CL__SIGV4_TIME_BYTES, "%Y%m%dT%H%M%SZ", &tm) == 0)
-        ret[0] = 0;
+    char text[32];
+    size_t n = 0;
+    cl__iso8601(text, epoch_ms, false);
+    for (const char *p = text; *p && n < CL__SIGV4_TIME_BYTES - 1; p++)
+        if (*p != '-' && *p != ':')
+            ret[n++] = *p;
+    ret[n] = 0;
 }
 
 static void hash_canonical(const struct cl__sign_request *request, char ret[CL__SHA256_HEX + 1])

@@ -490,6 +490,7 @@ static void test_refused(void **state)
     script_stop();
     assert_int_equal(get(NULL), CL_DDB_UNREACHABLE);
     contains("GetItem on todos: no connection to 127.0.0.1:");
+    contains(": Connection refused (after all tries)");
     contains("(after all tries)");
     cl_dynamodb_close(db);
     cl_arena_free(ctx.arena);
@@ -590,7 +591,7 @@ static void test_configuration(void **state)
                 {"AWS_SECRET_ACCESS_KEY", "x\r\ny: z", "AWS_SECRET_ACCESS_KEY has characters that it cannot have, or too many"},
                 {"AWS_SESSION_TOKEN", "a\nb", "AWS_SESSION_TOKEN has characters that it cannot have, or too many"},
                 {"AWS_REGION", "", "AWS_REGION is not set"},
-                {"AWS_ENDPOINT_URL", "nonsense", "AWS_ENDPOINT_URL: expected http://host[:port] or https://host[:port]"}};
+                {"AWS_ENDPOINT_URL", "nonsense", "AWS_ENDPOINT_URL: expected http://host[:port] or https://host[:port], not nonsense"}};
     setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1);
     for (size_t i = 0; i < CL__COUNT(rows); i++) {
         const char *was = getenv(rows[i].name);

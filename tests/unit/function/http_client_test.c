@@ -2,6 +2,10 @@
 #include "walk.h"
 #include "http_client.h"
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -58,6 +62,10 @@ static void test_answers(void **state)
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n", 200, "a", true},
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nX", 200, "", false},
         {"HTTP/1.1 204 No Content\r\n\r\n", 204, "", true},
+        {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", true},
+        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, "", true},
+        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello", 304, "", false},
+        {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 204, "", true},
         {"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n", 202, "{\"status\":\"OK\"}\n", true},
         {"HTTP/1.1 500 \r\nContent-Length: 1\r\n\r\nx", 500, "x", true},
         {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", 200, "x", false},
@@ -242,7 +250,8 @@ static void test_sockets(void **state)
         pthread_t thread;
         void *got = NULL;
         assert_int_equal(pthread_create(&thread, NULL, serve, &listener), 0);
-        assert_int_equal(cl__tcp_connect(blocking ? "localhost" : "127.0.0.1", port, cl__mono_ms() + 10000, &fd), CL_OK);
+        const char *why = NULL;
+        assert_int_equal(cl__tcp_connect(blocking ? "localhost" : "127.0.0.1", port, cl__mono_ms() + 10000, &fd, &why), CL_OK);
         struct cl__transport t = cl__tcp_transport(&fd);
         cl_str pieces[] = {{large, sizeof large - 7}, {NULL, 0}, {large, 7}, {large, sizeof large}};
         int64_t deadline = blocking ? CL__NO_DEADLINE : cl__mono_ms() + 20000;
@@ -257,14 +266,43 @@ static void test_sockets(void **state)
         pthread_join(thread, &got);
         assert_int_equal((uintptr_t)got, 2000000);
         close(listener);
-        assert_int_equal(cl__tcp_connect("127.0.0.1", port, cl__mono_ms() + 1000, &fd), CL_UNREACHABLE);
+        assert_int_equal(cl__tcp_connect("127.0.0.1", port, cl__mono_ms() + 1000, &fd, &why), CL_UNREACHABLE);
+        assert_string_equal(why, "Connection refused");
     }
     int fd = -1;
+    const char *why;
     static const char *const ports[] = {"", "0", "65536", "12a", "123456"};
     for (size_t i = 0; i < CL__COUNT(ports); i++)
-        assert_int_equal(cl__tcp_connect("127.0.0.1", ports[i], CL__NO_DEADLINE, &fd), CL_UNREACHABLE);
+        assert_int_equal(cl__tcp_connect("127.0.0.1", ports[i], CL__NO_DEADLINE, &fd, &why), CL_UNREACHABLE);
     assert_int_equal(fd, -1);
     cl_arena_free(arena);
+}
+
+/* ---- names: this program's getaddrinfo and pthread_create are called instead of the C library's ---- */
+
+static const char *const *addresses;    /* of the name "several", ends with NULL */
+static bool no_threads;
+
+/* One node a call, chained: freeaddrinfo frees each by itself. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (strcmp(host, "several") != 0)
+        return real(host, port, hints, ret);
+    for (size_t i = 0; addresses[i]; i++, ret = &(*ret)->ai_next) {
+        int error = real(addresses[i], port, hints, ret);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg)
+{
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    return no_threads ? EAGAIN : real(thread, attributes, run, arg);
 }
 
 static void test_names(void **state)
@@ -272,16 +310,91 @@ static void test_names(void **state)
     (void)state;
     char port[8], long_name[300];
     int listener = listening(port), fd = -1;
-    assert_int_equal(cl__tcp_connect("localhost", port, cl__mono_ms() - 1, &fd), CL_DEADLINE);
+    const char *why = NULL;
+    assert_int_equal(cl__tcp_connect("localhost", port, cl__mono_ms() - 1, &fd, &why), CL_DEADLINE);
+    assert_string_equal(why, "the name's address was not found in time");
     assert_int_equal(fd, -1);
-    for (int blocking = 0; blocking < 2; blocking++) {
-        assert_int_equal(cl__tcp_connect("localhost", port, blocking ? CL__NO_DEADLINE : cl__mono_ms() + 10000, &fd), CL_OK);
+    for (int round = 0; round < 3; round++) {
+        no_threads = round == 2;
+        assert_int_equal(cl__tcp_connect("localhost", port, round == 0 ? CL__NO_DEADLINE : cl__mono_ms() + 10000, &fd, &why), CL_OK);
         close(fd);
     }
+    no_threads = false;
+    cl__malloc_countdown = 0;
+    assert_int_equal(cl__tcp_connect("localhost", port, cl__mono_ms() + 10000, &fd, &why), CL_OK);
+    cl__malloc_countdown = -1;
+    close(fd);
     memset(long_name, 'a', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = 0;
-    assert_int_equal(cl__tcp_connect(long_name, port, cl__mono_ms() + 10000, &fd), CL_UNREACHABLE);
+    assert_int_equal(cl__tcp_connect(long_name, port, cl__mono_ms() + 10000, &fd, &why), CL_UNREACHABLE);
+    assert_string_equal(why, "the name is too long");
+    static const char *const not_one[] = {"not an address", NULL};
+    addresses = not_one;
+    assert_int_equal(cl__tcp_connect("several", port, cl__mono_ms() + 10000, &fd, &why), CL_UNREACHABLE);
+    assert_string_equal(why, gai_strerror(EAI_NONAME));
     close(listener);
+}
+
+#define DEAD "127.0.0.2"                /* no answer: its queue of connections is full */
+#define LIVE "127.0.0.3"
+#define REFUSING "127.0.0.4"
+
+static int bound(const char *address, uint16_t *port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    socklen_t n = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    inet_pton(AF_INET, address, &in.sin_addr);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, n), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+    *port = ntohs(in.sin_port);
+    return fd;
+}
+
+/* An address that does not answer must not keep the client from the others, in whatever place it stands. */
+static void test_dead_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *addresses[4];
+        int64_t ms;
+        cl_result result;
+        const char *why;
+    } rows[] = {{{LIVE, NULL}, 20000, CL_OK, NULL},
+                {{DEAD, LIVE, NULL}, 2000, CL_OK, NULL},
+                {{DEAD, REFUSING, LIVE, NULL}, 2000, CL_OK, NULL},
+                {{LIVE, DEAD, NULL}, 20000, CL_OK, NULL},
+                {{DEAD, REFUSING, NULL}, 200, CL_UNREACHABLE, "Connection refused"},
+                {{REFUSING, DEAD, NULL}, 200, CL_DEADLINE, "Connection timed out"},
+                {{DEAD, DEAD, NULL}, 200, CL_DEADLINE, "Connection timed out"}};
+    uint16_t number = 0;
+    int dead = bound(DEAD, &number), live = bound(LIVE, &number), waiting[4];
+    char port[8];
+    snprintf(port, sizeof port, "%u", number);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(number)};
+    inet_pton(AF_INET, DEAD, &in.sin_addr);
+    for (size_t i = 0; i < CL__COUNT(waiting); i++) {
+        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        assert_true(connect(waiting[i], (struct sockaddr *)&in, sizeof in) == 0 || errno == EINPROGRESS);
+    }
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        int fd = -1;
+        const char *why = NULL;
+        addresses = rows[i].addresses;
+        cl_result result = cl__tcp_connect("several", port, cl__mono_ms() + rows[i].ms, &fd, &why);
+        if (result != rows[i].result || (rows[i].why && strcmp(why, rows[i].why) != 0))
+            fail_msg("row %zu: %s, %s", i, cl_result_name(result), why);
+        assert_int_equal(fd >= 0, result == CL_OK);
+        if (fd >= 0) {
+            close(fd);
+            close(accept(live, NULL, NULL));
+        }
+    }
+    for (size_t i = 0; i < CL__COUNT(waiting); i++)
+        close(waiting[i]);
+    close(dead);
+    close(live);
 }
 
 int main(void)
@@ -289,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),        cmocka_unit_test(test_headers), cmocka_unit_test(test_what_is_no_answer), cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_without_memory), cmocka_unit_test(test_sockets), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_dead_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,17 @@ def test_what_a_page_tells_to_type_works(page, tmp_path):
 
 def test_the_tour_and_the_pages_of_the_services_run():
     names = {name_of(page) for page in RUNNABLE}
-    assert {'README.md', *(f'docs/{p}.md' for p in ('running', 'dynamodb', 'lambda', 'apigateway', 'iam', 'logs'))} <= names
+    assert {'README.md', *(f'docs/{p}.md' for p in ('running', 'dynamodb', 'lambda', 'apigateway', 'iam', 'logs', 'functions-in-c'))} <= names
+
+
+@pytest.mark.parametrize('page', [page for page in PAGES if '\n```c\n' in page.read_text()], ids=name_of)
+def test_what_a_page_shows_in_c_compiles(page):
+    """With every public header; what is not run is not used either."""
+    includes = ''.join(f'#include <cloudless/{header.name}>\n' for header in sorted((ROOT / 'include/cloudless').glob('*.h')))
+    for snippet in re.findall(r'^```c\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL):
+        done = subprocess.run(['gcc', '-std=c11', '-Wall', '-Wextra', '-Werror', '-Wno-unused', '-fsyntax-only', '-I', ROOT / 'include', '-x', 'c', '-'],
+                              input=includes + snippet, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)

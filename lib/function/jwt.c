@@ -187,10 +187,10 @@ static cl_result choose(const cl_jwt *jwt, const cl_json *head, const struct cl_
     *ret = NULL;
     if (cl_json_get(head, "crit"))
         return fail(CL_REFUSED, message, "the token has critical headers");
-    if (jwt->secret.p)
-        return cl_str_is(algorithm, "HS256") ? CL_OK : fail(CL_REFUSED, message, "the token's algorithm is not HS256");
     if (kid && (kid->type != CL_STRING || kid->text.n == 0))
         return fail(CL_REFUSED, message, "the token's key id is no text");
+    if (jwt->secret.p)
+        return cl_str_is(algorithm, "HS256") ? CL_OK : fail(CL_REFUSED, message, "the token's algorithm is not HS256");
     if (!kid && jwt->count != 1)
         return fail(CL_REFUSED, message, "the token names no key, and there are several");
     bool named = !kid;
@@ -258,7 +258,11 @@ static cl_result check_times(const cl_jwt *jwt, const cl_json *claims, int64_t n
 
 static cl_result check_claims(const cl_jwt *jwt, const cl_json *claims, int64_t now_ms, cl_str *message)
 {
-    const cl_json *issuer = cl_json_get(claims, "iss");
+    const cl_json *issuer = cl_json_get(claims, "iss"), *subject = cl_json_get(claims, "sub"), *id = cl_json_get(claims, "jti");
+    if (subject && subject->type != CL_STRING)
+        return fail(CL_REFUSED, message, "sub is no text");
+    if (id && id->type != CL_STRING)
+        return fail(CL_REFUSED, message, "jti is no text");
     if (jwt->issuer.p && !(cl_json_is(issuer, CL_STRING) && cl_str_eq(issuer->text, jwt->issuer)))
         return fail(CL_REFUSED, message, "the token is from another issuer");
     if (jwt->audience.p && !is_for(cl_json_get(claims, "aud"), jwt->audience))

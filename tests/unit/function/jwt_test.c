@@ -268,7 +268,9 @@ static void test_headers(void **state)
     (void)state;
     cl_jwt *by_secret = secret_of(NULL), *by_ec = set_of(cl_printf(arena, SET("%s"), jwk_of(ec, "")).p, NULL);
     static const char claims[] = "{" LONG_EXP "}";
-    verdict(by_secret, make_token(NULL, SECRET, "{\"alg\":\"HS256\",\"kid\":7,\"x\":1}", claims), CL_OK);
+    verdict(by_secret, make_token(NULL, SECRET, "{\"alg\":\"HS256\",\"kid\":\"any\",\"x\":1}", claims), CL_OK);
+    assert_str(verdict(by_secret, make_token(NULL, SECRET, "{\"alg\":\"HS256\",\"kid\":7}", claims), CL_REFUSED),
+               "the token's key id is no text");
     assert_str(verdict(by_secret, make_token(NULL, SECRET, "{\"alg\":\"HS256\",\"crit\":[\"exp\"],\"exp\":1}", claims), CL_REFUSED),
                "the token has critical headers");
     verdict(by_secret, make_token(NULL, SECRET, "{\"alg\":\"HS256\",\"b64\":false,\"crit\":[\"b64\"]}", claims), CL_REFUSED);
@@ -342,6 +344,10 @@ static void test_rules(void **state)
         {&plain, "{\"exp\":\"1800000600\"}", "exp is no number"},
         {&plain, "{\"exp\":null}", "exp is no number"},
         {&plain, "{\"exp\":-1}", "the token has expired"},
+        {&plain, "{\"sub\":\"\",\"jti\":\"\"," LONG_EXP "}", NULL},
+        {&plain, "{\"sub\":7," LONG_EXP "}", "sub is no text"},
+        {&plain, "{\"sub\":null," LONG_EXP "}", "sub is no text"},
+        {&plain, "{\"jti\":[]," LONG_EXP "}", "jti is no text"},
         {&plain, "{\"exp\":1,\"exp\":1800000600}", NULL},
         {&lenient, "{\"exp\":1799999941}", NULL},
         {&lenient, "{\"exp\":1799999940}", "the token has expired"},

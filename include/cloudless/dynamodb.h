@@ -4,10 +4,10 @@
  * AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL (http:// only to a loopback
  * address or where the operator says so by that very variable); otherwise https://dynamodb.REGION.amazonaws.com with the
  * certificates of the system (or those of AWS_CA_BUNDLE or SSL_CERT_FILE). Connections are kept. Retries: throttling, 5xx
- * and broken connections, at most 5 tries, back-off with full jitter from 25 ms. All of it ends a tenth of the remaining
- * time, at most 100 ms, before the deadline, so that the function can still answer; a context whose deadline_ms is 0 has
- * none. Only the look-up of a host's name has the C library's own limits (resolv.conf), once a connection. A write whose
- * connection broke is sent again, as AWS's SDKs do: it may have happened already.
+ * and broken connections, at most 5 tries, back-off with full jitter from 25 ms to a second. A try has half of the time that
+ * is left, at most 10 s, and then counts as a broken connection. All of it, the look-up of a host's name too, ends a tenth of
+ * the remaining time, at most 100 ms, before the deadline, so that the function can still answer; a context whose deadline_ms
+ * is 0 has none. A write whose connection broke is sent again, as AWS's SDKs do: it may have happened already.
  * A client belongs to one thread. Items, answers and messages live in the arena of the call. */
 #ifndef CLOUDLESS_DYNAMODB_H
 #define CLOUDLESS_DYNAMODB_H
@@ -24,10 +24,10 @@ typedef enum cl_ddb_error {
     CL_DDB_ACCESS_DENIED,           /* AccessDeniedException, UnrecognizedClientException, expired or missing tokens */
     CL_DDB_THROTTLED,               /* after all retries */
     CL_DDB_TRANSACTION_CANCELED,    /* the message has the reasons */
-    CL_DDB_TRANSACTION_CONFLICT,
+    CL_DDB_TRANSACTION_CONFLICT,    /* TransactionConflictException, ReplicatedWriteConflictException */
     CL_DDB_TOO_LARGE,               /* ItemCollectionSizeLimitExceededException, an answer above 16 MiB */
-    CL_DDB_SERVER,                  /* 5xx after all retries */
-    CL_DDB_UNREACHABLE,             /* no connection after all retries */
+    CL_DDB_SERVER,                  /* 5xx and RequestTimeout, after all retries */
+    CL_DDB_UNREACHABLE,             /* no connection, or no answer, after all retries */
     CL_DDB_DEADLINE,
     CL_DDB_NO_MEMORY,
     CL_DDB_ANSWER,                  /* an answer that is no DynamoDB's */
@@ -101,7 +101,8 @@ CL_API void cl_ddb_scan(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, c
 CL_API bool cl_ddb_next(cl_ddb_pages *pages, cl_item **ret);
 CL_API bool cl_ddb_next_page(cl_ddb_pages *pages, cl_json **ret_items);     /* a page at a time: an array of items */
 
-/* Batches of one table: any number; cut into 100 and 25, unprocessed ones asked for again inside the deadline. */
+/* Batches of one table: any number; cut into 100 and 25, unprocessed ones asked for again until the deadline; without one until
+ * 5 rounds have brought nothing (CL_DDB_THROTTLED). */
 CL_API cl_ddb_error cl_ddb_batch_get(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *const *keys, size_t count, const cl_ddb_options *options, cl_json **ret_items);
 CL_API cl_ddb_error cl_ddb_batch_write(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *const *puts, size_t put_count, const cl_item *const *delete_keys, size_t delete_count);
 

@@ -22,7 +22,8 @@ struct cl_dynamodb {
 cl_ddb_error cl__ddb_refuse(cl_dynamodb *db, cl_ddb_error error, const char *format, ...) CL_PRINTF(3, 4);
 /* When calls of this invocation must be over: somewhat before its end, so that it can still answer. */
 int64_t cl__ddb_deadline(const cl_context *ctx);
-/* Waits before the try after `tries` ones: full jitter, 25 ms doubled each time. False: the deadline would pass first. */
+/* Waits before the try after `tries` ones: full jitter, 25 ms doubled each time up to a second. False: the deadline would
+ * pass first. */
 bool cl__ddb_pause(int64_t deadline_ms, unsigned tries);
 
 /* A node that shares another's children, so that one value may stand in several trees. NULL without memory, or of NULL. */
@@ -30,6 +31,7 @@ cl_json *cl__ddb_alias(cl_arena *arena, const cl_json *json);
 cl_json *cl__ddb_text(cl_arena *arena, const char *text);      /* NULL stays NULL: then the member is left out */
 /* The child to change or hand on; NULL unless it has that type. */
 cl_json *cl__ddb_child(const cl_json *object, const char *member, cl_json_type type);
+bool cl__ddb_all_objects(const cl_json *array);                /* are its elements? */
 /* Appends under a key that may have any bytes, which cl_json_set's could not; NULL does nothing. */
 void cl__ddb_add(cl_json *parent, cl_str key, cl_json *child);
 

@@ -2,7 +2,10 @@
  *
  * A batch works through an array of requests (keys to get, puts and deletions) from the front. What DynamoDB leaves
  * unprocessed goes back into the places that it was taken from, so that the array never grows and the order is about kept;
- * a round without progress is followed by a pause, as a try that was throttled.
+ * a round without progress is followed by a pause, as a try that was throttled. That ends with the deadline or, where there
+ * is none, with CL__DDB_TRIES_MAX such rounds.
+ * An answer must say what became of every request: one that lacks its maps, or has another table's, is refused, for what it
+ * leaves out would count as done.
  * Source: Amazon DynamoDB API reference, "BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems". */
 #include "ddb.h"
 
@@ -10,9 +13,11 @@
 
 static const struct batch {
     const char *operation, *unprocessed;
-    size_t max; /* requests in a call */
-    bool keys;  /* a table's requests stand in an object with Keys, not in an array of their own */
-} batch_get = {"BatchGetItem", "UnprocessedKeys", 100, true}, batch_write = {"BatchWriteItem", "UnprocessedItems", 25, false};
+    size_t max;         /* requests in a call */
+    const char *list;   /* a table's requests stand in this member of an object; NULL: in an array of their own */
+    const char *found;  /* what the answer's items stand in; NULL: it has none */
+} batch_get = {"BatchGetItem", "UnprocessedKeys", 100, "Keys", "Responses"},
+  batch_write = {"BatchWriteItem", "UnprocessedItems", 25, NULL, NULL};
 
 static cl_ddb_error no_memory(cl_dynamodb *db, const char *operation)
 {
@@ -28,46 +33,61 @@ static cl_json *input_of(const struct batch *batch, cl_arena *arena, cl_str tabl
     for (size_t i = 0; i < count; i++)
         cl_json_append(list, requests[i]);
     *ret_table = list;
-    if (batch->keys) {
+    if (batch->list) {
         *ret_table = cl_json_object(arena);
-        cl_json_set(*ret_table, "Keys", list);
+        cl_json_set(*ret_table, batch->list, list);
     }
     cl__ddb_add(tables, table, *ret_table);
     cl_json_set(input, "RequestItems", tables);
     return input;
 }
 
-/* The one table's member of Responses or of what is unprocessed. */
-static cl_json *of_table(const cl_json *answer, const char *member)
+/* A table's name, out of its ARN if it is one: an answer may have either. */
+static cl_str name_of(cl_str table)
 {
-    cl_json *tables = cl__ddb_child(answer, member, CL_OBJECT);
-    return tables ? tables->first : NULL;
+    static const char before[] = ":table/";
+    const char *at = table.n > 0 ? memmem(table.p, table.n, before, sizeof before - 1) : NULL;
+    if (at)
+        table = (cl_str){at + sizeof before - 1, table.n - (size_t)(at - table.p) - (sizeof before - 1)};
+    return table;
 }
 
-/* Puts what was left undone into the last of the n places; how many that is. */
-static bool put_back(const struct batch *batch, const cl_json *answer, cl_json **requests, size_t n, size_t *ret)
+/* The objects that the answer has in that map for the one table: *ret_first, one after the other, and how many. False: there
+ * is no such map, or it has something else. */
+static bool of_table(const cl_json *answer, const char *member, const char *inner, cl_str table, cl_json **ret_first, size_t *ret_n)
 {
-    cl_json *list = of_table(answer, batch->unprocessed);
-    if (list && batch->keys)
-        list = cl__ddb_child(list, "Keys", CL_ARRAY);
-    *ret = cl_json_is(list, CL_ARRAY) ? list->count : 0;
-    if (*ret > n)
+    const cl_json *tables = cl_json_get(answer, member), *list = tables ? tables->first : NULL;
+    if (!cl_json_is(tables, CL_OBJECT) || tables->count > 1 || (list && !cl_str_eq(name_of(list->key), name_of(table))))
         return false;
-    cl_json *request = *ret ? list->first : NULL;
-    for (size_t i = n - *ret; i < n; i++, request = request->next)
-        requests[i] = request;
+    *ret_first = NULL, *ret_n = 0;
+    if (!list)
+        return true;
+    if (inner)
+        list = cl__ddb_child(list, inner, CL_ARRAY);
+    if (!cl_json_is(list, CL_ARRAY) || !cl__ddb_all_objects(list))
+        return false;
+    *ret_first = list->first, *ret_n = list->count;
     return true;
 }
 
-static void take_items(cl_json *items, const cl_json *answer)
+/* Takes the items that were found, and puts what was left undone into the last of the n places; *ret: how many that is. False:
+ * this is no answer to the n requests. */
+static bool take_answer(const struct batch *batch, const cl_json *answer, cl_str table, cl_json **requests, size_t n, cl_json *items,
+                        size_t *ret)
 {
-    cl_json *list = of_table(answer, "Responses");
-    cl_json *item = cl_json_is(list, CL_ARRAY) ? list->first : NULL;
+    cl_json *request, *item = NULL;
+    size_t item_count = 0;
+    if (!of_table(answer, batch->unprocessed, batch->list, table, &request, ret) ||
+        (batch->found && !of_table(answer, batch->found, NULL, table, &item, &item_count)) || *ret > n || item_count > n - *ret)
+        return false;
+    for (size_t i = n - *ret; i < n; i++, request = request->next)
+        requests[i] = request;
     while (item) {
         cl_json *next = item->next;
         cl_json_append(items, item);
         item = next;
     }
+    return true;
 }
 
 /* items: where those found go; NULL for writes. */
@@ -85,12 +105,11 @@ static cl_ddb_error run(const struct batch *batch, cl_dynamodb *db, cl_context *
             error = cl_ddb_call(db, ctx, batch->operation, input, &answer);
         if (error != CL_DDB_OK)
             return error;
-        take_items(items, answer);
-        if (!put_back(batch, answer, requests + at, n, &left))
-            return cl__ddb_refuse(db, CL_DDB_ANSWER, "%s: more unprocessed than asked for", batch->operation);
+        if (!take_answer(batch, answer, table, requests + at, n, items, &left))
+            return cl__ddb_refuse(db, CL_DDB_ANSWER, "%s: the answer does not say what became of the requests", batch->operation);
         at += n - left;
         idle = left < n ? 0 : idle + 1;
-        if (idle == CL__DDB_TRIES_MAX)
+        if (idle == CL__DDB_TRIES_MAX && deadline_ms == CL__NO_DEADLINE)
             return cl__ddb_refuse(db, CL_DDB_THROTTLED, "%s: %zu left unprocessed after all tries", batch->operation, count - at);
         if (left > 0 && !cl__ddb_pause(deadline_ms, idle + 1))
             return cl__ddb_refuse(db, CL_DDB_DEADLINE, "%s: no time left for %zu unprocessed", batch->operation, count - at);

@@ -2,8 +2,9 @@
  *
  * A call is tried at most CL__DDB_TRIES_MAX times: its request is signed anew, sent over the kept connection, its answer
  * looked up in one of three tables (what the connection came to, DynamoDB's types of errors, HTTP statuses), each of which
- * says what the error is and whether another try may mend it. All of it ends before the invocation's deadline. A
- * write that broke off may have happened; it is sent again all the same, as AWS's own SDKs do.
+ * says what the error is and whether another try may mend it. All of it ends before the invocation's deadline. A try has
+ * half of the time that is left, so that a connection gone silent, which a function thawed after a while may have, leaves
+ * time for a new one. A write that broke off may have happened; it is sent again all the same, as AWS's own SDKs do.
  * Sources: Amazon DynamoDB developer guide, "DynamoDB low-level API", "Error handling with DynamoDB"; AWS Architecture
  * blog, "Exponential Backoff And Jitter". */
 #include "ddb.h"
@@ -11,9 +12,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TRY_MS        10000 /* an answer that takes longer counts as a broken connection */
+#define TRY_MS_MAX    10000 /* an answer that takes longer counts as a broken connection */
+#define TRY_MS_MIN    250   /* less is not worth dividing: then a try has all the time that is left */
 #define RESERVE_MS    100   /* of the invocation's time, for its own answer */
 #define BACK_OFF_MS   25
+#define PAUSE_MS_MAX  1000
 #define SETTINGS_MAX  65536 /* bytes of credentials and region */
 #define HEAD_MAX      32768
 #define TARGET_PREFIX "DynamoDB_20120810."
@@ -35,7 +38,7 @@ static const char *const error_names[] = {ERROR_NAME(CL_DDB_OK),
                                           ERROR_NAME(CL_DDB_ANSWER),
                                           ERROR_NAME(CL_DDB_OTHER)};
 
-/* DynamoDB's types of errors. */
+/* DynamoDB's types of errors, and those that AWS's SDKs try again whatever the service. */
 static const struct type {
     const char *name;
     cl_ddb_error error;
@@ -55,14 +58,26 @@ static const struct type {
     {"MissingAuthenticationToken", CL_DDB_ACCESS_DENIED, false},
     {"MissingAuthenticationTokenException", CL_DDB_ACCESS_DENIED, false},
     {"ProvisionedThroughputExceededException", CL_DDB_THROTTLED, true},
-    {"ThrottlingException", CL_DDB_THROTTLED, true},
-    {"Throttling", CL_DDB_THROTTLED, true},
     {"RequestLimitExceeded", CL_DDB_THROTTLED, true},
+    {"LimitExceededException", CL_DDB_THROTTLED, true},
+    {"Throttling", CL_DDB_THROTTLED, true},
+    {"ThrottlingException", CL_DDB_THROTTLED, true},
+    {"ThrottledException", CL_DDB_THROTTLED, true},
+    {"RequestThrottled", CL_DDB_THROTTLED, true},
+    {"RequestThrottledException", CL_DDB_THROTTLED, true},
+    {"TooManyRequestsException", CL_DDB_THROTTLED, true},
+    {"BandwidthLimitExceeded", CL_DDB_THROTTLED, true},
+    {"PriorRequestNotComplete", CL_DDB_THROTTLED, true},
+    {"EC2ThrottledException", CL_DDB_THROTTLED, true},
+    {"SlowDown", CL_DDB_THROTTLED, true},
     {"TransactionCanceledException", CL_DDB_TRANSACTION_CANCELED, false},
     {"TransactionConflictException", CL_DDB_TRANSACTION_CONFLICT, false},
     {"TransactionInProgressException", CL_DDB_TRANSACTION_CONFLICT, true},
+    {"ReplicatedWriteConflictException", CL_DDB_TRANSACTION_CONFLICT, true},
     {"ItemCollectionSizeLimitExceededException", CL_DDB_TOO_LARGE, false},
     {"InternalServerError", CL_DDB_SERVER, true},
+    {"RequestTimeout", CL_DDB_SERVER, true},
+    {"RequestTimeoutException", CL_DDB_SERVER, true},
 };
 
 /* Statuses of answers whose type is not among those; the last row is for all others. `named`: with a type they are that. */
@@ -72,7 +87,8 @@ static const struct status {
     bool retry, named;
 } statuses[] = {
     {429, 429, CL_DDB_THROTTLED, true, false}, {500, 500, CL_DDB_SERVER, true, false}, {502, 504, CL_DDB_SERVER, true, false},
-    {501, 599, CL_DDB_SERVER, false, false},   {400, 499, CL_DDB_ANSWER, false, true}, {0, 999, CL_DDB_ANSWER, false, false},
+    {509, 509, CL_DDB_THROTTLED, true, false}, {501, 599, CL_DDB_SERVER, false, false}, {400, 499, CL_DDB_ANSWER, false, true},
+    {0, 999, CL_DDB_ANSWER, false, false},
 };
 
 /* What an exchange came to that brought no answer, by cl_result. */
@@ -217,7 +233,8 @@ bool cl__ddb_pause(int64_t deadline_ms, unsigned tries)
     uint32_t random = 0;
     if (!cl__random(&random, sizeof random))
         random = (uint32_t)cl__mono_ms();
-    int64_t most = (int64_t)BACK_OFF_MS << (tries > 8 ? 8 : tries - 1), now = cl__mono_ms(), until = now + random % (most + 1);
+    int64_t most = (int64_t)BACK_OFF_MS << (tries > 8 ? 8 : tries - 1), now = cl__mono_ms();
+    int64_t until = now + random % ((most < PAUSE_MS_MAX ? most : PAUSE_MS_MAX) + 1);
     if (until >= deadline_ms)
         return false;
     for (; now < until; now = cl__mono_ms()) { /* a signal ends a sleep early */
@@ -392,10 +409,17 @@ cl_ddb_error cl__ddb_read_answer(cl_dynamodb *db, cl_arena *arena, const char *o
     return error;
 }
 
+/* When a try that begins now must be over. */
+static int64_t limit_of(int64_t now, int64_t deadline_ms)
+{
+    int64_t half = (deadline_ms - now) / 2;
+    return half < TRY_MS_MIN ? deadline_ms : now + (half < TRY_MS_MAX ? half : TRY_MS_MAX);
+}
+
 static cl_ddb_error try_once(struct call *call)
 {
     call->retry = false;
-    int64_t now = cl__mono_ms(), limit = call->deadline_ms - now < TRY_MS ? call->deadline_ms : now + TRY_MS;
+    int64_t now = cl__mono_ms(), limit = limit_of(now, call->deadline_ms);
     if (now >= call->deadline_ms)
         return failed(call, CL_DDB_DEADLINE, false, cl_str_of("no time left"));
     cl_str head = head_of(call), why = {0};

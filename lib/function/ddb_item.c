@@ -59,6 +59,14 @@ cl_json *cl__ddb_child(const cl_json *object, const char *member, cl_json_type t
     return NULL;
 }
 
+bool cl__ddb_all_objects(const cl_json *array)
+{
+    for CL_JSON_EACH(child, array)
+        if (child->type != CL_OBJECT)
+            return false;
+    return true;
+}
+
 void cl__ddb_add(cl_json *parent, cl_str key, cl_json *child)
 {
     if (!parent || !child)
@@ -139,8 +147,7 @@ static cl_json *to_plain(cl_arena *arena, const cl_json *value, unsigned depth);
 
 static cl_json *plain_number(cl_arena *arena, cl_str text)
 {
-    cl_json *number = cl_json_number(arena, text);
-    return number || cl_arena_failed(arena) ? number : cl_json_string(arena, text);
+    return cl__json_number_ok(text) ? cl_json_number(arena, text) : cl_json_string(arena, text);
 }
 
 static cl_json *plain_set(cl_arena *arena, const cl_json *set, bool numbers)

@@ -185,14 +185,6 @@ void cl_ddb_scan(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, cl_str t
     start_pages(pages, db, ctx, CL__DDB_SCAN, table, options);
 }
 
-static bool all_objects(const cl_json *array)
-{
-    for CL_JSON_EACH(child, array)
-        if (child->type != CL_OBJECT)
-            return false;
-    return array != NULL;
-}
-
 /* The next page's items, or NULL at the end and for an error. */
 static cl_json *read_page(cl_ddb_pages *pages)
 {
@@ -206,7 +198,7 @@ static cl_json *read_page(cl_ddb_pages *pages)
     if (pages->error)
         return NULL;
     cl_json *items = cl__ddb_child(answer, "Items", CL_ARRAY);
-    if (!all_objects(items)) {
+    if (!items || !cl__ddb_all_objects(items)) {
         pages->error = cl__ddb_refuse(state->db, CL_DDB_ANSWER, "%s: the answer has no Items", state->operation);
         return NULL;
     }

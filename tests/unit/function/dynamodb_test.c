@@ -246,19 +246,17 @@ static void test_batches(void **state)
         ANSWER("{\"Responses\":{\"todos\":[{\"n\":{\"N\":\"98\"}},{\"n\":{\"N\":\"104\"}}]},\"UnprocessedKeys\":{}}"),
         ANSWER("{\"UnprocessedItems\":{\"todos\":[{\"PutRequest\":{\"Item\":{\"n\":{\"N\":\"24\"}}}}]}}"),
         ANSWER("{\"UnprocessedItems\":{}}"),
-        ANSWER("{}"),
-        ANSWER("{\"UnprocessedItems\":{\"todos\":[{},{}]}}")};
+        ANSWER("{\"UnprocessedItems\":{}}")};
     begin(steps, CL__COUNT(steps), 5000);
     cl_json *items = NULL;
     const cl_ddb_options options = {.projection = "n", .consistent = true};
     assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(105), 105, &options, &items), CL_DDB_OK);
     assert_int_equal(items->count, 3);
     assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, numbered(30), 30, numbered(22), 22), CL_DDB_OK);
-    assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, numbered(1), 1, NULL, 0), CL_DDB_ANSWER);
     assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, NULL, 0, NULL, &items), CL_DDB_OK);
     assert_int_equal(items->count, 0);
     assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, NULL, 0, NULL, 0), CL_DDB_OK);
-    end(6);
+    end(5);
     const struct request *r = script.requests;
     assert_string_equal(r[0].operation, "BatchGetItem");
     assert_int_equal(times(r[0].body, "{\"N\":"), 100);
@@ -273,14 +271,77 @@ static void test_batches(void **state)
     assert_int_equal(times(r[4].body, "DeleteRequest"), 3);
 }
 
-static void test_batch_never_done(void **state)
+/* An answer that does not say what became of each request is none. The table's name may stand for its ARN, and the other way. */
+static void test_answers_of_batches(void **state)
 {
     (void)state;
-    static const struct step steps[] = {ANSWER("{\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"0\"}}]}}}")};
+#define ARN "arn:aws:dynamodb:us-east-1:123456789012:table/todos"
+    static const struct {
+        const char *table, *answer;
+        size_t found; /* 0: it is refused */
+    } gets[] = {{"todos", "{\"Responses\":{\"todos\":[{}]},\"UnprocessedKeys\":{}}", 1},
+                {ARN, "{\"Responses\":{\"todos\":[{}]},\"UnprocessedKeys\":{}}", 1},
+                {ARN, "{\"Responses\":{\"" ARN "\":[{}]},\"UnprocessedKeys\":{}}", 1},
+                {"todos", "{\"Responses\":{\"" ARN "\":[{}]},\"UnprocessedKeys\":{}}", 1},
+                {"todos", "{}", 0},
+                {"todos", "{\"Responses\":{\"todos\":[{}]}}", 0},
+                {"todos", "{\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":[],\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{\"others\":[{}]},\"UnprocessedKeys\":{}}", 0},
+                {ARN, "{\"Responses\":{\"others\":[{}]},\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{\"others\":[],\"todos\":[{}]},\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{\"todos\":{}},\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{\"todos\":[7]},\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{\"todos\":[{},{}]},\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{},\"UnprocessedKeys\":[]}", 0},
+                {"todos", "{\"Responses\":{},\"UnprocessedKeys\":{\"todos\":[{}]}}", 0},
+                {"todos", "{\"Responses\":{},\"UnprocessedKeys\":{\"todos\":{}}}", 0},
+                {"todos", "{\"Responses\":{},\"UnprocessedKeys\":{\"others\":{\"Keys\":[{}]}}}", 0},
+                {"todos", "{\"Responses\":{},\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{},{}]}}}", 0}};
+    static const char *const no_writes[] = {"{}", "{\"UnprocessedItems\":[]}", "{\"UnprocessedItems\":{\"todos\":[{},{}]}}",
+                                            "{\"UnprocessedItems\":{\"others\":[{}]}}", "{\"UnprocessedItems\":{\"todos\":{}}}"};
+    for (size_t i = 0; i < CL__COUNT(gets); i++) {
+        const struct step step = ANSWER(gets[i].answer);
+        cl_json *items = NULL;
+        begin(&step, 1, 60000);
+        cl_ddb_error error = cl_ddb_batch_get(db, &ctx, cl_str_of(gets[i].table), numbered(1), 1, NULL, &items);
+        if (error != (gets[i].found ? CL_DDB_OK : CL_DDB_ANSWER) || (items ? items->count : 0) != gets[i].found)
+            fail_msg("%s: %s", gets[i].answer, cl_ddb_error_name(error));
+        end(1);
+    }
+    for (size_t i = 0; i < CL__COUNT(no_writes); i++) {
+        const struct step step = ANSWER(no_writes[i]);
+        begin(&step, 1, 60000);
+        assert_int_equal(cl_ddb_batch_write(db, &ctx, TABLE, numbered(1), 1, NULL, 0), CL_DDB_ANSWER);
+        contains("BatchWriteItem: the answer does not say what became of the requests");
+        end(1);
+    }
+}
+
+#define NONE_YET ANSWER("{\"Responses\":{},\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"0\"}}]}}}")
+
+/* Rounds without progress: as many as there is time for. */
+static void test_batch_without_progress(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {NONE_YET, NONE_YET, NONE_YET, NONE_YET, NONE_YET, NONE_YET,
+                                        ANSWER("{\"Responses\":{\"todos\":[{}]},\"UnprocessedKeys\":{}}")};
+    cl_json *items = NULL;
+    begin(steps, CL__COUNT(steps), 60000);
+    assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, &items), CL_DDB_OK);
+    assert_int_equal(items->count, 1);
+    end(CL__COUNT(steps));
     begin(steps, 1, 60000);
+    ctx.deadline_ms = 0;
     assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, NULL), CL_DDB_THROTTLED);
-    contains("1 left unprocessed");
+    contains("BatchGetItem: 1 left unprocessed after all tries");
     end(CL__DDB_TRIES_MAX);
+    begin(steps, 1, 300);
+    assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, NULL), CL_DDB_DEADLINE);
+    contains("BatchGetItem: no time left for 1 unprocessed");
+    cl_dynamodb_close(db);
+    cl_arena_free(ctx.arena);
+    script_stop();
 }
 
 static void test_transactions(void **state)
@@ -361,7 +422,10 @@ static void test_errors(void **state)
         {429, "", NULL, CL_DDB_THROTTLED, "status 429", true},
         {501, ERROR("NotImplemented"), NULL, CL_DDB_SERVER, "NotImplemented: why", false},
         {400, ERROR("NewException"), NULL, CL_DDB_OTHER, "NewException: why", false},
-        {400, "{}", "x-amzn-ErrorType: LimitExceededException:http://internal/\r\n", CL_DDB_OTHER, "LimitExceededException", false},
+        {400, "{}", "x-amzn-ErrorType: LimitExceededException:http://internal/\r\n", CL_DDB_THROTTLED, "LimitExceededException", true},
+        {409, ERROR("ReplicatedWriteConflictException"), NULL, CL_DDB_TRANSACTION_CONFLICT, "why (after all tries)", true},
+        {400, ERROR("RequestTimeout"), NULL, CL_DDB_SERVER, "why (after all tries)", true},
+        {509, "", NULL, CL_DDB_THROTTLED, "status 509 (after all tries)", true},
         {404, "not found", NULL, CL_DDB_ANSWER, "status 404", false},
         {301, "{}", NULL, CL_DDB_ANSWER, "status 301", false},
         {400, "[]", NULL, CL_DDB_ANSWER, "status 400", false},
@@ -385,6 +449,46 @@ static void test_errors(void **state)
     assert_string_equal(cl_ddb_error_name(CL_DDB_OTHER), "CL_DDB_OTHER");
     assert_string_equal(cl_ddb_error_name(CL_DDB_OK), "CL_DDB_OK");
     assert_string_equal(cl_ddb_error_name((cl_ddb_error)99), "unknown");
+}
+
+/* What AWS's SDKs try again (botocore's retries/standard.py and data/_retry.json). */
+static void test_what_is_tried_again(void **state)
+{
+    static const struct {
+        int status;
+        const char *type; /* NULL: none */
+    } rows[] = {{400, "Throttling"},
+                {400, "ThrottlingException"},
+                {400, "ThrottledException"},
+                {400, "RequestThrottledException"},
+                {400, "TooManyRequestsException"},
+                {400, "ProvisionedThroughputExceededException"},
+                {400, "TransactionInProgressException"},
+                {400, "RequestLimitExceeded"},
+                {400, "BandwidthLimitExceeded"},
+                {400, "LimitExceededException"},
+                {400, "RequestThrottled"},
+                {400, "SlowDown"},
+                {400, "PriorRequestNotComplete"},
+                {400, "EC2ThrottledException"},
+                {400, "RequestTimeout"},
+                {400, "RequestTimeoutException"},
+                {409, "ReplicatedWriteConflictException"},
+                {500, "InternalServerError"},
+                {429, NULL},
+                {500, NULL},
+                {502, NULL},
+                {503, NULL},
+                {504, NULL},
+                {509, NULL}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const char *body = rows[i].type ? cl_printf(*state, "{\"__type\":\"com.amazonaws.dynamodb.v20120810#%s\"}", rows[i].type).p : "";
+        const struct step steps[] = {{STEP_ANSWER, rows[i].status, body, NULL}, ANSWER("{}")};
+        begin(steps, 2, 60000);
+        if (get(NULL) != CL_DDB_OK)
+            fail_msg("%d %s: " CL_FMT, rows[i].status, body, CL_ARG(cl_dynamodb_message(db)));
+        end(2);
+    }
 }
 
 /* A message longer than there is room for is cut, at a code point. */
@@ -420,6 +524,20 @@ static void test_retries(void **state)
     assert_int_equal(get(&item), CL_DDB_OK);
     assert_str(cl_item_get_s(item, "id"), "1");
     end(5);
+    assert_int_equal(script.connections, 3);
+}
+
+/* One connection that says nothing, kept or new, does not cost the call. */
+static void test_silent_connection(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {{STEP_HANG, 0, NULL, NULL}, ANSWER("{}"), {STEP_HANG, 0, NULL, NULL}, ANSWER("{}")};
+    begin(steps, CL__COUNT(steps), 2000);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(get(NULL), CL_DDB_OK);
+        ctx.deadline_ms = cl_now_ms() + 2000;
+    }
+    end(4);
     assert_int_equal(script.connections, 3);
 }
 
@@ -536,10 +654,11 @@ static void test_deadline(void **state)
 static void test_back_off(void **state)
 {
     (void)state;
-    static const struct step throttled[] = {THROTTLED}, unprocessed[] = {ANSWER("{\"UnprocessedKeys\":{\"todos\":{\"Keys\":[{\"n\":{\"N\":\"0\"}}]}}}")};
+    static const struct step throttled[] = {THROTTLED}, unprocessed[] = {NONE_YET};
     for (int batch = 0; batch < 2; batch++) {
         size_t different = 0, long_ones = 0;
         begin(batch ? unprocessed : throttled, 1, 60000);
+        ctx.deadline_ms = 0;
         for (int round = 0; round < 6; round++) {
             slept_n = 0;
             assert_int_equal(batch ? cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, NULL) : get(NULL), CL_DDB_THROTTLED);
@@ -552,12 +671,16 @@ static void test_back_off(void **state)
         assert_true(different > 0 && long_ones > 0);
         end(6 * CL__DDB_TRIES_MAX);
     }
-    for (unsigned tries = 1; tries <= 4; tries++)
-        for (int round = 0; round < 8; round++) {
+    static const struct {
+        unsigned tries;
+        int64_t most;
+    } pauses[] = {{1, 25}, {2, 50}, {3, 100}, {4, 200}, {7, 1000}, {1000000, 1000}};
+    for (size_t row = 0; row < CL__COUNT(pauses); row++)
+        for (int round = 0; round < (pauses[row].most < 1000 ? 8 : 2); round++) {
             slept_n = 0;
-            assert_true(cl__ddb_pause(CL__NO_DEADLINE, tries));
+            assert_true(cl__ddb_pause(CL__NO_DEADLINE, pauses[row].tries));
             for (size_t i = 0; i < slept_n; i++)
-                assert_true(slept[i] <= 25 << (tries - 1));
+                assert_true(slept[i] <= pauses[row].most);
         }
     slept_n = 0;
     assert_false(cl__ddb_pause(cl__mono_ms() - 1000, 1));
@@ -777,8 +900,8 @@ static void test_memory(void **state)
                 {walk_call, "{\"TableNames\":[]}"},
                 {walk_scan, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_pages, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
-                {walk_batch_get, "{\"Responses\":{\"todos\":[{}]}}"},
-                {walk_batch_write, "{}"},
+                {walk_batch_get, "{\"Responses\":{\"todos\":[{}]},\"UnprocessedKeys\":{}}"},
+                {walk_batch_write, "{\"UnprocessedItems\":{}}"},
                 {walk_transact_write, "{}"},
                 {walk_transact_get, "{\"Responses\":[{}]}"}};
     setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1);
@@ -812,13 +935,16 @@ int main(void)
         cmocka_unit_test(test_options_of_others),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_batch_never_done),
+        cmocka_unit_test(test_answers_of_batches),
+        cmocka_unit_test(test_batch_without_progress),
         cmocka_unit_test(test_transactions),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test_setup_teardown(test_what_is_tried_again, arena_begin, arena_end),
         cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_retries),
         cmocka_unit_test(test_back_off),
         cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_silent_connection),
         cmocka_unit_test(test_answers_of_all_kinds),
         cmocka_unit_test(test_kept_connection_closed),
         cmocka_unit_test(test_bad_answers),

@@ -1,117 +1,231 @@
 /* run.c -- `cloudless run PROGRAM`: the function as an ordinary child process, with a Runtime API of its own on a port of
  * the loopback. No sandbox, no limits: gdb, valgrind and sanitizers work (`cloudless run --event e.json gdb ./bootstrap`).
  *
- * The child inherits the environment and this program's group, so that the terminal's Ctrl-C reaches a debugger; here it
- * is ignored. One event after the other; answers go to stdout, a line each, errors to stderr. After the last one the
- * child gets SIGTERM. Events come from files, or are the lines of stdin, read as they are asked for.
- * The hooks run on the one loop; the main thread waits for the child. `lock` guards what both touch. */
+ * One event after the other (run_input.c); answers go to stdout, a line each, errors to stderr. Everything runs on one
+ * loop: the Runtime API, what comes from stdin, timers, and the signals, among them the child's end. The main thread starts
+ * the child, then the loop, and waits for `over`, the only thing that they share.
+ *
+ * Who asks: the child may be a debugger or a script, with the function's process somewhere below it. The process at the
+ * other end of the connection is looked up (run_peer.c); another one than before is the program started afresh, and gets
+ * the event that it left open once more. After the last event the asker gets SIGTERM, as in Lambda; under a debugger, which
+ * would stop there, the answer 410 instead, and a program that is started again there begins with the first file.
+ *
+ * Signals: the child shares this program's group, so that the terminal's Ctrl-C reaches it; here it is ignored. SIGTERM and
+ * SIGHUP are passed on, with a grace. Should this process be killed, so is the child. */
+#include "main/run.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/panic.h"
-#include "main/command.h"
 #include "sandbox/runtime_api.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EVENT_BYTES_MAX (6u << 20)      /* Lambda quota: payload of a synchronous invocation */
+#define STOP_GRACE_MS 2000      /* after a signal to us, as Lambda gives at its shutdown */
+#define END_GRACE_MS  10000     /* after the last event: tools that look for leaks take their time */
 
 struct run {
     const struct options *options;
     struct runtime_api *api;
     struct http_server *server;
     struct loop *loop;
-    int listener;
-    struct loop_task open_task, close_task;
-    size_t next_file;
-    char *event;                        /* the one that runs; malloc */
-    size_t event_size;
-    pthread_mutex_t lock;
-    pthread_cond_t ended;               /* with `closed` */
-    bool closed;
-    pid_t child;                        /* 0 once it was waited for */
-    bool finished;                      /* no more events: the child was told to end */
+    int listener, signals;
+    uint16_t port;
+    sigset_t mask_before;
+    void (*interrupt_before)(int);
+    struct loop_task open_task;
+    struct loop_watch *input_watch, *signal_watch, *asker_watch;
+    struct loop_timer *late, *grace;
+
+    struct run_input input;
+    struct str event;                   /* in input; the one that runs if `open` */
+    bool open, said_terminal;
+    bool finished;                      /* no more events: the program was told to end */
     bool failed;                        /* a function error, or an event that cannot be read */
+
+    pid_t child, asker;                 /* child: 0 once it has ended; asker: of the last GET next, 0: unknown */
+    int asker_fd;                       /* its pidfd, -1 */
+    uint16_t asker_port;
+    bool afresh;                        /* the last GET next came from another process than the one before */
+    int stop_signal;                    /* that we were told to end with; 0 */
+    int status;                         /* our exit status */
+
+    pthread_mutex_t lock;               /* of `over` */
+    pthread_cond_t ended;
+    bool over;
 };
+
+/* ---- the processes ---- */
+
+static void signal_child(const struct run *run, int number)
+{
+    if (run->child > 0)
+        kill(run->child, number);
+}
+
+static void signal_asker(const struct run *run, int number)
+{
+    if (run->asker_fd >= 0)
+        syscall(SYS_pidfd_send_signal, run->asker_fd, number, NULL, 0);
+}
+
+static bool asker_lives(const struct run *run)
+{
+    struct pollfd end = {.fd = run->asker_fd, .events = POLLIN};
+    return run->asker_fd >= 0 && poll(&end, 1, 0) == 0;
+}
+
+static bool is_debugged(const struct run *run)
+{
+    return run->asker > 0 && run_traced(run->asker);
+}
+
+static void kill_all(void *arg)
+{
+    struct run *run = arg;
+    run->grace = NULL;
+    signal_child(run, SIGKILL);
+    signal_asker(run, SIGKILL);
+}
+
+static void kill_asker(void *arg)
+{
+    struct run *run = arg;
+    run->grace = NULL;
+    fprintf(stderr, "cloudless: %s does not end; it is killed\n", run->options->words[0]);
+    if (run->asker_fd < 0)
+        signal_child(run, SIGKILL);
+    signal_asker(run, SIGKILL);
+}
+
+static void start_grace(struct run *run, uint64_t ms, void (*fire)(void *arg))
+{
+    loop_timer_cancel(&run->grace);
+    run->grace = loop_timer_start(run->loop, ms, fire, run);
+}
+
+/* There are no more events. */
+static void finish(struct run *run, bool failed)
+{
+    bool again = run->finished;
+    run->failed = run->failed || failed;
+    run->finished = true;
+    if (is_debugged(run)) {
+        runtime_api_dismiss(run->api);
+        return;
+    }
+    signal_asker(run, SIGTERM);
+    if (run->asker_fd < 0 || again)                 /* again: what stands between starts the program anew */
+        signal_child(run, SIGTERM);
+    start_grace(run, END_GRACE_MS, kill_asker);
+}
 
 /* ---- events ---- */
 
-/* A file of one event, as a whole. */
-static ssize_t read_file(struct run *run, const char *path)
+static void is_late(void *arg)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!file) {
-        fprintf(stderr, "cloudless: %s: %s\n", path, strerror(errno));
-        return -1;
-    }
-    ssize_t n = getdelim(&run->event, &run->event_size, EOF, file);     /* byte 255 is in no JSON */
-    if (file != stdin)
-        fclose(file);
-    if (n <= 0)
-        fprintf(stderr, "cloudless: %s holds no event\n", path);
-    return n > 0 ? n : -1;
+    struct run *run = arg;
+    run->late = NULL;
+    fprintf(stderr, "cloudless: %s: no answer after %llu s, the time of --timeout; Lambda would end the function now\n", run->input.where,
+            (unsigned long long)run->options->timeout_s);
 }
 
-/* The next event into run->event: its length, 0 when there are no more, -1 when it cannot be read. */
-static ssize_t next_event(struct run *run)
-{
-    if (run->options->event_count > 0)
-        return run->next_file < run->options->event_count ? read_file(run, run->options->events[run->next_file++]) : 0;
-    ssize_t n;
-    do
-        n = getline(&run->event, &run->event_size, stdin);
-    while (n > 0 && str_trim((struct str){run->event, (size_t)n}).n == 0);
-    return n > 0 ? n : 0;
-}
-
-static void finish(struct run *run, bool failed)
-{
-    pthread_mutex_lock(&run->lock);
-    run->failed = run->failed || failed;
-    run->finished = true;
-    if (run->child > 0)
-        kill(run->child, SIGTERM);
-    pthread_mutex_unlock(&run->lock);
-}
-
-static void send_event(struct run *run, struct str payload)
+static void send_event(struct run *run)
 {
     struct arena *arena = arena_new();
     uint8_t random[12];
     char hex[25];
     random_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(hex + 2 * i, 3, "%02x", random[i]);
+    *hex_put(hex, random, sizeof random) = '\0';
     int64_t now = clock_epoch_ms();
     struct runtime_event event = {.request_id = uuid4(arena), .function_arn = STR("arn:aws:lambda:us-east-1:000000000000:function:local"),
-        .trace_id = arena_printf(arena, "Root=1-%08x-%s", (unsigned)(now / 1000), hex), .payload = payload,
+        .trace_id = arena_printf(arena, "Root=1-%08x-%s", (unsigned)(now / 1000), hex), .payload = run->event,
         .deadline_ms = now + (int64_t)run->options->timeout_s * 1000};
     ENSURE(runtime_api_send(run->api, &event) == ERR_OK);
     arena_free(arena);
+    run->open = true;
+    loop_timer_cancel(&run->late);
+    run->late = loop_timer_start(run->loop, run->options->timeout_s * 1000, is_late, run);
 }
 
-/* ---- the Runtime API's hooks, on the loop ---- */
+static void next_event(struct run *run);
+
+static void on_input(int fd, void *arg)
+{
+    struct run *run = arg;
+    (void)fd;
+    loop_watch_stop(&run->input_watch);
+    next_event(run);
+}
+
+static void wait_for_input(struct run *run)
+{
+    if (!run->said_terminal && isatty(STDIN_FILENO))
+        fputs("cloudless: events come from this terminal: JSON, one a line; Ctrl-D ends. (Options of run stand before the program.)\n", stderr);
+    run->said_terminal = true;
+    run->input_watch = loop_watch_start(run->loop, run->input.wait_fd, on_input, run);
+}
+
+static void next_event(struct run *run)
+{
+    enum run_got got = run_input_next(&run->input, &run->event);
+    if (got == RUN_EVENT)
+        send_event(run);
+    else if (got == RUN_WAIT)
+        wait_for_input(run);
+    else
+        finish(run, got == RUN_WRONG);
+}
+
+/* ---- the Runtime API's hooks ---- */
+
+static bool on_asked(void *arg, uint16_t port)
+{
+    struct run *run = arg;
+    pid_t before = run->asker;
+    bool first = run->asker_port == 0;
+    run->afresh = false;
+    if (port == run->asker_port)                    /* the same connection */
+        return false;
+    run->asker_port = port;
+    run->asker = run_peer(port, run->port);
+    if (run->asker == before)
+        return false;
+    if (run->asker_fd >= 0)
+        close(run->asker_fd);
+    run->asker_fd = run->asker > 0 ? (int)syscall(SYS_pidfd_open, run->asker, 0) : -1;
+    run->afresh = !first && run->asker > 0;         /* one that had ended before it was looked up is unknown, too */
+    return run->afresh;
+}
 
 static void on_ready(void *arg)
 {
     struct run *run = arg;
-    ssize_t n = next_event(run);
-    if (n <= 0) {
-        finish(run, n < 0);
-    } else if ((size_t)n > EVENT_BYTES_MAX) {
-        fprintf(stderr, "cloudless: the event has %zd bytes, more than Lambda's 6 MB\n", n);
-        finish(run, true);
-    } else {
-        send_event(run, str_trim((struct str){run->event, (size_t)n}));
+    if (run->open) {
+        fprintf(stderr, "cloudless: %s: once more, as the program was started anew\n", run->input.where);
+        send_event(run);
+        return;
     }
+    if (run->finished && run->afresh && !run->input.lines && is_debugged(run)) {
+        run->finished = false;
+        run_input_rewind(&run->input);
+    }
+    if (run->finished)
+        finish(run, false);
+    else if (!run->input_watch)
+        next_event(run);
 }
 
 static void print_line(FILE *to, struct str text)
@@ -121,72 +235,155 @@ static void print_line(FILE *to, struct str text)
     fflush(to);
 }
 
+static void close_event(struct run *run)
+{
+    run->open = false;
+    loop_timer_cancel(&run->late);
+}
+
 static void on_response(void *arg, struct str id, struct str body)
 {
-    (void)arg, (void)id;
+    (void)id;
+    close_event(arg);
     print_line(stdout, body);
 }
 
-static void fail_with(struct run *run, const char *what, struct str type, struct str body)
+static void fail_with(struct run *run, const char *where, const char *what, struct str type, struct str body)
 {
-    fprintf(stderr, "cloudless: %s " STR_FMT ": ", what, STR_ARG(type));
+    fprintf(stderr, "cloudless: %s%s" STR_FMT ": ", where, what, STR_ARG(type));
     print_line(stderr, body);
-    pthread_mutex_lock(&run->lock);
     run->failed = true;
-    pthread_mutex_unlock(&run->lock);
 }
 
 static void on_error(void *arg, struct str id, struct str type, struct str body)
 {
+    struct run *run = arg;
     (void)id;
-    fail_with(arg, "function error", type, body);
+    close_event(run);
+    fail_with(run, run->input.where, ": function error ", type, body);
 }
 
 static void on_init_error(void *arg, struct str type, struct str body)
 {
-    fail_with(arg, "initialisation error", type, body);
+    fail_with(arg, "", "initialisation error ", type, body);
 }
 
 static void on_too_large(void *arg, struct str id, size_t bytes)
 {
-    (void)id;
+    struct run *run = arg;
     char text[64];
+    (void)id;
+    close_event(run);
     snprintf(text, sizeof text, "%zu bytes, the limit is %d", bytes, RUNTIME_RESPONSE_BYTES_MAX);
-    fail_with(arg, "the answer is too large:", STR("Function.ResponseSizeTooLarge"), str_of(text));
+    fail_with(run, run->input.where, ": the answer is too large: ", STR("Function.ResponseSizeTooLarge"), str_of(text));
 }
 
 static void on_closed(void *arg)
 {
     struct run *run = arg;
     pthread_mutex_lock(&run->lock);
-    run->closed = true;
+    run->over = true;
     pthread_cond_signal(&run->ended);
     pthread_mutex_unlock(&run->lock);
 }
 
+/* ---- the end ---- */
+
+static bool ended_as_told(const struct run *run, int status)
+{
+    return run->finished && (WIFEXITED(status) ? WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 128 + SIGTERM : WTERMSIG(status) == SIGTERM);
+}
+
+static void say_end(const struct run *run, int status)
+{
+    const char *name = run->options->words[0];
+    fprintf(stderr, "cloudless: %s%s%s ended ", run->open ? run->input.where : "", run->open ? ": " : "", name);
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        fprintf(stderr, "with exit status %d%s\n", WEXITSTATUS(status), run->finished ? "" : " before the last event");
+}
+
+static void take_down(int fd, void *arg)
+{
+    struct run *run = arg;
+    (void)fd;
+    loop_timer_cancel(&run->grace);
+    loop_watch_stop(&run->asker_watch);
+    loop_watch_stop(&run->signal_watch);
+    runtime_api_close(run->api);
+}
+
+/* The child has ended. Should the program live on below it, as when a script was killed, it ends too. */
+static void end(struct run *run, int status)
+{
+    bool told = ended_as_told(run, status);
+    run->child = 0;
+    if (!told && !run->stop_signal)
+        say_end(run, status);
+    run->status = run->stop_signal ? 128 + run->stop_signal : told && !run->failed ? EXIT_FINE : EXIT_FAILED;
+    loop_timer_cancel(&run->late);
+    loop_watch_stop(&run->input_watch);
+    if (!asker_lives(run)) {
+        take_down(0, run);
+        return;
+    }
+    signal_asker(run, SIGTERM);
+    start_grace(run, STOP_GRACE_MS, kill_asker);
+    run->asker_watch = loop_watch_start(run->loop, run->asker_fd, take_down, run);
+}
+
+/* SIGTERM or SIGHUP: the first is passed on, the second kills. */
+static void pass_on(struct run *run, int number)
+{
+    if (run->stop_signal) {
+        kill_all(run);
+        return;
+    }
+    run->stop_signal = number;
+    signal_child(run, number);
+    if (run->asker != run->child && !is_debugged(run))
+        signal_asker(run, number);
+    start_grace(run, STOP_GRACE_MS, kill_all);
+}
+
+static void on_signals(int fd, void *arg)
+{
+    struct run *run = arg;
+    struct signalfd_siginfo seen;
+    while (run->signal_watch && read(fd, &seen, sizeof seen) == (ssize_t)sizeof seen) {
+        int status;
+        if (seen.ssi_signo != SIGCHLD)
+            pass_on(run, (int)seen.ssi_signo);
+        else if (run->child > 0 && waitpid(run->child, &status, WNOHANG) == run->child)
+            end(run, status);
+    }
+}
+
+/* ---- life ---- */
+
 static void open_api(struct loop_task *task)
 {
     struct run *run = CONTAINER_OF(task, struct run, open_task);
-    struct runtime_api_hooks hooks = {.ready = on_ready, .response = on_response, .error = on_error, .init_error = on_init_error,
-                                      .too_large = on_too_large, .closed = on_closed, .arg = run};
+    struct runtime_api_hooks hooks = {.asked = on_asked, .ready = on_ready, .response = on_response, .error = on_error,
+                                      .init_error = on_init_error, .too_large = on_too_large, .closed = on_closed, .arg = run};
     ENSURE(runtime_api_open(run->server, run->loop, run->listener, &hooks, &run->api) == ERR_OK);
+    run->signal_watch = loop_watch_start(run->loop, run->signals, on_signals, run);
 }
-
-static void close_api(struct loop_task *task)
-{
-    runtime_api_close(CONTAINER_OF(task, struct run, close_task)->api);
-}
-
-/* ---- the child ---- */
 
 static void set_default(const char *name, const char *value)
 {
     setenv(name, value, 0);
 }
 
-static _Noreturn void become(const struct options *options, const char *api)
+static _Noreturn void become(const struct run *run, pid_t parent)
 {
-    char folder[PATH_MAX];
+    const struct options *options = run->options;
+    char folder[PATH_MAX], api[32];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILED);
+    snprintf(api, sizeof api, "127.0.0.1:%u", run->port);
     setenv("AWS_LAMBDA_RUNTIME_API", api, 1);
     set_default("AWS_LAMBDA_FUNCTION_NAME", "local");
     set_default("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
@@ -196,64 +393,72 @@ static _Noreturn void become(const struct options *options, const char *api)
     set_default("_HANDLER", "bootstrap");
     if (getcwd(folder, sizeof folder))
         set_default("LAMBDA_TASK_ROOT", folder);
-    signal(SIGINT, SIG_DFL);
+    signal(SIGINT, run->interrupt_before);
+    sigprocmask(SIG_SETMASK, &run->mask_before, NULL);
     execvp(options->words[0], options->words);
     fprintf(stderr, "cloudless: %s: %s\n", options->words[0], strerror(errno));
     _exit(127);
 }
 
-static int wait_for_child(struct run *run, const char *name)
+static bool bind_api(struct run *run)
 {
-    int status;
-    while (waitpid(run->child, &status, 0) < 0)
-        ENSURE(errno == EINTR);
-    pthread_mutex_lock(&run->lock);
-    run->child = 0;
-    bool ended_by_us = run->finished && ((WIFEXITED(status) && WEXITSTATUS(status) == 0) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
-    bool failed = run->failed || !ended_by_us;
-    pthread_mutex_unlock(&run->lock);
-    if (ended_by_us)
-        return failed ? EXIT_FAILED : EXIT_FINE;
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "cloudless: %s ended by signal %d (%s)\n", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        fprintf(stderr, "cloudless: %s ended with exit status %d%s\n", name, WEXITSTATUS(status), run->finished ? "" : " before the last event");
-    return EXIT_FAILED;
+    struct sockaddr_in address = {0};
+    socklen_t length = sizeof address;
+    if (http_bind(STR("127.0.0.1:0"), &run->listener) != ERR_OK || getsockname(run->listener, (struct sockaddr *)&address, &length) != 0) {
+        fprintf(stderr, "cloudless: no port of 127.0.0.1 can be had: %s\n", strerror(errno));
+        return false;
+    }
+    run->port = ntohs(address.sin_port);
+    return true;
+}
+
+/* From here on signals come by descriptor. A SIGHUP that is ignored, as under nohup, stays so. */
+static void take_signals(struct run *run)
+{
+    sigset_t mask;
+    struct sigaction hangup;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigaddset(&mask, SIGTERM);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(&mask, SIGHUP);
+    sigprocmask(SIG_BLOCK, &mask, &run->mask_before);
+    run->interrupt_before = signal(SIGINT, SIG_IGN);
+    run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    ENSURE(run->signals >= 0);
 }
 
 int command_run(const struct options *options, struct arena *arena)
 {
-    struct run run = {.options = options, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER,
-                      .open_task.run = open_api, .close_task.run = close_api};
-    struct sockaddr_in address = {0};
-    socklen_t length = sizeof address;
-    if (http_bind(STR("127.0.0.1:0"), &run.listener) != ERR_OK || getsockname(run.listener, (struct sockaddr *)&address, &length) != 0) {
-        fprintf(stderr, "cloudless: no port of 127.0.0.1 can be had: %s\n", strerror(errno));
+    struct run run = {.options = options, .asker_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .open_task.run = open_api};
+    (void)arena;
+    if (!bind_api(&run))
         return EXIT_FAILED;
-    }
-    const char *api = arena_printf(arena, "127.0.0.1:%d", ntohs(address.sin_port)).p;
-    signal(SIGINT, SIG_IGN);
+    take_signals(&run);
+    pid_t self = getpid();
     run.child = fork();             /* before there are threads */
     if (run.child < 0) {
         fprintf(stderr, "cloudless: no process can be started: %s\n", strerror(errno));
         return EXIT_FAILED;
     }
     if (run.child == 0)
-        become(options, api);
+        become(&run, self);
+    run_input_init(&run.input, options);
     struct loops *loops = loops_new(1);
     run.server = http_server_new(loops);
     run.loop = loops_at(loops, 0);
     loop_post(run.loop, &run.open_task);
     loops_start(loops);
-    int status = wait_for_child(&run, options->words[0]);
-    loop_post(run.loop, &run.close_task);
     pthread_mutex_lock(&run.lock);
-    while (!run.closed)
+    while (!run.over)
         pthread_cond_wait(&run.ended, &run.lock);
     pthread_mutex_unlock(&run.lock);
     loops_stop(loops);
     http_server_free(run.server);
     loops_free(loops);
-    free(run.event);
-    return status;
+    close(run.signals);
+    if (run.asker_fd >= 0)
+        close(run.asker_fd);
+    run_input_clear(&run.input);
+    return run.status;
 }

@@ -2,6 +2,7 @@
  *
  * States: INIT → (GET next) WAITING → (runtime_api_send) RUNNING → (response or error) ANSWERED → (GET next) WAITING …
  * Invariant: `waiting` is set exactly in WAITING; `request_id` is the last invocation's, empty in INIT.
+ * RUNNING → WAITING also when the program was started anew (hook `asked`): what it had left open is the caller's again.
  * A second GET takes the place of a waiting one (its client may have lost its connection); the old one is told so.
  * A runtime may send its answer and the next GET in one piece: the HTTP server hands them over in order.
  * An answer over the maximum is refused at its header: 413, `too_large`; it is not read, and the connection ends.
@@ -50,6 +51,11 @@ static void accept_it(struct http_request *request)
     answer_json(request, 202, STR("{\"status\":\"OK\"}\n"));
 }
 
+static void answer_closed(struct http_request *request)
+{
+    answer_error(request, 410, "Runtime.Closed", "The environment is shutting down");
+}
+
 static void answer_state(struct http_request *request)
 {
     answer_error(request, 403, "InvalidStateTransition", "Transition from the current state of the runtime is not allowed");
@@ -61,7 +67,8 @@ typedef void operation(struct runtime_api *api, struct http_request *request);
 
 static void next_invocation(struct runtime_api *api, struct http_request *request)
 {
-    if (api->state == RUNNING) {
+    bool anew = api->hooks.asked && api->hooks.asked(api->hooks.arg, request->peer_port);
+    if (api->state == RUNNING && !anew) {
         answer_state(request);
         return;
     }
@@ -69,7 +76,7 @@ static void next_invocation(struct runtime_api *api, struct http_request *reques
     api->waiting = request;
     if (before)
         answer_state(before);
-    if (api->state == WAITING)
+    if (api->state == WAITING && !anew)
         return;
     api->state = WAITING;
     api->hooks.ready(api->hooks.arg);
@@ -151,7 +158,7 @@ static void handle(struct http_request *request, void *arg)
     struct runtime_api *api = arg;
     struct str id, name;
     if (api->closing) {
-        answer_error(request, 410, "Runtime.Closed", "The environment is shutting down");
+        answer_closed(request);
         return;
     }
     for (size_t i = 0; i < COUNT_OF(fixed); i++)
@@ -265,14 +272,20 @@ enum err runtime_api_open(struct http_server *server, struct loop *loop, int lis
     return ERR_OK;
 }
 
+void runtime_api_dismiss(struct runtime_api *api)
+{
+    struct http_request *request = api->waiting;
+    if (!request)
+        return;
+    api->waiting = NULL;
+    api->state = ANSWERED;
+    answer_closed(request);
+}
+
 void runtime_api_close(struct runtime_api *api)
 {
     ENSURE(!api->closing);
     api->closing = true;
-    if (api->waiting) {
-        struct http_request *request = api->waiting;
-        api->waiting = NULL;
-        answer_error(request, 410, "Runtime.Closed", "The environment is shutting down");
-    }
+    runtime_api_dismiss(api);
     http_listener_close(api->listener);
 }

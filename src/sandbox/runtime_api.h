@@ -15,6 +15,9 @@ struct runtime_api_hooks {              /* on the loop */
     void (*init_error)(void *arg, struct str error_type, struct str body);
     void (*too_large)(void *arg, struct str request_id, size_t bytes);      /* the answer was over the maximum, not read */
     void (*closed)(void *arg);                                              /* after runtime_api_close */
+    /* Before each GET next; may be NULL. True: the program was started anew, so that `ready` follows, whatever the one before
+     * had asked for or left open. False: a GET while an invocation runs is refused. */
+    bool (*asked)(void *arg, uint16_t peer_port);
     void *arg;
 };
 enum err runtime_api_open(struct http_server *server, struct loop *loop, int listener_fd, const struct runtime_api_hooks *hooks,
@@ -25,5 +28,7 @@ struct runtime_event {
 };
 /* Gives the waiting GET its invocation. ERR_BUSY: none is waiting. */
 enum err runtime_api_send(struct runtime_api *api, const struct runtime_event *event);
+/* Tells the GET that waits that there is no invocation for it: 410, as every GET next after runtime_api_close. */
+void runtime_api_dismiss(struct runtime_api *api);
 void runtime_api_close(struct runtime_api *api);    /* frees it once `closed` ran */
 #endif

@@ -21,7 +21,7 @@ static struct loops *loops;
 static struct http_server *server;
 static struct runtime_api *api;
 static struct runtime_event event;
-static bool send_at_ready;
+static bool send_at_ready, started_anew;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static char happened[4096];
@@ -68,6 +68,13 @@ static void on_too_large(void *arg, struct str id, size_t bytes)
     (void)arg;
     snprintf(text, sizeof text, "%zu", bytes);
     note("too_large", id, str_of(text), STR_NONE);
+}
+
+static bool on_asked(void *arg, uint16_t peer_port)
+{
+    (void)arg;
+    assert_int_not_equal(peer_port, 0);
+    return started_anew;
 }
 
 static void on_closed(void *arg)
@@ -136,13 +143,18 @@ static void open_api(void)
     ENSURE(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 8) == 0);
     getsockname(fd, (struct sockaddr *)&at, &size);
     port = ntohs(at.sin_port);
-    const struct runtime_api_hooks hooks = {on_ready, on_response, on_error, on_init_error, on_too_large, on_closed, NULL};
+    const struct runtime_api_hooks hooks = {on_ready, on_response, on_error, on_init_error, on_too_large, on_closed, on_asked, NULL};
     ENSURE(runtime_api_open(server, loops_at(loops, 0), fd, &hooks, &api) == ERR_OK);
 }
 
 static void close_api(void)
 {
     runtime_api_close(api);
+}
+
+static void dismiss(void)
+{
+    runtime_api_dismiss(api);
 }
 
 static void send_event(void)
@@ -154,7 +166,7 @@ static int start(void **state)
 {
     (void)state;
     happened[0] = '\0';
-    send_at_ready = true;
+    send_at_ready = true, started_anew = false;
     event = (struct runtime_event){.request_id = STR(ID), .function_arn = STR("arn:aws:lambda:us-east-1:123456789012:function:f"),
         .trace_id = STR("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700"), .payload = STR("{\"a\":1}"), .deadline_ms = 1542409706888};
     loops = loops_new(1);
@@ -379,6 +391,50 @@ static void test_a_second_next_takes_over(void **state)
     close(second);
 }
 
+/* The one before had an invocation, or waited for one. */
+static void test_a_program_started_anew(void **state)
+{
+    (void)state;
+    int first = dial(), second = dial();
+    say(first, NEXT);
+    hear(first, 1);
+    started_anew = true;
+    say(second, NEXT);
+    hear(second, 1);
+    expect("HTTP/1.1 200");
+    send_at_ready = false;
+    say(second, NEXT);
+    wait_for("ready(,,) ready(,,) ready(");
+    say(first, NEXT);
+    hear(second, 1);
+    expect("HTTP/1.1 403");
+    wait_for("ready(,,) ready(,,) ready(,,) ready(");
+    on_loop(send_event);
+    hear(first, 1);
+    expect("HTTP/1.1 200");
+    close(first);
+    close(second);
+}
+
+static void test_a_client_that_is_dismissed(void **state)
+{
+    (void)state;
+    send_at_ready = false;
+    on_loop(dismiss);                       /* nobody waits */
+    int s = dial();
+    for (int i = 0; i < 2; i++) {
+        say(s, NEXT);
+        wait_for(i ? "ready(,,) ready(" : "ready(");
+        on_loop(dismiss);
+        hear(s, 1);
+        expect("HTTP/1.1 410");
+        expect("Runtime.Closed");
+    }
+    on_loop(send_event);
+    assert_int_equal(sent, ERR_BUSY);
+    close(s);
+}
+
 static void test_a_client_that_left(void **state)
 {
     (void)state;
@@ -485,7 +541,7 @@ int main(void)
         TEST(test_an_invocation), TEST(test_headers_that_are_absent), TEST(test_answer_and_next_in_one_piece), TEST(test_an_error),
         TEST(test_an_init_error), TEST(test_wrong_request_ids), TEST(test_next_while_running), TEST(test_a_second_next_takes_over),
         TEST(test_a_client_that_left), TEST(test_too_large), TEST(test_largest_answer), TEST(test_what_is_not_there),
-        TEST(test_close_while_waiting),
+        TEST(test_close_while_waiting), TEST(test_a_program_started_anew), TEST(test_a_client_that_is_dismissed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,257 @@
+"""`cloudless run` around its events: where they come from, terminals, signals, debuggers, functions that hang, crash or stream."""
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+
+import pytest
+
+import harness
+
+ROUTER = os.path.join(harness.ROOT, 'build', 'examples', 'router', 'bootstrap')
+ENV = {**os.environ, 'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'none', 'AWS_REGION': harness.REGION}
+PING = {'operation': 'ping'}
+
+# Does what its event says: ends, hangs while it ignores signals (and says so in a file), answers in pieces, or echoes.
+PROGRAM = '''#!/usr/bin/env python3
+import http.client, json, os, signal, sys
+api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+def ask(method, path, body=None, headers={}):
+    api.request(method, '/2018-06-01/runtime/invocation/' + path, body, headers)
+    answer = api.getresponse()
+    return answer, answer.read()
+while True:
+    answer, text = ask('GET', 'next')
+    id, event = answer.headers['Lambda-Runtime-Aws-Request-Id'], json.loads(text)
+    if event.get('crash'):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if event.get('deaf'):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if event.get('hang'):
+        open('pid.tmp', 'w').write(str(os.getpid()))
+        os.rename('pid.tmp', 'pid')
+        while True:
+            signal.pause()
+    if event.get('twice'):
+        again, _ = ask('GET', 'next')
+        event['again'] = again.status
+    ask('POST', id + '/response', json.dumps(event))
+'''
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / 'bootstrap'
+    path.write_text(PROGRAM)
+    path.chmod(0o755)
+    return path
+
+
+def run(*words, stdin='', cwd=None, env=ENV):
+    return subprocess.run([harness.BINARY, 'run', *map(str, words)], input=stdin, capture_output=True, text=True, timeout=120, cwd=cwd, env=env)
+
+
+def start(*words, cwd, stdin=subprocess.PIPE, **how):
+    return subprocess.Popen([harness.BINARY, 'run', *map(str, words)], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=ENV, **how)
+
+
+def alive(pid):
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            return f.read().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+# ---- where events come from ----
+
+PRETTY = '{\n  "n": 1\n}\n'
+
+
+@pytest.mark.parametrize('words, stdin, says', [
+    ([], PRETTY, 'line 1 of stdin is no JSON: { (a line is an event; with --event - the whole of stdin is one)'),
+    ([], '{"n":1}\n\nname=value', 'line 3 of stdin is no JSON: name=value ('),
+    ([], '{"n":1} {"n":2}\n', 'line 1 of stdin is no JSON: {"n":1} {"n":2} ('),
+    ([], '', 'stdin held no event'),
+    ([], '\n \n', 'stdin held no event'),
+    (['--event', '-'], '', 'stdin holds no event'),
+    (['--event', '-'], '{"n":1,}', 'stdin is no JSON: {"n":1,}'),
+    (['--event', 'broken.json'], '', 'broken.json is no JSON: <html>\n'),
+    (['--event', '.'], '', 'cloudless: .: Is a directory'),
+    ([], '"' + 'a' * (6 << 20) + '"', 'line 1 of stdin has more than Lambda\'s 6 MB'),
+    (['--event', '-'], '[' + '1,' * (4 << 20) + '1]', 'stdin has more than Lambda\'s 6 MB'),
+])
+def test_what_is_no_event_is_refused(program, tmp_path, words, stdin, says):
+    (tmp_path / 'broken.json').write_text('<html>')
+    done = run(*words, './bootstrap', stdin=stdin, cwd=tmp_path)
+    assert done.returncode == 1 and says in done.stderr, done.stderr
+    assert done.stdout == ('{"n": 1}\n' if stdin.startswith('{"n":1}\n') else '')
+
+
+def test_events_over_several_lines_and_large_ones(program, tmp_path):
+    (tmp_path / 'event.json').write_text(PRETTY)
+    large = json.dumps({'n': 'a' * (5 << 20)})
+    done = run('--event', 'event.json', '--event', '-', './bootstrap', stdin=large, cwd=tmp_path)
+    assert done.returncode == 0 and [json.loads(line) for line in done.stdout.splitlines()] == [{'n': 1}, json.loads(large)]
+    lines = run('./bootstrap', stdin=f'{large}\n{{}}\n{large}', cwd=tmp_path)
+    assert lines.returncode == 0 and [len(line) for line in lines.stdout.splitlines()] == [len(large), 2, len(large)]
+
+
+def test_answers_come_before_stdin_ends(program, tmp_path):
+    with start('./bootstrap', cwd=tmp_path) as process:
+        for n in range(3):
+            process.stdin.write(json.dumps({'n': n}))      # in two pieces
+            process.stdin.flush()
+            process.stdin.write('\n')
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline()) == {'n': n}
+        process.stdin.close()
+        assert process.wait(60) == 0 and process.stderr.read() == ''
+
+
+# ---- a terminal ----
+
+class Terminal:
+    """A run with a terminal of its own, in the foreground there."""
+
+    def __init__(self, *words, cwd):
+        self.pid, self.fd = pty.fork()
+        self.text = ''
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execve(harness.BINARY, [harness.BINARY, 'run', *map(str, words)], ENV)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def until(self, says):
+        while says not in self.text:
+            assert select.select([self.fd], [], [], 60)[0], self.text
+            self.text += os.read(self.fd, 4096).decode()
+
+    def status(self):
+        harness.until(lambda: os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), 'run goes on')
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.fd)
+        return status
+
+
+def test_events_are_typed_and_ended(program, tmp_path):
+    terminal = Terminal('./bootstrap', '--event', 'x.json', cwd=tmp_path)
+    terminal.until('events come from this terminal: JSON, one a line; Ctrl-D ends. (Options of run stand before the program.)')
+    terminal.type('{"n":1}\n')
+    terminal.until('{"n": 1}')
+    terminal.type('{"n":2}\n')
+    terminal.until('{"n": 2}')
+    terminal.type('\x04')
+    assert terminal.status() == 0 and terminal.text.count('events come from') == 1
+
+
+def test_control_c_ends_it_at_once(program, tmp_path):
+    terminal = Terminal('./bootstrap', cwd=tmp_path)
+    terminal.until('events come from this terminal')
+    terminal.type('\x03')
+    terminal.until('./bootstrap ended ')
+    assert terminal.status() == 1
+
+
+def test_a_debugger_on_a_terminal(tmp_path):
+    """It is not disturbed at the end, and a program started again there gets its events again."""
+    (tmp_path / 'ping.json').write_text(json.dumps(PING))
+    terminal = Terminal('--event', 'ping.json', 'gdb', '-q', '-nx', '-ex', 'set style enabled off', ROUTER, cwd=tmp_path)
+    for _ in range(2):
+        terminal.text = ''
+        terminal.type('run\n')
+        terminal.until('exited normally]')
+        terminal.until('(gdb)')
+        assert terminal.text.count('"pong"') == 1 and 'SIGTERM' not in terminal.text, terminal.text
+    terminal.type('quit\n')
+    assert terminal.status() == 0
+
+
+# ---- debuggers and scripts between ----
+
+@pytest.mark.parametrize('between', [
+    ['gdb', '-batch', '-nx', '-ex', 'run'],
+    ['valgrind', '-q'],
+    ['sh', '-c', '"$0"'],
+    ['sh', '-c', '"$0"; exit $?'],
+    ['python3', '-c', 'import subprocess, sys; sys.exit(subprocess.call(sys.argv[1]))'],
+    ['env', 'A=b'],
+], ids=lambda words: ' '.join(words)[:20])
+def test_what_stands_between_ends_quietly(tmp_path, between):
+    (tmp_path / 'ping.json').write_text(json.dumps(PING))
+    done = run('--event', 'ping.json', '--event', 'ping.json', *between, ROUTER, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.count('"pong"\n') == 2, done
+    for noise in ('FATAL', 'cloudless:', 'SIGTERM', 'Traceback', 'Terminated'):
+        assert noise not in done.stdout + done.stderr, done
+
+
+def test_a_program_started_again_gets_its_open_event_again(tmp_path):
+    (tmp_path / 'ping.json').write_text(json.dumps(PING))
+    done = run('--event', 'ping.json', 'gdb', '-batch', '-nx', '-ex', 'catch syscall sendmsg', '-ex', 'run', '-ex', 'delete', '-ex', 'catch syscall sendmsg',
+               '-ex', 'continue', '-ex', 'run', '-ex', 'delete', '-ex', 'continue', ROUTER, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.count('"pong"\n') == 1, done
+    assert 'ping.json: once more, as the program was started anew' in done.stderr and 'FATAL' not in done.stderr
+
+
+def test_a_program_that_asks_twice_is_refused(program, tmp_path):
+    done = run('./bootstrap', stdin='{"twice":1}', cwd=tmp_path)
+    assert done.returncode == 0 and json.loads(done.stdout)['again'] == 403 and done.stderr == ''
+
+
+def test_what_starts_the_program_for_ever_ends(program, tmp_path):
+    done = run('sh', '-c', 'while :; do ./bootstrap; done', stdin='{}', cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout == '{}\n'
+
+
+@pytest.mark.parametrize('between', [[], ['sh', '-c', './bootstrap; exit $?']])
+def test_a_program_that_does_not_end_is_killed(program, tmp_path, between):
+    done = run(*(between or ['./bootstrap']), stdin='{"deaf":1}', cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == '{"deaf": 1}\n' and ' does not end; it is killed\n' in done.stderr
+
+
+# ---- signals ----
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize('event', ['{"hang":1}', '{"hang":1,"deaf":1}'])
+def test_the_function_ends_with_run(program, tmp_path, number, event):
+    with start('./bootstrap', cwd=tmp_path) as process:
+        process.stdin.write(event + '\n')
+        process.stdin.flush()
+        harness.until((tmp_path / 'pid').exists)
+        pid = int((tmp_path / 'pid').read_text())
+        process.send_signal(number)
+        assert process.wait(60) == (-number if number == signal.SIGKILL else 128 + number)
+        harness.until(lambda: not alive(pid))
+
+
+def test_the_function_below_a_script_ends_with_run(program, tmp_path):
+    with start('sh', '-c', './bootstrap; exit $?', cwd=tmp_path) as process:
+        process.stdin.write('{"hang":1,"deaf":1}\n')
+        process.stdin.flush()
+        harness.until((tmp_path / 'pid').exists)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        harness.until(lambda: not alive(int((tmp_path / 'pid').read_text())))
+
+
+# ---- functions that fail ----
+
+def test_a_function_that_is_late_is_said_and_goes_on(program, tmp_path):
+    with start('--timeout', '1', './bootstrap', cwd=tmp_path) as process:
+        process.stdin.write('{}\n{"hang":1}\n')
+        process.stdin.flush()
+        assert process.stderr.readline() == 'cloudless: line 2 of stdin: no answer after 1 s, the time of --timeout; Lambda would end the function now\n'
+        assert process.poll() is None and alive(int((tmp_path / 'pid').read_text()))
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.mark.parametrize('words, stdin, where', [([], '{}\n\n{"crash":1}\n', 'line 3 of stdin'), (['--event', 'crash.json'], '', 'crash.json')])
+def test_a_crash_names_its_event(program, tmp_path, words, stdin, where):
+    (tmp_path / 'crash.json').write_text('{"crash":1}')
+    done = run(*words, './bootstrap', stdin=stdin, cwd=tmp_path)
+    assert done.returncode == 1 and f'cloudless: {where}: ./bootstrap ended by signal 11 (Segmentation fault)' in done.stderr

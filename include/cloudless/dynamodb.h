@@ -50,6 +50,8 @@ CL_API void cl_item_i(cl_arena *arena, cl_item *item, const char *name, int64_t 
 CL_API void cl_item_bool(cl_arena *arena, cl_item *item, const char *name, bool value);
 CL_API void cl_item_null(cl_arena *arena, cl_item *item, const char *name);
 CL_API void cl_item_b(cl_arena *arena, cl_item *item, const char *name, cl_str bytes);
+CL_API void cl_item_ss(cl_arena *arena, cl_item *item, const char *name, const cl_str *values, size_t count);     /* a set */
+CL_API void cl_item_ns(cl_arena *arena, cl_item *item, const char *name, const cl_str *numbers, size_t count);
 CL_API void cl_item_json(cl_arena *arena, cl_item *item, const char *name, const cl_json *plain);    /* any plain JSON */
 CL_API cl_str cl_item_get_s(const cl_item *item, const char *name);         /* of S; empty if absent */
 CL_API cl_str cl_item_get_n(const cl_item *item, const char *name);         /* of N: its text */
@@ -76,6 +78,7 @@ typedef struct cl_ddb_options {
     bool descending;                /* ScanIndexForward false */
     int limit;                      /* of a page; 0: none */
     const cl_item *start;           /* ExclusiveStartKey */
+    cl_arena *page_arena;           /* of Query and Scan, see there */
 } cl_ddb_options;
 
 /* `options` may be NULL, `ret` too where nothing is wanted. *ret of get: NULL when there is no such item; of put and
@@ -89,12 +92,19 @@ CL_API cl_ddb_error cl_ddb_delete(cl_dynamodb *db, cl_context *ctx, cl_str table
  *     cl_ddb_pages pages;
  *     for (cl_ddb_query(&pages, db, ctx, table, &options); cl_ddb_next(&pages, &item);) { … }
  *     if (pages.error) …
+ * All items stay in ctx->arena: of each megabyte of JSON that comes, 3 MB where strings are long and 10 MB where there are many
+ * small attributes, and a page may be a few megabytes. A function that reads a large table and keeps little of it gives an
+ * arena for the pages, which is emptied for each one. Then an item is gone when the next page comes, and so is what shares its
+ * strings, as cl_item_to_json does; cl_dup and cl_json_copy keep what is wanted longer.
+ *     cl_ddb_options options = {.page_arena = cl_arena_new(0)};
+ *     …
+ *     cl_arena_free(options.page_arena);
  */
 typedef struct cl_ddb_pages {
     cl_ddb_error error;
     cl_item *last_key;              /* where the last page ended; NULL at the end */
     int64_t scanned;                /* ScannedCount so far */
-    void *state;                    /* the library's, in the arena */
+    void *state;                    /* the library's, in ctx->arena, as last_key is */
 } cl_ddb_pages;
 CL_API void cl_ddb_query(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_ddb_options *options);
 CL_API void cl_ddb_scan(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_ddb_options *options);
@@ -132,13 +142,15 @@ typedef struct cl_expr {
     int count;
 } cl_expr;
 CL_API void cl_expr_init(cl_expr *expr, cl_arena *arena);
-CL_API void cl_expr_set(cl_expr *expr, const char *name, cl_json *value);               /* SET; value {"S":"…"} */
+CL_API void cl_expr_set(cl_expr *expr, const char *name, const cl_json *value);               /* SET; value {"S":"…"} */
+CL_API void cl_expr_set_if_absent(cl_expr *expr, const char *name, const cl_json *value);     /* SET, unless it has a value */
 CL_API void cl_expr_add_number(cl_expr *expr, const char *name, cl_str number);         /* ADD: from 0 if it is absent */
 CL_API void cl_expr_remove(cl_expr *expr, const char *name);
 /* Joined with AND. operator: "=", "<>", "<", "<=", ">", ">=", "begins_with", "contains", "exists", "not_exists" (value NULL);
  * any other makes DynamoDB refuse the call. */
-CL_API void cl_expr_condition(cl_expr *expr, const char *name, const char *op, cl_json *value);
-CL_API void cl_expr_filter(cl_expr *expr, const char *name, const char *op, cl_json *value);
+CL_API void cl_expr_condition(cl_expr *expr, const char *name, const char *op, const cl_json *value);
+CL_API void cl_expr_between(cl_expr *expr, const char *name, const cl_json *low, const cl_json *high);     /* a condition; both ends belong to it */
+CL_API void cl_expr_filter(cl_expr *expr, const char *name, const char *op, const cl_json *value);
 CL_API void cl_expr_project(cl_expr *expr, const char *name);
 CL_API const char *cl_expr_update(cl_expr *expr);                                       /* "SET … ADD … REMOVE …"; NULL: nothing */
 CL_API const cl_ddb_options *cl_expr_options(cl_expr *expr, cl_ddb_options *ret);       /* fills conditions, names, values */

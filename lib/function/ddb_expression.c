@@ -48,7 +48,7 @@ static void name_of(cl_expr *expr, cl_buf *buf, const char *name)
     placeholder(expr, buf, expr->names, '#', cl_json_string(expr->arena, cl_str_of(name)));
 }
 
-static void value_of(cl_expr *expr, cl_buf *buf, cl_json *value)
+static void value_of(cl_expr *expr, cl_buf *buf, const cl_json *value)
 {
     placeholder(expr, buf, expr->values, ':', cl__ddb_alias(expr->arena, value));
 }
@@ -61,12 +61,24 @@ static void join(cl_expr *expr, cl_buf *buf, const char *with)
         cl__arena_fail(expr->arena);
 }
 
-void cl_expr_set(cl_expr *expr, const char *name, cl_json *value)
+void cl_expr_set(cl_expr *expr, const char *name, const cl_json *value)
 {
     join(expr, &expr->set, ", ");
     name_of(expr, &expr->set, name);
     cl_buf_adds(&expr->set, " = ");
     value_of(expr, &expr->set, value);
+}
+
+void cl_expr_set_if_absent(cl_expr *expr, const char *name, const cl_json *value)
+{
+    join(expr, &expr->set, ", ");
+    name_of(expr, &expr->set, name);
+    cl_buf_adds(&expr->set, " = if_not_exists(");
+    name_of(expr, &expr->set, name);
+    cl_buf_adds(&expr->set, ", ");
+    value_of(expr, &expr->set, value);
+    cl_buf_addc(&expr->set, ')');
+    join(expr, &expr->set, "");
 }
 
 void cl_expr_add_number(cl_expr *expr, const char *name, cl_str number)
@@ -91,10 +103,10 @@ void cl_expr_project(cl_expr *expr, const char *name)
     name_of(expr, &expr->projection, name);
 }
 
-static void compare(cl_expr *expr, cl_buf *buf, const char *name, const char *operator, cl_json * value)
+static void compare(cl_expr *expr, cl_buf *buf, const char *name, const char *op_name, const cl_json *value)
 {
     const struct op *op = ops;
-    while (op->name && strcmp(op->name, operator) != 0)
+    while (op->name && strcmp(op->name, op_name) != 0)
         op++;
     join(expr, buf, " AND ");
     cl_buf_adds(buf, op->before);
@@ -106,12 +118,22 @@ static void compare(cl_expr *expr, cl_buf *buf, const char *name, const char *op
     join(expr, buf, "");
 }
 
-void cl_expr_condition(cl_expr *expr, const char *name, const char *op, cl_json *value)
+void cl_expr_condition(cl_expr *expr, const char *name, const char *op, const cl_json *value)
 {
     compare(expr, &expr->condition, name, op, value);
 }
 
-void cl_expr_filter(cl_expr *expr, const char *name, const char *op, cl_json *value)
+void cl_expr_between(cl_expr *expr, const char *name, const cl_json *low, const cl_json *high)
+{
+    join(expr, &expr->condition, " AND ");
+    name_of(expr, &expr->condition, name);
+    cl_buf_adds(&expr->condition, " BETWEEN ");
+    value_of(expr, &expr->condition, low);
+    cl_buf_adds(&expr->condition, " AND ");
+    value_of(expr, &expr->condition, high);
+}
+
+void cl_expr_filter(cl_expr *expr, const char *name, const char *op, const cl_json *value)
 {
     compare(expr, &expr->filter, name, op, value);
 }

@@ -260,6 +260,24 @@ void cl_item_json(cl_arena *arena, cl_item *item, const char *name, const cl_jso
     cl_json_set(item, name, cl_value_of(arena, plain));
 }
 
+static void set_of(cl_arena *arena, cl_item *item, const char *name, const char *tag, const cl_str *values, size_t count)
+{
+    cl_json *array = cl_json_array(arena);
+    for (size_t i = 0; i < count; i++)
+        cl_json_append(array, cl_json_string(arena, values[i]));
+    set(arena, item, name, tag, array);
+}
+
+void cl_item_ss(cl_arena *arena, cl_item *item, const char *name, const cl_str *values, size_t count)
+{
+    set_of(arena, item, name, "SS", values, count);
+}
+
+void cl_item_ns(cl_arena *arena, cl_item *item, const char *name, const cl_str *numbers, size_t count)
+{
+    set_of(arena, item, name, "NS", numbers, count);
+}
+
 static const cl_json *attribute(const cl_item *item, const char *name, const char *tag)
 {
     return cl_json_get(cl_json_get(item, name), tag);

@@ -4,7 +4,7 @@
 
 /* ---- options ---- */
 
-typedef enum option_type { OPTION_TEXT, OPTION_JSON, OPTION_TRUE, OPTION_FALSE, OPTION_COUNT } option_type;
+typedef enum option_type { OPTION_TEXT, OPTION_JSON, OPTION_TRUE, OPTION_FALSE, OPTION_COUNT, OPTION_OURS } option_type;
 
 #define CONDITIONAL (CL__DDB_PUT | CL__DDB_UPDATE | CL__DDB_DELETE | CL__DDB_STEP_WRITE)
 #define READING     (CL__DDB_GET | CL__DDB_QUERY | CL__DDB_SCAN | CL__DDB_BATCH_GET)
@@ -30,9 +30,10 @@ static const struct option {
     {"ScanIndexForward", AT(descending), OPTION_FALSE, CL__DDB_QUERY},
     {"Limit", AT(limit), OPTION_COUNT, PAGED},
     {"ExclusiveStartKey", AT(start), OPTION_JSON, PAGED},
+    {"page_arena", AT(page_arena), OPTION_OURS, PAGED},
 };
 
-/* An option is set if it is not zero. Its JSON, or NULL without memory. */
+/* An option is set if it is not zero. Its JSON; NULL without memory, and for what is not sent. */
 static bool is_set(const struct option *option, const cl_ddb_options *options)
 {
     const char *at = (const char *)options + option->offset;
@@ -41,6 +42,7 @@ static bool is_set(const struct option *option, const cl_ddb_options *options)
     switch (option->type) {
     case OPTION_TEXT:
     case OPTION_JSON:
+    case OPTION_OURS:
         memcpy(&pointer, at, sizeof pointer);
         return pointer != NULL;
     case OPTION_TRUE:
@@ -72,6 +74,8 @@ static cl_json *json_of(const struct option *option, const cl_ddb_options *optio
     case OPTION_COUNT:
         memcpy(&number, at, sizeof number);
         return cl_json_int(arena, number);
+    case OPTION_OURS:
+        break;
     }
     return NULL;
 }
@@ -149,9 +153,11 @@ cl_ddb_error cl_ddb_delete(cl_dynamodb *db, cl_context *ctx, cl_str table, const
 
 /* ---- pages ---- */
 
+/* This, the input and last keys live in the invocation's arena; answers in page_arena if there is one, until the next page. */
 struct pages {
     cl_dynamodb *db;
     cl_context *ctx;
+    cl_arena *page_arena;
     const char *operation;
     cl_json *input;
     cl_json *item; /* the next one of the page, NULL: the page is over */
@@ -168,8 +174,9 @@ static void start_pages(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, u
         pages->error = cl__ddb_refuse(db, CL_DDB_NO_MEMORY, "out of memory");
         return;
     }
-    *state =
-        (struct pages){.db = db, .ctx = ctx, .operation = kind == CL__DDB_QUERY ? "Query" : "Scan", .input = input, .more = true};
+    *state = (struct pages){.db = db, .ctx = ctx, .input = input, .more = true};
+    state->operation = kind == CL__DDB_QUERY ? "Query" : "Scan";
+    state->page_arena = options ? options->page_arena : NULL;
     cl_json_set(input, "TableName", cl_json_string(ctx->arena, table));
     pages->error = cl__ddb_options(db, kind, state->operation, options, ctx->arena, input);
     pages->state = state;
@@ -194,7 +201,17 @@ static cl_json *read_page(cl_ddb_pages *pages)
     if (!state || pages->error || !state->more)
         return NULL;
     state->more = false;
-    pages->error = cl_ddb_call(state->db, state->ctx, state->operation, state->input, &answer);
+    cl_arena *arena = state->ctx->arena;
+    cl_context ctx = *state->ctx;
+    if (state->page_arena) {
+        cl_arena_reset(state->page_arena);
+        ctx.arena = state->page_arena;
+    }
+    /* A failed arena may have cost the input a part. */
+    if (cl_arena_failed(arena))
+        pages->error = cl__ddb_refuse(state->db, CL_DDB_NO_MEMORY, "%s: out of memory", state->operation);
+    else
+        pages->error = cl_ddb_call(state->db, &ctx, state->operation, state->input, &answer);
     if (pages->error)
         return NULL;
     cl_json *items = cl__ddb_child(answer, "Items", CL_ARRAY);
@@ -202,11 +219,12 @@ static cl_json *read_page(cl_ddb_pages *pages)
         pages->error = cl__ddb_refuse(state->db, CL_DDB_ANSWER, "%s: the answer has no Items", state->operation);
         return NULL;
     }
-    pages->last_key = cl__ddb_child(answer, "LastEvaluatedKey", CL_OBJECT);
+    cl_json *last_key = cl__ddb_child(answer, "LastEvaluatedKey", CL_OBJECT);
+    pages->last_key = state->page_arena ? cl_json_copy(arena, last_key) : last_key;
     if (cl_json_i64(cl_json_get(answer, "ScannedCount"), &scanned) && scanned > 0 && scanned < INT32_MAX)
         pages->scanned += scanned;
-    if (pages->last_key) {
-        cl_json_set(state->input, "ExclusiveStartKey", cl__ddb_alias(state->ctx->arena, pages->last_key));
+    if (last_key) {
+        cl_json_set(state->input, "ExclusiveStartKey", cl__ddb_alias(arena, pages->last_key));
         state->more = true;
     }
     return items;

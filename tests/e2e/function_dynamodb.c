@@ -49,6 +49,8 @@ static cl_item *whole_item(void)
     cl_item_null(arena, item, "nothing");
     cl_item_b(arena, item, "bytes", (cl_str){"\0\1\xff", 3});
     cl_item_json(arena, item, "order", plain);
+    cl_item_ss(arena, item, "tags", (const cl_str[]){CL_STR_LIT("a"), CL_STR_LIT("b")}, 2);
+    cl_item_ns(arena, item, "numbers", (const cl_str[]){CL_STR_LIT("1"), CL_STR_LIT("2.5")}, 2);
     return item;
 }
 
@@ -79,9 +81,13 @@ static void update_and_delete(void)
     cl_expr_init(&e, arena);
     cl_expr_set(&e, "size", cl_value_of(arena, cl_json_string(arena, cl_str_of("large")))); /* a reserved word */
     cl_expr_set(&e, "a.b", cl_value_of(arena, cl_json_int(arena, 7)));
+    cl_expr_set_if_absent(&e, "done", cl_value_of(arena, cl_json_bool(arena, true)));
+    cl_expr_set_if_absent(&e, "made", cl_value_of(arena, cl_json_int(arena, 5)));
     cl_expr_add_number(&e, "count", cl_str_of("2"));
     cl_expr_remove(&e, "order");
     cl_expr_remove(&e, "bytes");
+    cl_expr_remove(&e, "tags");
+    cl_expr_remove(&e, "numbers");
     cl_expr_condition(&e, "done", "=", cl_value_of(arena, cl_json_bool(arena, false)));
     cl_expr_condition(&e, "nothing", "exists", NULL);
     tell_error("update",
@@ -105,7 +111,7 @@ static void tell_pages(const char *name, cl_ddb_pages *pages)
     cl_json *keys = cl_json_array(arena);
     cl_item *item = NULL;
     while (cl_ddb_next(pages, &item))
-        cl_json_append(keys, cl_value_to_json(arena, cl_json_get(item, "sk")));
+        cl_json_append(keys, cl_json_copy(arena, cl_value_to_json(arena, cl_json_get(item, "sk"))));
     tell(name, keys);
     if (pages->error)
         tell_error("error", pages->error);
@@ -131,11 +137,18 @@ static void pages_of(void)
     cl_ddb_query(&pages, db, &ctx, table, &options);
     tell_pages("query_down", &pages);
     cl_expr_init(&e, arena);
-    options = (cl_ddb_options){.limit = 7};
+    options = (cl_ddb_options){.limit = 3};
+    cl_expr_condition(&e, "pk", "=", cl_value_of(arena, cl_json_string(arena, cl_str_of("many"))));
+    cl_expr_between(&e, "sk", cl_value_of(arena, cl_json_int(arena, 20)), cl_value_of(arena, cl_json_int(arena, 29)));
+    cl_ddb_query(&pages, db, &ctx, table, cl_expr_options(&e, &options));
+    tell_pages("query_between", &pages);
+    cl_expr_init(&e, arena);
+    options = (cl_ddb_options){.limit = 7, .page_arena = cl_arena_new(0)};
     cl_expr_filter(&e, "sk", ">=", cl_value_of(arena, cl_json_int(arena, 127)));
     cl_ddb_scan(&pages, db, &ctx, table, cl_expr_options(&e, &options));
     tell_pages("scan", &pages);
     tell("scanned", cl_json_int(arena, pages.scanned));
+    cl_arena_free(options.page_arena);
 }
 
 static void batches(void)

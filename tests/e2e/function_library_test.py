@@ -56,16 +56,16 @@ def test_put_and_get(run, server, table):
     assert said == {
         'put': 'CL_DDB_OK', 'get': 'CL_DDB_OK', 'bytes': 'AAH/', 'get_absent': 'CL_DDB_OK', 'absent': None, 'get_projected': 'CL_DDB_OK',
         'projected': {'done': False, 'order': ORDER},
-        'item': {'pk': 'one', 'sk': 1, 'price': Decimal('12345678901234567890.12345678901234567'), 'done': False, 'nothing': None, 'bytes': 'AAH/', 'order': ORDER}}
+        'item': {'pk': 'one', 'sk': 1, 'price': Decimal('12345678901234567890.12345678901234567'), 'done': False, 'nothing': None, 'bytes': 'AAH/', 'order': ORDER, 'tags': ['a', 'b'], 'numbers': [1, Decimal('2.5')]}}
     stored = server.resource('dynamodb').Table(table).get_item(Key={'pk': 'one', 'sk': 1})['Item']
     assert bytes(stored.pop('bytes').value) == b'\0\1\xff'
-    assert stored == {k: v for k, v in said['item'].items() if k != 'bytes'}
+    assert stored == {**{k: v for k, v in said['item'].items() if k != 'bytes'}, 'tags': {'a', 'b'}, 'numbers': {Decimal(1), Decimal('2.5')}}
 
 
 def test_update_and_delete(run):
     said = run('update_and_delete')
     assert said.pop('new') == {'pk': 'one', 'sk': 1, 'price': Decimal('12345678901234567890.12345678901234567'), 'done': False, 'nothing': None,
-                               'size': 'large', 'a.b': 7, 'count': 2}
+                               'size': 'large', 'a.b': 7, 'made': 5, 'count': 2}
     assert said.pop('old')['size'] == 'large'
     assert said.pop('message').endswith(': ConditionalCheckFailedException: The conditional request failed')
     assert said == {'update': 'CL_DDB_OK', 'put_again': 'CL_DDB_CONDITION_FAILED', 'delete': 'CL_DDB_OK', 'delete_again': 'CL_DDB_OK', 'old_again': None}
@@ -74,7 +74,7 @@ def test_update_and_delete(run):
 def test_pages(run):
     said = run('pages')
     assert sorted(said.pop('scan')) == [127, 128, 129]
-    assert said == {'batch_write': 'CL_DDB_OK', 'query': list(range(100)), 'query_down': list(range(9, -1, -1)), 'scanned': 130}
+    assert said == {'batch_write': 'CL_DDB_OK', 'query': list(range(100)), 'query_down': list(range(9, -1, -1)), 'query_between': list(range(20, 30)), 'scanned': 130}
 
 
 def test_batches(run, client, table):

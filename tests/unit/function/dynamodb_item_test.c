@@ -41,12 +41,16 @@ static void test_attributes(void **state)
     cl_item_null(arena, item, "z");
     cl_item_b(arena, item, "b", (cl_str){"\0\xff", 2});
     cl_item_json(arena, item, "j", parse("{\"a\":[1,null]}"));
+    cl_item_ss(arena, item, "ss", (const cl_str[]){CL_STR_LIT("a"), CL_STR_LIT("\"")}, 2);
+    cl_item_ns(arena, item, "ns", (const cl_str[]){CL_STR_LIT("1"), CL_STR_LIT("2.50")}, 2);
+    cl_item_ss(arena, item, "none", NULL, 0);
     cl_item_s(arena, item, "s", cl_str_of("again"));
     cl_item_json(arena, item, "absent", NULL);
     assert_str(cl_json_text(arena, item),
                "{\"s\":{\"S\":\"again\"},\"n\":{\"N\":\"12.10\"},\"i\":{\"N\":\"-9223372036854775808\"},\"t\":{\"BOOL\":true},"
                "\"f\":{\"BOOL\":false},\"z\":{\"NULL\":true},\"b\":{\"B\":\"AP8=\"},"
-               "\"j\":{\"M\":{\"a\":{\"L\":[{\"N\":\"1\"},{\"NULL\":true}]}}}}");
+               "\"j\":{\"M\":{\"a\":{\"L\":[{\"N\":\"1\"},{\"NULL\":true}]}}},"
+               "\"ss\":{\"SS\":[\"a\",\"\\\"\"]},\"ns\":{\"NS\":[\"1\",\"2.50\"]},\"none\":{\"SS\":[]}}");
     assert_str(cl_item_get_s(item, "s"), "again");
     assert_str(cl_item_get_s(item, "n"), "");
     assert_str(cl_item_get_n(item, "n"), "12.10");
@@ -180,6 +184,10 @@ static void test_updates(void **state)
     assert_string_equal(cl_expr_update(&e), "SET #1 = :2 ADD #3 :4 REMOVE #0, #5");
     check(&e, "{\"#0\":\"a.b\",\"#1\":\"#0 = :0, x\",\"#3\":\"count\",\"#5\":\"\"}",
           "{\":2\":{\"N\":\"1\"},\":4\":{\"N\":\"-1\"}}");
+    cl_expr_set_if_absent(&e, "made", cl_value_of(arena, parse("2")));
+    assert_string_equal(cl_expr_update(&e), "SET #1 = :2, #6 = if_not_exists(#7, :8) ADD #3 :4 REMOVE #0, #5");
+    check(&e, "{\"#0\":\"a.b\",\"#1\":\"#0 = :0, x\",\"#3\":\"count\",\"#5\":\"\",\"#6\":\"made\",\"#7\":\"made\"}",
+          "{\":2\":{\"N\":\"1\"},\":4\":{\"N\":\"-1\"},\":8\":{\"N\":\"2\"}}");
     cl_expr_options(&e, &options);
     assert_ptr_equal(options.names, e.names);
     assert_ptr_equal(options.values, e.values);
@@ -215,17 +223,17 @@ static void test_conditions(void **state)
     cl_expr_init(&e, arena);
     memset(&options, 0, sizeof options);
     cl_expr_condition(&e, "pk", "=", cl_value_of(arena, parse("1")));
-    cl_expr_condition(&e, "sk", "begins_with", cl_value_of(arena, parse("\"x\"")));
+    cl_expr_between(&e, "sk", cl_value_of(arena, parse("\"x\"")), cl_value_of(arena, parse("\"y\"")));
     cl_expr_filter(&e, "done", "exists", NULL);
     cl_expr_filter(&e, "n", ">", cl_value_of(arena, parse("3")));
     cl_expr_project(&e, "pk");
     cl_expr_project(&e, "size");
     cl_expr_options(&e, &options);
-    assert_string_equal(options.condition, "#0 = :1 AND begins_with(#2, :3)");
-    assert_string_equal(options.filter, "attribute_exists(#4) AND #5 > :6");
-    assert_string_equal(options.projection, "#7, #8");
-    check(&e, "{\"#0\":\"pk\",\"#2\":\"sk\",\"#4\":\"done\",\"#5\":\"n\",\"#7\":\"pk\",\"#8\":\"size\"}",
-          "{\":1\":{\"N\":\"1\"},\":3\":{\"S\":\"x\"},\":6\":{\"N\":\"3\"}}");
+    assert_string_equal(options.condition, "#0 = :1 AND #2 BETWEEN :3 AND :4");
+    assert_string_equal(options.filter, "attribute_exists(#5) AND #6 > :7");
+    assert_string_equal(options.projection, "#8, #9");
+    check(&e, "{\"#0\":\"pk\",\"#2\":\"sk\",\"#5\":\"done\",\"#6\":\"n\",\"#8\":\"pk\",\"#9\":\"size\"}",
+          "{\":1\":{\"N\":\"1\"},\":3\":{\"S\":\"x\"},\":4\":{\"S\":\"y\"},\":7\":{\"N\":\"3\"}}");
 }
 
 /* One value in several places, and in an item as well: each stands where it was put. */
@@ -261,39 +269,62 @@ static void test_checksum(void **state)
     assert_int_equal(cl__crc32(cl_str_of("{}")), 2745614147);
 }
 
-/* Everything here, under an arena whose bound grows: it fails for good, or all of it is there. */
+/* Every function that makes something, into one text. */
+static cl_str everything(cl_arena *own)
+{
+    cl_json *plain = NULL, *all = cl_json_object(own);
+    cl_json_parse(own, cl_str_of("{\"a\":[1,{\"b\":\"c\"}],\"d\":null}"), &plain, NULL);
+    cl_item *item = cl_item_new(own), *other = cl_item_from_json(own, plain);
+    cl_item_s(own, item, "s", cl_str_of("text"));
+    cl_item_n(own, item, "n", cl_str_of("1.50"));
+    cl_item_i(own, item, "i", 5);
+    cl_item_bool(own, item, "t", true);
+    cl_item_null(own, item, "z");
+    cl_item_b(own, item, "b", cl_str_of("bytes"));
+    cl_item_ss(own, item, "ss", (const cl_str[]){CL_STR_LIT("x")}, 1);
+    cl_item_ns(own, item, "ns", (const cl_str[]){CL_STR_LIT("1")}, 1);
+    cl_item_json(own, item, "j", plain);
+    cl_expr e;
+    cl_ddb_options options = {0};
+    cl_expr_init(&e, own);
+    cl_expr_set(&e, "set", cl_value_of(own, plain));
+    cl_expr_set_if_absent(&e, "made", cl_json_get(item, "i"));
+    cl_expr_add_number(&e, "count", cl_str_of("1"));
+    cl_expr_remove(&e, "gone");
+    cl_expr_condition(&e, "id", "exists", NULL);
+    cl_expr_between(&e, "sk", cl_json_get(item, "s"), cl_json_get(item, "n"));
+    cl_expr_filter(&e, "f", "contains", cl_json_get(item, "b"));
+    cl_expr_project(&e, "p");
+    const char *update = cl_expr_update(&e);
+    cl_expr_options(&e, &options);
+    const char *const texts[] = {update, options.condition, options.filter, options.projection};
+    for (size_t i = 0; i < CL__COUNT(texts); i++)
+        cl_json_set(all, cl_printf(own, "text%zu", i).p, cl__ddb_text(own, texts[i]));
+    cl_json_set(all, "plain", cl_item_to_json(own, item));
+    cl_json_set(all, "value", cl_value_to_json(own, cl_json_get(item, "j")));
+    cl_json_set(all, "other", other);
+    cl_json_set(all, "names", cl__ddb_alias(own, options.names));
+    cl_json_set(all, "values", cl__ddb_alias(own, options.values));
+    return cl_json_text(own, all);
+}
+
+/* Under an arena whose bound grows: it fails for good, or nothing is missing. */
 static void test_memory(void **state)
 {
     (void)state;
-    for (size_t limit = 16;; limit += 16) {
-        cl_arena *own = cl_arena_new(limit);
-        cl_json *plain = NULL;
-        cl_json_parse(own, cl_str_of("{\"a\":[1,{\"b\":\"c\"}],\"d\":null}"), &plain, NULL);
-        cl_item *item = cl_item_from_json(own, plain);
-        cl_item_b(own, item, "bytes", cl_str_of("bytes"));
-        cl_item_i(own, item, "int", 5);
-        cl_item_json(own, item, "again", cl_item_to_json(own, item));
-        cl_expr e;
-        cl_ddb_options options = {0};
-        cl_expr_init(&e, own);
-        cl_expr_set(&e, "a", item);
-        cl_expr_condition(&e, "b", "=", item);
-        cl_expr_project(&e, "c");
-        const char *update = cl_expr_update(&e);
-        cl_expr_options(&e, &options);
-        bool failed = cl_arena_failed(own);
-        if (!failed) {
-            assert_string_equal(update, "SET #0 = :1");
-            assert_string_equal(options.condition, "#2 = :3");
-            assert_string_equal(options.projection, "#4");
-            assert_str(cl_json_text(arena, cl_json_get(item, "again")),
-                       "{\"M\":{\"a\":{\"L\":[{\"N\":\"1\"},{\"M\":{\"b\":{\"S\":\"c\"}}}]},\"d\":{\"NULL\":true},"
-                       "\"bytes\":{\"S\":\"Ynl0ZXM=\"},\"int\":{\"N\":\"5\"}}}");
-        }
-        cl_arena_free(own);
-        if (!failed)
-            return;
+    cl_str whole = everything(arena);
+    assert_non_null(strstr(whole.p, "\"text0\":\"SET #0 = :1, #2 = if_not_exists(#3, :4) ADD #5 :6 REMOVE #7\","
+                                    "\"text1\":\"attribute_exists(#8) AND #9 BETWEEN :10 AND :11\","
+                                    "\"text2\":\"contains(#12, :13)\",\"text3\":\"#14\",\"plain\":{\"s\":\"text\","));
+    bool failed = true;
+    for (size_t limit = 7; failed; limit += 7) {
         assert_true(limit < 100000);
+        cl_arena *own = cl_arena_new(limit);
+        cl_str text = everything(own);
+        failed = cl_arena_failed(own);
+        if (!failed)
+            assert_str(text, whole.p);
+        cl_arena_free(own);
     }
 }
 

@@ -218,6 +218,43 @@ static void test_pages(void **state)
     assert_string_equal(script.requests[3].body, "{\"TableName\":\"todos\"}");
 }
 
+/* Pages in an arena of their own: one page's memory at a time, and nothing lost where the invocation's own arena is short. */
+#define LARGE "\"x\":{\"S\":\"%0200000d\"}"
+
+static void test_page_arena(void **state)
+{
+    static const char page[] = "{\"Items\":[{\"id\":{\"S\":\"%d\"}," LARGE "}],\"Count\":1%s}",
+                      last_key[] = ",\"LastEvaluatedKey\":{\"id\":{\"S\":\"%d\"}}";
+    struct step steps[8];
+    for (int i = 0; i < 8; i++) {
+        cl_str key = i % 4 < 3 ? cl_printf(*state, last_key, i) : cl_str_of("");
+        steps[i] = (struct step)ANSWER(cl_printf(*state, page, i, 0, key.p).p);
+    }
+    begin(steps, CL__COUNT(steps), 60000);
+    cl_ddb_pages pages;
+    cl_item *item = NULL;
+    cl_json *items = NULL;
+    char ids[9] = "";
+    cl_ddb_options options = {.page_arena = cl_arena_new(0)};
+    for (cl_ddb_scan(&pages, db, &ctx, TABLE, &options); cl_ddb_next(&pages, &item);) {
+        strncat(ids, cl_item_get_s(item, "id").p, 1);
+        assert_true(cl_arena_bytes(options.page_arena) < 2 * 400000 && cl_arena_bytes(ctx.arena) < 20000);
+    }
+    assert_int_equal(pages.error, CL_DDB_OK);
+    for (cl_ddb_query(&pages, db, &ctx, TABLE, &options); cl_ddb_next_page(&pages, &items);) {
+        strncat(ids, cl_item_get_s(items->first, "id").p, 1);
+        cl_arena_reset(options.page_arena);
+        if (pages.last_key)
+            assert_true(cl_item_get_s(pages.last_key, "id").p[0] == ids[strlen(ids) - 1]);
+    }
+    assert_int_equal(pages.error, CL_DDB_OK);
+    assert_string_equal(ids, "01234567");
+    assert_int_equal(cl_ddb_get(db, &ctx, TABLE, key(), &options, NULL), CL_DDB_VALIDATION);
+    contains("GetItem has no page_arena");
+    cl_arena_free(options.page_arena);
+    end(CL__COUNT(steps));
+}
+
 static const cl_item **numbered(size_t count)
 {
     const cl_item **items = cl_alloc_array(ctx.arena, sizeof *items, count);
@@ -853,6 +890,22 @@ static cl_ddb_error walk_scan(void)
     return pages.error;
 }
 
+static size_t page_arena_limit;
+
+static cl_ddb_error walk_page_arena(void)
+{
+    cl_ddb_pages pages;
+    cl_item *item = NULL;
+    size_t n = 0;
+    const cl_ddb_options options = {.page_arena = cl_arena_new(page_arena_limit), .start = key(), .filter = "x", .limit = 3};
+    for (cl_ddb_scan(&pages, db, &ctx, TABLE, &options); n < 3 && cl_ddb_next(&pages, &item); n++)
+        assert_str(cl_item_get_s(item, "id"), "a");
+    cl_arena_free(options.page_arena);
+    if (pages.error == CL_DDB_OK)
+        assert_int_equal(n, 3);
+    return pages.error;
+}
+
 static cl_ddb_error walk_item(void)
 {
     cl_item *item = key();
@@ -876,7 +929,7 @@ static cl_result step_call(void *arg)
 /* An arena takes one block for many allocations; to let each of them fail, the arena's bound grows by a little each time. */
 static void walk_bytes(cl_ddb_error (*call)(void))
 {
-    for (size_t limit = 32;; limit += 32) {
+    for (size_t limit = 7;; limit += 7) {
         assert_true(limit < 100000);
         ctx.arena = cl_arena_new(limit);
         assert_non_null(ctx.arena);
@@ -886,6 +939,8 @@ static void walk_bytes(cl_ddb_error (*call)(void))
             return;
     }
 }
+
+#define SAME_PAGE "{\"Items\":[{\"id\":{\"S\":\"a\"}}],\"LastEvaluatedKey\":{\"id\":{\"S\":\"b\"}}}"
 
 static void test_memory(void **state)
 {
@@ -900,6 +955,7 @@ static void test_memory(void **state)
                 {walk_call, "{\"TableNames\":[]}"},
                 {walk_scan, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_pages, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
+                {walk_page_arena, SAME_PAGE},
                 {walk_batch_get, "{\"Responses\":{\"todos\":[{}]},\"UnprocessedKeys\":{}}"},
                 {walk_batch_write, "{\"UnprocessedItems\":{}}"},
                 {walk_transact_write, "{}"},
@@ -918,6 +974,24 @@ static void test_memory(void **state)
     }
 }
 
+/* The invocation's arena has room, that of the pages has not. */
+static void test_page_arena_memory(void **state)
+{
+    (void)state;
+    static const struct step step = ANSWER(SAME_PAGE);
+    cl_result result = CL_NO_MEMORY;
+    begin(&step, 1, 60000);
+    for (page_arena_limit = 7; result != CL_OK; page_arena_limit += 7) {
+        assert_true(page_arena_limit < 100000);
+        result = result_of(walk_page_arena());
+        assert_false(cl_arena_failed(ctx.arena));
+    }
+    page_arena_limit = 0;
+    cl_dynamodb_close(db);
+    cl_arena_free(ctx.arena);
+    script_stop();
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -934,6 +1008,7 @@ int main(void)
         cmocka_unit_test(test_typed_calls),
         cmocka_unit_test(test_options_of_others),
         cmocka_unit_test(test_pages),
+        cmocka_unit_test_setup_teardown(test_page_arena, arena_begin, arena_end),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_answers_of_batches),
         cmocka_unit_test(test_batch_without_progress),
@@ -953,6 +1028,7 @@ int main(void)
         cmocka_unit_test(test_configuration),
         cmocka_unit_test(test_session_token),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_page_arena_memory),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -82,11 +82,49 @@ def both(request, deployed):
             for name in made:
                 text = re.sub(rf'("{name}": ?)"[^"]*"', r'\1"made"', text)
             is_json = answer.headers.get('Content-Type') == 'application/json'
-            answers.append((answer.status, {name: answer.headers.get(name) for name in COMPARED}, json.loads(text, parse_float=str) if is_json else text))
+            answers.append((answer.status, {name: answer.headers.get(name) for name in COMPARED}, json.loads(text, parse_float=str) if is_json and text else text))
         python, c = answers
         assert python == c, (method, path, body)
         return python
     return ask
+
+
+@pytest.fixture
+def functions(request, server, deployed):
+    """The names of the application's functions, deployed on the server of these tests."""
+    name = os.path.basename(os.path.dirname(request.path))
+    if server is None:
+        pytest.skip('looks into a server of its own')
+    for language in LANGUAGES:
+        deployed(name, language)
+    return [name + suffix for suffix in ('', '-c')]
+
+
+@pytest.fixture
+def configured(server, functions):
+    """configured(NAME=value): both versions with that environment, until the test ends; None takes a variable away."""
+    client = server.client('lambda')
+    before = {name: client.get_function_configuration(FunctionName=name)['Environment']['Variables'] for name in functions}
+
+    def configure(**variables):
+        for name in functions:
+            given = {k: v for k, v in {**before[name], **variables}.items() if v is not None}
+            client.update_function_configuration(FunctionName=name, Environment={'Variables': given})
+            client.get_waiter('function_updated_v2').wait(FunctionName=name)
+    yield configure
+    configure()
+
+
+@pytest.fixture
+def logged(server):
+    """logged(function, text): waits for a line with that text in the function's log, and gives all messages there."""
+    def wait(function, text):
+        def messages():
+            pages = server.client('logs').get_paginator('filter_log_events').paginate(logGroupName=f'/aws/lambda/{function}')
+            return [event['message'].rstrip('\n') for page in pages for event in page['events']]
+        harness.until(lambda: any(text in message for message in messages()), (function, text))
+        return messages()
+    return wait
 
 
 @pytest.fixture(scope='session')

@@ -1,13 +1,17 @@
 /* app.c -- the todo list in C, behind a REST API with Lambda proxy integration.
  *
  * GET /                     the web page (page.html beside the program)
- * GET, POST /todos          list, create
+ * GET, POST /todos          list (limit, next), create
  * GET, PUT, DELETE /todos/{id}
  * Every answer allows any origin. app.py is the same in Python. */
 #include "cloudless/dynamodb.h"
 #include "cloudless/http.h"
 #include "cloudless/log.h"
 #include <stdlib.h>
+
+#define PAGE 100            /* todos of a list, at most and unless the request asks for fewer */
+#define KEY_MAX 2048        /* bytes that DynamoDB allows for a key */
+#define MISSING "There is no such todo."
 
 static cl_dynamodb *db;
 static cl_str table;
@@ -68,35 +72,61 @@ static void get_page(cl_context *ctx, const cl_request *request, cl_response *re
     cl_body_text(response, "text/html; charset=utf-8", page);
 }
 
-static int by_creation(const void *a, const void *b)
+static int by_text(const cl_json *a, const cl_json *b, const char *member)
 {
-    cl_str x = cl_json_str(cl_json_get(*(cl_json *const *)a, "createdAt")), y = cl_json_str(cl_json_get(*(cl_json *const *)b, "createdAt"));
+    cl_str x = cl_json_str(cl_json_get(a, member)), y = cl_json_str(cl_json_get(b, member));
     return strcmp(x.p ? x.p : "", y.p ? y.p : "");
 }
 
+static int by_creation(const void *a, const void *b)
+{
+    const cl_json *x = *(cl_json *const *)a, *y = *(cl_json *const *)b;
+    int order = by_text(x, y, "createdAt");
+    return order ? order : by_text(x, y, "id");
+}
+
+/* limit and next of the query; false: the answer says what is wrong. */
+static bool page_of(cl_context *ctx, const cl_request *request, cl_response *response, cl_ddb_options *ret)
+{
+    int64_t limit = PAGE;
+    cl_str next = cl_query(request, "next");
+    if (!cl_query_int(request, "limit", 1, PAGE, &limit)) {
+        cl_fail(response, 400, "limit: expected an integer from 1 to %d", PAGE);
+        return false;
+    }
+    if (next.n > KEY_MAX) {
+        cl_fail(response, 400, "next: expected at most %d bytes", KEY_MAX);
+        return false;
+    }
+    cl_item *start = next.n ? cl_item_new(ctx->arena) : NULL;
+    if (start) cl_item_s(ctx->arena, start, "id", next);
+    *ret = (cl_ddb_options){.limit = (int)limit, .start = start};
+    return true;
+}
+
+/* One page; "next" is what to ask for the following one with. */
 static void list_todos(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
 {
-    (void)request, (void)arg;
-    cl_json *found = cl_json_array(ctx->arena);
+    cl_ddb_options options;
     cl_ddb_pages pages;
-    cl_item *item;
-    for (cl_ddb_scan(&pages, db, ctx, table, NULL); cl_ddb_next(&pages, &item);)
-        cl_json_append(found, cl_item_to_json(ctx->arena, item));
-    if (pages.error) {
+    cl_json *found;
+    (void)arg;
+    if (!page_of(ctx, request, response, &options)) return;
+    cl_ddb_scan(&pages, db, ctx, table, &options);
+    if (!cl_ddb_next_page(&pages, &found)) {
         failed(response);
         return;
     }
-    size_t count = found ? found->count : 0, n = 0;
-    cl_json **sorted = cl_alloc_array(ctx->arena, sizeof *sorted, count);
-    for (cl_json *todo = sorted ? found->first : NULL; todo; todo = todo->next) sorted[n++] = todo;
-    if (n) qsort(sorted, n, sizeof *sorted, by_creation);
-    cl_json *items = cl_json_array(ctx->arena), *body = cl_json_object(ctx->arena);
-    for (size_t i = 0; i < n; i++) {
-        sorted[i]->next = NULL;
-        cl_json_append(items, sorted[i]);
-    }
+    size_t n = 0;
+    cl_json **todos = cl_alloc_array(ctx->arena, sizeof *todos, found->count), *items = cl_json_array(ctx->arena), *body = cl_json_object(ctx->arena);
+    if (!todos) return;
+    for CL_JSON_EACH (item, found)
+        todos[n++] = cl_item_to_json(ctx->arena, item);
+    qsort(todos, n, sizeof *todos, by_creation);
+    for (size_t i = 0; i < n; i++) cl_json_append(items, todos[i]);
     cl_json_set(body, "items", items);
-    cl_json_set(body, "count", cl_json_int(ctx->arena, (int64_t)count));
+    cl_json_set(body, "count", cl_json_int(ctx->arena, (int64_t)n));
+    if (pages.last_key) cl_json_set(body, "next", cl_json_string(ctx->arena, cl_item_get_s(pages.last_key, "id")));
     cl_body_json(response, body);
 }
 
@@ -126,7 +156,7 @@ static void read_todo(cl_context *ctx, const cl_request *request, cl_response *r
     (void)arg;
     cl_item *item;
     if (cl_ddb_get(db, ctx, table, key_of(ctx, request), NULL, &item)) failed(response);
-    else if (!item) cl_fail(response, 404, "There is no such todo.");
+    else if (!item) cl_fail(response, 404, MISSING);
     else answer_item(ctx, response, 200, item);
 }
 
@@ -145,7 +175,7 @@ static void update(cl_context *ctx, const cl_request *request, cl_response *resp
     cl_ddb_options options = {.return_values = "ALL_NEW"};
     cl_item *item;
     cl_ddb_error error = cl_ddb_update(db, ctx, table, key_of(ctx, request), cl_expr_update(&expr), cl_expr_options(&expr, &options), &item);
-    if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, 404, "There is no such todo.");
+    if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, 404, MISSING);
     else if (error) failed(response);
     else answer_item(ctx, response, 200, item);
 }
@@ -155,10 +185,10 @@ static void delete_todo(cl_context *ctx, const cl_request *request, cl_response 
     (void)arg;
     cl_item *old;
     if (cl_ddb_delete(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response);
-    else if (!old) cl_fail(response, 404, "There is no such todo.");
+    else if (!old) cl_fail(response, 404, MISSING);
     else {
         cl_json *body = cl_json_object(ctx->arena);
-        cl_json_set(body, "deleted", cl_json_string(ctx->arena, cl_item_get_s(old, "id")));
+        cl_json_set(body, "message", cl_json_string(ctx->arena, cl_str_of("The todo is gone.")));
         cl_body_json(response, body);
     }
 }
@@ -173,7 +203,16 @@ static const cl_route routes[] = {
     {0},
 };
 
-static const cl_app app = {.routes = routes, .cors = {.origin = "*", .headers = "Content-Type,Authorization"}};
+/* Before every route: an id too long for a key cannot be there. */
+static bool may_exist(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    (void)ctx, (void)arg;
+    bool may = cl_path_parameter(request, "id").n <= KEY_MAX;
+    if (!may) cl_fail(response, 404, MISSING);
+    return may;
+}
+
+static const cl_app app = {.routes = routes, .cors = {.origin = "*", .headers = "Content-Type,Authorization"}, .before = may_exist};
 
 static cl_result init(void *arg, cl_str *message)
 {

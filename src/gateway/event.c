@@ -34,8 +34,8 @@ void gateway__make_ids(const struct http_request *request, struct arena *arena, 
 
 /* ---- text ---- */
 
-/* Valid UTF-8: bytes that are not become U+FFFD, as a server that decodes text does. */
-static struct str text_of(struct arena *arena, struct str s)
+/* As a server that decodes text does. */
+struct str gateway__text(struct arena *arena, struct str s)
 {
     if (utf8_valid(s))
         return s;
@@ -54,7 +54,7 @@ static struct str text_of(struct arena *arena, struct str s)
 
 static void add_text(struct buf *out, struct str s)
 {
-    json_write_str(out, text_of(out->arena, s));
+    json_write_str(out, gateway__text(out->arena, s));
 }
 
 #define add_member(out, name, value) (buf_lit(out, "\"" name "\":"), add_text(out, value))

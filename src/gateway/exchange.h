@@ -44,6 +44,7 @@ bool gateway__proxy_answer(struct str payload, struct arena *arena, struct gatew
 void gateway__make_ids(const struct http_request *request, struct arena *arena, struct gateway_ids *ret);
 /* The event of payload format 1.0. False: over Lambda's payload limit. */
 bool gateway__event(const struct gateway_exchange *x, struct arena *arena, struct str *ret);
+struct str gateway__text(struct arena *arena, struct str s);    /* valid UTF-8: bytes that are not become U+FFFD */
 
 /* ---- mapping.c: integrations that are not proxies ---- */
 /* The body that goes to the integration: a literal template, or what the client sent. False: 415. */

@@ -19,10 +19,13 @@ void gateway_refuse(const struct http_request *request, int status, struct arena
 
 /* A request described instead of received, for `cloudless event`. All borrowed; path is raw, query may be STR_NONE. */
 struct gateway_sample {
-    struct str method, path, resource, stage, query, body;
+    struct str method, path, stage, query, body;
+    struct str resource;                /* a route's path; of an HTTP API also STR_NONE: its route $default */
     struct http_header *headers;
     size_t header_count;
 };
-/* Its event of format 1.0. False: the resource's pattern is malformed or not the path's, or the event is too large. */
-bool gateway_sample_event(const struct gateway_sample *sample, struct arena *arena, struct str *ret);
+/* False: the resource's pattern is malformed or not the path's, or the event is too large. */
+typedef bool gateway_sample_fn(const struct gateway_sample *sample, struct arena *arena, struct str *ret);
+gateway_sample_fn gateway_sample_event;             /* of a REST API: format 1.0 */
+gateway_sample_fn gateway_sample_http_event;        /* of an HTTP API: format 2.0 */
 #endif

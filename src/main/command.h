@@ -27,7 +27,7 @@ struct options {
     const char *events[EVENT_FILES_MAX];            /* run: files, "-" for standard input */
     size_t event_count;
     uint64_t timeout_s;                             /* run: the deadline that the function is told */
-    const char *method, *path, *resource, *stage, *query, *body;    /* event; NULL: the default */
+    const char *method, *path, *resource, *stage, *query, *body, *body_file;    /* event; NULL: the default */
     const char *headers[HEADERS_MAX];               /* event: "Name: value" */
     size_t header_count;
 };

@@ -24,13 +24,13 @@ static const struct command {
     {"new", NULL, FOR_NEW, command_new, "make a function project that builds, tests, deploys and answers", "NAME", false},
     {"run", NULL, FOR_RUN, command_run, "run a function outside the sandbox, for debuggers; its answers go to stdout",
      "PROGRAM [ARGUMENT...]", true},
-    {"event", NULL, FOR_EVENT, command_event, "print an event that a function would get", "apigw-proxy", false},
+    {"event", NULL, FOR_EVENT, command_event, "print an event that a function would get", "apigw-proxy|http-api-proxy", false},
     {"version", NULL, FOR_VERSION, command_version, "print the version", NULL, false},
 };
 
 typedef const char *apply_fn(struct options *options, const char *value);      /* NULL, or what is wrong with it */
 static apply_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime, set_lang, add_event, set_timeout,
-    set_method, set_path, set_resource, set_stage, set_query, set_body, add_header;
+    set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, add_header;
 
 static const struct option_row {
     const char *name, *value;
@@ -50,11 +50,12 @@ static const struct option_row {
     {"--timeout", "SECONDS", FOR_RUN, set_timeout, "time the function is told it has for an event (default: 900)"},
     {"--method", "NAME", FOR_EVENT, set_method, "method (default: GET)"},
     {"--path", "PATH", FOR_EVENT, set_path, "path behind the stage (default: /)"},
-    {"--resource", "PATH", FOR_EVENT, set_resource, "resource that takes it, like /todos/{id} (default: /{proxy+})"},
-    {"--stage", "NAME", FOR_EVENT, set_stage, "stage (default: prod)"},
+    {"--resource", "PATH", FOR_EVENT, set_resource, "resource that takes it, like /todos/{id} (default: /{proxy+}, route $default)"},
+    {"--stage", "NAME", FOR_EVENT, set_stage, "stage (default: prod, of an HTTP API $default)"},
     {"--query", "TEXT", FOR_EVENT, set_query, "query string, like a=1&b=2"},
     {"--header", "NAME:VALUE", FOR_EVENT, add_header, "a header, repeatable"},
-    {"--body", "TEXT", FOR_EVENT, set_body, "body"},
+    {"--body", "TEXT", FOR_EVENT, set_body, "body (Content-Type: application/json, if no --header says another)"},
+    {"--body-file", "FILE", FOR_EVENT, set_body_file, "file with the body, - for stdin"},
 };
 
 static const char *set_data(struct options *options, const char *value)
@@ -134,10 +135,22 @@ static const char *set_method(struct options *options, const char *value)
     return *value && strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(value) ? NULL : "a method is like POST";
 }
 
+static bool is_visible(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
+            return false;
+    return true;
+}
+
 static const char *set_path(struct options *options, const char *value)
 {
     options->path = value;
-    return *value == '/' ? NULL : "it should begin with /";
+    if (*value != '/')
+        return "it should begin with /";
+    if (strpbrk(value, "?#"))
+        return "what follows a ? goes into --query; a ? or # of the path itself is %3F or %23";
+    return is_visible(value) ? NULL : "blanks and what is not ASCII are written like %20";
 }
 
 static const char *set_resource(struct options *options, const char *value)
@@ -148,28 +161,45 @@ static const char *set_resource(struct options *options, const char *value)
 
 static const char *set_stage(struct options *options, const char *value)
 {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
     options->stage = value;
-    return *value ? NULL : "it is empty";
+    bool fine = strcmp(value, "$default") == 0 || (*value && strspn(value, letters) == strlen(value));
+    return fine ? NULL : "a stage has letters, digits, _ and - only, or is $default";
 }
 
 static const char *set_query(struct options *options, const char *value)
 {
     options->query = value;
-    return NULL;
+    if (*value == '?')
+        return "it goes without its ?";
+    return is_visible(value) && !strchr(value, '#') ? NULL : "blanks, # and what is not ASCII are written like %20";
 }
 
 static const char *set_body(struct options *options, const char *value)
 {
     options->body = value;
-    return NULL;
+    return options->body_file ? "there is a --body-file already" : NULL;
+}
+
+static const char *set_body_file(struct options *options, const char *value)
+{
+    options->body_file = value;
+    return options->body ? "there is a --body already" : NULL;
 }
 
 static const char *add_header(struct options *options, const char *value)
 {
+    static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+    size_t name = strspn(value, token);
     if (options->header_count == HEADERS_MAX)
         return "there are more than 64";
     options->headers[options->header_count++] = value;
-    return strchr(value, ':') && *value != ':' ? NULL : "it should be like 'Content-Type: application/json'";
+    if (name == 0 || value[name] != ':')
+        return "it should be like 'Content-Type: application/json'; a name has no blanks";
+    for (const char *at = value + name; *at; at++)
+        if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
+            return "a value has neither line breaks nor other control characters";
+    return NULL;
 }
 
 static void help(FILE *out)

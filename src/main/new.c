@@ -16,7 +16,7 @@
 
 static bool said(const char *what, const char *path)
 {
-    fprintf(stderr, "cloudless: %s %s: %s\n", what, path, strerror(errno));
+    fprintf(stderr, "cloudless: %s '%s': %s\n", what, path, strerror(errno));
     return false;
 }
 
@@ -79,8 +79,9 @@ int command_new(const struct options *options, struct arena *arena)
 {
     const char *name = options->words[0];
     if (options->word_count != 1 || strlen(name) > NAME_CHARS_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) ||
-        *name == '-') {
-        fprintf(stderr, "cloudless: a project has one name of at most %d small letters, digits and hyphens, like orders-api\n", NAME_CHARS_MAX);
+        *name == '-' || *name == '\0') {
+        fprintf(stderr, "cloudless: '%s': a project has one name of at most %d small letters, digits and hyphens, like orders-api\n",
+                options->words[options->word_count - 1], NAME_CHARS_MAX);
         return EXIT_USAGE;
     }
     const char *prefix = options_program_dir(arena);

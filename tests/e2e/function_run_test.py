@@ -1,4 +1,6 @@
-"""`cloudless run` around its events: where they come from, terminals, signals, debuggers, functions that hang, crash or stream."""
+"""`cloudless run` around its events: where they come from, terminals, signals, debuggers, functions that hang, crash or stream;
+and `cloudless event`, which makes them."""
+import base64
 import json
 import os
 import pty
@@ -255,3 +257,83 @@ def test_a_crash_names_its_event(program, tmp_path, words, stdin, where):
     (tmp_path / 'crash.json').write_text('{"crash":1}')
     done = run(*words, './bootstrap', stdin=stdin, cwd=tmp_path)
     assert done.returncode == 1 and f'cloudless: {where}: ./bootstrap ended by signal 11 (Segmentation fault)' in done.stderr
+
+
+# ---- cloudless event ----
+
+def event(*words, stdin=b''):
+    return subprocess.run([harness.BINARY, 'event', *map(str, words)], input=stdin, capture_output=True, timeout=60)
+
+
+ORDERS = os.path.join(harness.ROOT, 'build', 'examples', 'orders', 'bootstrap')
+SOURCES = os.path.join(harness.ROOT, 'examples', 'orders')
+
+
+@pytest.mark.parametrize('kind', ['apigw-proxy', 'http-api-proxy'])
+@pytest.mark.parametrize('words, status, says', [
+    (['--path', '/openapi.json'], 200, '"openapi"'),
+    (['--path', '/openapi.json', '--stage', 'dev'], 200, '"openapi"'),
+    (['--path', '/nothing'], 404, 'error'),
+    (['--path', '/orders', '--method', 'POST', '--body', '{"order_number":7}'], 400, 'order_number'),
+    (['--path', '/orders', '--method', 'POST', '--body', '{"order_number":7}', '--header', 'Content-Type: application/x-json'], 400, 'order_number'),
+    (['--path', '/orders', '--query', 'limit=none'], 400, 'limit'),
+])
+def test_an_application_takes_the_events(kind, words, status, says):
+    made = event(kind, *words)
+    done = run(ORDERS, stdin=made.stdout.decode(), cwd=SOURCES, env={**ENV, 'TABLE_NAME': 'orders'})
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer['statusCode'] == status and says in answer['body'], answer
+
+
+@pytest.mark.parametrize('body', [b'plain', b'a\nb\n', b'\xff\x00\xfe', b''], ids=['text', 'lines', 'bytes', 'nothing'])
+@pytest.mark.parametrize('of', ['file', 'stdin'])
+def test_a_body_of_a_file(tmp_path, body, of):
+    (tmp_path / 'body').write_bytes(body)
+    made = json.loads(event('http-api-proxy', '--method', 'PUT', '--header', 'Content-Type: application/octet-stream', '--body-file',
+                            tmp_path / 'body' if of == 'file' else '-', stdin=body).stdout)
+    assert (made.get('body', ''), made['isBase64Encoded']) == (base64.b64encode(body).decode(), bool(body))
+    assert made['headers']['content-length'] == str(len(body))
+
+
+@pytest.mark.parametrize('words, status, says', [
+    (['apigw-proxy', 'extra'], 2, "event takes one name; 'extra' is one too many"),
+    (['sqs'], 2, "there is no event 'sqs'; there are apigw-proxy (REST API) and http-api-proxy (HTTP API)"),
+    (['apigw-proxy', '--path', '/a?x=1'], 2, 'what follows a ? goes into --query'),
+    (['apigw-proxy', '--path', '/a#b'], 2, 'is %3F or %23'),
+    (['apigw-proxy', '--path', '/a b'], 2, 'written like %20'),
+    (['apigw-proxy', '--path', '/\u00e4'], 2, 'written like %20'),
+    (['apigw-proxy', '--query', '?a=1'], 2, 'without its ?'),
+    (['apigw-proxy', '--query', 'a=1 2'], 2, 'written like %20'),
+    (['apigw-proxy', '--query', 'a=1#b'], 2, 'written like %20'),
+    (['apigw-proxy', '--header', 'a b: v'], 2, 'a name has no blanks'),
+    (['apigw-proxy', '--header', 'a : v'], 2, 'a name has no blanks'),
+    (['apigw-proxy', '--header', ': v'], 2, 'it should be like'),
+    (['apigw-proxy', '--header', 'a: v\r\nb: w'], 2, 'neither line breaks'),
+    (['apigw-proxy', '--header', 'a: v\nb: w'], 2, 'neither line breaks'),
+    (['apigw-proxy', '--header', 'a: \x7f'], 2, 'neither line breaks'),
+    (['apigw-proxy', '--stage', 'a/b'], 2, 'letters, digits, _ and - only'),
+    (['apigw-proxy', '--stage', ''], 2, 'letters, digits, _ and - only'),
+    (['apigw-proxy', '--stage', '$default'], 2, 'a REST API has no stage $default'),
+    (['apigw-proxy', '--body', 'a', '--body-file', 'b'], 2, 'there is a --body already'),
+    (['apigw-proxy', '--body-file', 'missing'], 1, 'cloudless: missing: No such file'),
+    (['apigw-proxy', '--body-file', '/'], 1, 'cloudless: /: Is a directory'),
+    (['http-api-proxy', '--path', '/a', '--resource', '/b'], 1, 'resource /b does not take path /a'),
+])
+def test_what_is_no_request_is_refused(words, status, says):
+    done = event(*words)
+    assert (done.returncode, done.stdout) == (status, b'') and says in done.stderr.decode(), done.stderr
+
+
+def test_the_largest_body(tmp_path):
+    (tmp_path / 'body').write_bytes(b'a' * (6 << 20) + b'a')
+    done = event('apigw-proxy', '--body-file', tmp_path / 'body')
+    assert done.returncode == 1 and b'more than the 6 MB of an event' in done.stderr
+
+
+# ---- cloudless new ----
+
+@pytest.mark.parametrize('name', ['', '-a', 'a b', 'a/b', 'A', '\u00e4', 'a' * 49])
+def test_names_of_projects(tmp_path, name):
+    done = subprocess.run([harness.BINARY, 'new', '--', name], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and f"cloudless: '{name}': a project has one name" in done.stderr and os.listdir(tmp_path) == []

@@ -11,6 +11,8 @@
 
 #define PAGE 100            /* orders of a list, at most and unless the request asks for fewer */
 #define LINES_MAX 500
+#define BODY_MAX 1000000
+#define KEY_MAX 2048        /* bytes; DynamoDB's bound: no order has a longer number */
 
 static cl_dynamodb *db;
 static cl_str table;
@@ -55,7 +57,7 @@ static void failed(cl_response *response)
 
 /* ---- between the API's strings and the table's numbers ---- */
 
-static cl_item *item_of(cl_context *ctx, const struct order *order)
+static cl_json *lines_of(cl_context *ctx, const struct order *order)
 {
     cl_arena *arena = ctx->arena;
     cl_json *lines = cl_json_array(arena);
@@ -67,13 +69,7 @@ static cl_item *item_of(cl_context *ctx, const struct order *order)
         cl_json_set(line, "price", cl_json_number(arena, from[i].price));
         cl_json_append(lines, line);
     }
-    cl_item *item = cl_item_new(arena);
-    cl_item_s(arena, item, "order_number", order->order_number);
-    cl_item_s(arena, item, "customer_id", order->customer_id);
-    cl_item_json(arena, item, "items", lines);
-    cl_item_n(arena, item, "total", order->total);
-    if (order->payment_id.n > 0) cl_item_s(arena, item, "payment_id", order->payment_id);
-    return item;
+    return lines;
 }
 
 /* {"price": 12.5} becomes {"price": "12.5"}. */
@@ -102,59 +98,88 @@ static cl_item *key_of(cl_context *ctx, cl_str number)
 
 /* ---- the routes ---- */
 
-/* Writes the order if it is new (or, to be replaced, if it is there); `otherwise` is the answer's status if not. */
-static void write_order(cl_context *ctx, cl_response *response, const struct order *order, const char *condition, int status, int otherwise)
+static void missing(cl_response *response)
 {
+    cl_fail(response, 404, "There is no such order.");
+}
+
+static bool bind_order(cl_context *ctx, const cl_request *request, cl_response *response, const cl_field *fields, struct order *order)
+{
+    cl_str message;
+    if (request->body.n > BODY_MAX) cl_fail(response, 400, "body: expected at most %d bytes", BODY_MAX);
+    else if (cl_request_bind(ctx, request, fields, order, &message) != CL_OK) cl_fail(response, 400, CL_FMT, CL_ARG(message));
+    else return true;
+    return false;
+}
+
+/* Writes the order under its number if that is new ("not_exists") or there ("exists"), otherwise CL_DDB_CONDITION_FAILED; anything
+ * else is answered. UpdateItem, because it returns what the table then holds: amounts in DynamoDB's own form, as later reads have it. */
+static bool write_order(cl_context *ctx, cl_response *response, const struct order *order, const char *condition, int status)
+{
+    cl_arena *arena = ctx->arena;
     cl_expr expr;
-    cl_ddb_options options = {0};
-    cl_item *item = item_of(ctx, order);
-    cl_expr_init(&expr, ctx->arena);
+    cl_ddb_options options = {.return_values = "ALL_NEW"};
+    cl_item *item;
+    cl_expr_init(&expr, arena);
     cl_expr_condition(&expr, "order_number", condition, NULL);
-    cl_ddb_error error = cl_ddb_put(db, ctx, table, item, cl_expr_options(&expr, &options), NULL);
-    if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, otherwise, otherwise == 409 ? "There is an order of this number." : "There is no such order.");
-    else if (error == CL_DDB_VALIDATION) cl_fail(response, 400, "An amount is out of range.");
-    else if (error) failed(response);
-    else {
+    cl_expr_set(&expr, "customer_id", cl_value_of(arena, cl_json_string(arena, order->customer_id)));
+    cl_expr_set(&expr, "items", cl_value_of(arena, lines_of(ctx, order)));
+    cl_expr_set(&expr, "total", cl_value_of(arena, cl_json_number(arena, order->total)));
+    if (order->payment_id.n > 0) cl_expr_set(&expr, "payment_id", cl_value_of(arena, cl_json_string(arena, order->payment_id)));
+    else cl_expr_remove(&expr, "payment_id");
+    cl_ddb_error error = cl_ddb_update(db, ctx, table, key_of(ctx, order->order_number), cl_expr_update(&expr), cl_expr_options(&expr, &options), &item);
+    if (error == CL_DDB_CONDITION_FAILED) return false;
+    if (error) {
+        failed(response);
+    } else {
         cl_status(response, status);
         cl_body_json(response, order_of(ctx, item));
     }
+    return true;
 }
 
 static void create(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
 {
     struct order order = {0};
-    cl_str message;
     (void)arg;
-    if (cl_request_bind(ctx, request, new_order, &order, &message) != CL_OK) cl_fail(response, 400, CL_FMT, CL_ARG(message));
-    else write_order(ctx, response, &order, "not_exists", 201, 409);
+    if (!bind_order(ctx, request, response, new_order, &order)) return;
+    if (!write_order(ctx, response, &order, "not_exists", 201)) cl_fail(response, 409, "There is an order of this number.");
+}
+
+/* The number in the path as a key; NULL and answered: no order has it. */
+static cl_item *path_key(cl_context *ctx, const cl_request *request, cl_response *response)
+{
+    cl_str number = cl_path_parameter(request, "order_number");
+    if (number.n <= KEY_MAX) return key_of(ctx, number);
+    missing(response);
+    return NULL;
 }
 
 static void replace(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
 {
     struct order order = {.order_number = cl_path_parameter(request, "order_number")};
-    cl_str message;
     (void)arg;
-    if (cl_request_bind(ctx, request, replaced_order, &order, &message) != CL_OK) cl_fail(response, 400, CL_FMT, CL_ARG(message));
-    else write_order(ctx, response, &order, "exists", 200, 404);
+    if (!path_key(ctx, request, response) || !bind_order(ctx, request, response, replaced_order, &order)) return;
+    if (!write_order(ctx, response, &order, "exists", 200)) missing(response);
 }
 
 static void read_order(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
 {
-    cl_item *item;
+    cl_item *item, *key = path_key(ctx, request, response);
     (void)arg;
-    cl_item *key = key_of(ctx, cl_path_parameter(request, "order_number"));
+    if (!key) return;
     if (cl_ddb_get(db, ctx, table, key, &(cl_ddb_options){.consistent = true}, &item)) failed(response);
-    else if (!item) cl_fail(response, 404, "There is no such order.");
+    else if (!item) missing(response);
     else cl_body_json(response, order_of(ctx, item));
 }
 
 static void delete_order(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
 {
-    cl_item *old;
+    cl_item *old, *key = path_key(ctx, request, response);
     (void)arg;
-    cl_item *key = key_of(ctx, cl_path_parameter(request, "order_number"));
+    if (!key) return;
     if (cl_ddb_delete(db, ctx, table, key, &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response);
-    else if (!old) cl_fail(response, 404, "There is no such order.");
+    else if (!old) missing(response);
     else cl_status(response, 204);
 }
 
@@ -166,6 +191,10 @@ static void list(cl_context *ctx, const cl_request *request, cl_response *respon
     (void)arg;
     if (!cl_query_int(request, "limit", 1, PAGE, &limit)) {
         cl_fail(response, 400, "limit: expected an integer from 1 to %d", PAGE);
+        return;
+    }
+    if (next.n > KEY_MAX) {
+        cl_fail(response, 400, "next: expected at most %d bytes", KEY_MAX);
         return;
     }
     cl_ddb_options options = {.limit = (int)limit};

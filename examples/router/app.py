@@ -94,7 +94,7 @@ def attributes(plain):
 
 
 def is_integer(value):
-    return isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and value.is_integer()
+    return type(value) in (int, float) and abs(value) < 2**63 and value == int(value)
 
 
 # kind -> what it is called, whether a value is one, how DynamoDB wants it

@@ -85,8 +85,9 @@ def test_bad_requests(app, request_, message):
     ('create', None, '.Item: required'), ('create', {'Item': 'x'}, '.Item: expected an object'), ('read', {}, '.Key: required'),
     ('create', {'Item': {'id': '1'}, 'Colour': 'red'}, '.Colour: unknown member'), ('create', {'TableName': 'x', 'Item': {'id': '1'}}, '.TableName: unknown member'),
     ('update', {'Key': {'id': '1'}, 'AttributeUpdates': {}}, '.AttributeUpdates: unknown member'), ('list', {'ScanFilter': {}}, '.ScanFilter: unknown member'),
-    ('read', {'Key': {'id': '1'}, 'ConsistentRead': 'yes'}, '.ConsistentRead: expected true or false'), ('list', {'Limit': True}, '.Limit: expected an integer'),
-    ('list', {'Limit': 2.5}, '.Limit: expected an integer'), ('list', {'FilterExpression': 1}, '.FilterExpression: expected a string'),
+    ('read', {'Key': {'id': '1'}, 'ConsistentRead': 'yes'}, '.ConsistentRead: expected true or false'),
+    *(('list', {'Limit': limit}, '.Limit: expected an integer') for limit in (True, '1', 2.5, 10 ** 20)),
+    ('list', {'FilterExpression': 1}, '.FilterExpression: expected a string'),
     ('list', {'ExpressionAttributeNames': []}, '.ExpressionAttributeNames: expected an object'),
 ], ids=str)
 def test_payloads_that_are_wrong(app, operation, payload, message):
@@ -95,7 +96,8 @@ def test_payloads_that_are_wrong(app, operation, payload, message):
 
 
 @pytest.mark.parametrize('operation, payload, message', [
-    ('create', {'Item': {'name': 'no key'}}, 'PutItem on lambda-apigateway: ValidationException: One or more parameter values were invalid: Missing the key id in the item'),
+    ('create', {'Item': {'name': 'no key'}},
+     'PutItem on lambda-apigateway: ValidationException: One or more parameter values were invalid: Missing the key id in the item'),
     ('create', {'Item': {'id': '1', 'n': 10 ** 40 + 1}}, 'PutItem on lambda-apigateway: ValidationException: '),
     ('list', {'Limit': 0}, 'Scan on lambda-apigateway: ValidationException: '),
     ('update', {'Key': {'id': '1'}, 'UpdateExpression': 'SET a ='}, 'UpdateItem on lambda-apigateway: ValidationException: '),

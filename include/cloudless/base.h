@@ -1,8 +1,11 @@
 /* base.h -- what the other headers share: strings, the request's arena, a byte builder, results.
  *
  * Memory: everything the library makes for a request lives in that request's arena and goes with it; nothing is freed
- * by hand. When malloc fails an arena fails for good: every later allocation from it gives NULL, the functions above say
- * CL_NO_MEMORY, and the runtime answers that invocation with an error and takes the next one with a fresh arena.
+ * by hand. When malloc fails, or the arena's limit is reached, the arena has failed: every allocation from it gives NULL until
+ * it is reset, the functions above say CL_NO_MEMORY, and the runtime answers that invocation with an error and resets the
+ * arena for the next one. (Only what refuses a request's body as too large takes such a failure back: cl_request_bind.)
+ * Messages: a `cl_str *message` may be NULL. What is written there is a constant or lies in the arena of the call; of a
+ * function without one it lies in bytes of the thread's own, until that thread calls another of these functions.
  * NULL arguments of pointer type are tolerated where a comment says so and nowhere else.
  * Threads: an arena, and what was made from it, belongs to one thread at a time.
  * C11, usable from C++. */
@@ -37,7 +40,7 @@ typedef struct cl_str {
 } cl_str;
 
 #define CL_STR_LIT(literal) {(literal), sizeof(literal) - 1}    /* initializer, from a string literal */
-#define CL_FMT "%.*s"                                           /* printf: CL_FMT with CL_ARG(s) */
+#define CL_FMT "%.*s"                                           /* printf: CL_FMT with CL_ARG(s); ends at a NUL byte within */
 #define CL_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
 static inline cl_str cl_str_of(const char *text)                /* NULL gives the empty string */
@@ -75,7 +78,7 @@ typedef struct cl_arena cl_arena;
 CL_API cl_arena *cl_arena_new(size_t limit);
 CL_API void cl_arena_free(cl_arena *arena);                     /* NULL is fine */
 CL_API void cl_arena_reset(cl_arena *arena);                    /* all gone, at most one block kept; no longer failed */
-CL_API bool cl_arena_failed(const cl_arena *arena);
+CL_API bool cl_arena_failed(const cl_arena *arena);             /* for lack of memory, or of JSON that cannot be (json.h) */
 CL_API size_t cl_arena_bytes(const cl_arena *arena);            /* held from malloc */
 CL_API void *cl_alloc(cl_arena *arena, size_t bytes);           /* zeroed, 16-byte aligned; NULL when failed */
 CL_API void *cl_alloc_array(cl_arena *arena, size_t bytes, size_t count);

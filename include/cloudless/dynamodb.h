@@ -8,7 +8,7 @@
  * is left, at most 10 s, and then counts as a broken connection. All of it, the look-up of a host's name too, ends a tenth of
  * the remaining time, at most 100 ms, before the deadline, so that the function can still answer; a context whose deadline_ms
  * is 0 has none. A write whose connection broke is sent again, as AWS's SDKs do: it may have happened already.
- * A client belongs to one thread. Items, answers and messages live in the arena of the call. */
+ * A client belongs to one thread. Items and answers live in the arena of the call, messages where base.h says. */
 #ifndef CLOUDLESS_DYNAMODB_H
 #define CLOUDLESS_DYNAMODB_H
 #include "cloudless/function.h"

@@ -19,12 +19,14 @@ typedef struct cl_context {
     cl_str identity;            /* Cognito's, JSON, or empty */
     int64_t deadline_ms;        /* epoch */
     void *arg;                  /* what cl_run was given */
+    void *user;                 /* yours: NULL when an invocation begins; `before` (http.h) leaves here what handlers need */
 } cl_context;
 
 CL_API int64_t cl_remaining_ms(const cl_context *ctx);      /* until the deadline, never below 0 */
 
 /* The answer of an invocation. Exactly one of json, text, error, or a stream; the last one said counts. None is null. JSON and
- * text are sent after the handler has returned: of the arena, or literals, never of the handler's stack. */
+ * text are sent after the handler has returned: of the arena, or literals, never of the handler's stack.
+ * More than 6,291,556 bytes of them, Lambda's bound, become the error Function.ResponseSizeTooLarge. */
 typedef struct cl_answer cl_answer;
 CL_API void cl_answer_json(cl_answer *answer, const cl_json *json);
 CL_API void cl_answer_text(cl_answer *answer, cl_str json_text);        /* JSON that is text already, sent as it is */
@@ -54,7 +56,8 @@ typedef struct cl_options {
 CL_API int cl_run(cl_handler *handler, void *arg);
 CL_API int cl_run_with(cl_handler *handler, const cl_options *options);
 
-/* An environment variable, or CL_CONFIG and a sentence that names it. Empty counts as missing. */
+/* An environment variable, or CL_CONFIG and a sentence that names it. Empty counts as missing. Sentences of these two stay
+ * until the thread's next message of a call without an arena (base.h). */
 CL_API cl_result cl_env(const char *name, cl_str *ret, cl_str *message);
 /* A file of the package (LAMBDA_TASK_ROOT/name, or ./name), at most 1 MiB, kept for the life of the process; or CL_CONFIG
  * and a sentence that names it. */

@@ -25,14 +25,16 @@ typedef struct cl_pairs {
 typedef struct cl_request {
     int version;                /* 1 or 2 */
     cl_str method;
-    cl_str path;                /* without the stage, otherwise as API Gateway gives it (percent-encoded as the client sent it) */
+    cl_str path;                /* without the stage, otherwise as it came: percent-encoded as the client sent it, unless .. */
+    bool path_decoded;          /* .. it is of an HTTP API, which decodes it (in both formats). A %2F has become a '/' then, which ends a
+                                   segment like any other. REST APIs and function URLs do not */
     cl_str stage;
     cl_str source_ip;
     cl_str request_id;          /* API Gateway's */
     cl_pairs headers;           /* names as they came; several values are several pairs */
     cl_pairs query;             /* decoded */
     cl_pairs cookies;
-    cl_pairs path_parameters;   /* those of the route in this program (cl_route), percent-decoded; or else API Gateway's, as given */
+    cl_pairs path_parameters;   /* those of the route in this program (cl_route), decoded once; or else API Gateway's, as given */
     cl_pairs stage_variables;
     cl_str body;                /* decoded from base64 if it came so */
     const cl_json *claims;      /* of an authorizer: JWT claims, or a Lambda authorizer's context; NULL: none */
@@ -54,7 +56,8 @@ CL_API cl_result cl_request_bind(cl_context *ctx, const cl_request *request, con
 
 /* Answers: status 200 without a body until said otherwise. Strings are borrowed until the answer is sent, after the handler
  * has returned: of the arena, or literals, never of the handler's stack. Header names and values with control characters,
- * and a status outside of 100 to 599, are refused: the answer becomes 500. */
+ * and a status outside of 100 to 599, are refused: the answer becomes 500. One that is too large for Lambda becomes the error
+ * Function.ResponseSizeTooLarge (function.h). */
 typedef struct cl_response cl_response;
 CL_API void cl_status(cl_response *response, int status);
 CL_API void cl_set_header(cl_response *response, const char *name, cl_str value);   /* replaces */
@@ -71,7 +74,8 @@ CL_API void cl_crash(cl_response *response, const char *type, const char *format
 typedef void cl_route_handler(cl_context *ctx, const cl_request *request, cl_response *response, void *arg);
 
 typedef struct cl_route {
-    const char *method;         /* NULL ends the table */
+    const char *method;         /* of those that API Gateway has, or "ANY": every method for which the path has no route of its own.
+                                   HEAD without one is answered by GET's, without the body. NULL ends the table */
     const char *path;           /* "/todos/{id}"; a last "{name+}" takes the rest. Literals before parameters, whatever the order.
                                    A '/' at the end does not count. */
     cl_route_handler *handle;
@@ -85,14 +89,16 @@ typedef struct cl_cors {
 
 typedef struct cl_app {
     const cl_route *routes;
-    cl_cors cors;               /* answers OPTIONS of known paths with 204 and marks every answer */
-    /* Before each routed request, e.g. authentication; false: its answer stands. NULL: none. */
+    cl_cors cors;               /* answers OPTIONS of known paths with 204 (unless a route is for OPTIONS) and marks every answer */
+    /* Before each routed request, e.g. authentication; what it finds out goes to ctx->user. False: its answer stands, and if it
+     * has made none, 500. NULL: none. */
     bool (*before)(cl_context *ctx, const cl_request *request, cl_response *response, void *arg);
 } cl_app;
 
 /* A request no route has the path of gets 404, a known path without the method 405 with Allow, a malformed event 400. */
 CL_API void cl_app_handle(const cl_app *app, cl_context *ctx, cl_str event, cl_answer *answer);
-CL_API int cl_run_app(const cl_app *app, const cl_options *options);        /* cl_run with cl_app_handle */
+/* cl_run with cl_app_handle. A table with a row that is wrong is an initialisation error that names the row. */
+CL_API int cl_run_app(const cl_app *app, const cl_options *options);
 
 CL_END
 #endif

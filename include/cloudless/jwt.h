@@ -2,7 +2,7 @@
  *
  * What the key is for decides the algorithm, not the token: a verifier with a secret takes HS256 only, one with a key set
  * takes for each key the one algorithm of its type. "none" and every other algorithm are refused, as are "crit" headers.
- * Source of the traps: RFC 8725, "JSON Web Token Best Current Practices". */
+ * Messages (NULL: not wanted) are constants. Source of the traps: RFC 8725, "JSON Web Token Best Current Practices". */
 #ifndef CLOUDLESS_JWT_H
 #define CLOUDLESS_JWT_H
 #include "cloudless/json.h"
@@ -26,8 +26,9 @@ CL_API cl_result cl_jwt_secret(cl_str secret, bool allow_short, const cl_jwt_rul
 CL_API cl_result cl_jwt_key_set(cl_str jwks, const cl_jwt_rules *rules, cl_jwt **ret, cl_str *message);
 CL_API void cl_jwt_free(cl_jwt *jwt);
 
-/* CL_OK and the claims; CL_INVALID: no token at all; CL_REFUSED: signature, algorithm, key, or a rule. *message says
- * which, fit for a log, not for the client. `bearer`: the value of an Authorization header, "Bearer …". */
+/* CL_OK and the claims; CL_INVALID: no token at all; CL_REFUSED: signature, algorithm, key, or a rule (or kid, sub, jti that
+ * are no text); CL_NO_MEMORY: it could not be found out, which is no refusal: answer 500. *message says which, fit for a log,
+ * not for the client. `bearer`: the value of an Authorization header, "Bearer …". */
 CL_API cl_result cl_jwt_verify(const cl_jwt *jwt, cl_arena *arena, cl_str token, int64_t now_ms, const cl_json **ret_claims, cl_str *message);
 CL_API cl_result cl_jwt_verify_bearer(const cl_jwt *jwt, cl_arena *arena, cl_str authorization, int64_t now_ms, const cl_json **ret_claims, cl_str *message);
 

@@ -4,8 +4,8 @@
  * it together, from BLOCK_MIN up to BLOCK_MAX; what is larger than a quarter of a block gets one of its own, behind the
  * first, so that the first one's rest stays useful. Reset keeps a first block not above KEEP_MAX; of several that are together
  * not above it none stays, and the next first block is as large as they were: invocations alike soon take nothing from malloc.
- * Invariants: used <= size in each block; bytes is the sum of the blocks' sizes and never above limit; once failed, nothing
- * is handed out until a reset.
+ * Invariants: used <= size in each block; bytes is the sum of the blocks' sizes and never above limit; nothing is handed out
+ * while it has failed, which a reset ends, or cl__arena_give_back where only the lowered limit was reached.
  * Under AddressSanitizer the unused part of a block is poisoned and RED_ZONE bytes stay between allocations. */
 #include "internal.h"
 #include <stdio.h>
@@ -43,6 +43,7 @@ struct cl_arena {
     size_t limit, bytes;
     size_t first_size;          /* of a first block, unless it is less than BLOCK_MIN */
     bool failed, at_limit;      /* at_limit: it failed because of the limit, not because of malloc */
+    const char *why;            /* it failed because of this; NULL: for lack of memory */
 };
 
 long cl__malloc_countdown = -1;
@@ -105,6 +106,7 @@ void cl_arena_reset(cl_arena *arena)
 {
     struct block *kept = arena->first;
     arena->failed = arena->at_limit = false;
+    arena->why = NULL;
     if (!kept)
         return;
     bool joined = kept->next && arena->bytes <= KEEP_MAX;
@@ -129,6 +131,18 @@ bool cl_arena_failed(const cl_arena *arena)
 void cl__arena_fail(cl_arena *arena)
 {
     arena->failed = true;
+}
+
+void cl__arena_spoil(cl_arena *arena, const char *why)
+{
+    if (!arena->failed)
+        arena->why = why;
+    arena->failed = true;
+}
+
+const char *cl__arena_why(const cl_arena *arena)
+{
+    return arena->why;
 }
 
 size_t cl__arena_hold_back(cl_arena *arena)

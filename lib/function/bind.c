@@ -2,12 +2,10 @@
  *
  * One function for each type of field, in one table; required, null and presence are dealt with before it is called. A struct
  * within a struct recurses, at most CL_JSON_DEPTH_MAX deep, which only a table that contains itself can reach.
- * The path for a message is a chain of places on the C stack, written out only when something is wrong; names that the client
- * made up are cut to NAME_SHOWN bytes in it. */
+ * The path for a message is a chain of places on the C stack, written out only when something is wrong. */
 #include "internal.h"
 #include <stdio.h>
 
-#define NAME_SHOWN     64
 #define MESSAGE_MAX    1024
 #define PATH_MAX_BYTES 16384
 #define DECIMAL_DIGITS 38           /* what DynamoDB keeps of a number, and between which powers of ten */
@@ -27,6 +25,8 @@ struct place {
     unsigned depth;
 };
 
+typedef cl_result bind_one(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to);
+static bind_one *const binders[CL_F_LIST + 1];
 static cl_result bind_object(const struct binding *b, const struct place *place, const cl_json *object, const cl_field *fields, char *into);
 
 /* ---- messages ---- */
@@ -39,7 +39,7 @@ static void add_path(cl_buf *buf, const struct place *place)
         chain[n++] = place;
     while (n-- > 0) {
         if (chain[n]->name.p)
-            cl_buf_add(buf, cl__utf8_cut(chain[n]->name, NAME_SHOWN));
+            cl__add_name(buf, chain[n]->name);
         else
             cl_buf_printf(buf, "%zu", chain[n]->index);
         if (n > 0)
@@ -221,17 +221,36 @@ static cl_result bind_struct(const struct binding *b, const struct place *place,
     return bind_object(b, place, json, field->fields, to);
 }
 
+/* Bytes of a field's value in its struct; those of structs are in the table. */
+static const size_t sizes[] = {
+    [CL_F_STRING] = sizeof(cl_str), [CL_F_INT] = sizeof(int64_t), [CL_F_BOOL] = sizeof(bool), [CL_F_DECIMAL] = sizeof(cl_str),
+    [CL_F_JSON] = sizeof(const cl_json *), [CL_F_OBJECT] = 0, [CL_F_LIST] = sizeof(cl_list),
+};
+
+/* Of one element of a list. */
+static size_t size_of(const cl_field *list)
+{
+    size_t size = list->fields ? list->size : list->item ? sizes[list->item->type] : 0;
+    if (!size)
+        cl__misused("table of fields, %s: a list needs .fields and .size, or .item of another type than CL_F_OBJECT", list->name ? list->name : "a list");
+    return size;
+}
+
 static cl_result bind_list(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to)
 {
+    size_t size = size_of(field);
     if (json->type != CL_ARRAY || !in_bounds(field, (int64_t)json->count))
         return wrong_bounds(b, place, field, "a list", "of", " elements");
-    cl_list list = {cl_alloc_array(b->arena, field->size, json->count), json->count};
+    if (place->depth > CL_JSON_DEPTH_MAX)
+        return wrong(b, place, "nested too deep");
+    cl_list list = {cl_alloc_array(b->arena, size, json->count), json->count};
     struct place element = {.above = place, .depth = place->depth + 1};
     char *into = list.items;
     if (!into)
         return CL_NO_MEMORY;
-    for (const cl_json *child = json->first; child; child = child->next, element.index++, into += field->size) {
-        cl_result result = bind_object(b, &element, child, field->fields, into);
+    for (const cl_json *child = json->first; child; child = child->next, element.index++, into += size) {
+        cl_result result = field->fields ? bind_object(b, &element, child, field->fields, into)
+                                         : binders[field->item->type](b, &element, child, field->item, into);
         if (result != CL_OK)
             return result;
     }
@@ -241,9 +260,7 @@ static cl_result bind_list(const struct binding *b, const struct place *place, c
 
 /* ---- objects ---- */
 
-typedef cl_result bind_one(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to);
-
-static bind_one *const binders[] = {
+static bind_one *const binders[CL_F_LIST + 1] = {
     [CL_F_STRING] = bind_string, [CL_F_INT] = bind_int,       [CL_F_BOOL] = bind_bool, [CL_F_DECIMAL] = bind_decimal,
     [CL_F_JSON] = bind_json,     [CL_F_OBJECT] = bind_struct, [CL_F_LIST] = bind_list,
 };
@@ -263,6 +280,8 @@ static cl_result refuse_unknown(const struct binding *b, const struct place *pla
 
 static cl_result bind_object(const struct binding *b, const struct place *place, const cl_json *object, const cl_field *fields, char *into)
 {
+    if (!fields)
+        cl__misused("table of fields: an object without .fields");
     if (!object || object->type != CL_OBJECT)
         return wrong(b, place, "expected %s", place->above ? "an object" : "a JSON object");
     if (place->depth > CL_JSON_DEPTH_MAX)
@@ -292,12 +311,18 @@ cl_result cl_json_bind(cl_arena *arena, const cl_json *object, const cl_field *f
 /* ---- back ---- */
 
 static cl_json *unbind_object(cl_arena *arena, const cl_field *fields, const char *from, unsigned depth);
+static cl_json *unbind_one(cl_arena *arena, const cl_field *field, const void *from, bool always, unsigned depth);
 
 static cl_json *unbind_list(cl_arena *arena, const cl_field *field, const cl_list *list, unsigned depth)
 {
     cl_json *array = cl_json_array(arena);
-    for (size_t i = 0; i < list->count && !cl_arena_failed(arena); i++)
-        cl_json_append(array, unbind_object(arena, field->fields, (const char *)list->items + i * field->size, depth + 1));
+    size_t size = size_of(field);
+    if (depth > CL_JSON_DEPTH_MAX)
+        cl__arena_spoil(arena, CL__TOO_DEEP);
+    for (size_t i = 0; i < list->count && !cl_arena_failed(arena); i++) {
+        const char *from = (const char *)list->items + i * size;
+        cl_json_append(array, field->fields ? unbind_object(arena, field->fields, from, depth + 1) : unbind_one(arena, field->item, from, true, depth + 1));
+    }
     return array;
 }
 
@@ -329,7 +354,7 @@ static cl_json *unbind_one(cl_arena *arena, const cl_field *field, const void *f
 static cl_json *unbind_object(cl_arena *arena, const cl_field *fields, const char *from, unsigned depth)
 {
     if (depth > CL_JSON_DEPTH_MAX) {
-        cl__arena_fail(arena);
+        cl__arena_spoil(arena, CL__TOO_DEEP);
         return NULL;
     }
     cl_json *object = cl_json_object(arena);

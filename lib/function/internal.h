@@ -19,6 +19,9 @@ void *cl__malloc(size_t bytes);             /* not zeroed; given back with free(
 /* Arena. Not zeroed; align is 1, 2, 4, 8 or 16. */
 void *cl__take(cl_arena *arena, size_t bytes, size_t align);
 void cl__arena_fail(cl_arena *arena);       /* from now on failed, as if malloc had */
+/* From now on failed because of what cannot be JSON; why: a constant. Of several failures the first one counts. */
+void cl__arena_spoil(cl_arena *arena, const char *why);
+const char *cl__arena_why(const cl_arena *arena);       /* NULL: for lack of memory, or not at all */
 /* For what a client may make as large as it likes: between the two calls the arena, which has not failed, takes at most half of
  * what its limit leaves, so that the other half is there to refuse it. True: it wanted more, and is no longer failed. */
 size_t cl__arena_hold_back(cl_arena *arena);                        /* for the other call */
@@ -29,6 +32,10 @@ void cl__buf_fixed(cl_buf *buf, char *p, size_t bytes);
 void cl__buf_cut(cl_buf *buf, size_t n);
 /* n bytes more to fill in, or NULL when the builder failed. */
 char *cl__buf_room(cl_buf *buf, size_t n);
+
+/* A mistake of the program that uses the library, which no input makes (a table of fields without a size): logged, and the
+ * process ends. */
+void cl__misused(const char *format, ...) CL_PRINTF(1, 2) __attribute__((__noreturn__));
 
 /* A sentence for a `message` where there is no arena: in the thread's own 512 bytes, until the thread's next one. */
 cl_str cl__sentence(const char *format, ...) CL_PRINTF(1, 2);
@@ -46,16 +53,22 @@ size_t cl__utf8_next(const char *p, size_t n);
 /* At most n bytes of s, cut before the code point that would not fit. */
 cl_str cl__utf8_cut(cl_str s, size_t n);
 bool cl__ieq(cl_str a, cl_str b);           /* ASCII case ignored */
+/* A name that a client has made up, as a message shows it: its first CL__NAME_SHOWN bytes, control characters as \u0000. */
+#define CL__NAME_SHOWN 64
+void cl__add_name(cl_buf *buf, cl_str name);
 
 /* %41 is A; with `plus` + is a space. What is no escape stays. */
 cl_str cl__percent_decode(cl_arena *arena, cl_str s, bool plus);
 
 /* JSON */
 #define CL__JSON_WRITE_DEPTH_MAX 512
-void cl__json_append(cl_json *parent, cl_json *child);      /* as the last child, whatever the parent is */
+#define CL__TOO_DEEP "JSON is nested too deep"
+void cl__json_append(cl_json *parent, cl_json *child);      /* as the last child, whatever the parent is, of a node without one */
 void cl__json_quote(cl_buf *buf, cl_str s); /* "…" with escapes; bytes that are no UTF-8 become U+FFFD */
 bool cl__json_number_ok(cl_str text);       /* a number of RFC 8259, nothing before or after */
 
+/* A variable of the log's level that says none: a warning. */
+void cl__log_check(void);
 /* The request id of the invocation that runs, for log lines; empty between invocations. */
 extern cl_str cl__request_id;
 

@@ -1,7 +1,7 @@
 /* json.c -- trees of JSON: read, built, copied.
  *
- * Invariants of a tree: last is the end of the list at first, count its length, key is empty outside of objects. A built tree
- * may be deeper than a parsed one, up to CL__JSON_WRITE_DEPTH_MAX. */
+ * Invariants of a tree: last is the end of the list at first, count its length, parent is whose list a node is in; key is empty
+ * outside of objects. A built tree may be deeper than a parsed one, up to CL__JSON_WRITE_DEPTH_MAX. */
 #include "internal.h"
 #include <locale.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 void cl__json_append(cl_json *parent, cl_json *child)
 {
     child->next = NULL;
+    child->parent = parent;
     if (parent->last)
         parent->last->next = child;
     else
@@ -173,7 +174,9 @@ cl_json *cl_json_string(cl_arena *arena, cl_str text)
 
 cl_json *cl_json_number(cl_arena *arena, cl_str text)
 {
-    return cl__json_number_ok(text) ? node_of(arena, CL_NUMBER, text) : NULL;
+    if (!cl__json_number_ok(text))
+        cl__arena_spoil(arena, "a JSON number was to be made of text that is none");
+    return node_of(arena, CL_NUMBER, text);
 }
 
 cl_json *cl_json_int(cl_arena *arena, int64_t value)
@@ -197,10 +200,26 @@ cl_json *cl_json_raw(cl_arena *arena, cl_str json_text)
     return node_of(arena, CL_RAW, json_text);
 }
 
+/* Out of the tree it stands in. Of a copy that only says it stands there nothing changes. */
+static void leave(cl_json *child)
+{
+    cl_json *parent = child->parent, *before = NULL, *at = parent ? parent->first : NULL;
+    for (; at && at != child; at = at->next)
+        before = at;
+    child->parent = NULL;
+    if (!at)
+        return;
+    *(before ? &before->next : &parent->first) = child->next;
+    if (parent->last == child)
+        parent->last = before;
+    parent->count--;
+}
+
 cl_json *cl_json_set(cl_json *object, const char *member, cl_json *child)
 {
-    if (!is_of(object, CL_OBJECT) || !child)
+    if (!is_of(object, CL_OBJECT) || !child || (child->parent == object && cl_str_is(child->key, member)))
         return child;
+    leave(child);
     child->key = cl_str_of(member);
     cl_json **link = &object->first;
     while (*link && !cl_str_eq((*link)->key, child->key))
@@ -210,7 +229,9 @@ cl_json *cl_json_set(cl_json *object, const char *member, cl_json *child)
         return child;
     }
     cl_json *old = *link;
-    child->next = old == child ? child->next : old->next;
+    child->next = old->next;
+    child->parent = object;
+    old->parent = NULL;
     *link = child;
     if (object->last == old)
         object->last = child;
@@ -220,6 +241,7 @@ cl_json *cl_json_set(cl_json *object, const char *member, cl_json *child)
 cl_json *cl_json_append(cl_json *array, cl_json *child)
 {
     if (is_of(array, CL_ARRAY) && child) {
+        leave(child);
         child->key = (cl_str){NULL, 0};
         cl__json_append(array, child);
     }
@@ -259,7 +281,7 @@ cl_json *cl_json_copy(cl_arena *arena, const cl_json *json)
         if (!child->first)
             continue;
         if (++depth == CL__JSON_WRITE_DEPTH_MAX) {
-            cl__arena_fail(arena);
+            cl__arena_spoil(arena, CL__TOO_DEEP);
             return NULL;
         }
         from[depth] = child->first, to[depth] = copy;

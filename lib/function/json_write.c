@@ -63,6 +63,8 @@ void cl_json_write(cl_buf *buf, const cl_json *json)
         write_one(buf, at);
         if ((at->type == CL_ARRAY || at->type == CL_OBJECT) && depth == CL__JSON_WRITE_DEPTH_MAX) {
             buf->failed = true;
+            if (buf->arena)
+                cl__arena_spoil(buf->arena, CL__TOO_DEEP);
             return;
         }
         if (at->type == CL_ARRAY || at->type == CL_OBJECT) {
@@ -93,6 +95,6 @@ cl_str cl_json_text(cl_arena *arena, const cl_json *json)
     cl_buf_init(&buf, arena, SIZE_MAX / 2);
     cl_json_write(&buf, json);
     if (buf.failed)
-        cl__arena_fail(arena);                                  /* too deep counts as well */
+        cl__arena_fail(arena);                                  /* if it has not yet */
     return cl_buf_str(&buf);
 }

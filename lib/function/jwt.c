@@ -33,9 +33,11 @@ struct cl_jwt {
     size_t count;
 };
 
+/* why: a constant, so that the sentence stays. */
 static cl_result fail(cl_result result, cl_str *message, const char *why)
 {
-    *message = cl__sentence("%s", why);
+    if (message)
+        *message = cl_str_of(why);
     return result;
 }
 
@@ -206,7 +208,8 @@ static cl_result choose(const cl_jwt *jwt, const cl_json *head, const struct cl_
     return fail(CL_REFUSED, message, named ? "the token's algorithm is not its key's" : "the token's key is unknown");
 }
 
-static bool is_signed(const cl_jwt *jwt, const struct cl__jwt_key *key, const struct token *token)
+/* CL_OK, CL_REFUSED or CL_NO_MEMORY. */
+static cl_result check_signature(const cl_jwt *jwt, const struct cl__jwt_key *key, const struct token *token)
 {
     if (key)
         return cl__jwt_key_verify(key, token->signed_bytes, token->signature_bytes);
@@ -215,7 +218,7 @@ static bool is_signed(const cl_jwt *jwt, const struct cl__jwt_key *key, const st
     bool same =
         token->signature_bytes.n == sizeof mac && cl__same_bytes((const unsigned char *)token->signature_bytes.p, mac, sizeof mac);
     cl__wipe(mac, sizeof mac);
-    return same;
+    return same ? CL_OK : CL_REFUSED;
 }
 
 static bool is_for(const cl_json *audience, cl_str wanted)
@@ -295,8 +298,9 @@ cl_result cl_jwt_verify(const cl_jwt *jwt, cl_arena *arena, cl_str text, int64_t
     result = cl_base64_decode(arena, token.signature, true, &token.signature_bytes);
     if (result != CL_OK)
         return malformed(result, message, "the token's signature is no base64url");
-    if (!is_signed(jwt, key, &token))
-        return fail(CL_REFUSED, message, "the token's signature is wrong");
+    result = check_signature(jwt, key, &token);
+    if (result != CL_OK)
+        return fail(result, message, result == CL_NO_MEMORY ? "out of memory" : "the token's signature is wrong");
     result = decode_object(arena, token.payload, &claims);
     if (result != CL_OK)
         return malformed(result, message, "the token's claims are no JSON object in base64url");

@@ -10,7 +10,8 @@ struct cl__jwt_key;
 cl_result cl__jwt_key_of(cl_arena *arena, const cl_json *jwk, struct cl__jwt_key **ret);
 void cl__jwt_key_free(struct cl__jwt_key *key);         /* NULL is fine */
 const char *cl__jwt_key_algorithm(const struct cl__jwt_key *key);       /* "RS256" or "ES256" */
-/* The signature as JWS has it: of ES256 the two numbers of 32 bytes each (RFC 7518, section 3.4). */
-bool cl__jwt_key_verify(const struct cl__jwt_key *key, cl_str signed_bytes, cl_str signature);
+/* The signature as JWS has it: of ES256 the two numbers of 32 bytes each (RFC 7518, section 3.4). CL_OK, CL_REFUSED, or
+ * CL_NO_MEMORY when OpenSSL had none to find out. */
+cl_result cl__jwt_key_verify(const struct cl__jwt_key *key, cl_str signed_bytes, cl_str signature);
 
 #endif

@@ -1,7 +1,8 @@
 /* log.c -- a log line: built on the stack, without malloc, so that it can tell of a lack of memory; one write(2).
  *
  * Order: timestamp, level, requestId, message, the caller's members. Members that would repeat one of ours are left out, and
- * all of them when they do not fit beside the message; the message is cut to what is left, at a code point. */
+ * all of them when they do not fit beside the message; the message is cut to what is left, at a code point. Line breaks within
+ * a member (of CL_RAW) become spaces, which JSON takes for the same. */
 #include "cloudless/log.h"
 #include "internal.h"
 #include <errno.h>
@@ -18,16 +19,35 @@ static const char *const names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "
 
 cl_str cl__request_id;
 
+static const char *const variables[] = {"LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"};
+
+static bool level_of(const char *text, cl_level *ret)
+{
+    for (size_t i = 0; text && i < CL__COUNT(names); i++)
+        if (strcasecmp(text, names[i]) == 0) {
+            *ret = (cl_level)i;
+            return true;
+        }
+    return false;
+}
+
 static cl_level threshold(void)
 {
-    static const char *const variables[] = {"LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"};
+    cl_level level = CL_INFO;
+    for (size_t i = 0; i < CL__COUNT(variables); i++)
+        if (level_of(getenv(variables[i]), &level))
+            break;
+    return level;
+}
+
+void cl__log_check(void)
+{
+    cl_level level;
     for (size_t i = 0; i < CL__COUNT(variables); i++) {
         const char *text = getenv(variables[i]);
-        for (size_t k = 0; text && k < CL__COUNT(names); k++)
-            if (strcasecmp(text, names[k]) == 0)
-                return (cl_level)k;
+        if (text && *text && !level_of(text, &level))
+            cl_log(CL_WARN, "environment variable %s is \"%.64s\", which is no level: expected TRACE, DEBUG, INFO, WARN, ERROR or FATAL", variables[i], text);
     }
-    return CL_INFO;
 }
 
 bool cl_log_enabled(cl_level level)
@@ -58,18 +78,22 @@ static cl_str write_members(const cl_json *members, char *to, size_t n)
             cl_buf_addc(&buf, ':');
             cl_json_write(&buf, member);
         }
+    for (size_t i = 0; i < buf.n; i++)
+        if (to[i] == '\n' || to[i] == '\r')
+            to[i] = ' ';
     return cl_buf_str(&buf);
 }
 
-/* The message as a JSON string, as much of it as fits before `last` bytes of buf are used. Halves what it tries: at most 15
- * times for 16 KiB. */
+/* The message as a JSON string, as much of it as fits before `last` bytes of buf are used. One that does not fit as a whole is
+ * bisected: 15 tries for 16 KiB. */
 static void write_message(cl_buf *buf, cl_str message, size_t last)
 {
-    size_t begin = buf->n, max = buf->max;
+    size_t begin = buf->n, max = buf->max, fits = 0, too_long = message.n + 1;
     buf->max = last;
-    for (size_t n = message.n;; n /= 2) {
+    for (size_t n = message.n;; n = (fits + too_long) / 2) {
         cl__json_quote(buf, cl__utf8_cut(message, n));
-        if (!buf->failed || n == 0)
+        *(buf->failed ? &too_long : &fits) = n;
+        if (fits == n && too_long - fits <= 1)
             break;
         buf->failed = false;
         cl__buf_cut(buf, begin);
@@ -132,4 +156,13 @@ void cl_log_with(cl_level level, const cl_json *members, const char *format, ...
     va_start(args, format);
     log_line(level, members, format, args);
     va_end(args);
+}
+
+void cl__misused(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line(CL_FATAL, NULL, format, args);
+    va_end(args);
+    abort();
 }

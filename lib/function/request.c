@@ -10,7 +10,7 @@
 #include "internal.h"
 #include <stdio.h>
 
-#define NAME_SHOWN 64
+#define MESSAGE_MAX 1024
 
 struct row {
     const char *path;               /* in the event */
@@ -43,12 +43,16 @@ struct reader {
 
 static cl_result wrong(const struct reader *r, const char *path, cl_str name, const char *what)
 {
-    cl_str shown = cl__utf8_cut(name, NAME_SHOWN);
-    cl_str text = cl_printf(r->arena, "%s%s" CL_FMT ": %s", path, name.n ? "." : "", CL_ARG(shown), what);
-    if (!text.p)
+    cl_buf text;
+    cl_buf_init(&text, r->arena, MESSAGE_MAX);
+    cl_buf_adds(&text, path);
+    cl_buf_adds(&text, name.n ? "." : "");
+    cl__add_name(&text, name);
+    cl_buf_printf(&text, ": %s", what);
+    if (text.failed)
         return cl__said(CL_NO_MEMORY, r->message);
     if (r->message)
-        *r->message = text;
+        *r->message = cl_buf_str(&text);
     return CL_INVALID;
 }
 
@@ -249,14 +253,21 @@ static cl_str without_stage(cl_str path, cl_str stage)
     return path.p[stage.n + 1] == '/' ? (cl_str){path.p + stage.n + 1, path.n - stage.n - 1} : path;
 }
 
-/* Where authorizers leave what they know, best first. */
+/* HTTP APIs hand the path over decoded. Of the other events with a version, those of function URLs, the domain tells. */
+static bool is_decoded(const struct reader *r)
+{
+    cl_str domain = cl_json_str(at(r, "requestContext.domainName"));
+    return at(r, "version") && !(domain.n && memmem(domain.p, domain.n, ".lambda-url.", 12));
+}
+
+/* Where authorizers leave what they know, best first. An HTTP API without one says {"claims":null,"scopes":null} in format 1.0. */
 static const cl_json *claims_of(const struct reader *r)
 {
     static const char *const paths[] = {"requestContext.authorizer.jwt.claims", "requestContext.authorizer.claims", "requestContext.authorizer.lambda",
                                         "requestContext.authorizer"};
     for (size_t i = 0; i < CL__COUNT(paths); i++) {
         const cl_json *claims = at(r, paths[i]);
-        bool of_other_kind = i == 3 && (cl_json_get(claims, "jwt") || cl_json_get(claims, "iam") || cl_json_get(claims, "lambda"));
+        bool of_other_kind = i == 3 && (cl_json_get(claims, "jwt") || cl_json_get(claims, "iam") || cl_json_get(claims, "lambda") || cl_json_get(claims, "claims"));
         if (cl_json_is(claims, CL_OBJECT) && claims->count > 0 && !of_other_kind)
             return claims;
     }
@@ -300,6 +311,7 @@ cl_result cl_request_of(cl_arena *arena, const cl_json *event, cl_request *ret, 
     cl_result result = request.version == 2 ? read_2(&r, &request) : read_1(&r, &request);
     if (version)
         request.path = without_stage(request.path, request.stage);
+    request.path_decoded = is_decoded(&r);
     if (result == CL_OK)
         result = read_cookies(&r, &request);
     if (result == CL_OK)
@@ -385,13 +397,13 @@ cl_result cl_request_bind(cl_context *ctx, const cl_request *request, const cl_f
         return cl__said(CL_NO_MEMORY, message);
     size_t limit = cl__arena_hold_back(ctx->arena);
     cl_result result = cl_json_parse(ctx->arena, request->body, &body, &where);
-    bool parsed = result == CL_OK;
+    bool parsed = result == CL_OK && cl_json_is(body, CL_OBJECT), valid = result == CL_OK;
     if (parsed)
         result = cl_json_bind(ctx->arena, body, fields, true, into, message);
     if (cl__arena_give_back(ctx->arena, limit))
         return refuse_body(ctx, message, cl_printf(ctx->arena, "body: %zu bytes are more than this function has memory for", request->body.n));
-    if (parsed || result != CL_INVALID)
+    if (parsed || (result != CL_OK && result != CL_INVALID))
         return cl__said(result, message);
-    return refuse_body(ctx, message, request->body.n ? cl_printf(ctx->arena, "body: no valid JSON at byte %zu", where)
-                                                      : cl_dup(ctx->arena, cl_str_of("body: expected a JSON object")));
+    return refuse_body(ctx, message, request->body.n && !valid ? cl_printf(ctx->arena, "body: no valid JSON at byte %zu", where)
+                                                               : cl_str_of("body: expected a JSON object"));
 }

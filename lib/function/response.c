@@ -2,7 +2,8 @@
  *
  * 1.0: names with one value in headers, with several (and cookies) in multiValueHeaders. 2.0: several values are joined by
  * commas, cookies stand in a list. Set-Cookie given as a header is a cookie in both.
- * A header that cannot be sent spoils the answer, not the connection: it becomes 500 and the log names the header.
+ * A header that cannot be sent spoils the answer, not the connection: it becomes 500 and the log names the header. What Lambda
+ * would not take for its size is a function error by the name that Lambda has for it.
  * Sources: "Output format of a Lambda function for proxy integration", "Working with AWS Lambda proxy integrations for HTTP
  * APIs"; tokens of RFC 9110, section 5.6.2. */
 #include "response.h"
@@ -13,12 +14,10 @@
 
 void cl__response_init(cl_response *response, cl_arena *arena, int version)
 {
+    memset(response, 0, offsetof(cl_response, error));
     response->arena = arena;
     response->version = version, response->status = 200;
-    response->headers = response->cookies = NULL;
     response->body = (cl_str){"", 0};
-    response->base64 = response->crashed = false;
-    response->refused = NULL;
 }
 
 /* ---- headers ---- */
@@ -46,7 +45,7 @@ static void add(cl_response *response, struct cl__header **list, const char *nam
 {
     cl_str known = cl_str_of(name);
     if (!name_ok(known) || !value_ok(value)) {
-        response->refused = name;
+        response->refused = name ? name : "";
         return;
     }
     struct cl__header *header = cl_alloc(response->arena, sizeof *header);
@@ -100,6 +99,7 @@ bool cl__response_has(const cl_response *response, const char *name)
 void cl_status(cl_response *response, int status)
 {
     response->status = status;
+    response->said = true;
 }
 
 static void set_body(cl_response *response, const char *content_type, cl_str body, bool base64)
@@ -107,6 +107,8 @@ static void set_body(cl_response *response, const char *content_type, cl_str bod
     cl_set_header(response, CONTENT_TYPE, cl_str_of(content_type));
     response->body = body;
     response->base64 = base64;
+    response->too_large = false;
+    response->said = true;
 }
 
 void cl_body_json(cl_response *response, const cl_json *json)
@@ -114,9 +116,8 @@ void cl_body_json(cl_response *response, const cl_json *json)
     cl_buf buf;
     cl_buf_init(&buf, response->arena, CL__ANSWER_MAX);
     cl_json_write(&buf, json);
-    if (buf.failed)
-        cl__arena_fail(response->arena);
     set_body(response, "application/json", cl_buf_str(&buf), false);
+    response->too_large = buf.failed;
 }
 
 void cl_body_text(cl_response *response, const char *content_type, cl_str text)
@@ -152,7 +153,7 @@ void cl_crash(cl_response *response, const char *type, const char *format, ...)
     va_start(args, format);
     cl__error_vset(&response->error, type, format, args);
     va_end(args);
-    response->crashed = true;
+    response->crashed = response->said = true;
 }
 
 /* ---- the answer ---- */
@@ -194,18 +195,17 @@ static void write_name(cl_buf *buf, const struct cl__header *h, bool *begun)
 }
 
 /* All values of a name in one, with commas between. */
-static cl_str joined(cl_arena *arena, const struct cl__header *one)
+static void write_joined(cl_buf *to, cl_arena *arena, const struct cl__header *one)
 {
     cl_buf buf;
-    if (!next_value(one))
-        return one->value;
     cl_buf_init(&buf, arena, CL__ANSWER_MAX);
     for (const struct cl__header *h = one; h; h = next_value(h)) {
         if (h != one)
             cl_buf_adds(&buf, ", ");
         cl_buf_add(&buf, h->value);
     }
-    return cl_buf_str(&buf);
+    cl__json_quote(to, cl_buf_str(&buf));
+    to->failed = to->failed || buf.failed;
 }
 
 static void write_headers(cl_buf *buf, const cl_response *response)
@@ -216,7 +216,10 @@ static void write_headers(cl_buf *buf, const cl_response *response)
         if (!is_first(response->headers, h) || (lists && next_value(h)))
             continue;
         write_name(buf, h, &begun);
-        cl__json_quote(buf, lists ? h->value : joined(response->arena, h));
+        if (next_value(h))
+            write_joined(buf, response->arena, h);
+        else
+            cl__json_quote(buf, h->value);
     }
     cl_buf_addc(buf, '}');
 }
@@ -244,7 +247,7 @@ void cl__response_check(cl_response *response)
     if (!bad_status && !response->refused)
         return;
     if (response->refused)
-        cl_log(CL_ERROR, "the answer's header %.100s cannot be sent: control characters, or no name", response->refused);
+        cl_log(CL_ERROR, "the answer's header \"%.100s\" cannot be sent: control characters, or no name", response->refused);
     else
         cl_log(CL_ERROR, "the answer's status %d is none", response->status);
     response->headers = response->cookies = NULL;
@@ -270,9 +273,10 @@ void cl__response_finish(cl_response *response, cl_answer *answer)
         write_list(&buf, response->cookies);
     }
     cl_buf_adds(&buf, ",\"body\":");
-    cl__json_quote(&buf, response->body);
-    cl_buf_adds(&buf, response->base64 ? ",\"isBase64Encoded\":true}" : ",\"isBase64Encoded\":false}");
-    if (buf.failed)
-        cl__arena_fail(response->arena);
-    cl_answer_text(answer, cl_buf_str(&buf));
+    cl__json_quote(&buf, response->without_body ? (cl_str){"", 0} : response->body);
+    cl_buf_adds(&buf, response->base64 && !response->without_body ? ",\"isBase64Encoded\":true}" : ",\"isBase64Encoded\":false}");
+    if ((buf.failed || response->too_large) && !cl_arena_failed(response->arena))
+        cl__answer_too_large(answer);
+    else
+        cl_answer_text(answer, cl_buf_str(&buf));
 }

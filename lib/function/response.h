@@ -17,6 +17,9 @@ struct cl_response {
     struct cl__header *cookies;
     cl_str body;
     bool base64, crashed;
+    bool said;                          /* a status or a body was set */
+    bool too_large;                     /* the body */
+    bool without_body;                  /* the answer to HEAD */
     const char *refused;                /* the name of a header that may not be sent as it is */
     struct cl__error error;             /* when crashed */
 };

@@ -5,7 +5,8 @@
  * One arena serves all invocations, reset between them. The answer of one and the request for the next leave together.
  * SIGTERM: the signal handler notes it and, while the process waits for an event, shuts the reading side of the connection
  * down, so that the wait ends at once. There is no moment between: the wait announces itself before it looks at the note.
- * An invocation whose arena failed is answered with the error NoMemory, whatever its handler said. */
+ * An invocation whose arena failed is answered with an error, whatever its handler said: NoMemory, or Runtime.MarshalError when
+ * the arena says what was no JSON. */
 #include "runtime.h"
 #include "cloudless/log.h"
 #include <errno.h>
@@ -74,9 +75,17 @@ cl_result cl_answer_write(cl_answer *answer, cl_str bytes)
     return answer->streaming ? cl__runtime_stream_write(answer->runtime, bytes) : CL_INVALID;
 }
 
-static void no_memory(struct cl__error *error)
+void cl__answer_too_large(cl_answer *answer)
 {
-    cl__error_set(error, "NoMemory", "The invocation needs more memory than it may have");
+    cl_answer_error(answer, "Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%zu bytes).", CL__ANSWER_MAX);
+}
+
+static void arena_failed(cl_answer *answer, const char *why)
+{
+    if (why)
+        cl_answer_error(answer, "Runtime.MarshalError", "Unable to marshal response: %s", why);
+    else
+        cl_answer_error(answer, "NoMemory", "The invocation needs more memory than it may have");
 }
 
 static void send_answer(struct cl__runtime *runtime, cl_context *ctx, cl_answer *answer)
@@ -90,13 +99,13 @@ static void send_answer(struct cl__runtime *runtime, cl_context *ctx, cl_answer 
         cl_buf_init(&buf, ctx->arena, CL__ANSWER_MAX);
         cl_json_write(&buf, answer->json);
         text = cl_buf_str(&buf);
-        if (buf.failed && !cl_arena_failed(ctx->arena))
-            cl_answer_error(answer, "AnswerTooLarge", "The answer is longer than %zu bytes or nested too deep", CL__ANSWER_MAX);
+        if (buf.failed)
+            cl__answer_too_large(answer);
     }
-    if (cl_arena_failed(ctx->arena)) {
-        no_memory(&answer->error);
-        answer->kind = CL__ANSWER_ERROR;
-    }
+    if (answer->kind == CL__ANSWER_TEXT && !answer->streaming && text.n > CL__ANSWER_MAX)
+        cl__answer_too_large(answer);
+    if (cl_arena_failed(ctx->arena))
+        arena_failed(answer, cl__arena_why(ctx->arena));
     bool failed = answer->kind == CL__ANSWER_ERROR;
     if (failed)
         cl_log(CL_ERROR, "%.*s: %.*s", (int)answer->error.type_n, answer->error.type, (int)answer->error.text_n, answer->error.text);
@@ -138,6 +147,7 @@ static bool initialise(struct cl__runtime *runtime, const cl_options *options)
 {
     struct cl__error error;
     cl_str message = {NULL, 0};
+    cl__log_check();
     cl_result result = options->init ? options->init(options->arg, &message) : CL_OK;
     if (result == CL_OK)
         return true;

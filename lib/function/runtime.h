@@ -8,7 +8,7 @@
 #include <signal.h>
 
 #define CL__EVENT_MAX        ((size_t)16 << 20)     /* Lambda's own bound is 6 MB */
-#define CL__ANSWER_MAX       ((size_t)32 << 20)     /* text made of a tree; the Runtime API refuses less, and says so */
+#define CL__ANSWER_MAX       ((size_t)6291556)      /* Lambda's own */
 #define CL__ERROR_TYPE_MAX   128
 #define CL__ERROR_TEXT_MAX   2048
 #define CL__REQUEST_ID_MAX   128
@@ -61,5 +61,6 @@ struct cl_answer {
     struct cl__runtime *runtime;
     const cl_context *ctx;
 };
+void cl__answer_too_large(cl_answer *answer);       /* the error that Lambda has for it */
 
 #endif

@@ -3,7 +3,8 @@
  * One kept connection; its requests go out in order: the answer of an invocation and the request for the next event leave in
  * one sendmsg, then the API's "accepted" is read, and later that event. A broken connection is opened anew, at most TRIES_MAX
  * times between two events; an answer of which the API had not said a word is sent once more (it refuses the second copy of
- * one that had arrived), a stream is not.
+ * one that had arrived), a stream is not. What the API said before it closed is read even if our answer did not leave as a
+ * whole: one that is too large is refused without being read, and that is final.
  * Events, errors and bounds: an event that does not fit leaves its headers, so that it can be answered with an error.
  * Sources: "Using the Lambda runtime API for custom runtimes", "Response streaming with custom runtimes". */
 #include "runtime.h"
@@ -109,27 +110,27 @@ static cl_result connect_api(struct cl__runtime *r)
     return r->fd >= 0 ? CL_OK : cl__tcp_connect(r->host, r->port, cl__mono_ms() + CONNECT_MS, &r->fd, &why);
 }
 
-/* Writes all of it on the connection there is; one that breaks is closed. */
+/* Writes all of it on the connection there is. */
 static cl_result write_pieces(struct cl__runtime *r, const cl_str *pieces, size_t count)
 {
     struct cl__transport transport = cl__tcp_transport(&r->fd);
     if (r->fd < 0)
         return CL_UNREACHABLE;
-    if (transport.write(transport.arg, pieces, count, CL__NO_DEADLINE) > 0)
-        return CL_OK;
-    cl__runtime_close(r);
-    return CL_UNREACHABLE;
+    return transport.write(transport.arg, pieces, count, CL__NO_DEADLINE) > 0 ? CL_OK : CL_UNREACHABLE;
 }
 
-/* The API's answer to an answer of ours. Its text is not needed: for that no memory could be missing. */
-static cl_result read_accepted(struct cl__runtime *r)
+/* The API's answer to an answer of ours, which was written to its end or not. Its text is not needed: for that no memory could
+ * be missing. */
+static cl_result read_accepted(struct cl__runtime *r, bool whole)
 {
     struct cl__transport transport = cl__tcp_transport(&r->fd);
+    if (r->fd < 0)
+        return CL_UNREACHABLE;
     r->http.pipelined = r->asked;
     cl_result result = cl__http_read(&transport, NULL, API_BODY_MAX, CL__NO_DEADLINE, &r->http);
     if (result == CL_OK && r->http.status != 202)
         cl_log(CL_ERROR, "the Runtime API refused an answer with status %d", r->http.status);
-    if (result != CL_OK || !r->http.keep)
+    if (result != CL_OK || !r->http.keep || !whole)
         cl__runtime_close(r);
     return result;
 }
@@ -206,8 +207,10 @@ static cl_result ask(struct cl__runtime *r, cl_arena *arena)
         cl_result result = connect_api(r);
         if (result == CL_OK)
             result = write_pieces(r, &request, 1);
-        if (result != CL_OK)
+        if (result != CL_OK) {
+            cl__runtime_close(r);
             return result;
+        }
     }
     struct cl__transport transport = cl__tcp_transport(&r->fd);
     r->asked = r->http.pipelined = false;
@@ -250,10 +253,9 @@ static void post(struct cl__runtime *r, cl_str head, cl_str body, bool next)
     char next_head[HEAD_MAX];
     cl_str pieces[] = {head, body, next ? next_request(r, next_head) : (cl_str){"", 0}};
     for (int tries = 0; tries < 2 && connect_api(r) == CL_OK; tries++) {
-        if (write_pieces(r, pieces, CL__COUNT(pieces)) != CL_OK)
-            continue;
-        r->asked = next;
-        if (read_accepted(r) == CL_OK)
+        bool whole = write_pieces(r, pieces, CL__COUNT(pieces)) == CL_OK;
+        r->asked = whole && next;
+        if (read_accepted(r, whole) == CL_OK)
             return;
         if (r->http.began)
             break;
@@ -304,6 +306,14 @@ void cl__runtime_init_error(struct cl__runtime *r, const struct cl__error *error
 
 /* ---- streams: chunks of RFC 9112, section 7.1 ---- */
 
+static cl_result write_stream(struct cl__runtime *r, const cl_str *pieces, size_t count)
+{
+    cl_result result = write_pieces(r, pieces, count);
+    if (result != CL_OK)
+        read_accepted(r, false);
+    return result;
+}
+
 cl_result cl__runtime_stream_begin(struct cl__runtime *r, cl_str request_id, const char *content_type)
 {
     char bytes[HEAD_MAX];
@@ -321,7 +331,7 @@ cl_result cl__runtime_stream_begin(struct cl__runtime *r, cl_str request_id, con
     char byte;
     if (r->fd >= 0 && recv(r->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
         cl__runtime_close(r);                                   /* closed meanwhile: a stream cannot be sent twice */
-    return connect_api(r) == CL_OK ? write_pieces(r, &piece, 1) : CL_UNREACHABLE;
+    return connect_api(r) == CL_OK ? write_stream(r, &piece, 1) : CL_UNREACHABLE;
 }
 
 cl_result cl__runtime_stream_write(struct cl__runtime *r, cl_str bytes)
@@ -329,7 +339,7 @@ cl_result cl__runtime_stream_write(struct cl__runtime *r, cl_str bytes)
     char size[24];
     int n = snprintf(size, sizeof size, "%zx\r\n", bytes.n);
     cl_str pieces[] = {{size, (size_t)n}, bytes, {"\r\n", 2}};
-    return bytes.n ? write_pieces(r, pieces, CL__COUNT(pieces)) : r->fd < 0 ? CL_UNREACHABLE : CL_OK;
+    return bytes.n ? write_stream(r, pieces, CL__COUNT(pieces)) : r->fd < 0 ? CL_UNREACHABLE : CL_OK;
 }
 
 void cl__runtime_stream_end(struct cl__runtime *r, const struct cl__error *error, cl_arena *arena, bool next)
@@ -347,8 +357,8 @@ void cl__runtime_stream_end(struct cl__runtime *r, const struct cl__error *error
     }
     cl_str pieces[] = {cl_buf_str(&head), encoded, {"\r\n\r\n", encoded.n ? 4 : 0}, {"\r\n", encoded.n ? 0 : 2},
                        next ? next_request(r, next_head) : (cl_str){"", 0}};
-    if (write_pieces(r, pieces, CL__COUNT(pieces)) != CL_OK)
+    if (write_stream(r, pieces, CL__COUNT(pieces)) != CL_OK)
         return;
     r->asked = next;
-    read_accepted(r);
+    read_accepted(r, true);
 }

@@ -143,6 +143,16 @@ cl_str cl__utf8_cut(cl_str s, size_t n)
     return (cl_str){s.p, n};
 }
 
+void cl__add_name(cl_buf *buf, cl_str name)
+{
+    name = cl__utf8_cut(name, CL__NAME_SHOWN);
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
+            cl_buf_printf(buf, "\\u%04x", (unsigned)name.p[i]);
+        else
+            cl_buf_addc(buf, name.p[i]);
+}
+
 bool cl__ieq(cl_str a, cl_str b)
 {
     if (a.n != b.n)

@@ -233,33 +233,66 @@ static void test_dates_as_the_c_library_has_them(void **state)
     assert_true(soon > 900 && soon <= 1001);
 }
 
-static cl_result all_of_base(void *arg)
+/* ---- without memory ---- */
+
+CL_PRINTF(2, 3)
+static cl_str formatted(cl_arena *arena, const char *format, ...)
 {
-    (void)arg;
-    cl_result result = CL_NO_MEMORY;
-    cl_arena *arena = cl_arena_new(0);
+    va_list args;
+    va_start(args, format);
+    cl_str text = cl_vprintf(arena, format, args);
+    va_end(args);
+    return text;
+}
+
+static cl_result all_of_base(cl_arena *arena, void *arg)
+{
+    const size_t *digits = arg;
     cl_buf buf;
     cl_str back = {"untouched", 9};
-    if (!arena)
-        return CL_NO_MEMORY;
     cl_buf_init(&buf, arena, 1 << 20);
-    for (int i = 0; i < 3000; i++)
-        cl_buf_printf(&buf, "%04d", i);
-    cl_alloc_array(arena, 3, 5000);
-    cl_str encoded = cl_base64(arena, cl_str_of("bytes"), false);
-    cl_str id = cl_uuid(arena), now = cl_now_iso8601(arena), text = cl_printf(arena, "%s", "text");
+    for (size_t i = 0; i < *digits; i++) {
+        cl_buf_printf(&buf, "%02zu", i % 100);
+        cl_buf_addc(&buf, 'c');
+        cl_buf_adds(&buf, "s");
+        cl_buf_add(&buf, cl_str_of("str"));
+    }
+    void *zeros = cl_alloc_array(arena, 3, *digits), *one = cl_alloc(arena, 1);
+    cl_str encoded = cl_base64(arena, cl_str_of("bytes"), false), copy = cl_dup(arena, cl_str_of("copy"));
+    cl_str id = cl_uuid(arena), now = cl_now_iso8601(arena), text = cl_printf(arena, "%s", "text"), other = formatted(arena, "%d", 7);
+    assert_string_equal(cl_result_name(CL_NO_MEMORY), "CL_NO_MEMORY");
+    assert_true(cl_utf8_valid(text) && cl_now_ms() > 0 && *cl_version());
+    assert_true(cl_arena_bytes(arena) > 0 || cl_arena_failed(arena));
     if (cl_base64_decode(arena, cl_str_of("Zm9v"), false, &back) == CL_OK)
         assert_str(back, "foo");
     else
         assert_str(back, "untouched");
-    if (!cl_arena_failed(arena) && !buf.failed) {
-        assert_str(encoded, "Ynl0ZXM=");
-        assert_int_equal(id.n, 36);
-        assert_int_equal(now.n, 20);
-        assert_str(text, "text");
-        assert_int_equal(cl_buf_str(&buf).n, 12000);
-        result = CL_OK;
-    }
+    if (cl_arena_failed(arena))
+        return CL_NO_MEMORY;
+    assert_str(encoded, "Ynl0ZXM=");
+    assert_int_equal(id.n, 36);
+    assert_int_equal(now.n, 20);
+    assert_str(text, "text");
+    assert_str(other, "7");
+    assert_str(copy, "copy");
+    assert_true(zeros && one);
+    assert_int_equal(cl_buf_str(&buf).n, 7 * *digits);
+    return CL_OK;
+}
+
+/* Reset when it failed: it gives again. */
+static cl_result after_reset(void *arg)
+{
+    cl_arena *arena = cl_arena_new(0);
+    (void)arg;
+    if (!arena)
+        return CL_NO_MEMORY;
+    cl_result result = cl_alloc(arena, 10000) && cl_alloc(arena, 100000) ? CL_OK : CL_NO_MEMORY;
+    long countdown = cl__malloc_countdown;
+    cl__malloc_countdown = -1;
+    cl_arena_reset(arena);
+    assert_non_null(cl_alloc(arena, 100));
+    cl__malloc_countdown = countdown;
     cl_arena_free(arena);
     return result;
 }
@@ -267,7 +300,11 @@ static cl_result all_of_base(void *arg)
 static void test_without_memory(void **state)
 {
     (void)state;
-    assert_true(walk(all_of_base, NULL) >= 3);
+    size_t few = 10, many = 3000;
+    struct walk_arena large = {all_of_base, &many};
+    walk_arena(all_of_base, &few, 8000);
+    assert_true(walk(walk_unlimited, &large) >= 3);
+    assert_true(walk(after_reset, NULL) >= 2);
 }
 
 int main(void)

@@ -269,6 +269,8 @@ static void test_checksum(void **state)
     assert_int_equal(cl__crc32(cl_str_of("{}")), 2745614147);
 }
 
+/* ---- without memory ---- */
+
 /* Every function that makes something, into one text. */
 static cl_str everything(cl_arena *own)
 {
@@ -284,6 +286,9 @@ static cl_str everything(cl_arena *own)
     cl_item_ss(own, item, "ss", (const cl_str[]){CL_STR_LIT("x")}, 1);
     cl_item_ns(own, item, "ns", (const cl_str[]){CL_STR_LIT("1")}, 1);
     cl_item_json(own, item, "j", plain);
+    int64_t n = 5;
+    bool there = cl_item_get_i(item, "i", &n) && cl_item_get_bool(item, "t") && cl_item_get_n(item, "n").n == 4 && cl_item_get_s(item, "s").n == 4;
+    assert_true(n == 5 && (there || cl_arena_failed(own)));
     cl_expr e;
     cl_ddb_options options = {0};
     cl_expr_init(&e, own);

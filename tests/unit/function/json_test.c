@@ -165,9 +165,6 @@ static void test_building(void **state)
     cl_json_append(array, cl_json_null(arena));
     cl_json_append(array, cl_json_raw(arena, cl_str_of("{\"raw\":1}")));
     cl_json_append(array, cl_json_number(arena, cl_str_of("12.10")));
-    assert_null(cl_json_number(arena, cl_str_of("12.")));
-    assert_null(cl_json_number(arena, cl_str_of("")));
-    assert_null(cl_json_number(arena, cl_str_of(" 1")));
     assert_null(cl_json_append(array, NULL));
     assert_null(cl_json_set(object, "x", NULL));
     cl_json *loose = cl_json_int(arena, 1);
@@ -188,6 +185,60 @@ static void test_building(void **state)
     assert_str(cl_json_text(arena, NULL), "null");
 }
 
+/* Text that is no number: the arena fails and says why, so that nothing goes out without it. */
+static void test_numbers_that_are_none(void **state)
+{
+    static const char *const texts[] = {"12,10", "12.", "", " 1", "1 ", "0x1", "NaN"};
+    for (size_t i = 0; i < CL__COUNT(texts); i++) {
+        cl_json *object = cl_json_object(*state);
+        assert_null(cl_json_set(object, "price", cl_json_number(*state, cl_str_of(texts[i]))));
+        assert_true(cl_arena_failed(*state));
+        assert_string_equal(cl__arena_why(*state), "a JSON number was to be made of text that is none");
+        assert_str(cl_json_text(*state, object), "");
+        cl_arena_reset(*state);
+        assert_null(cl__arena_why(*state));
+    }
+    /* What failed first counts. */
+    cl__arena_fail(*state);
+    cl_json_number(*state, cl_str_of("x"));
+    assert_null(cl__arena_why(*state));
+}
+
+/* A node stands in one place: what is added to a second tree has left the first, which keeps the others. */
+static void test_nodes_move(void **state)
+{
+    static const size_t moved[] = {0, 1, 3};
+    static const char *const left[] = {"[2,3,4]", "[1,3,4]", "[1,2,3]"}, *const others[] = {"[1]", "[2]", "[4]"};
+    for (size_t i = 0; i < CL__COUNT(moved); i++) {
+        cl_json *from = parsed(*state, "[1,2,3,4]"), *to = cl_json_array(*state), *node = from->first;
+        for (size_t k = 0; k < moved[i]; k++)
+            node = node->next;
+        assert_ptr_equal(cl_json_append(to, node), node);
+        assert_ptr_equal(node->parent, to);
+        assert_str(cl_json_text(*state, from), left[i]);
+        assert_str(cl_json_text(*state, to), others[i]);
+        assert_int_equal(from->count, 3);
+        cl_json_append(from, cl_json_int(*state, 9));               /* its end is still its end */
+        assert_int_equal(cl_json_text(*state, from).n, 9);
+    }
+    cl_json *object = parsed(*state, "{\"a\":1,\"b\":[2],\"c\":3}"), *other = parsed(*state, "{\"x\":0,\"y\":1}");
+    cl_json_set(other, "x", object->first->next);
+    assert_str(cl_json_text(*state, object), "{\"a\":1,\"c\":3}");
+    assert_str(cl_json_text(*state, other), "{\"x\":[2],\"y\":1}");
+    cl_json_set(object, "d", object->first);                        /* another name */
+    assert_str(cl_json_text(*state, object), "{\"c\":3,\"d\":1}");
+    cl_json_set(object, "c", object->last);
+    assert_str(cl_json_text(*state, object), "{\"c\":1}");
+    cl_json *replaced = object->first;
+    cl_json_set(object, "c", cl_json_int(*state, 5));
+    assert_null(replaced->parent);
+    cl_json_append(object->first, object);                          /* no array: nothing */
+    cl_json *array = cl_json_array(*state);
+    cl_json_append(array, array);                                   /* a tree without end is not written */
+    assert_str(cl_json_text(*state, array), "");
+    assert_string_equal(cl__arena_why(*state), CL__TOO_DEEP);
+}
+
 static void test_copies_stand_alone(void **state)
 {
     cl_arena *other = cl_arena_new(0);
@@ -201,14 +252,14 @@ static void test_copies_stand_alone(void **state)
     assert_null(cl_json_copy(*state, NULL));
 }
 
-static cl_result all_of_json(void *arg)
+/* ---- without memory ---- */
+
+static cl_result all_of_json(cl_arena *arena, void *arg)
 {
-    cl_result result = CL_NO_MEMORY;
-    cl_arena *arena = cl_arena_new(0);
     cl_json *json = NULL, *object;
+    cl_buf buf;
+    int64_t n = 0;
     double d = 0;
-    if (!arena)
-        return CL_NO_MEMORY;
     cl_result parsing = cl_json_parse(arena, cl_str_of(arg), &json, NULL);
     if (parsing == CL_NO_MEMORY) {
         assert_null(json);
@@ -225,26 +276,42 @@ static cl_result all_of_json(void *arg)
     cl_json_append(array, cl_json_null(arena));
     cl_json_append(array, cl_json_copy(arena, json));
     cl_str text = cl_json_text(arena, object);
-    bool read = cl_json_double(cl_json_get(json, "long"), &d);
-    if (!cl_arena_failed(arena) && read) {
-        assert_true(text.n > 3 * 400);
-        result = CL_OK;
-    }
-    cl_arena_free(arena);
-    return result;
+    cl_buf_init(&buf, arena, 1 << 20);
+    cl_json_write(&buf, object);
+    if (cl_arena_failed(arena))
+        return CL_NO_MEMORY;
+    assert_true(text.n > 40 && cl_str_eq(text, cl_buf_str(&buf)));
+    assert_true(cl_json_is(array, CL_ARRAY) && array->count == 3);
+    assert_true(cl_json_i64(cl_json_path(object, "a.m1.0"), &n) && n == 1);
+    assert_true(cl_json_double(cl_json_get(json, "short"), &d) && d > 0.5);
+    assert_str(cl_json_str(cl_json_get(object, "s")), "s");
+    return CL_OK;
+}
+
+/* The one that has no arena: long text, converted by a copy. */
+static cl_result long_double(void *arg)
+{
+    double d = 7;
+    bool read = cl_json_double(arg, &d);
+    assert_true(read ? d < 1 : d > 6);
+    return read ? CL_OK : CL_NO_MEMORY;
 }
 
 static void test_without_memory(void **state)
 {
     cl_buf buf;
     cl_buf_init(&buf, *state, 1 << 20);
-    cl_buf_adds(&buf, "{\"long\":0.");
+    cl_buf_adds(&buf, "{\"short\":0.55,\"long\":0.");
     for (int i = 0; i < 400; i++)
         cl_buf_addc(&buf, '5');
     for (int i = 0; i < 300; i++)
         cl_buf_printf(&buf, ",\"m%d\":[%d]", i, i);
     cl_buf_addc(&buf, '}');
-    assert_true(walk(all_of_json, (void *)(uintptr_t)cl_buf_str(&buf).p) >= 6);
+    char little[] = "{\"short\":0.55,\"m1\":[1],\"short\":0.55}";
+    walk_arena(all_of_json, little, 20000);
+    struct walk_arena large = {all_of_json, (void *)(uintptr_t)cl_buf_str(&buf).p};
+    assert_true(walk(walk_unlimited, &large) >= 6);
+    assert_int_equal(walk(long_double, (void *)(uintptr_t)cl_json_get(parsed(*state, cl_buf_str(&buf).p), "long")), 1);
 }
 
 int main(void)
@@ -257,6 +324,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reading, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_numbers, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_building, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_numbers_that_are_none, arena_begin, arena_end),
+        cmocka_unit_test_setup_teardown(test_nodes_move, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_copies_stand_alone, arena_begin, arena_end),
         cmocka_unit_test_setup_teardown(test_without_memory, arena_begin, arena_end),
     };

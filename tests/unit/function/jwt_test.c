@@ -4,6 +4,7 @@
 #include "crypto.h"
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -38,6 +39,34 @@
 #define RFC_EC_Y  "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 #define RFC_EC    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" RFC_EC_X "\",\"y\":\"" RFC_EC_Y "\"}"
 #define SET(keys) "{\"keys\":[" keys "]}"
+
+/* OpenSSL's own blocks: the one that finds the count at 0 (and every later one) is not given; -1: off. */
+static long openssl_countdown = -1;
+
+static bool openssl_gives(void)
+{
+    if (openssl_countdown > 0)
+        openssl_countdown--;
+    return openssl_countdown != 0;
+}
+
+static void *openssl_malloc(size_t n, const char *file, int line)
+{
+    (void)file, (void)line;
+    return openssl_gives() ? malloc(n) : NULL;
+}
+
+static void *openssl_realloc(void *p, size_t n, const char *file, int line)
+{
+    (void)file, (void)line;
+    return openssl_gives() ? realloc(p, n) : NULL;
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(p);
+}
 
 static cl_arena *arena;
 static EVP_PKEY *rsa, *ec, *ec_2;
@@ -205,8 +234,17 @@ static void test_tampering(void **state)
             *c = *c == 'A' ? 'B' : 'A';
             const cl_json *claims = NULL;
             cl_str message;
-            assert_int_not_equal(cl_jwt_verify(verifiers[i], arena, changed, NOW * INT64_C(1000), &claims, &message), CL_OK);
+            cl_result result = cl_jwt_verify(verifiers[i], arena, changed, NOW * INT64_C(1000), &claims, &message);
+            assert_true(result == CL_REFUSED || result == CL_INVALID);
             assert_null(claims);
+        }
+        const char *signature = strrchr(tokens[i].p, '.') + 1;
+        for (const char *c = "A_"; *c; c++) {                   /* as small and as large as a signature can be */
+            cl_str changed = cl_dup(arena, tokens[i]);
+            memset((char *)changed.p + (signature - tokens[i].p), *c, tokens[i].n - (size_t)(signature - tokens[i].p) - 1);
+            char *last = (char *)changed.p + changed.n - 1;
+            *last = *c == 'A' ? 'A' : tokens[i].n - (size_t)(signature - tokens[i].p) == 43 ? '8' : 'w';
+            assert_str(verdict(verifiers[i], changed, CL_REFUSED), "the token's signature is wrong");
         }
         for (size_t n = 0; n < tokens[i].n; n += 7) {
             const cl_json *claims = NULL;
@@ -423,6 +461,9 @@ static void test_bearer(void **state)
     }
     const cl_json *claims = NULL;
     cl_str message;
+    assert_int_equal(cl_jwt_verify_bearer(jwt, arena, (cl_str){0}, 0, &claims, NULL), CL_INVALID);
+    assert_int_equal(cl_jwt_verify(jwt, arena, cl_str_of("a.b.c"), 0, &claims, NULL), CL_INVALID);
+    assert_int_equal(cl_jwt_verify(jwt, arena, hs256("{}"), NOW * INT64_C(1000), &claims, NULL), CL_REFUSED);
     assert_int_equal(cl_jwt_verify_bearer(jwt, arena, (cl_str){0}, 0, &claims, &message), CL_INVALID);
     assert_int_equal(cl_jwt_verify_bearer(jwt, arena, cl_str_of("Bearer "), 0, &claims, &message), CL_INVALID);
     cl_jwt_free(jwt);
@@ -436,6 +477,12 @@ static void test_configuration(void **state)
     assert_int_equal(cl_jwt_secret(cl_str_of(""), true, NULL, &jwt, &message), CL_CONFIG);
     assert_int_equal(cl_jwt_secret(cl_str_of("short"), false, NULL, &jwt, &message), CL_CONFIG);
     assert_str(message, "the secret of HS256 must have at least 32 bytes");
+    cl_str later;
+    cl__sentence("of another call");
+    assert_int_equal(cl_jwt_key_set(cl_str_of("{}"), NULL, &jwt, &later), CL_CONFIG);
+    assert_str(message, "the secret of HS256 must have at least 32 bytes");     /* a constant: it stays */
+    assert_int_equal(cl_jwt_secret(cl_str_of("short"), false, NULL, &jwt, NULL), CL_CONFIG);
+    assert_int_equal(cl_jwt_key_set(cl_str_of("{}"), NULL, &jwt, NULL), CL_CONFIG);
     assert_int_equal(cl_jwt_secret((cl_str){SECRET, 31}, false, NULL, &jwt, &message), CL_CONFIG);
     assert_int_equal(cl_jwt_secret(cl_str_of("short"), true, NULL, &jwt, &message), CL_OK);
     cl_jwt_free(jwt);
@@ -505,17 +552,42 @@ struct verify_step {
     cl_str header;
 };
 
-static cl_result step_verify(void *arg)
+static cl_result step_verify(cl_arena *own, void *arg)
 {
     const struct verify_step *step = arg;
     const cl_json *claims = NULL;
-    cl_str message = {0};
-    cl_arena *own = cl_arena_new(0);
-    cl_result result =
-        own ? cl_jwt_verify_bearer(step->jwt, own, step->header, NOW * INT64_C(1000), &claims, &message) : CL_NO_MEMORY;
+    cl_str message = {0}, token = {step->header.p + 7, step->header.n - 7};
+    cl_result result = cl_jwt_verify_bearer(step->jwt, own, step->header, NOW * INT64_C(1000), &claims, &message);
     assert_int_equal(claims != NULL, result == CL_OK);
-    cl_arena_free(own);
-    return result;
+    return result == CL_OK ? cl_jwt_verify(step->jwt, own, token, NOW * INT64_C(1000), &claims, NULL) : result;
+}
+
+/* The same with OpenSSL's blocks: neither a wrong signature nor a key set without keys, but no memory. */
+static void walk_openssl(const char *jwks, cl_str token)
+{
+    cl_jwt *jwt = set_of(jwks, NULL), *other = NULL;
+    const cl_json *claims = NULL;
+    cl_str message = {0};
+    int lacked = 0;
+    assert_int_equal(cl_jwt_verify(jwt, arena, token, NOW * INT64_C(1000), &claims, &message), CL_OK);
+    for (long n = 1; n < WALK_MAX; n++) {
+        openssl_countdown = n;
+        cl_result verified = cl_jwt_verify(jwt, arena, token, NOW * INT64_C(1000), &claims, &message);
+        bool whole = openssl_countdown > 0;
+        openssl_countdown = n;
+        cl_result made = cl_jwt_key_set(cl_str_of(jwks), NULL, &other, &message);
+        whole = whole && openssl_countdown > 0;
+        openssl_countdown = -1;
+        if (made == CL_OK)
+            cl_jwt_free(other);
+        lacked += verified == CL_NO_MEMORY;
+        if ((verified != CL_OK && verified != CL_NO_MEMORY) || (made != CL_OK && made != CL_NO_MEMORY))
+            fail_msg("at %ld: %s, %s: " CL_FMT, n, cl_result_name(verified), cl_result_name(made), CL_ARG(message));
+        if (whole)
+            break;
+    }
+    assert_true(lacked > 3);
+    cl_jwt_free(jwt);
 }
 
 static void test_memory(void **state)
@@ -533,8 +605,15 @@ static void test_memory(void **state)
     cl_buf_adds(&buf, "]}");
     cl_str token = hs256(cl_buf_str(&buf).p);
     struct verify_step step = {jwt, cl_printf(arena, "Bearer " CL_FMT, CL_ARG(token))};
-    assert_true(walk(step_verify, &step) >= 2);
+    struct walk_arena large = {step_verify, &step};
+    assert_true(walk(walk_unlimited, &large) >= 2);
     cl_jwt_free(jwt);
+    token = hs256("{" LONG_EXP "}");
+    step = (struct verify_step){secret_of(NULL), cl_printf(arena, "Bearer " CL_FMT, CL_ARG(token))};
+    walk_arena(step_verify, &step, 20000);
+    cl_jwt_free((cl_jwt *)(uintptr_t)step.jwt);
+    walk_openssl(cl_printf(arena, SET("%s"), jwk_of(rsa, "")).p, make_token(rsa, NULL, "{\"alg\":\"RS256\"}", "{" LONG_EXP "}"));
+    walk_openssl(cl_printf(arena, SET("%s"), jwk_of(ec, "")).p, make_token(ec, NULL, "{\"alg\":\"ES256\"}", "{" LONG_EXP "}"));
 }
 
 int main(void)
@@ -544,5 +623,7 @@ int main(void)
                                        cmocka_unit_test(test_key_ids),       cmocka_unit_test(test_rules),
                                        cmocka_unit_test(test_no_tokens),     cmocka_unit_test(test_bearer),
                                        cmocka_unit_test(test_configuration), cmocka_unit_test(test_memory)};
+    if (!CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free))
+        return 1;
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -23,6 +23,7 @@ struct act {
     bool close;                 /* the connection, afterwards */
     bool stop;                  /* SIGTERM instead of an answer */
     bool keep_reading;          /* answers together with the next request's */
+    bool early;                 /* when the request's head has come; the rest is never read */
 };
 
 static struct server {
@@ -53,12 +54,12 @@ static size_t body_end(const char *p, size_t n, size_t head)
 
 static pthread_t program;              /* the thread of cl_run: as in a function, where it is the only one, signals are its */
 
-/* One whole request from the connection into the record; false: it was closed. */
-static bool read_request(int fd)
+/* One request from the connection into the record, the whole or its head; false: it was closed. */
+static bool read_request(int fd, bool head_only)
 {
     for (;;) {
         const char *head_end = memmem(server.buffer, server.n, "\r\n\r\n", 4);
-        size_t end = head_end ? body_end(server.buffer, server.n, (size_t)(head_end + 4 - server.buffer)) : SIZE_MAX;
+        size_t end = head_end && head_only ? server.n : head_end ? body_end(server.buffer, server.n, (size_t)(head_end + 4 - server.buffer)) : SIZE_MAX;
         if (end <= server.n) {
             char *copy = malloc(end + 1);
             memcpy(copy, server.buffer, end);
@@ -100,7 +101,7 @@ static void *serve_script(void *arg)
             fd = accept(server.listener, NULL, NULL);
             server.n = 0, server.connections++;
         }
-        if (!read_request(fd)) {
+        if (!read_request(fd, server.acts[act].early)) {
             close(fd), fd = -1;
             continue;
         }
@@ -334,30 +335,79 @@ static void test_answer_sent_again(void **state)
     finish();
 }
 
+/* As `run`, and what the program logged. */
+static int run_logged(const struct act *acts, size_t count, cl_handler *handler, const cl_options *options, const char *level, const char **ret_said)
+{
+    static char said[4096];
+    FILE *file = tmpfile();
+    int stderr_fd = dup(STDERR_FILENO);
+    setenv("LOG_LEVEL", level, 1);
+    dup2(fileno(file), STDERR_FILENO);
+    int status = run(acts, count, handler, options);
+    dup2(stderr_fd, STDERR_FILENO);
+    setenv("LOG_LEVEL", "FATAL", 1);
+    close(stderr_fd);
+    rewind(file);
+    said[fread(said, 1, sizeof said - 1, file)] = 0;
+    fclose(file);
+    *ret_said = said;
+    return status;
+}
+#define RUN_LOGGED(acts, handler, options, level, said) run_logged(acts, CL__COUNT(acts), handler, options, level, said)
+
 static void test_refused_answers(void **state)
 {
     (void)state;
     static const struct act acts[] = {
         EVENT("1", "1"), {.text = "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", .close = true},
         EVENT("1", "2"), {.text = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}"}, EVENT("1", "3"), ACCEPTED, STOP};
-    char said[2048] = "";
-    FILE *file = tmpfile();
-    int stderr_fd = dup(STDERR_FILENO);
+    const char *said;
     seen.calls = 0;
-    setenv("LOG_LEVEL", "ERROR", 1);
-    dup2(fileno(file), STDERR_FILENO);
-    int status = RUN(acts, echo, NULL);
-    dup2(stderr_fd, STDERR_FILENO);
-    setenv("LOG_LEVEL", "FATAL", 1);
-    close(stderr_fd);
-    rewind(file);
-    assert_true(fread(said, 1, sizeof said - 1, file) > 0);
-    fclose(file);
-    assert_int_equal(status, 0);
+    assert_int_equal(RUN_LOGGED(acts, echo, NULL, "ERROR", &said), 0);
     assert_int_equal(seen.calls, 3);
     /* The request's id is the answer's too, when the event's headers have gone. */
     assert_non_null(strstr(said, "\"requestId\":\"id-1\",\"message\":\"the Runtime API refused an answer with status 400\"}"));
     finish();
+}
+
+static void much(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    size_t n = event.p[0] == '1' ? 6 << 20 : 1;
+    char *text = cl_alloc(ctx->arena, n + 1);
+    memset(text, '1', n);
+    seen.calls++;
+    cl_answer_text(answer, (cl_str){text, n});
+}
+
+static void stream_much(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    static char large[100000];
+    cl_result result = event.p[0] == '1' ? cl_answer_stream(answer, NULL) : CL_UNREACHABLE;
+    (void)ctx;
+    seen.calls++;
+    for (int i = 0; i < 1000 && result == CL_OK; i++)
+        result = cl_answer_write(answer, (cl_str){large, sizeof large});
+    assert_int_equal(result, CL_UNREACHABLE);
+}
+
+/* Refused before it was read, and closed: it is not sent again, and the status is known. */
+static void test_answers_refused_early(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {
+        EVENT("1", "1"), {.text = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 2\r\n\r\n{}", .early = true, .close = true}, EVENT("1", "2"), ACCEPTED, STOP};
+    static cl_handler *const handlers[] = {much, stream_much};
+    for (size_t i = 0; i < CL__COUNT(handlers); i++) {
+        const char *said;
+        seen.calls = 0;
+        assert_int_equal(RUN_LOGGED(acts, handlers[i], NULL, "ERROR", &said), 0);
+        assert_int_equal(seen.calls, 2);
+        assert_starts(1, POST("response"));
+        assert_starts(2, GET_NEXT);
+        assert_non_null(strstr(said, "\"message\":\"the Runtime API refused an answer with status 413\"}"));
+        assert_null(strstr(said, "did not take"));
+        finish();
+    }
 }
 
 static void test_servers_that_are_wrong(void **state)
@@ -429,6 +479,22 @@ static void say(cl_context *ctx, cl_str event, cl_answer *answer)
             deep = cl_json_append(deep, cl_json_array(ctx->arena));
         break;
     }
+    case '6':
+        cl_answer_json(answer, cl_json_number(ctx->arena, cl_str_of("12,10")));
+        break;
+    case '7':
+    case '8': {                                                 /* one byte more than Lambda takes, and as many as it does */
+        static char text[6291558];
+        memset(text, '1', sizeof text);
+        cl_answer_text(answer, (cl_str){text, event.p[0] == '7' ? 6291557 : 6291556});
+        break;
+    }
+    case '9': {
+        static char text[6291556];
+        memset(text, 'x', sizeof text - 1);
+        cl_answer_json(answer, cl_json_string(ctx->arena, cl_str_of(text)));
+        break;
+    }
     case '5': {
         char message[5000];
         memset(message, '\x01', sizeof message - 1);
@@ -443,8 +509,9 @@ static void test_kinds_of_answers(void **state)
 {
     (void)state;
     static const struct act acts[] = {EVENT("1", "1"), ACCEPTED, EVENT("1", "2"), ACCEPTED, EVENT("1", "3"), ACCEPTED, EVENT("1", "4"), ACCEPTED,
-                                      EVENT("1", "5"), ACCEPTED, STOP};
-    cl_options options = {.memory_max = 200000};
+                                      EVENT("1", "5"), ACCEPTED, EVENT("1", "6"), ACCEPTED, EVENT("1", "7"), ACCEPTED, EVENT("1", "8"), ACCEPTED,
+                                      EVENT("1", "9"), ACCEPTED, STOP};
+    cl_options options = {.memory_max = 20 << 20};
     assert_int_equal(RUN(acts, say, &options), 0);
     assert_starts(1, POST("error"));
     assert_has(1, "\r\nLambda-Runtime-Function-Error-Type: My_Error_\r\n");
@@ -454,9 +521,16 @@ static void test_kinds_of_answers(void **state)
     assert_starts(5, POST("error"));
     assert_has(5, "\"errorType\":\"NoMemory\"");
     assert_starts(7, POST("error"));
-    assert_has(7, "\"errorType\":\"AnswerTooLarge\"");
+    assert_has(7, "{\"errorType\":\"Runtime.MarshalError\",\"errorMessage\":\"Unable to marshal response: JSON is nested too deep\"}");
     assert_starts(9, POST("error"));
     assert_has(9, "\\u0001\"}");
+    assert_starts(11, POST("error"));
+    assert_has(11, "{\"errorType\":\"Runtime.MarshalError\",\"errorMessage\":\"Unable to marshal response: a JSON number was to be made of text that is none\"}");
+    for (size_t i = 13; i <= 17; i += 4) {
+        assert_starts(i, POST("error"));
+        assert_has(i, "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (6291556 bytes).\"}");
+    }
+    assert_starts(15, POST("response"));
     finish();
 }
 
@@ -620,6 +694,24 @@ static void test_init_error(void **state)
     finish();
 }
 
+/* A level that is none is named once, when the program starts. */
+static void test_log_level(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {EVENT("1", "1"), ACCEPTED, EVENT("1", "2"), ACCEPTED, STOP};
+    static const struct {
+        const char *level, *said;
+    } rows[] = {{"silly", "\"level\":\"WARN\",\"message\":\"environment variable LOG_LEVEL is \\\"silly\\\", which is no level: "
+                          "expected TRACE, DEBUG, INFO, WARN, ERROR or FATAL\"}\n"}, {"info", NULL}, {"", NULL}};
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const char *said;
+        assert_int_equal(RUN_LOGGED(acts, echo, NULL, rows[i].level, &said), 0);
+        const char *first = strchr(said, '\n');
+        assert_true(rows[i].said ? strstr(said, rows[i].said) && !first[1] : !*said);
+        finish();
+    }
+}
+
 static cl_result init_counts(void *arg, cl_str *message)
 {
     (void)message;
@@ -746,6 +838,39 @@ static void test_app(void **state)
     finish();
 }
 
+/* A row that is wrong ends the program before its first event, and is named. */
+static void test_wrong_routes(void **state)
+{
+    static const struct {
+        cl_route routes[3];
+        const char *message;
+    } rows[] = {
+        {{{"GET", "/a", greet}, {"get", "/b", greet}}, "route 2, \\\"get /b\\\": no method of API Gateway, nor ANY"},
+        {{{"GET", "a", greet}}, "route 1, \\\"GET a\\\": a path begins with '/'"},
+        {{{"GET", NULL, greet}}, "route 1, \\\"GET \\\": a path begins with '/'"},
+        {{{"GET", "/x/{a+}/b", greet}}, "route 1, \\\"GET /x/{a+}/b\\\": {name+} is the last segment"},
+        {{{"GET", "/x/{}", greet}}, "route 1, \\\"GET /x/{}\\\": a parameter is a whole segment, {name}"},
+        {{{"GET", "/x/a{b}", greet}}, "route 1, \\\"GET /x/a{b}\\\": a parameter is a whole segment, {name}"},
+        {{{"GET", "/x/{+}", greet}}, "route 1, \\\"GET /x/{+}\\\": a parameter has a name"},
+        {{{"GET", "/a", greet}, {"GET", "/a", greet}}, "route 2, \\\"GET /a\\\": the same as a row above"},
+        {{{"ANY", "/a/{b+}", greet}, {"GET", "/a", NULL}}, "route 2, \\\"GET /a\\\": no function"},
+    };
+    static const struct act acts[] = {ACCEPTED};
+    int calls = 0;
+    (void)state;
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        const cl_app wrong = {.routes = rows[i].routes};
+        const cl_options options = {.init = init_counts, .arg = &calls};
+        start(acts, CL__COUNT(acts));
+        assert_int_equal(cl_run_app(&wrong, &options), 1);
+        join();
+        assert_starts(0, "POST /2018-06-01/runtime/init/error HTTP/1.1\r\n");
+        assert_has(0, rows[i].message);
+        finish();
+    }
+    assert_int_equal(calls, 0);
+}
+
 /* ---- without memory: the n-th block, whichever it is, costs at most the invocation that asked for it ---- */
 
 static void builds(cl_context *ctx, cl_str event, cl_answer *answer)
@@ -754,25 +879,51 @@ static void builds(cl_context *ctx, cl_str event, cl_answer *answer)
     if (cl_json_parse(ctx->arena, event, &json, NULL) == CL_OK)
         cl_json_set(json, "more", cl_json_string(ctx->arena, cl_dup(ctx->arena, (cl_str){event.p, event.n})));
     cl_alloc(ctx->arena, 50000);
+    assert_true(cl_remaining_ms(ctx) > 0);
+    cl_answer_text(answer, cl_str_of("7"));
     cl_answer_json(answer, json);
+}
+
+static void streams(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    assert_int_equal(cl_answer_stream(answer, NULL), CL_OK);
+    assert_int_equal(cl_answer_write(answer, event), CL_OK);
+    if (!cl_alloc(ctx->arena, 50000))
+        cl_answer_error(answer, "Mine", "%s", "no memory");
+}
+
+static int run_handler(void)
+{
+    return cl_run(builds, NULL);
+}
+
+static int run_options(void)
+{
+    return cl_run_with(streams, &(cl_options){.memory_max = 1 << 20});
+}
+
+static int run_application(void)
+{
+    char arg[] = "hello";
+    return cl_run_app(&app, &(cl_options){.arg = arg});
 }
 
 static cl_result one_life(void *arg)
 {
-    static const struct act acts[] = {EVENT("7", "{\"a\":1}"), ACCEPTED, STOP};
+    static const struct act acts[] = {EVENT("40", "{\"httpMethod\":\"GET\",\"path\":\"/hello/you\"}"), ACCEPTED, STOP};
+    int (*const *live)(void) = arg;
     long countdown = cl__malloc_countdown;
-    (void)arg;
     cl__malloc_countdown = -1;
     start(acts, CL__COUNT(acts));
     cl__malloc_countdown = countdown;
-    int status = cl_run(builds, NULL);
+    int status = (*live)();
     bool ran = status == 0, answered = false;
     if (!ran) {                                                 /* not even the arena: let the script run to its end */
         cl__malloc_countdown = -1;
         assert_int_equal(countdown, 0);
-        assert_int_equal(cl_run(builds, NULL), 0);
+        assert_int_equal((*live)(), 0);
     } else {
-        answered = strstr(server.requests[1], "/response HTTP") != NULL;
+        answered = strstr(server.requests[1], "/response HTTP") && !strstr(server.requests[1], "NoMemory");
         assert_true(answered || strstr(server.requests[1], "NoMemory"));
     }
     finish();
@@ -782,7 +933,20 @@ static cl_result one_life(void *arg)
 static void test_without_memory(void **state)
 {
     (void)state;
-    assert_true(walk(one_life, NULL) >= 3);
+    static int (*const lives[])(void) = {run_handler, run_options, run_application};
+    for (size_t i = 0; i < CL__COUNT(lives); i++)
+        assert_true(walk(one_life, (void *)(uintptr_t)&lives[i]) >= 2);
+    /* These two need none for their sentences. */
+    cl_str value = {NULL, 0}, message = {NULL, 0};
+    cl__malloc_countdown = 0;
+    unsetenv("TABLE_NAME");
+    cl_result missing = cl_env("TABLE_NAME", &value, &message), file = cl_read_file("no-such-file", &value, &message);
+    cl__malloc_countdown = -1;
+    assert_int_equal(missing, CL_CONFIG);
+    assert_int_equal(file, CL_CONFIG);
+    assert_str(message, "file no-such-file of the package cannot be opened");
+    assert_int_equal(cl_env("TABLE_NAME", &value, NULL), CL_CONFIG);
+    assert_int_equal(cl_read_file("no-such-file", &value, NULL), CL_CONFIG);
 }
 
 int main(void)
@@ -795,6 +959,7 @@ int main(void)
         cmocka_unit_test(test_closing_servers),
         cmocka_unit_test(test_answer_sent_again),
         cmocka_unit_test(test_refused_answers),
+        cmocka_unit_test(test_answers_refused_early),
         cmocka_unit_test(test_servers_that_are_wrong),
         cmocka_unit_test(test_large_events_and_answers),
         cmocka_unit_test(test_kinds_of_answers),
@@ -803,6 +968,8 @@ int main(void)
         cmocka_unit_test(test_stream_without_memory),
         cmocka_unit_test(test_stream_that_breaks),
         cmocka_unit_test(test_app),
+        cmocka_unit_test(test_wrong_routes),
+        cmocka_unit_test(test_log_level),
         cmocka_unit_test(test_init_error),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_environment),

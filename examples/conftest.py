@@ -64,7 +64,8 @@ def app(request, deployed):
     return deployed(os.path.basename(os.path.dirname(request.path)), request.param)
 
 
-COMPARED = ('Content-Type', 'Allow', 'WWW-Authenticate', 'Access-Control-Allow-Origin', 'Access-Control-Allow-Methods', 'Access-Control-Allow-Headers')
+COMPARED = ('Content-Type', 'Allow', 'WWW-Authenticate', 'x-amzn-Remapped-WWW-Authenticate',
+            'Access-Control-Allow-Origin', 'Access-Control-Allow-Methods', 'Access-Control-Allow-Headers')
 
 
 @pytest.fixture

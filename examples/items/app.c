@@ -10,6 +10,8 @@
 #include "cloudless/log.h"
 
 #define PAGE 100            /* items of a list, at most and unless the request asks for fewer */
+#define KEY_MAX 2048        /* bytes that DynamoDB allows for a key */
+#define MISSING "There is no such item."
 
 static cl_dynamodb *db;
 static cl_jwt *jwt;
@@ -54,6 +56,15 @@ static bool authenticate(cl_context *ctx, const cl_request *request, cl_response
     return false;
 }
 
+/* Before every route. An id too long for a key cannot be there. */
+static bool before(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
+{
+    if (!authenticate(ctx, request, response, arg)) return false;
+    bool may_exist = cl_path_parameter(request, "id").n <= KEY_MAX;
+    if (!may_exist) cl_fail(response, 404, MISSING);
+    return may_exist;
+}
+
 static cl_item *key_of(cl_context *ctx, const cl_request *request)
 {
     cl_item *key = cl_item_new(ctx->arena);
@@ -85,7 +96,7 @@ static void write_item(cl_context *ctx, cl_response *response, const struct item
     cl_expr_init(&expr, ctx->arena);
     cl_expr_condition(&expr, "id", condition, NULL);
     cl_ddb_error error = cl_ddb_put(db, ctx, table, item, cl_expr_options(&expr, &options), NULL);
-    if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, otherwise, otherwise == 409 ? "There is an item of this id." : "There is no such item.");
+    if (error == CL_DDB_CONDITION_FAILED) cl_fail(response, otherwise, otherwise == 409 ? "There is an item of this id." : MISSING);
     else if (error) failed(response);
     else answer_item(ctx, response, status, item);
 }
@@ -113,7 +124,7 @@ static void read_item(cl_context *ctx, const cl_request *request, cl_response *r
     cl_item *item;
     (void)arg;
     if (cl_ddb_get(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.consistent = true}, &item)) failed(response);
-    else if (!item) cl_fail(response, 404, "There is no such item.");
+    else if (!item) cl_fail(response, 404, MISSING);
     else answer_item(ctx, response, 200, item);
 }
 
@@ -122,11 +133,11 @@ static void delete_item(cl_context *ctx, const cl_request *request, cl_response 
     cl_item *old;
     (void)arg;
     if (cl_ddb_delete(db, ctx, table, key_of(ctx, request), &(cl_ddb_options){.return_values = "ALL_OLD"}, &old)) failed(response);
-    else if (!old) cl_fail(response, 404, "There is no such item.");
+    else if (!old) cl_fail(response, 404, MISSING);
     else cl_status(response, 204);
 }
 
-/* One page; "next" is the id to ask for the following one with. */
+/* One page; "next" is what to ask for the following one with. */
 static void list(cl_context *ctx, const cl_request *request, cl_response *response, void *arg)
 {
     int64_t limit = PAGE;
@@ -134,6 +145,10 @@ static void list(cl_context *ctx, const cl_request *request, cl_response *respon
     (void)arg;
     if (!cl_query_int(request, "limit", 1, PAGE, &limit)) {
         cl_fail(response, 400, "limit: expected an integer from 1 to %d", PAGE);
+        return;
+    }
+    if (next.n > KEY_MAX) {
+        cl_fail(response, 400, "next: expected at most %d bytes", KEY_MAX);
         return;
     }
     cl_ddb_options options = {.limit = (int)limit};
@@ -145,7 +160,7 @@ static void list(cl_context *ctx, const cl_request *request, cl_response *respon
     cl_json *page, *items = cl_json_array(ctx->arena), *body = cl_json_object(ctx->arena);
     cl_ddb_pages pages;
     cl_ddb_scan(&pages, db, ctx, table, &options);
-    if (!cl_ddb_next_page(&pages, &page) && pages.error) {
+    if (!cl_ddb_next_page(&pages, &page)) {
         failed(response);
         return;
     }
@@ -165,7 +180,7 @@ static const cl_route routes[] = {
     {0},
 };
 
-static const cl_app app = {.routes = routes, .before = authenticate};
+static const cl_app app = {.routes = routes, .before = before};
 
 static cl_result verifier(cl_str *message)
 {

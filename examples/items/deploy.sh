@@ -5,7 +5,12 @@ cd "$(dirname "$0")"
 . ../deploy.sh
 
 name=items$suffix
-if [ -n "${JWT_JWKS:-}" ]; then key=JWT_JWKS value=$JWT_JWKS; else key=JWT_SECRET value=${JWT_SECRET:?JWT_SECRET or JWT_JWKS must be set}; fi
+# As a JSON string. A key set may come in several lines: where JSON has line ends and tabs, it may have spaces.
+if [ -n "${JWT_JWKS:-}" ]; then
+    key=JWT_JWKS value=$(printf %s "$JWT_JWKS" | tr '\n\r\t' '   ')
+else
+    key=JWT_SECRET value=${JWT_SECRET:?JWT_SECRET or JWT_JWKS must be set}
+fi
 value=$(printf %s "$value" | sed 's/[\\"]/\\&/g')
 role items-role policy.json
 table items id

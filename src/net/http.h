@@ -26,6 +26,7 @@ struct http_request {
     struct http_header *headers;
     size_t header_count;
     struct str body;                /* de-chunked */
+    struct str trailers;            /* of a chunked body: for http_trailer; STR_NONE without any */
     struct str peer_ip;             /* text */
     uint16_t peer_port;
     bool http_1_0;
@@ -85,6 +86,9 @@ static inline struct str http_header(const struct http_request *request, const c
 {
     return http_header_named(request, str_of(name));
 }
+
+/* The same of what followed a chunked body. */
+struct str http_trailer(const struct http_request *request, const char *name);
 
 void http_respond(struct http_request *request, const struct http_response *response);        /* on request->loop */
 void http_respond_from(struct http_request *request, const struct http_response *response);   /* any thread; response is copied shallowly */

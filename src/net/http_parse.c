@@ -13,13 +13,15 @@
  * with the spans that were reported, so no bare CR or LF, folded line or gap can hide in it. Then: at most one
  * Content-Length, digits only; at most one Transfer-Encoding, exactly "chunked", only in HTTP/1.1, never beside a
  * Content-Length; exactly one Host in 1.1. The framing of a chunked body may cost 16 KiB and eight bytes for one.
- * Trailers are checked, bounded by the same and dropped. Sources: RFC 9112 sections 2, 3, 5, 6, 7; RFC 9110. */
+ * Trailers are checked, bounded by the same and by 32 KiB, and kept as text behind the body, in its memory.
+ * Sources: RFC 9112 sections 2, 3, 5, 6, 7; RFC 9110. */
 #include "net/http_parse.h"
 #include "base/panic.h"
 #include <stdlib.h>
 
 #define ROOM_MIN          1024        /* less than that left in a block: the message moves */
 #define BODY_FIRST_BYTES  65536       /* of a body of its own; doubled as it fills */
+#define TRAILER_BYTES_MAX (32u << 10) /* names and values */
 #define FRAMING_BYTES_MAX (16u << 10) /* of a chunked body, beside 8 for each byte of data */
 
 enum { PARSER_STOP = -1 };
@@ -60,11 +62,51 @@ static int on_target_done(llhttp_t *llhttp)
     return 0;
 }
 
+/* Room for n more bytes behind `used` ones of a chunked body. */
+static bool body_room(struct http_exchange *exchange, size_t used, size_t n)
+{
+    size_t cap = exchange->body_cap ? exchange->body_cap : 4096;
+    while (cap < used + n)
+        cap *= 2;
+    return cap <= exchange->body_cap || http__exchange_body_grow(exchange, cap);
+}
+
+static int trailer_add(struct http_parser *parser, struct str text)
+{
+    struct http_exchange *exchange = parser->exchange;
+    struct http_request *request = &exchange->request;
+    if (text.n > TRAILER_BYTES_MAX - request->trailers.n)
+        return refuse_in_callback(&parser->llhttp, 400);    /* as for framing, whichever bound is met first */
+    if (!body_room(exchange, request->body.n + request->trailers.n, text.n))
+        return refuse_in_callback(&parser->llhttp, 503);
+    if (request->body.n)
+        request->body.p = exchange->body_heap;
+    request->trailers.p = exchange->body_heap + request->body.n;
+    if (text.n)
+        memcpy(exchange->body_heap + request->body.n + request->trailers.n, text.p, text.n);
+    request->trailers.n += text.n;
+    return 0;
+}
+
+/* "NAME:VALUE\n", in pieces. */
+static int on_trailer_name(struct http_parser *parser, struct str piece)
+{
+    parser->in_name = true;
+    return trailer_add(parser, piece);
+}
+
+static int on_trailer_value(struct http_parser *parser, struct str piece)
+{
+    int stop = parser->in_name ? trailer_add(parser, STR(":")) : 0;
+    parser->in_name = false;
+    return stop ? stop : trailer_add(parser, piece);
+}
+
 static int on_name(llhttp_t *llhttp, const char *at, size_t n)
 {
     struct http_parser *parser = llhttp->data;
     if (parser->phase != HTTP_PHASE_HEAD)
-        return 0;
+        return on_trailer_name(parser, (struct str){at, n});
     if (!parser->in_name) {
         if (parser->header_count >= parser->pool->limits->header_count_max || parser->header_count >= NET_HEADER_COUNT_MAX)
             return refuse_in_callback(llhttp, 431);
@@ -77,7 +119,9 @@ static int on_name(llhttp_t *llhttp, const char *at, size_t n)
 static int on_value(llhttp_t *llhttp, const char *at, size_t n)
 {
     struct http_parser *parser = llhttp->data;
-    if (parser->phase != HTTP_PHASE_HEAD || n == 0)
+    if (parser->phase != HTTP_PHASE_HEAD)
+        return on_trailer_value(parser, (struct str){at, n});
+    if (n == 0)
         return 0;
     return span_add(&parser->exchange->headers[parser->header_count].value, at, n) ? 0 : refuse_in_callback(llhttp, 400);
 }
@@ -85,10 +129,10 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t n)
 static int on_value_done(llhttp_t *llhttp)
 {
     struct http_parser *parser = llhttp->data;
-    if (parser->phase == HTTP_PHASE_HEAD) {
-        parser->in_name = false;
-        parser->header_count++;
-    }
+    if (parser->phase != HTTP_PHASE_HEAD)
+        return on_trailer_value(parser, STR("\n"));
+    parser->in_name = false;
+    parser->header_count++;
     return 0;
 }
 
@@ -105,10 +149,7 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
     struct str *body = &exchange->request.body;
     if (n > parser->body_max - body->n)
         return refuse_in_callback(llhttp, 413);
-    size_t cap = exchange->body_cap ? exchange->body_cap : 4096;
-    while (cap < body->n + n)
-        cap *= 2;
-    if (cap > exchange->body_cap && !http__exchange_body_grow(exchange, cap))
+    if (!body_room(exchange, body->n, n))
         return refuse_in_callback(llhttp, 503);
     memcpy(exchange->body_heap + body->n, at, n);
     body->p = exchange->body_heap;
@@ -323,6 +364,7 @@ static enum http_parsed refuse(struct http_parser *parser, int status, struct ht
         if (request->target.n && !request->path.n && request->target.p[0] == '/')
             request->path = str_slice(request->target, 0, str_find(request->target, '?'));
     }
+    request->trailers = STR_NONE;       /* of a part of them nothing is known */
     parser->phase = HTTP_PHASE_REFUSED;
     parser->status = status;
     return hand_over(parser, ret);

@@ -317,6 +317,17 @@ struct str http_header_named(const struct http_request *request, struct str name
     return STR_NONE;
 }
 
+struct str http_trailer(const struct http_request *request, const char *name)
+{
+    struct str lines = request->trailers;
+    while (lines.n) {
+        struct str value = str_cut(&lines, '\n');
+        if (str_eq_nocase(str_cut(&value, ':'), str_of(name)))
+            return str_trim(value);
+    }
+    return STR_NONE;
+}
+
 bool http_request_gone(const struct http_request *request)
 {
     const struct http_exchange *exchange = (const struct http_exchange *)(const void *)request;

@@ -10,6 +10,7 @@
  * Sources: "Using the Lambda runtime API for custom runtimes" and its OpenAPI file; error types as AWS's open runtime
  * interface emulator gives them. */
 #include "sandbox/runtime_api.h"
+#include "base/codec.h"
 #include "base/panic.h"
 #include <stdlib.h>
 
@@ -104,9 +105,18 @@ static bool of_current(struct runtime_api *api, struct http_request *request, st
     return false;
 }
 
+/* A streamed answer that ended in an error says so in its trailers, the error's JSON in base64. */
+static void streamed_error(struct runtime_api *api, const struct http_request *request, struct str type)
+{
+    struct str body = http_trailer(request, "Lambda-Runtime-Function-Error-Body");
+    base64_decode(body, request->arena, &body);         /* else as it is */
+    api->hooks.error(api->hooks.arg, api->request_id, type, body);
+}
+
 static void response(struct runtime_api *api, struct http_request *request, struct str id)
 {
     struct str mode = http_header(request, "Lambda-Runtime-Function-Response-Mode");
+    struct str error_type = http_trailer(request, "Lambda-Runtime-Function-Error-Type");
     if (!of_current(api, request, id))
         return;
     if (mode.n > 0 && !str_eq(mode, STR("streaming"))) {        /* a streamed answer is gathered: nobody here reads it piecewise */
@@ -114,7 +124,10 @@ static void response(struct runtime_api *api, struct http_request *request, stru
         return;
     }
     api->state = ANSWERED;
-    api->hooks.response(api->hooks.arg, api->request_id, request->body);
+    if (error_type.n > 0)
+        streamed_error(api, request, error_type);
+    else
+        api->hooks.response(api->hooks.arg, api->request_id, request->body);
     accept_it(request);                 /* last: it may free the request */
 }
 

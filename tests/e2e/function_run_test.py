@@ -39,6 +39,14 @@ while True:
     if event.get('twice'):
         again, _ = ask('GET', 'next')
         event['again'] = again.status
+    if event.get('stream'):
+        api.putrequest('POST', '/2018-06-01/runtime/invocation/' + id + '/response')
+        api.putheader('Lambda-Runtime-Function-Response-Mode', 'streaming')
+        api.putheader('Transfer-Encoding', 'chunked')
+        api.endheaders()
+        api.send(('4\\r\\nhalf\\r\\n0\\r\\n' + event['stream'] + '\\r\\n').encode())
+        api.getresponse().read()
+        continue
     ask('POST', id + '/response', json.dumps(event))
 '''
 
@@ -257,6 +265,16 @@ def test_a_crash_names_its_event(program, tmp_path, words, stdin, where):
     (tmp_path / 'crash.json').write_text('{"crash":1}')
     done = run(*words, './bootstrap', stdin=stdin, cwd=tmp_path)
     assert done.returncode == 1 and f'cloudless: {where}: ./bootstrap ended by signal 11 (Segmentation fault)' in done.stderr
+
+
+def test_a_streamed_answer_that_ends_in_an_error(program, tmp_path):
+    error = base64.b64encode(b'{"errorMessage":"no luck"}').decode()
+    failed = json.dumps({'stream': f'Lambda-Runtime-Function-Error-Type: Late\r\nLambda-Runtime-Function-Error-Body: {error}\r\n'})
+    done = run('./bootstrap', stdin=f'{{}}\n{failed}\n{{}}\n', cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == '{}\n{}\n'
+    assert done.stderr == 'cloudless: line 2 of stdin: function error Late: {"errorMessage":"no luck"}\n'
+    fine = run('./bootstrap', stdin=json.dumps({'stream': 'Other: x\r\n'}), cwd=tmp_path)
+    assert (fine.returncode, fine.stdout, fine.stderr) == (0, 'half\n', '')
 
 
 # ---- cloudless event ----

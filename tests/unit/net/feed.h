@@ -41,6 +41,8 @@ static void feed_write(struct buf *out, const struct http_request *request)
     buf_lit(out, " body=[");
     buf_add(out, request->body);
     buf_lit(out, "]\n");
+    if (request->trailers.n)
+        buf_printf(out, " trailers=[" STR_FMT "]\n", STR_ARG(request->trailers));
 }
 
 static void feed_release(struct http_exchange **kept, size_t *count, struct buf *out)

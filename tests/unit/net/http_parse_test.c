@@ -13,6 +13,7 @@
 #define GET     "GET / HTTP/1.1\r\n" H
 #define POST    "POST /p HTTP/1.1\r\n" H
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+#define TRAILER_BYTES_MAX (32u << 10)
 #define NEXT    "GET /next HTTP/1.1\r\n" H "\r\n"
 
 struct row {
@@ -206,7 +207,7 @@ static void test_content(void **state)
                                     "GET http://h?q HTTP/1.1\r\nHost: H\r\n\r\n"),
                                 feed_all, NULL, arena);
     struct str want = STR("POST /a/%20b?x=1&y path=/a/%20b query=x=1&y host=a:80 1.1\n hOsT=[a:80]\n X-Empty=[]\n"
-                          " Transfer-Encoding=[Chunked]\n body=[hel\r\n!]\n"
+                          " Transfer-Encoding=[Chunked]\n body=[hel\r\n!]\n trailers=[T:v\n]\n"
                           "GET http://h?q path=/ query=q host=H 1.1\n Host=[H]\n body=[]\n");
     if (!str_eq(got, want))
         fail_msg(STR_FMT, STR_ARG(got));
@@ -274,6 +275,42 @@ static int refused_with(struct feed *feed, const char *input)
     assert_int_equal(feed->refused, refused);
     arena_free(arena);
     return refused;
+}
+
+/* The same however they arrive, with a body and without; and their bound. */
+static void test_trailers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *lines, *expected;
+    } trailers[] = {
+        {"", "T: v\r\n", "T:v\n"},
+        {"5\r\nhello\r\n", "T: v\r\nEmpty:\r\nBlank: \t \r\nU:w: x\r\n", "T:v\nEmpty:\nBlank:\nU:w: x\n"},
+    };
+    struct feed feed;
+    feed_init(&feed);
+    for (size_t i = 0; i < COUNT_OF(trailers); i++) {
+        struct arena *arena = arena_new();
+        struct str input = arena_printf(arena, CHUNKED "%s0\r\n%s\r\n", trailers[i].body, trailers[i].lines);
+        struct str whole = transcript(&feed, input, feed_all, NULL, arena), want = arena_printf(arena, " trailers=[%s]\n", trailers[i].expected);
+        if (!str_ends(whole, want))
+            fail_msg(STR_FMT " does not end with " STR_FMT, STR_ARG(whole), STR_ARG(want));
+        assert_true(str_eq(whole, transcript(&feed, input, feed_bytewise, NULL, arena)));
+        for (size_t at = 1; at < input.n; at++) {
+            struct split split = {.at = at};
+            assert_true(str_eq(whole, transcript(&feed, input, split_once, &split, arena)));
+        }
+        arena_free(arena);
+    }
+    for (size_t n = TRAILER_BYTES_MAX; n <= TRAILER_BYTES_MAX + 1; n++) {
+        struct arena *arena = arena_new();
+        char *value = arena_zalloc(arena, n), *body = arena_zalloc(arena, 8193);
+        memset(value, 'v', n - sizeof "T:"), memset(body, 'b', 8192);
+        struct str input = arena_printf(arena, CHUNKED "2000\r\n%s\r\n0\r\nT:%s\r\n\r\n", body, value);
+        assert_int_equal(refused_with(&feed, input.p), n > TRAILER_BYTES_MAX ? 400 : 0);
+        arena_free(arena);
+    }
+    feed_clear(&feed);
 }
 
 static void test_limits(void **state)
@@ -344,7 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),  cmocka_unit_test(test_content),       cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_framing_bound),
+        cmocka_unit_test(test_trailers), cmocka_unit_test(test_limits), cmocka_unit_test(test_framing_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,6 +307,30 @@ static void test_an_error(void **state)
     close(s);
 }
 
+/* A streamed answer that ended badly. */
+static void test_an_error_in_trailers(void **state)
+{
+    (void)state;
+    static const struct { const char *trailers, *happened; } rows[] = {
+        {"Lambda-Runtime-Function-Error-Type: Late\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n", "error(" ID ",Late,{\"a\":1}) "},
+        {"lambda-runtime-function-error-type:Late\r\n", "error(" ID ",Late,) "},
+        {"Lambda-Runtime-Function-Error-Type: Late\r\nLambda-Runtime-Function-Error-Body: {}\r\n", "error(" ID ",Late,{}) "},
+        {"Other: x\r\n", "response(" ID ",,abc) "},
+    };
+    int s = dial();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        say(s, NEXT);
+        hear(s, 1);
+        say(s, "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n");
+        say(s, rows[i].trailers);
+        say(s, "\r\n");
+        hear(s, 1);
+        expect("HTTP/1.1 202");
+        wait_for(rows[i].happened);
+    }
+    close(s);
+}
+
 static void test_an_init_error(void **state)
 {
     (void)state;
@@ -539,7 +563,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_an_invocation), TEST(test_headers_that_are_absent), TEST(test_answer_and_next_in_one_piece), TEST(test_an_error),
-        TEST(test_an_init_error), TEST(test_wrong_request_ids), TEST(test_next_while_running), TEST(test_a_second_next_takes_over),
+        TEST(test_an_error_in_trailers), TEST(test_an_init_error),
+        TEST(test_wrong_request_ids), TEST(test_next_while_running), TEST(test_a_second_next_takes_over),
         TEST(test_a_client_that_left), TEST(test_too_large), TEST(test_largest_answer), TEST(test_what_is_not_there),
         TEST(test_close_while_waiting), TEST(test_a_program_started_anew), TEST(test_a_client_that_is_dismissed),
     };

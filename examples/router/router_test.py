@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 TABLE = 'lambda-apigateway'
+OWN = pytest.mark.skipif('APP_URL' in os.environ, reason='needs a server of its own')
 HERE = os.path.dirname(os.path.abspath(__file__))
 OPERATION = 'operation: expected one of create, read, update, delete, list, echo, ping'
 NO_OBJECT = 'the request must be a JSON object, in UTF-8 and at most 128 levels deep'
@@ -60,6 +61,7 @@ def test_a_list_by_pages(app, key):
     assert ids <= set(seen) and len(seen) == len(set(seen))
 
 
+@OWN
 def test_answers_are_exact(app, server, key):
     """Whatever has written the item: every type, numbers of 38 digits."""
     digits = '12345678901234567890.123456789012345678'
@@ -115,10 +117,30 @@ def test_a_condition_that_fails(app, key):
     assert answer.json['errorMessage'] == 'Bad request: PutItem on lambda-apigateway: ConditionalCheckFailedException: The conditional request failed'
 
 
-def test_dynamodb_failing(app):
+def test_a_table_of_others(app):
     answer = app.ask('POST', '', {'operation': 'list', 'tableName': 'another-table'})
     assert answer.status == 500 and answer.json['errorType'] == 'TableError'
     assert answer.json['errorMessage'].startswith('DynamoDB failed: Scan on another-table: AccessDeniedException: ')
+
+
+@pytest.fixture
+def unreachable(server, functions):
+    def configure(**variables):
+        client = server.client('lambda')
+        for name in functions:
+            client.update_function_configuration(FunctionName=name, Environment={'Variables': variables})
+            client.get_waiter('function_updated_v2').wait(FunctionName=name)
+    configure(AWS_ENDPOINT_URL_DYNAMODB='http://127.0.0.1:1')
+    yield
+    configure()
+
+
+def test_dynamodb_failing(app, unreachable, logged):
+    call = f'GetItem on {TABLE}: '
+    answer = app.ask('POST', '', {'operation': 'read', 'tableName': TABLE, 'payload': {'Key': {'id': '1'}}})
+    assert answer.status == 500 and answer.json['errorMessage'].startswith(f'DynamoDB failed: {call}')
+    lines = logged('router-c' if app.language == 'c' else 'router', call)
+    assert any(call in line and 'ERROR' in line for line in lines)
 
 
 @pytest.mark.parametrize('body', [
@@ -131,6 +153,7 @@ def test_bodies_that_are_wrong(app, body):
     assert app.ask('POST', '', body).status == 400
 
 
+@OWN
 def test_a_deployment_that_fails_is_no_url(server, deployed, tmp_path):
     deployed('router', 'c')
     aws = tmp_path / 'aws'

@@ -20,6 +20,7 @@ struct cl_dynamodb {
 
 /* The message of a call that failed before anything was sent. */
 cl_ddb_error cl__ddb_refuse(cl_dynamodb *db, cl_ddb_error error, const char *format, ...) CL_PRINTF(3, 4);
+cl_ddb_error cl__ddb_no_memory(cl_dynamodb *db, const char *operation);
 /* When calls of this invocation must be over: somewhat before its end, so that it can still answer. */
 int64_t cl__ddb_deadline(const cl_context *ctx);
 /* Waits before the try after `tries` ones: full jitter, 25 ms doubled each time up to a second. False: the deadline would

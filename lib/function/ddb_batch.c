@@ -19,11 +19,6 @@ static const struct batch {
 } batch_get = {"BatchGetItem", "UnprocessedKeys", 100, "Keys", "Responses"},
   batch_write = {"BatchWriteItem", "UnprocessedItems", 25, NULL, NULL};
 
-static cl_ddb_error no_memory(cl_dynamodb *db, const char *operation)
-{
-    return cl__ddb_refuse(db, CL_DDB_NO_MEMORY, "%s: out of memory", operation);
-}
-
 /* ---- batches of one table ---- */
 
 static cl_json *input_of(const struct batch *batch, cl_arena *arena, cl_str table, cl_json *const *requests, size_t count,
@@ -124,7 +119,7 @@ cl_ddb_error cl_ddb_batch_get(cl_dynamodb *db, cl_context *ctx, cl_str table, co
     for (size_t i = 0; requests && i < count; i++)
         requests[i] = cl__ddb_alias(ctx->arena, keys[i]);
     if (cl_arena_failed(ctx->arena))
-        return no_memory(db, batch_get.operation);
+        return cl__ddb_no_memory(db, batch_get.operation);
     cl_ddb_error error = run(&batch_get, db, ctx, table, requests, count, options, items);
     if (error == CL_DDB_OK && ret_items)
         *ret_items = items;
@@ -149,7 +144,7 @@ cl_ddb_error cl_ddb_batch_write(cl_dynamodb *db, cl_context *ctx, cl_str table, 
     for (size_t i = 0; requests && i < delete_count; i++)
         requests[put_count + i] = write_request(ctx->arena, "DeleteRequest", "Key", delete_keys[i]);
     if (cl_arena_failed(ctx->arena))
-        return no_memory(db, batch_write.operation);
+        return cl__ddb_no_memory(db, batch_write.operation);
     return run(&batch_write, db, ctx, table, requests, count, NULL, NULL);
 }
 
@@ -198,7 +193,7 @@ cl_ddb_error cl_ddb_transact_write(cl_dynamodb *db, cl_context *ctx, const cl_dd
     if (!token)
         token = cl_uuid(ctx->arena).p;
     if (!token)
-        return no_memory(db, "TransactWriteItems");
+        return cl__ddb_no_memory(db, "TransactWriteItems");
     return transact(db, ctx, "TransactWriteItems", CL__DDB_STEP_WRITE, steps, count, token, NULL);
 }
 
@@ -216,7 +211,7 @@ cl_ddb_error cl_ddb_transact_get(cl_dynamodb *db, cl_context *ctx, const cl_ddb_
         cl_json_append(items, item ? item : cl_json_null(ctx->arena));
     }
     if (cl_arena_failed(ctx->arena))
-        return no_memory(db, "TransactGetItems");
+        return cl__ddb_no_memory(db, "TransactGetItems");
     if (ret_items)
         *ret_items = items;
     return CL_DDB_OK;

@@ -150,6 +150,8 @@ static cl_result read_settings(cl_dynamodb *db, cl_str *message)
 
 cl_result cl_dynamodb_open(cl_dynamodb **ret, cl_str *message)
 {
+    cl_str unread;
+    message = message ? message : &unread;
     *message = cl__sentence("out of memory");
     cl_dynamodb *db = cl__malloc(sizeof *db);
     if (!db)
@@ -214,6 +216,11 @@ cl_ddb_error cl__ddb_refuse(cl_dynamodb *db, cl_ddb_error error, const char *for
     va_end(args);
     db->message_n = n < 0 ? 0 : (size_t)n < sizeof db->message ? (size_t)n : sizeof db->message - 1;
     return error;
+}
+
+cl_ddb_error cl__ddb_no_memory(cl_dynamodb *db, const char *operation)
+{
+    return cl__ddb_refuse(db, CL_DDB_NO_MEMORY, "%s: out of memory", operation);
 }
 
 /* ---- time ---- */

@@ -168,17 +168,19 @@ static void start_pages(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, u
                         const cl_ddb_options *options)
 {
     *pages = (cl_ddb_pages){.error = CL_DDB_OK};
+    const char *operation = kind == CL__DDB_QUERY ? "Query" : "Scan";
     struct pages *state = cl_alloc(ctx->arena, sizeof *state);
     cl_json *input = cl_json_object(ctx->arena);
     if (!state || !input) {
-        pages->error = cl__ddb_refuse(db, CL_DDB_NO_MEMORY, "out of memory");
+        pages->error = cl__ddb_no_memory(db, operation);
         return;
     }
-    *state = (struct pages){.db = db, .ctx = ctx, .input = input, .more = true};
-    state->operation = kind == CL__DDB_QUERY ? "Query" : "Scan";
+    *state = (struct pages){.db = db, .ctx = ctx, .operation = operation, .input = input, .more = true};
     state->page_arena = options ? options->page_arena : NULL;
     cl_json_set(input, "TableName", cl_json_string(ctx->arena, table));
-    pages->error = cl__ddb_options(db, kind, state->operation, options, ctx->arena, input);
+    pages->error = cl__ddb_options(db, kind, operation, options, ctx->arena, input);
+    if (!pages->error && cl_arena_failed(ctx->arena))
+        pages->error = cl__ddb_no_memory(db, operation); /* the input may lack a part */
     pages->state = state;
 }
 
@@ -207,11 +209,7 @@ static cl_json *read_page(cl_ddb_pages *pages)
         cl_arena_reset(state->page_arena);
         ctx.arena = state->page_arena;
     }
-    /* A failed arena may have cost the input a part. */
-    if (cl_arena_failed(arena))
-        pages->error = cl__ddb_refuse(state->db, CL_DDB_NO_MEMORY, "%s: out of memory", state->operation);
-    else
-        pages->error = cl_ddb_call(state->db, &ctx, state->operation, state->input, &answer);
+    pages->error = cl_ddb_call(state->db, &ctx, state->operation, state->input, &answer);
     if (pages->error)
         return NULL;
     cl_json *items = cl__ddb_child(answer, "Items", CL_ARRAY);
@@ -226,6 +224,10 @@ static cl_json *read_page(cl_ddb_pages *pages)
     if (last_key) {
         cl_json_set(state->input, "ExclusiveStartKey", cl__ddb_alias(arena, pages->last_key));
         state->more = true;
+        if (cl_arena_failed(arena)) {
+            pages->error = cl__ddb_no_memory(state->db, state->operation);
+            return NULL;
+        }
     }
     return items;
 }

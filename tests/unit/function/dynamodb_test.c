@@ -326,7 +326,7 @@ static void test_answers_of_batches(void **state)
                 {"todos", "{\"Responses\":[],\"UnprocessedKeys\":{}}", 0},
                 {"todos", "{\"Responses\":{\"others\":[{}]},\"UnprocessedKeys\":{}}", 0},
                 {ARN, "{\"Responses\":{\"others\":[{}]},\"UnprocessedKeys\":{}}", 0},
-                {"todos", "{\"Responses\":{\"others\":[],\"todos\":[{}]},\"UnprocessedKeys\":{}}", 0},
+                {"todos", "{\"Responses\":{\"todos\":[{}],\"others\":[]},\"UnprocessedKeys\":{}}", 0},
                 {"todos", "{\"Responses\":{\"todos\":{}},\"UnprocessedKeys\":{}}", 0},
                 {"todos", "{\"Responses\":{\"todos\":[7]},\"UnprocessedKeys\":{}}", 0},
                 {"todos", "{\"Responses\":{\"todos\":[{},{}]},\"UnprocessedKeys\":{}}", 0},
@@ -762,6 +762,7 @@ static void test_configuration(void **state)
         assert_int_equal(cl_dynamodb_open(&db, &message), CL_CONFIG);
         assert_null(db);
         assert_str(message, rows[i].message);
+        assert_int_equal(cl_dynamodb_open(&db, NULL), CL_CONFIG);
         if (kept)
             setenv(rows[i].name, kept, 1);
         else
@@ -798,6 +799,8 @@ static cl_result result_of(cl_ddb_error error)
         contains("out of memory");
     else if (error != CL_DDB_OK)
         fail_msg("%s: " CL_FMT, cl_ddb_error_name(error), CL_ARG(cl_dynamodb_message(db)));
+    else
+        assert_false(cl_arena_failed(ctx.arena)); /* or what was sent lacked a part */
     return error == CL_DDB_OK ? CL_OK : CL_NO_MEMORY;
 }
 
@@ -865,7 +868,7 @@ static cl_ddb_error walk_transact_get(void)
 static cl_ddb_error walk_get(void)
 {
     cl_item *item = NULL;
-    return get(&item);
+    return cl_ddb_get(db, &ctx, TABLE, key(), NULL, &item);
 }
 
 static cl_ddb_error walk_delete(void)
@@ -902,7 +905,7 @@ static cl_ddb_error walk_page_arena(void)
         assert_str(cl_item_get_s(item, "id"), "a");
     cl_arena_free(options.page_arena);
     if (pages.error == CL_DDB_OK)
-        assert_int_equal(n, 3);
+        assert_int_equal(n, pages.last_key ? 3 : 1);
     return pages.error;
 }
 
@@ -956,6 +959,7 @@ static void test_memory(void **state)
                 {walk_scan, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_pages, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_page_arena, SAME_PAGE},
+                {walk_page_arena, "{\"Items\":[{\"id\":{\"S\":\"a\"}}]}"},
                 {walk_batch_get, "{\"Responses\":{\"todos\":[{}]},\"UnprocessedKeys\":{}}"},
                 {walk_batch_write, "{\"UnprocessedItems\":{}}"},
                 {walk_transact_write, "{}"},

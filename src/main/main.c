@@ -47,7 +47,7 @@ static const struct option_row {
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime, "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
     {"--lang", "c|python", FOR_NEW, set_lang, "language of the project (default: c)"},
     {"--event", "FILE", FOR_RUN, add_event, "an event's JSON, repeatable, - for stdin (default: one event a line of stdin)"},
-    {"--timeout", "SECONDS", FOR_RUN, set_timeout, "time the function is told it has for an event (default: 900)"},
+    {"--timeout", "SECONDS", FOR_RUN, set_timeout, "time the function is told it has for an event; a notice says when it is over (default: 900)"},
     {"--method", "NAME", FOR_EVENT, set_method, "method (default: GET)"},
     {"--path", "PATH", FOR_EVENT, set_path, "path behind the stage (default: /)"},
     {"--resource", "PATH", FOR_EVENT, set_resource, "resource that takes it, like /todos/{id} (default: /{proxy+}, route $default)"},

@@ -200,7 +200,7 @@ static bool on_asked(void *arg, uint16_t port)
     if (port == run->asker_port)                    /* the same connection */
         return false;
     run->asker_port = port;
-    run->asker = run_peer(port, run->port);
+    run->asker = run_peer(port, run->port, before > 0 ? before : run->child);
     if (run->asker == before)
         return false;
     if (run->asker_fd >= 0)
@@ -412,11 +412,13 @@ static bool bind_api(struct run *run)
     return true;
 }
 
-/* From here on signals come by descriptor. A SIGHUP that is ignored, as under nohup, stays so. */
+/* From here on signals come by descriptor. A SIGHUP that is ignored, as under nohup, stays so; a SIGCHLD would lose the
+ * child's status. */
 static void take_signals(struct run *run)
 {
     sigset_t mask;
     struct sigaction hangup;
+    signal(SIGCHLD, SIG_DFL);
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     sigaddset(&mask, SIGTERM);

@@ -32,7 +32,7 @@ void run_input_rewind(struct run_input *input);         /* files: the first one 
 
 /* ---- run_peer.c: the process at the other end of a connection of this machine ---- */
 
-/* 0: not to be found. The ports are those of 127.0.0.1, `from` the process's. */
-pid_t run_peer(uint16_t from, uint16_t to);
+/* 0: not to be found. The ports are those of 127.0.0.1, `from` the process's. `likely` is looked at first. */
+pid_t run_peer(uint16_t from, uint16_t to, pid_t likely);
 bool run_traced(pid_t pid);                             /* by a debugger, strace … */
 #endif

@@ -50,15 +50,18 @@ static bool has_open(const char *pid, const char *socket)
     return found;
 }
 
-pid_t run_peer(uint16_t from, uint16_t to)
+pid_t run_peer(uint16_t from, uint16_t to, pid_t likely)
 {
-    char socket[32];
+    char socket[32], first[16];
     unsigned long number = socket_number(from, to);
     DIR *processes = number ? opendir("/proc") : NULL;
     pid_t pid = 0;
     if (!processes)
         return 0;
     snprintf(socket, sizeof socket, "socket:[%lu]", number);
+    snprintf(first, sizeof first, "%d", (int)likely);
+    if (has_open(first, socket))
+        pid = likely;
     for (struct dirent *entry; pid == 0 && (entry = readdir(processes));)
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && has_open(entry->d_name, socket))
             pid = atoi(entry->d_name);

@@ -3,6 +3,8 @@
 #include "walk.h"
 #include "ddb.h"
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -317,11 +319,71 @@ static void test_bundles(void **state)
     assert_str(message, "SSL_CERT_FILE: no certificates in /nonexistent/file");
     assert_null(tls);
     unsetenv("SSL_CERT_FILE");
-    cl_result result = cl__tls_new(&tls, &message); /* the system's, if this one has any */
-    if (result != CL_OK)
-        assert_non_null(strstr(message.p, "no trusted certificates"));
-    cl__tls_free(tls);
     setenv("SSL_CERT_FILE", bundle, 1);
+}
+
+/* Of the files below /etc only this one is there, and it is our authority's certificate: OpenSSL calls this program's fopen
+ * instead of the C library's. NULL: the system's own files. */
+static const char *trusted_file;
+
+static FILE *open_file(const char *name, const char *path, const char *mode)
+{
+    FILE *(*real)(const char *, const char *);
+    *(void **)&real = dlsym(RTLD_NEXT, name);
+    if (trusted_file && strncmp(path, "/etc/", 5) == 0) {
+        if (strcmp(path, trusted_file) != 0) {
+            errno = ENOENT;
+            return NULL;
+        }
+        path = bundle;
+    }
+    return real(path, mode);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    return open_file("fopen", path, mode);
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+    return open_file("fopen64", path, mode);
+}
+
+/* Each system keeps the certificates that it trusts elsewhere: a connection must be accepted because of that file alone. */
+static void test_bundles_of_systems(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        bool trusted;
+    } rows[] = {{"/etc/ssl/certs/ca-certificates.crt", true}, /* Debian, Ubuntu */
+                {"/etc/pki/tls/certs/ca-bundle.crt", true},   /* Amazon Linux, Fedora, Red Hat */
+                {"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", true},
+                {"/etc/ssl/cert.pem", true}, /* Alpine */
+                {"/etc/somewhere/else.pem", false}};
+    X509 *cert = certificate("x", authority, "DNS:localhost", -DAY, DAY);
+    unsetenv("SSL_CERT_FILE");
+    for (size_t i = 0; i < CL__COUNT(rows); i++) {
+        struct cl__tls *tls = NULL;
+        cl_str message = {0};
+        trusted_file = rows[i].file;
+        if (rows[i].trusted) {
+            start(MODE_ANSWER, cert);
+            open_client("localhost");
+            if (exchange(10, 20000, &message) != CL_OK)
+                fail_msg("%s: " CL_FMT, rows[i].file, CL_ARG(message));
+            cl__connection_clear(&connection);
+            stop();
+        } else {
+            assert_int_equal(cl__tls_new(&tls, &message), CL_CONFIG);
+            assert_str(message, "no trusted certificates: the system has neither /etc/ssl/certs/ca-certificates.crt nor "
+                                "/etc/pki/tls/certs/ca-bundle.crt, and SSL_CERT_FILE is not set");
+        }
+    }
+    trusted_file = NULL;
+    setenv("SSL_CERT_FILE", bundle, 1);
+    X509_free(cert);
 }
 
 static void set_environment(void)
@@ -407,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),    cmocka_unit_test(test_kept),
                                        cmocka_unit_test(test_broken),   cmocka_unit_test(test_bundles),
+                                       cmocka_unit_test(test_bundles_of_systems),
                                        cmocka_unit_test(test_dynamodb), cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -32,6 +32,8 @@ cl_json *cl__ddb_alias(cl_arena *arena, const cl_json *json);
 cl_json *cl__ddb_text(cl_arena *arena, const char *text);      /* NULL stays NULL: then the member is left out */
 /* The child to change or hand on; NULL unless it has that type. */
 cl_json *cl__ddb_child(const cl_json *object, const char *member, cl_json_type type);
+/* The object that a member of an answer is; NULL: there is none. False: it is something else, or the answer is no object. */
+bool cl__ddb_optional(const cl_json *answer, const char *member, cl_json **ret);
 bool cl__ddb_all_objects(const cl_json *array);                /* are its elements? */
 /* Appends under a key that may have any bytes, which cl_json_set's could not; NULL does nothing. */
 void cl__ddb_add(cl_json *parent, cl_str key, cl_json *child);

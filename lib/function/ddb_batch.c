@@ -207,7 +207,9 @@ cl_ddb_error cl_ddb_transact_get(cl_dynamodb *db, cl_context *ctx, const cl_ddb_
     if (!cl_json_is(responses, CL_ARRAY) || responses->count != count)
         return cl__ddb_refuse(db, CL_DDB_ANSWER, "TransactGetItems: the answer has not one response for each step");
     for CL_JSON_EACH(response, responses) {
-        cl_json *item = cl__ddb_child(response, "Item", CL_OBJECT);
+        cl_json *item;
+        if (!cl__ddb_optional(response, "Item", &item))
+            return cl__ddb_refuse(db, CL_DDB_ANSWER, "TransactGetItems: a response is no item");
         cl_json_append(items, item ? item : cl_json_null(ctx->arena));
     }
     if (cl_arena_failed(ctx->arena))

@@ -59,6 +59,12 @@ cl_json *cl__ddb_child(const cl_json *object, const char *member, cl_json_type t
     return NULL;
 }
 
+bool cl__ddb_optional(const cl_json *answer, const char *member, cl_json **ret)
+{
+    *ret = cl__ddb_child(answer, member, CL_OBJECT);
+    return cl_json_is(answer, CL_OBJECT) && (*ret || !cl_json_get(answer, member));
+}
+
 bool cl__ddb_all_objects(const cl_json *array)
 {
     for CL_JSON_EACH(child, array)

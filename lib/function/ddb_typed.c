@@ -115,16 +115,20 @@ enum { GET, PUT, UPDATE, DELETE };
 static cl_ddb_error one_item(const struct single *single, cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *item,
                              const char *update, const cl_ddb_options *options, cl_item **ret)
 {
-    cl_json *input = cl_json_object(ctx->arena), *answer = NULL;
+    cl_json *input = cl_json_object(ctx->arena), *answer = NULL, *found = NULL;
     cl_json_set(input, "TableName", cl_json_string(ctx->arena, table));
     cl_json_set(input, single->item, cl__ddb_alias(ctx->arena, item));
     cl_json_set(input, "UpdateExpression", cl__ddb_text(ctx->arena, update));
     cl_ddb_error error = cl__ddb_options(db, single->kind, single->operation, options, ctx->arena, input);
     if (error == CL_DDB_OK)
         error = cl_ddb_call(db, ctx, single->operation, input, &answer);
-    if (error == CL_DDB_OK && ret)
-        *ret = cl__ddb_child(answer, single->result, CL_OBJECT);
-    return error;
+    if (error != CL_DDB_OK)
+        return error;
+    if (!cl__ddb_optional(answer, single->result, &found))
+        return cl__ddb_refuse(db, CL_DDB_ANSWER, "%s: %s is no item", single->operation, single->result);
+    if (ret)
+        *ret = found;
+    return CL_DDB_OK;
 }
 
 cl_ddb_error cl_ddb_get(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const cl_ddb_options *options,
@@ -176,7 +180,7 @@ static void start_pages(cl_ddb_pages *pages, cl_dynamodb *db, cl_context *ctx, u
         return;
     }
     *state = (struct pages){.db = db, .ctx = ctx, .operation = operation, .input = input, .more = true};
-    state->page_arena = options ? options->page_arena : NULL;
+    state->page_arena = options && options->page_arena != ctx->arena ? options->page_arena : NULL;
     cl_json_set(input, "TableName", cl_json_string(ctx->arena, table));
     pages->error = cl__ddb_options(db, kind, operation, options, ctx->arena, input);
     if (!pages->error && cl_arena_failed(ctx->arena))
@@ -212,12 +216,11 @@ static cl_json *read_page(cl_ddb_pages *pages)
     pages->error = cl_ddb_call(state->db, &ctx, state->operation, state->input, &answer);
     if (pages->error)
         return NULL;
-    cl_json *items = cl__ddb_child(answer, "Items", CL_ARRAY);
-    if (!items || !cl__ddb_all_objects(items)) {
-        pages->error = cl__ddb_refuse(state->db, CL_DDB_ANSWER, "%s: the answer has no Items", state->operation);
+    cl_json *items = cl__ddb_child(answer, "Items", CL_ARRAY), *last_key;
+    if (!items || !cl__ddb_all_objects(items) || !cl__ddb_optional(answer, "LastEvaluatedKey", &last_key)) {
+        pages->error = cl__ddb_refuse(state->db, CL_DDB_ANSWER, "%s: the answer is no page of items", state->operation);
         return NULL;
     }
-    cl_json *last_key = cl__ddb_child(answer, "LastEvaluatedKey", CL_OBJECT);
     pages->last_key = state->page_arena ? cl_json_copy(arena, last_key) : last_key;
     if (cl_json_i64(cl_json_get(answer, "ScannedCount"), &scanned) && scanned > 0 && scanned < INT32_MAX)
         pages->scanned += scanned;

@@ -181,6 +181,7 @@ static void test_pages(void **state)
         {STEP_ANSWER, 400, "{\"__type\":\"x#ResourceNotFoundException\",\"message\":\"gone\"}", NULL},
         ANSWER("{\"Items\":[7]}"),
         ANSWER("{\"Items\":{}}"),
+        ANSWER("{\"Items\":[{}],\"LastEvaluatedKey\":[]}"),
         ANSWER("{}")};
     begin(steps, CL__COUNT(steps), 5000);
     cl_ddb_pages pages;
@@ -202,12 +203,12 @@ static void test_pages(void **state)
     assert_false(cl_ddb_next_page(&pages, &items));
     assert_int_equal(pages.error, CL_DDB_TABLE_NOT_FOUND);
     assert_false(cl_ddb_next_page(&pages, &items));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         cl_ddb_scan(&pages, db, &ctx, TABLE, NULL);
         assert_false(cl_ddb_next(&pages, &item));
         assert_int_equal(pages.error, CL_DDB_ANSWER);
     }
-    end(8);
+    end(CL__COUNT(steps));
     assert_string_equal(
         script.requests[0].body,
         "{\"TableName\":\"todos\",\"KeyConditionExpression\":\"pk = :p\",\"IndexName\":\"by-date\",\"ScanIndexForward\":false,"
@@ -225,9 +226,9 @@ static void test_page_arena(void **state)
 {
     static const char page[] = "{\"Items\":[{\"id\":{\"S\":\"%d\"}," LARGE "}],\"Count\":1%s}",
                       last_key[] = ",\"LastEvaluatedKey\":{\"id\":{\"S\":\"%d\"}}";
-    struct step steps[8];
-    for (int i = 0; i < 8; i++) {
-        cl_str key = i % 4 < 3 ? cl_printf(*state, last_key, i) : cl_str_of("");
+    struct step steps[10];
+    for (int i = 0; i < 10; i++) {
+        cl_str key = i % 4 != 3 && i < 9 ? cl_printf(*state, last_key, i) : cl_str_of("");
         steps[i] = (struct step)ANSWER(cl_printf(*state, page, i, 0, key.p).p);
     }
     begin(steps, CL__COUNT(steps), 60000);
@@ -249,6 +250,13 @@ static void test_page_arena(void **state)
     }
     assert_int_equal(pages.error, CL_DDB_OK);
     assert_string_equal(ids, "01234567");
+    /* The invocation's own arena is never emptied. */
+    const cl_ddb_options own = {.page_arena = ctx.arena};
+    cl_item *mine = key();
+    for (cl_ddb_scan(&pages, db, &ctx, TABLE, &own); cl_ddb_next(&pages, &item);)
+        assert_str(cl_item_get_s(mine, "id"), "1");
+    assert_int_equal(pages.error, CL_DDB_OK);
+    assert_true(cl_arena_bytes(ctx.arena) > 2 * 400000);
     assert_int_equal(cl_ddb_get(db, &ctx, TABLE, key(), &options, NULL), CL_DDB_VALIDATION);
     contains("GetItem has no page_arena");
     cl_arena_free(options.page_arena);
@@ -387,6 +395,8 @@ static void test_transactions(void **state)
     static const struct step steps[] = {ANSWER("{}"),
                                         ANSWER("{\"Responses\":[{\"Item\":{\"id\":{\"S\":\"1\"}}},{}]}"),
                                         ANSWER("{\"Responses\":[]}"),
+                                        ANSWER("{\"Responses\":[7,{}]}"),
+                                        ANSWER("{\"Responses\":[{\"Item\":[]},{}]}"),
                                         {STEP_ANSWER, 400,
                                          "{\"__type\":\"x#TransactionCanceledException\",\"Message\":\"Transaction "
                                          "cancelled\",\"CancellationReasons\":[{\"Code\":\"None\"},"
@@ -405,11 +415,12 @@ static void test_transactions(void **state)
     assert_int_equal(cl_ddb_transact_get(db, &ctx, reads, 2, &items), CL_DDB_OK);
     assert_str(cl_item_get_s(items->first, "id"), "1");
     assert_true(cl_json_is(items->last, CL_NULL));
-    assert_int_equal(cl_ddb_transact_get(db, &ctx, reads, 2, &items), CL_DDB_ANSWER);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(cl_ddb_transact_get(db, &ctx, reads, 2, &items), CL_DDB_ANSWER);
     assert_int_equal(cl_ddb_transact_write(db, &ctx, writes, 3, NULL), CL_DDB_TRANSACTION_CANCELED);
     assert_str(cl_dynamodb_message(db), "TransactWriteItems: TransactionCanceledException: Transaction cancelled; step 2: "
                                         "ConditionalCheckFailed: The conditional request failed");
-    end(4);
+    end(CL__COUNT(steps));
     const struct request *r = script.requests;
     assert_string_equal(
         r[0].body, "{\"TransactItems\":[{\"Put\":{\"TableName\":\"todos\",\"Item\":{\"id\":{\"S\":\"1\"}},\"ConditionExpression\":"
@@ -423,7 +434,7 @@ static void test_transactions(void **state)
         r[1].body,
         "{\"TransactItems\":[{\"Get\":{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}},\"ProjectionExpression\":\"id\"}},"
         "{\"Get\":{\"TableName\":\"todos\",\"Key\":{\"id\":{\"S\":\"1\"}}}}]}");
-    const char *token = strstr(r[3].body, "\"ClientRequestToken\":\"");
+    const char *token = strstr(r[5].body, "\"ClientRequestToken\":\"");
     assert_non_null(token);
     assert_int_equal(strlen(token), strlen("\"ClientRequestToken\":\"\"}") + 36);
 }
@@ -469,6 +480,8 @@ static void test_errors(void **state)
         {200, "{", NULL, CL_DDB_ANSWER, "no JSON object", false},
         {200, "[]", NULL, CL_DDB_ANSWER, "no JSON object", false},
         {200, "", NULL, CL_DDB_ANSWER, "no JSON object", false},
+        {200, "{\"Item\":7}", NULL, CL_DDB_ANSWER, "GetItem: Item is no item", false},
+        {200, "{\"Item\":null}", NULL, CL_DDB_ANSWER, "GetItem: Item is no item", false},
         {200, "{}", "x-amz-crc32: 2745614147\r\n", CL_DDB_OK, NULL, false},
         {200, "{}", "x-amz-crc32: 1\r\n", CL_DDB_UNREACHABLE, "damaged", true},
     };

@@ -8,6 +8,7 @@ RS256, ES256). Every request is a structured log line with the token's subject. 
 import datetime
 import json
 import os
+import re
 import sys
 import urllib.parse
 
@@ -158,6 +159,12 @@ def object_of(text):
     return body
 
 
+def shown(name):
+    """The first bytes of a name that the client made up, without control characters."""
+    cut = name.encode(errors='replace')[:NAME_SHOWN].decode(errors='ignore')
+    return re.sub(r'[\x00-\x1f\x7f]', lambda found: f'\\u{ord(found[0]):04x}', cut)
+
+
 def is_text(value, shortest, longest):
     """A string of that many characters; half of a surrogate pair is none."""
     return isinstance(value, str) and shortest <= len(value) <= longest and not any('\ud800' <= c <= '\udfff' for c in value)
@@ -173,7 +180,7 @@ def fields_of(event, *fields):
             raise Refused(400, f'{name}: expected a string of {FIELDS[name][0]} to {FIELDS[name][1]} characters')
     for name in body:
         if name not in fields:
-            raise Refused(400, f'{name.encode(errors="replace")[:NAME_SHOWN].decode(errors="ignore")}: unknown member')
+            raise Refused(400, f'{shown(name)}: unknown member')
     return body
 
 

@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 import urllib.parse
@@ -102,6 +103,12 @@ def object_of(text):
     return body
 
 
+def shown(name):
+    """The first bytes of a name that the client made up, without control characters."""
+    cut = name.encode(errors='replace')[:NAME_SHOWN].decode(errors='ignore')
+    return re.sub(r'[\x00-\x1f\x7f]', lambda found: f'\\u{ord(found[0]):04x}', cut)
+
+
 def is_text(value, shortest, longest):
     """A string of that many characters; half of a surrogate pair is none."""
     return isinstance(value, str) and shortest <= len(value) <= longest and not any('\ud800' <= c <= '\udfff' for c in value)
@@ -119,7 +126,7 @@ def fields_of(event):
             raise Refused(400, f'{name}: expected a string of {bounds[0]} to {bounds[1]} characters')
     for name in body:
         if name not in FIELDS:
-            raise Refused(400, f'{name.encode(errors="replace")[:NAME_SHOWN].decode(errors="ignore")}: unknown member')
+            raise Refused(400, f'{shown(name)}: unknown member')
     return fields
 
 

@@ -71,21 +71,28 @@ create_function() {
     done
 }
 
-# rest_api NAME: sets $api, $root (the root resource) and $made: what is there already, a line "ID PATH METHODS" a resource.
-# An API of that name is used again.
+# rest_api NAME: sets $api, $root (the root resource) and $made: what is there already, for each resource a line of its id, its
+# path, its methods, and those of them that are whole: an earlier run may have been interrupted. One of type AWS does not count as
+# whole, because its answers may be other ones now. An API of that name is used again.
 rest_api() {
     step "REST API $1"
     api=$(aws apigateway get-rest-apis --query "items[?name=='$1'].[id]" --output text | head -n 1)
     [ -n "$api" ] || api=$(aws apigateway create-rest-api --name "$1" --endpoint-configuration types=REGIONAL --query id --output text)
     made=$(aws apigateway get-resources --rest-api-id "$api" --embed methods --output text \
-        --query 'items[].[id, path, join(`,`, keys(resourceMethods || `{}`))]')
+        --query 'items[].[id, path, join(`,`, keys(resourceMethods || `{}`)), join(`,`, values(resourceMethods || `{}`)[?
+            methodIntegration.type==`AWS_PROXY` || methodIntegration.type==`MOCK` && methodIntegration.integrationResponses].httpMethod)]')
     root=$(id_of /)
 }
 
-id_of() { echo "$made" | awk -v path="$1" '$2 == path { print $1 }'; }
+id_of() { echo "$made" | awk -F '\t' -v path="$1" '$2 == path { print $1 }'; }
 
-# Is that method of the resource there?
-has() { echo "$made" | awk -v id="$1" -v method="$2" '$1 == id && index("," $3 ",", "," method ",") { found = 1 } END { exit !found }'; }
+# Is the method there, is it whole? there RESOURCE METHOD, whole RESOURCE METHOD
+there() { listed "$1" "$2" 3; }
+whole() { listed "$1" "$2" 4; }
+listed() {
+    echo "$made" | awk -F '\t' -v id="$1" -v method="$2" -v column="$3" \
+        '$1 == id && index("," $column ",", "," method ",") { found = 1 } END { exit !found }'
+}
 
 # resource PARENT PART PATH: sets $resource.
 resource() {
@@ -93,14 +100,15 @@ resource() {
     [ -n "$resource" ] || resource=$(aws apigateway create-resource --rest-api-id "$api" --parent-id "$1" --path-part "$2" --query id --output text)
 }
 
-# new_method RESOURCE METHOD: without an integration, even if an earlier run left the method, whole or half made.
+# new_method RESOURCE METHOD: without an integration, whatever was there.
 new_method() {
-    ! has "$1" "$2" || aws apigateway delete-method --rest-api-id "$api" --resource-id "$1" --http-method "$2"
+    ! there "$1" "$2" || aws apigateway delete-method --rest-api-id "$api" --resource-id "$1" --http-method "$2"
     aws apigateway put-method --rest-api-id "$api" --resource-id "$1" --http-method "$2" --authorization-type NONE >/dev/null
 }
 
 # method RESOURCE METHOD TYPE FUNCTION: TYPE is AWS or AWS_PROXY; AWS gets its 200 answer.
 method() {
+    whole "$1" "$2" && return
     step "method $2 ($3)"
     new_method "$1" "$2"
     aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method "$2" --type "$3" --integration-http-method POST \
@@ -112,6 +120,7 @@ method() {
 
 # cors RESOURCE METHODS: the preflight, answered by a mock integration as the console makes it.
 cors() {
+    whole "$1" OPTIONS && return
     step "CORS preflight for $2"
     new_method "$1" OPTIONS
     aws apigateway put-integration --rest-api-id "$api" --resource-id "$1" --http-method OPTIONS --type MOCK \

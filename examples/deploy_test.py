@@ -26,6 +26,7 @@ case "$*" in *'lambda create-function'*)
 esac
 PATH=${PATH#*:} exec aws "$@"
 '''
+ELSEWHERE = 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:other/invocations'
 NOT_YET = 'The role defined for the function cannot be assumed by Lambda.'
 
 
@@ -72,15 +73,31 @@ def test_an_unknown_language_is_refused_before_anything_is_made(own, deploy, wor
     assert [role['RoleName'] for role in own.client('iam').list_roles()['Roles'] if role['RoleName'].startswith('orders')] == []
 
 
-def test_what_an_earlier_run_left_half_made_or_other_is_made_whole(own, deploy):
-    """A function of another runtime; methods without integration, one for the function and one for the preflight."""
-    harness.deploy_function(own, 'todo-c', 'def handler(event, context):\n    return "old"')
-    gateway = own.client('apigateway')
-    api = gateway.create_rest_api(name='todo-c')['id']
+def half_made(gateway, name, part, *methods):
+    """An API of a run that was interrupted: methods without answers and, where no type is given, without integration. Returns its id."""
+    api = gateway.create_rest_api(name=name)['id']
     root = gateway.get_resources(restApiId=api)['items'][0]['id']
-    todos = gateway.create_resource(restApiId=api, parentId=root, pathPart='todos')['id']
-    for method in 'GET', 'OPTIONS':
-        gateway.put_method(restApiId=api, resourceId=todos, httpMethod=method, authorizationType='NONE')
+    resource = gateway.create_resource(restApiId=api, parentId=root, pathPart=part)['id']
+    for method, kind in methods:
+        gateway.put_method(restApiId=api, resourceId=resource, httpMethod=method, authorizationType='NONE')
+        if kind:
+            gateway.put_integration(restApiId=api, resourceId=resource, httpMethod=method, type=kind, requestTemplates={'application/json': '{"statusCode": 200}'},
+                                    **({'integrationHttpMethod': 'POST', 'uri': ELSEWHERE} if kind != 'MOCK' else {}))
+    return api
+
+
+def test_an_interrupted_run_is_finished_by_the_next_and_may_be_repeated(own, deploy):
+    api = half_made(own.client('apigateway'), 'router-c', 'DynamoDBManager', ('POST', 'AWS'))
+    for _ in range(2):
+        done = deploy('router', 'c')
+        assert ping(done) == 'pong' and api in done.stdout
+    own.client('lambda').delete_function(FunctionName='router-c')
+
+
+def test_a_function_of_another_runtime_becomes_this_one(own, deploy):
+    """Also: methods for a function and for the preflight, of an interrupted run."""
+    harness.deploy_function(own, 'todo-c', 'def handler(event, context):\n    return "old"')
+    api = half_made(own.client('apigateway'), 'todo-c', 'todos', ('GET', None), ('OPTIONS', 'MOCK'))
     done = deploy('todo', 'c')
     assert api in done.stdout, done.stderr
     assert answer(done, 'GET', '/todos').status == 200

@@ -165,3 +165,15 @@ def test_every_parser_has_its_seeds():
 
 def test_nothing_is_included_twice():
     assert [name_of(p) for p in SOURCES if len(includes(p)) != len(set(includes(p)))] == []
+
+
+def without_memory(path):
+    """The part of a test of the library in which memory runs out: behind the comment that says so."""
+    return path.read_text().partition("/* ---- without memory")[2].partition("\nint main(")[0]
+
+
+def test_every_function_of_the_library_is_called_without_memory():
+    declared = {name for p in PUBLIC for name in re.findall(r"^CL_API [^(;]*?\b(cl_\w+)\(", p.read_text(), re.MULTILINE)}
+    walked = "".join(without_memory(p) for p in FILES if p.is_relative_to(ROOT / "tests/unit/function") and p.suffix == ".c")
+    assert len(declared) > 100
+    assert sorted(name for name in declared if not re.search(rf"\b{name}\(", walked)) == []

@@ -81,68 +81,18 @@ deploy() {
     done
 }
 
-# A token of the demo's secret for an hour.
-token() {
-    python3 - <<'PY'
-import base64, hashlib, hmac, json, os, time
-part = lambda data: base64.urlsafe_b64encode(data).rstrip(b'=')
-text = part(b'{"alg":"HS256","typ":"JWT"}') + b'.' + part(json.dumps({'sub': 'demo', 'exp': int(time.time()) + 3600}).encode())
-print((text + b'.' + part(hmac.new(os.environ['JWT_SECRET'].encode(), text, hashlib.sha256).digest())).decode())
-PY
-}
-
-# send URL METHOD [BODY]: the answer, with its time in ms on a last line.
-send() {
-    curl -sS -X "$2" ${bearer:+-H "Authorization: Bearer $bearer"} ${3:+-H 'Content-Type: application/json' -d "$3"} -w '\n%{time_total}' "$1" |
-        awk '{ line[NR] = $0 } END { for (i = 1; i < NR; i++) print line[i]; printf "%.1f\n", line[NR] * 1000 }'
-}
-
-# ask APPLICATION METHOD PATH [BODY]: the request as a curl command, and each language's answer with its time. The word
-# LANGUAGE in path and body is the language.
-ask() {
-    for language in $languages; do
-        url=$(cat "$data/$1-$language.url")
-        body=${4:-}
-        said=$(send "$url${3//LANGUAGE/$language}" "$2" "${body//LANGUAGE/$language}")
-        [ "$language" != python ] || echo "\$ curl -X $2 ${bearer:+-H 'Authorization: Bearer …' }${4:+-d '$4' }$url$3"
-        printf '  %-7s %7s ms  %s\n' "$language" "$(echo "$said" | tail -n 1)" "$(echo "$said" | sed '$d')"
-    done
-}
-
 start() {
     start_server
     mkdir -p "$data"
     eval "$(build/cloudless env --data "$credentials")"
     export RUNTIME=python3.11
-    stamp=$(date +%s)
 
     say "Four applications, each in Python and in C, deployed with the AWS CLI"
     pids=''
     for application in router todo items orders; do deploy "$application" & pids="$pids $!"; done
     for pid in $pids; do wait "$pid"; done
 
-    say "The operation router (the first request of each is a cold start, the second finds it warm)"
-    ask router POST '' '{"operation":"ping"}'
-    ask router POST '' '{"operation":"ping"}'
-    ask router POST '' '{"operation":"create","tableName":"lambda-apigateway","payload":{"Item":{"id":"'"$stamp"'","name":"Ada"}}}'
-    ask router POST '' '{"operation":"list","tableName":"lambda-apigateway"}'
-
-    say "The todo list; its page is at $(cat "$data/todo-c.url")/"
-    ask todo POST /todos '{"title":"try Cloudless","description":"made '"$(date +%T)"'"}'
-    ask todo GET /todos
-    ask todo GET /todos/none
-
-    say "Items behind JSON Web Tokens"
-    ask items GET /items
-    bearer=$(token)
-    ask items PUT /items/none '{"name":"nobody","description":"is there"}'
-    ask items GET '/items?limit=2'
-    bearer=''
-
-    say "Purchase orders; their page is at $(cat "$data/orders-c.url")/docs"
-    ask orders POST /orders '{"order_number":"PO'"$stamp"'-LANGUAGE","customer_id":"123","items":[{"item_number":"101","qty":10,"price":"12.03"}],"total":"120.30"}'
-    ask orders GET "/orders/PO$stamp-LANGUAGE"
-    ask orders POST /orders '{"order_number":"PO1","customer_id":"123","items":[{"item_number":"101","qty":0,"price":"12"}],"total":"0"}'
+    python3 tools/demo_ask.py "$data"
 
     say "It is running. Stop it with: make demo-stop"
     cat <<TXT

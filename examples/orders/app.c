@@ -112,8 +112,8 @@ static bool bind_order(cl_context *ctx, const cl_request *request, cl_response *
     return false;
 }
 
-/* Writes the order under its number if that is new ("not_exists") or there ("exists"), otherwise CL_DDB_CONDITION_FAILED; anything
- * else is answered. UpdateItem, because it returns what the table then holds: amounts in DynamoDB's own form, as later reads have it. */
+/* Writes the order and answers if its number is new ("not_exists") or there ("exists"), otherwise false. UpdateItem, because it
+ * returns what the table then holds: amounts in DynamoDB's own form, as later reads have it. */
 static bool write_order(cl_context *ctx, cl_response *response, const struct order *order, const char *condition, int status)
 {
     cl_arena *arena = ctx->arena;

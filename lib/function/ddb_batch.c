@@ -49,7 +49,8 @@ static cl_str name_of(cl_str table)
 
 /* The objects that the answer has in that map for the one table: *ret_first, one after the other, and how many. False: there
  * is no such map, or it has something else. */
-static bool of_table(const cl_json *answer, const char *member, const char *inner, cl_str table, cl_json **ret_first, size_t *ret_n)
+static bool of_table(const cl_json *answer, const char *member, const char *inner, cl_str table, cl_json **ret_first,
+                     size_t *ret_n)
 {
     const cl_json *tables = cl_json_get(answer, member), *list = tables ? tables->first : NULL;
     if (!cl_json_is(tables, CL_OBJECT) || tables->count > 1 || (list && !cl_str_eq(name_of(list->key), name_of(table))))
@@ -67,8 +68,8 @@ static bool of_table(const cl_json *answer, const char *member, const char *inne
 
 /* Takes the items that were found, and puts what was left undone into the last of the n places; *ret: how many that is. False:
  * this is no answer to the n requests. */
-static bool take_answer(const struct batch *batch, const cl_json *answer, cl_str table, cl_json **requests, size_t n, cl_json *items,
-                        size_t *ret)
+static bool take_answer(const struct batch *batch, const cl_json *answer, cl_str table, cl_json **requests, size_t n,
+                        cl_json *items, size_t *ret)
 {
     cl_json *request, *item = NULL;
     size_t item_count = 0;

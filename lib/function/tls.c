@@ -75,7 +75,8 @@ static cl_result load_certificates(SSL_CTX *context, cl_str *message)
     for (size_t i = 0; i < CL__COUNT(bundles); i++)
         if (SSL_CTX_load_verify_file(context, bundles[i]) == 1)
             return CL_OK;
-    *message = cl__sentence("no trusted certificates: the system has neither %s nor %s, and SSL_CERT_FILE is not set", bundles[0], bundles[1]);
+    *message = cl__sentence("no trusted certificates: the system has neither %s nor %s, and SSL_CERT_FILE is not set", bundles[0],
+                            bundles[1]);
     return CL_CONFIG;
 }
 

@@ -582,10 +582,10 @@ static void test_silent_connection(void **state)
 {
     (void)state;
     static const struct step steps[] = {{STEP_HANG, 0, NULL, NULL}, ANSWER("{}"), {STEP_HANG, 0, NULL, NULL}, ANSWER("{}")};
-    begin(steps, CL__COUNT(steps), 2000);
+    begin(steps, CL__COUNT(steps), 3000);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(get(NULL), CL_DDB_OK);
-        ctx.deadline_ms = cl_now_ms() + 2000;
+        ctx.deadline_ms = cl_now_ms() + 3000;
     }
     end(4);
     assert_int_equal(script.connections, 3);

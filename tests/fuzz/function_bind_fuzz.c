@@ -15,7 +15,7 @@ struct outer {
     bool flag, has_flag, has_number;
     const cl_json *any;
     struct inner inner;
-    cl_list list;
+    cl_list list, values;
 };
 static const char *const choices[] = {"a", "b", NULL};
 static const cl_field inner_fields[] = {
@@ -23,6 +23,7 @@ static const cl_field inner_fields[] = {
     {.name = "p", .type = CL_F_LIST, .offset = offsetof(struct inner, parts), .fields = inner_fields, .size = sizeof(struct inner), .max = 4},
     {0},
 };
+static const cl_field value = {.type = CL_F_STRING, .max = 3}, row = {.type = CL_F_LIST, .max = 4, .item = &value};
 static const cl_field outer_fields[] = {
     {.name = "s", .type = CL_F_STRING, .offset = offsetof(struct outer, text), .required = true},
     {.name = "c", .type = CL_F_STRING, .offset = offsetof(struct outer, choice), .choices = choices},
@@ -32,6 +33,7 @@ static const cl_field outer_fields[] = {
     {.name = "j", .type = CL_F_JSON, .offset = offsetof(struct outer, any)},
     {.name = "o", .type = CL_F_OBJECT, .offset = offsetof(struct outer, inner), .fields = inner_fields},
     {.name = "l", .type = CL_F_LIST, .offset = offsetof(struct outer, list), .fields = inner_fields, .size = sizeof(struct inner), .min = 1, .max = 3},
+    {.name = "v", .type = CL_F_LIST, .offset = offsetof(struct outer, values), .item = &row},
     {0},
 };
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -125,3 +126,10 @@ def test_a_role_that_lambda_cannot_assume_yet_is_waited_for(own, deploy, tmp_pat
         own.client('lambda').delete_function(FunctionName='router-c')
     else:
         assert message in done.stderr and done.stdout == ''
+
+
+def test_the_template_of_new_projects_waits_in_the_same_way():
+    """It stands alone, so it has a copy."""
+    copies = [re.search(r'^create_function\(\) \{.*?^\}', open(os.path.join(HERE, path)).read(), re.M | re.S)[0]
+              for path in ('deploy.sh', '../templates/common/deploy.sh')]
+    assert copies[0] == copies[1]

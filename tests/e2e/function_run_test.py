@@ -32,6 +32,7 @@ while True:
     if event.get('deaf'):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if event.get('hang'):
+        signal.alarm(120)               # should the test fail
         open('pid.tmp', 'w').write(str(os.getpid()))
         os.rename('pid.tmp', 'pid')
         while True:

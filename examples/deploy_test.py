@@ -117,8 +117,7 @@ def test_a_second_run_brings_the_changed_environment(deploy):
 @pytest.mark.parametrize('failures, message, tries, status', [(2, NOT_YET, 3, 0), (99, NOT_YET, 6, 1), (1, 'Value python9 at runtime failed', 1, 1)])
 def test_a_role_that_lambda_cannot_assume_yet_is_waited_for(own, deploy, tmp_path, failures, message, tries, status):
     for name, text in ('aws', RACE), ('sleep', '#!/bin/sh\n'):
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
+        harness.executable(tmp_path / name, text)
     done = deploy('router', 'c', PATH=f'{tmp_path}:{os.environ["PATH"]}', FAILURES=str(failures), MESSAGE=message)
     assert (done.returncode, (tmp_path / 'aws.count').read_text().count('.')) == (status, tries), done.stderr
     if status == 0:

@@ -50,6 +50,10 @@ static bool authenticate(cl_context *ctx, const cl_request *request, cl_response
         cl_log_with(CL_INFO, members, "request");
         return true;
     }
+    if (result == CL_NO_MEMORY) {
+        cl_fail(response, 500, "Internal server error");
+        return false;
+    }
     cl_log_with(CL_WARN, members, "token refused: " CL_FMT, CL_ARG(why));
     cl_set_header(response, "WWW-Authenticate", cl_str_of("Bearer"));
     cl_fail(response, 401, "Unauthorized");

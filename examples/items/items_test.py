@@ -363,5 +363,5 @@ def test_a_missing_variable_is_named(both, functions, configured, logged, name, 
     configured(**{name: None})
     assert both('GET', '/items')[0] == 502                      # API Gateway's
     for function in functions:
-        messages = logged(function, text)
-        assert sum(text in message for message in messages) == 1 and not any('Traceback' in message for message in messages)
+        messages = logged(function, text)                       # one each time an environment was started
+        assert not any('Traceback' in message or text in message and '\n' in message.strip() for message in messages)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import uuid
 
+import harness
 import pytest
 
 TABLE = 'lambda-apigateway'
@@ -156,9 +157,7 @@ def test_bodies_that_are_wrong(app, body):
 @OWN
 def test_a_deployment_that_fails_is_no_url(server, deployed, tmp_path):
     deployed('router', 'c')
-    aws = tmp_path / 'aws'
-    aws.write_text('#!/bin/sh\ncase " $* " in *" create-deployment "*) exit 1;; esac\nPATH=${PATH#*:} exec aws "$@"\n')
-    aws.chmod(0o755)
+    harness.executable(tmp_path / 'aws', '#!/bin/sh\ncase " $* " in *" create-deployment "*) exit 1;; esac\nPATH=${PATH#*:} exec aws "$@"\n')
     run = subprocess.run([os.path.join(HERE, 'deploy.sh'), 'c'], capture_output=True, text=True,
                          env={**server.client_env(), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
     assert run.returncode != 0 and run.stdout == ''

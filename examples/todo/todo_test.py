@@ -281,6 +281,6 @@ def test_the_page_says_what_was_refused(app, page):
 
 def test_the_page_shows_all_of_them_in_order(app, page, many):
     page = page('/')
-    harness.until(lambda: len(page.find_elements(By.TAG_NAME, 'li')) >= len(many), 'the list is there')
+    harness.until(lambda: len(page.find_elements(By.TAG_NAME, 'li')) >= len(many), 'the list is there', seconds=90)
     titles = [row['title'] for row in page.execute_script(ROWS)]
     assert [title for title in titles if title in many] == many

@@ -34,10 +34,7 @@ while True:
 
 @pytest.fixture
 def program(tmp_path):
-    path = tmp_path / 'bootstrap'
-    path.write_text(PROGRAM)
-    path.chmod(0o755)
-    return path
+    return harness.executable(tmp_path / 'bootstrap', PROGRAM)
 
 
 def run(*words, stdin='', cwd=None, env=None):

@@ -161,6 +161,12 @@ def running(**how):
         server.remove()
 
 
+def executable(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body

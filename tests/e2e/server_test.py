@@ -87,8 +87,7 @@ def test_where_interpreters_are_looked_for(tmp_path):
     def put(place):
         path = tmp_path / place
         path.parent.mkdir(parents=True)
-        path.write_text('#!/bin/sh\n')
-        path.chmod(0o755)
+        harness.executable(path, '#!/bin/sh\n')
         return str(path)
 
     def found(*words, path):

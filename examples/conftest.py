@@ -138,16 +138,30 @@ def logged(server):
     return wait
 
 
+@pytest.fixture
+def log_level_counts(functions, configured, logged):
+    """log_level_counts(ask): asks for what DynamoDB refuses, with LOG_LEVEL=FATAL and without; only the second one may be logged."""
+    def check(ask):
+        for table, level in ('silent', 'FATAL'), ('spoken', None):
+            configured(TABLE_NAME=table, LOG_LEVEL=level)
+            assert ask()[0] == 500
+        for function in functions:
+            assert not any(' on silent: ' in message for message in logged(function, ' on spoken: '))
+    return check
+
+
 @pytest.fixture(scope='session')
 def browser():
     """Chromium, which finds no host but this one: what a page would fetch from outside fails."""
+    program, driver = shutil.which('chromium'), shutil.which('chromedriver')
+    assert program and driver, 'chromium and chromium-driver are not installed: make deps-test'
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which('chromium')
+    options.binary_location = program
     for argument in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--disable-component-update',
                      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'):
         options.add_argument(argument)
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    chromium = webdriver.Chrome(options, webdriver.ChromeService(shutil.which('chromedriver')))
+    chromium = webdriver.Chrome(options, webdriver.ChromeService(driver))
     yield chromium
     chromium.quit()
 

@@ -39,7 +39,7 @@ table() {
 }
 
 # lambda EXAMPLE ROLE [ENVIRONMENT]: makes the function $name from the package that `make examples` made, or makes what is there
-# the same. $C_PACKAGES: another folder of packages in C.
+# the same. $C_PACKAGES: another folder of packages in C, from the root.
 lambda() {
     case $language in
         c) package=${C_PACKAGES:-$build}/$1.zip runtime=provided.al2023 handler=bootstrap ;;

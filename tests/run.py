@@ -1,7 +1,7 @@
 """Everything that `make test` runs, as a list of stages; ends with one line that adds up what they counted.
 
 A stage is a command whose output ends in pytest's closing line or in "N passed, N failed". A stage that fails does not
-stop the others. STAGES=name,name runs some of them.
+stop the others. STAGES='name;name' runs some of them.
 """
 import os
 import re
@@ -36,7 +36,7 @@ STAGES = [
     ('crash', {}, [make('all'), [*PYTEST, 'tests/crash']]),
     ('fuzzers', {}, [make('fuzz', f'FUZZ_SECONDS={FUZZ_SECONDS}')]),
     ('units, ASan and UBSan', {}, [make(ASAN, 'units')]),
-    ('end-to-end, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN}, [make(ASAN, 'all'), [*PYTEST, 'tests/e2e']]),
+    ('end-to-end, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN}, [make(ASAN, 'all', 'examples'), [*PYTEST, 'tests/e2e']]),
     ('examples, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN, 'C_PACKAGES': 'build/san-address-undefined/examples'},
      [make(ASAN, 'all', 'examples'), [*PYTEST, 'examples']]),
     ('units, TSan', {}, [make(TSAN, 'units')]),
@@ -65,7 +65,7 @@ def main():
     wanted = os.environ.get('STAGES')
     total = dict.fromkeys(COUNTS, 0)
     for name, environment, commands in STAGES:
-        if wanted and name not in wanted.split(','):
+        if wanted and name not in wanted.split(';'):
             continue
         print(f'\n==== {name}', flush=True)
         started = time.monotonic()

@@ -92,7 +92,8 @@ start() {
     for application in router todo items orders; do deploy "$application" & pids="$pids $!"; done
     for pid in $pids; do wait "$pid"; done
 
-    python3 tools/demo_ask.py "$data"
+    alike=0
+    python3 tools/demo_ask.py "$data" || alike=$?
 
     say "It is running. Stop it with: make demo-stop"
     cat <<TXT
@@ -101,6 +102,7 @@ Three things to try next:
   aws dynamodb scan --table-name todo-items --endpoint-url $AWS_ENDPOINT_URL
   aws logs tail /aws/lambda/todo-c --follow --endpoint-url $AWS_ENDPOINT_URL
 TXT
+    return "$alike"
 }
 
 case "${1:-start}" in

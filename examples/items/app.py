@@ -43,7 +43,13 @@ class Refused(Exception):
         self.status, self.why, self.headers = status, why, headers or {}
 
 
+LOG_LEVELS = 'TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'
+WRITTEN = LOG_LEVELS[LOG_LEVELS.index(os.environ.get('LOG_LEVEL') if os.environ.get('LOG_LEVEL') in LOG_LEVELS else 'INFO'):]
+
+
 def log(level, request_id, message, **members):
+    if level not in WRITTEN:
+        return
     stamp = datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%f')[:-3] + 'Z'
     print(json.dumps({'timestamp': stamp, 'level': level, 'requestId': request_id, 'message': message, **members}), file=sys.stderr)
 

@@ -11,6 +11,9 @@ if [ -n "${JWT_JWKS:-}" ]; then
 else
     key=JWT_SECRET value=${JWT_SECRET:?JWT_SECRET or JWT_JWKS must be set}
 fi
+case $value in
+    *[[:cntrl:]]*) echo "$key holds control characters" >&2; exit 2 ;;
+esac
 value=$(printf %s "$value" | sed 's/[\\"]/\\&/g')
 role items-role policy.json
 table items id

@@ -358,6 +358,10 @@ def test_dynamodb_that_nobody_serves(both_ask, functions, configured, logged):
     failures_are_said(both_ask, functions, logged, 'items', CALLS[:1])
 
 
+def test_log_level(both_ask, log_level_counts):
+    log_level_counts(lambda: both_ask('GET', '/items/1'))
+
+
 @pytest.mark.parametrize('name, text', [('TABLE_NAME', 'environment variable TABLE_NAME is missing'), ('JWT_SECRET', 'JWT_SECRET or JWT_JWKS must be set')])
 def test_a_missing_variable_is_named(both, functions, configured, logged, name, text):
     configured(**{name: None})

@@ -199,7 +199,7 @@ static void list(cl_context *ctx, const cl_request *request, cl_response *respon
     }
     cl_ddb_options options = {.limit = (int)limit};
     if (next.n > 0) options.start = key_of(ctx, next);
-    cl_json *page, *orders = cl_json_array(ctx->arena), *body = cl_json_object(ctx->arena);
+    cl_json *page = NULL, *orders = cl_json_array(ctx->arena), *body = cl_json_object(ctx->arena);
     cl_ddb_pages pages;
     cl_ddb_scan(&pages, db, ctx, table, &options);
     if (!cl_ddb_next_page(&pages, &page) && pages.error) {

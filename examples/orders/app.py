@@ -12,9 +12,10 @@ import logging
 import os
 import pathlib
 import re
+import sys
 from decimal import Context, Decimal, Inexact, Overflow, Rounded, Subnormal
 from typing import Annotated, Optional
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import boto3
 from boto3.dynamodb.types import DYNAMODB_CONTEXT
@@ -30,16 +31,23 @@ from starlette.exceptions import HTTPException as RoutingError
 HERE = pathlib.Path(__file__).parent
 PAGE = 100                  # orders of a list, at most and unless the request asks for fewer
 BODY_BYTES = 1_000_000
-NAME_SHOWN = 64             # characters of a name that the client made up
+NAME_SHOWN = 64             # bytes of a name that the client made up
 KEY_BYTES = 2048            # DynamoDB's bound: no order has a longer number
 MISSING = 'There is no such order.'
 DESCRIPTION, PAGE_OF_DOCS = (HERE / 'openapi.json').read_bytes(), (HERE / 'docs.html').read_bytes()
 
+
+def setting(name):
+    """An environment variable; a function without it ends, with one line that names it."""
+    return os.environ.get(name) or sys.exit(f'environment variable {name} is missing')
+
+
 # Three tries of two seconds and the pauses between them fit into the function's ten.
-table = boto3.resource('dynamodb', config=Config(connect_timeout=1, read_timeout=2, retries={'mode': 'standard', 'total_max_attempts': 3})
-                       ).Table(os.environ['TABLE_NAME'])
+QUICK = Config(connect_timeout=1, read_timeout=2, retries={'mode': 'standard', 'total_max_attempts': 3})
+table = boto3.resource('dynamodb', config=QUICK).Table(setting('TABLE_NAME'))
 conditional = table.meta.client.exceptions.ConditionalCheckFailedException
 log = logging.getLogger()
+log.setLevel(getattr(logging, os.environ.get('LOG_LEVEL', ''), logging.INFO))
 app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
 # What DynamoDB holds as a number; boto3's own bounds are narrower, and it does not take 1 with sixty zeros for 1E+60.
@@ -147,6 +155,12 @@ EXPECTED = {
 }
 
 
+def shown(part):
+    """A place in the body; of a name that the client made up the first bytes, without control characters."""
+    cut = str(part).encode(errors='replace')[:NAME_SHOWN].decode(errors='ignore')
+    return re.sub(r'[\x00-\x1f\x7f]', lambda found: f'\\u{ord(found[0]):04x}', cut)
+
+
 def sentence(error):
     """What pydantic found, as app.c says it: "items.0.qty: expected an integer from 1 to 1000000"."""
     path = error['loc']
@@ -158,7 +172,7 @@ def sentence(error):
         why = 'required'
     else:
         why = 'expected ' + EXPECTED.get(path[-1], 'an object')
-    return '.'.join(str(part)[:NAME_SHOWN] for part in path) + ': ' + why
+    return '.'.join(map(shown, path)) + ': ' + why
 
 
 def body_of(model):
@@ -299,9 +313,12 @@ async def no_route(request: Request, error: RoutingError):
 
 
 async def split(scope, receive, send):
-    """Paths as app.c reads them: a slash within a segment is no separator (%2F), one at the end does not count."""
+    """Requests of a REST API as app.c reads them: a slash within a segment is no separator (%2F), one at the end of the path
+    does not count; of parameters with one name the first does."""
     segments = scope['aws.event']['path'].removesuffix('/').split('/')
-    await app({**scope, 'path': '/'.join(quote(unquote(segment), safe='') for segment in segments)}, receive, send)
+    query = dict(reversed(parse_qsl(scope['query_string'].decode(), keep_blank_values=True)))
+    path = '/'.join(quote(unquote(segment), safe='') for segment in segments)
+    await app({**scope, 'path': path, 'query_string': urlencode(query).encode()}, receive, send)
 
 
 handler = Mangum(split, lifespan='off')

@@ -22,7 +22,8 @@ def order(app):
              'payment_id': str(uuid.uuid4())}
     made = app.ask('POST', '/orders', order)
     assert (made.status, made.json) == (201, order)
-    return order
+    yield order
+    app.ask('DELETE', f'/orders/{order["order_number"]}')
 
 
 def test_an_order_lives(app, order):
@@ -119,6 +120,8 @@ def test_missing_and_other_members(both):
     for name in ORDER:
         assert both('POST', '/orders', {k: v for k, v in ORDER.items() if k != name})[::2] == (400, {'error': f'{name}: required'})
     assert both('POST', '/orders', {**ORDER, 'x' * 100: 1})[2] == {'error': 'x' * 64 + ': unknown member'}
+    assert both('POST', '/orders', {**ORDER, 'é' * 40: 1})[2] == {'error': 'é' * 32 + ': unknown member'}
+    assert both('POST', '/orders', {**ORDER, 'a\n\x7f': 1})[2] == {'error': 'a\\u000a\\u007f: unknown member'}
     assert both('POST', '/orders', {})[2] == {'error': 'order_number: required'}            # the first of all
     assert both('POST', '/orders', {**ORDER, 'customer_id': '', 'total': ''})[2] == {'error': f'customer_id: {TEXT}'}
 
@@ -144,7 +147,7 @@ def test_bodies_that_are_no_object(both, body):
                          ids=['NaN', 'deep', 'very deep', 'closed'])
 def test_other_bodies_are_refused(app, body):
     answer = app.ask('POST', '/orders', body)
-    assert answer.status == 400 and answer.json['error'].startswith('body: ') or 'unknown member' in answer.json['error']
+    assert answer.status == 400 and (answer.json['error'].startswith('body: ') or 'unknown member' in answer.json['error'])
 
 
 def test_large_bodies(both):
@@ -175,19 +178,38 @@ LIMIT = 'limit: expected an integer from 1 to 100'
 
 @pytest.mark.parametrize('query, why', [
     *((f'limit={text}', LIMIT) for text in ('0', '', '101', '-1', '%2B1', '1.0', '1e1', '%201', '1_0', 'x', '9' * 30, '%D9%A3')),
+    ('limit=x&limit=1', LIMIT), ('limit=0&limit=1', LIMIT),
     ('next=' + 'x' * 2049, 'next: expected at most 2048 bytes'), ('next=' + '%C3%A9' * 1025, 'next: expected at most 2048 bytes'),
 ])
 def test_parameters_that_are_wrong(both, query, why):
     assert both('GET', '/orders?' + query)[::2] == (400, {'error': why})
 
 
+def test_of_repeated_parameters_the_first_counts(both, order):
+    assert len(both('GET', '/orders?limit=1&limit=x&next=&next=' + 'x' * 2049)[2]['orders']) == 1
+
+
 def test_pages(both, order):
     """A page ends where the next one begins."""
-    whole = both('GET', '/orders?limit=100')[2]['orders']
-    pages = [both('GET', '/orders?limit=01')[2]]
-    while 'next' in pages[-1]:
-        pages.append(both('GET', f'/orders?limit=1&next={pages[-1]["next"]}')[2])
-    assert [order for page in pages for order in page['orders']] == whole and len(whole) == len(pages) - (pages[-1]['orders'] == [])
+    def pages(limit):
+        found = [both('GET', f'/orders?limit={limit}')[2]]
+        while 'next' in found[-1]:
+            found.append(both('GET', f'/orders?limit={limit}&next={found[-1]["next"]}')[2])
+        return found
+    whole, single = ([order for page in found for order in page['orders']] for found in (pages(100), pages('01')))
+    assert single == whole and order in whole
+
+
+def test_log_level(both, log_level_counts):
+    log_level_counts(lambda: both('GET', '/orders/1'))
+
+
+def test_a_missing_variable_is_named(both, functions, configured, logged):
+    configured(TABLE_NAME=None)
+    assert both('GET', '/orders')[0] == 502                     # API Gateway's
+    for function in functions:
+        messages = logged(function, 'environment variable TABLE_NAME is missing')
+        assert not any('Traceback' in message or 'TABLE_NAME' in message and '\n' in message.strip() for message in messages)
 
 
 def test_the_description_and_its_page(app):

@@ -6,6 +6,7 @@ other 500. app.c is the same in C.
 """
 import base64
 import logging
+import os
 from decimal import Decimal
 
 import boto3
@@ -16,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 dynamodb = boto3.client('dynamodb', config=Config(parameter_validation=False, connect_timeout=1, read_timeout=2,
                                                   retries={'mode': 'standard', 'total_max_attempts': 3}))
 log = logging.getLogger()
+log.setLevel(getattr(logging, os.environ.get('LOG_LEVEL', ''), logging.INFO))
 
 # operation -> the client's method
 METHODS = {'create': 'put_item', 'read': 'get_item', 'update': 'update_item', 'delete': 'delete_item', 'list': 'scan'}

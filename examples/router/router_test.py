@@ -124,19 +124,8 @@ def test_a_table_of_others(app):
     assert answer.json['errorMessage'].startswith('DynamoDB failed: Scan on another-table: AccessDeniedException: ')
 
 
-@pytest.fixture
-def unreachable(server, functions):
-    def configure(**variables):
-        client = server.client('lambda')
-        for name in functions:
-            client.update_function_configuration(FunctionName=name, Environment={'Variables': variables})
-            client.get_waiter('function_updated_v2').wait(FunctionName=name)
-    configure(AWS_ENDPOINT_URL_DYNAMODB='http://127.0.0.1:1')
-    yield
-    configure()
-
-
-def test_dynamodb_failing(app, unreachable, logged):
+def test_dynamodb_failing(app, configured, logged):
+    configured(AWS_ENDPOINT_URL_DYNAMODB='http://127.0.0.1:1')
     call = f'GetItem on {TABLE}: '
     answer = app.ask('POST', '', {'operation': 'read', 'tableName': TABLE, 'payload': {'Key': {'id': '1'}}})
     assert answer.status == 500 and answer.json['errorMessage'].startswith(f'DynamoDB failed: {call}')

@@ -101,7 +101,7 @@ struct cl_field {
 /* Fills `into` (zero it first) from `object`; null is absent. Unknown members are an error if `strict`. Strings stay those
  * of `object`. What is not CL_OK writes one sentence to *message (may be NULL); of CL_INVALID it names the path and what was
  * expected, e.g. "items.0.qty: expected an integer from 1 to 10000"; names shown are cut to 64 bytes, their control characters
- * escaped. A table that is wrong (a list without .size) ends the program with a line on stderr. */
+ * escaped. A table that is wrong (a list without .size) ends the program with a line on stderr, when such a list first comes. */
 CL_API cl_result cl_json_bind(cl_arena *arena, const cl_json *object, const cl_field *fields, bool strict, void *into, cl_str *message);
 /* The reverse. Optional members whose `present` is false, or empty strings and NULL JSON without `present`, are left out.
  * Strings are borrowed. A decimal that is no number fails the arena, as in cl_json_number. */

@@ -138,14 +138,29 @@ static const char *fault_of(const char *path)
     return NULL;
 }
 
+/* Do both match the same paths, with equal right? Names of parameters do not count. */
+static bool alike(const char *pattern, const char *other)
+{
+    cl_str a = inner(cl_str_of(pattern)), b = inner(cl_str_of(other)), x, y;
+    for (;;) {
+        bool more = next_segment(&a, &x);
+        if (next_segment(&b, &y) != more)
+            return false;
+        if (!more)
+            return true;
+        if (kind_of(x) != kind_of(y) || (kind_of(x) == LITERAL && !cl_str_eq(x, y)))
+            return false;
+    }
+}
+
 /* CL_CONFIG and a sentence that names the first row that is wrong. */
 static cl_result check(const cl_app *app, cl_str *message)
 {
     for (const cl_route *route = app->routes; route && route->method; route++) {
         const char *fault = is_method(route->method) ? fault_of(route->path) : "no method of API Gateway, nor ANY";
         for (const cl_route *other = app->routes; other < route && !fault; other++)
-            if (strcmp(other->method, route->method) == 0 && strcmp(other->path, route->path) == 0)
-                fault = "the same as a row above";
+            if (strcmp(other->method, route->method) == 0 && alike(other->path, route->path))
+                fault = "a row above takes the same requests";
         if (!fault && !route->handle)
             fault = "no function";
         if (fault) {

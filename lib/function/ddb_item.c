@@ -38,7 +38,7 @@ cl_json *cl__ddb_alias(cl_arena *arena, const cl_json *json)
     cl_json *copy = json ? cl_alloc(arena, sizeof *copy) : NULL;
     if (copy) {
         *copy = *json;
-        copy->next = NULL;
+        copy->next = copy->parent = NULL;
         copy->key = (cl_str){0};
     }
     return copy;

@@ -96,7 +96,7 @@ static bool parse(cl_str url, struct cl__endpoint *ret)
     return false;
 }
 
-/* What a message may say of a URL: no secret that stands in it by mistake, and one line. */
+/* What a message may say of a URL: one line, without user information or query, where secrets stand. */
 static cl_str shown(cl_str url)
 {
     size_t n = 0;

@@ -83,8 +83,8 @@ static struct told errors_told(void)
     for (unsigned long error = ERR_get_error(); error; error = ERR_get_error()) {
         int reason = ERR_GET_REASON(error);
         told.no_memory = told.no_memory || reason == ERR_R_MALLOC_FAILURE;
-        told.off_the_curve = told.off_the_curve ||
-                             (ERR_GET_LIB(error) == ERR_LIB_EC && (reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_COORDINATES_OUT_OF_RANGE));
+        bool no_point = reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_COORDINATES_OUT_OF_RANGE || reason == EC_R_INVALID_ENCODING;
+        told.off_the_curve = told.off_the_curve || (ERR_GET_LIB(error) == ERR_LIB_EC && no_point);
     }
     return told;
 }

@@ -260,6 +260,18 @@ static bool is_decoded(const struct reader *r)
     return at(r, "version") && !(domain.n && memmem(domain.p, domain.n, ".lambda-url.", 12));
 }
 
+/* Is this no context of a Lambda authorizer, whose members are scalars, but an object that names another kind of authorizer? */
+static bool names_a_kind(const cl_json *authorizer)
+{
+    static const char *const kinds[] = {"jwt", "iam", "lambda", "claims"};
+    for (size_t i = 0; i < CL__COUNT(kinds); i++) {
+        const cl_json *kind = cl_json_get(authorizer, kinds[i]);
+        if (kind && (kind->type == CL_OBJECT || kind->type == CL_NULL))
+            return true;
+    }
+    return false;
+}
+
 /* Where authorizers leave what they know, best first. An HTTP API without one says {"claims":null,"scopes":null} in format 1.0. */
 static const cl_json *claims_of(const struct reader *r)
 {
@@ -267,8 +279,7 @@ static const cl_json *claims_of(const struct reader *r)
                                         "requestContext.authorizer"};
     for (size_t i = 0; i < CL__COUNT(paths); i++) {
         const cl_json *claims = at(r, paths[i]);
-        bool of_other_kind = i == 3 && (cl_json_get(claims, "jwt") || cl_json_get(claims, "iam") || cl_json_get(claims, "lambda") || cl_json_get(claims, "claims"));
-        if (cl_json_is(claims, CL_OBJECT) && claims->count > 0 && !of_other_kind)
+        if (cl_json_is(claims, CL_OBJECT) && claims->count > 0 && !(i == 3 && names_a_kind(claims)))
             return claims;
     }
     return NULL;

@@ -17,6 +17,7 @@
 #define BASE             "/2018-06-01/runtime/"
 #define AGENT            "User-Agent: cloudless-c/" CLOUDLESS_VERSION "\r\n"
 #define CONNECT_MS       5000
+#define REFUSAL_MS       5000                /* the API's answer to what did not go out whole */
 #define TRIES_MAX        3
 #define STATUS_ENDING    410                 /* the API's way to say that the environment ends, as SIGTERM does */
 #define API_BODY_MAX     65536               /* of the API's answers that are no events */
@@ -127,7 +128,8 @@ static cl_result read_accepted(struct cl__runtime *r, bool whole)
     if (r->fd < 0)
         return CL_UNREACHABLE;
     r->http.pipelined = r->asked;
-    cl_result result = cl__http_read(&transport, NULL, API_BODY_MAX, CL__NO_DEADLINE, &r->http);
+    int64_t deadline = whole ? CL__NO_DEADLINE : cl__mono_ms() + REFUSAL_MS;
+    cl_result result = cl__http_read(&transport, NULL, API_BODY_MAX, deadline, &r->http);
     if (result == CL_OK && r->http.status != 202)
         cl_log(CL_ERROR, "the Runtime API refused an answer with status %d", r->http.status);
     if (result != CL_OK || !r->http.keep || !whole)

@@ -169,6 +169,8 @@ static const char *set_stage(struct options *options, const char *value)
 
 static const char *set_query(struct options *options, const char *value)
 {
+    if (options->query)
+        return "there is one already; several parameters are written a=1&b=2";
     options->query = value;
     if (*value == '?')
         return "it goes without its ?";

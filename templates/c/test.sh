@@ -1,7 +1,7 @@
 #!/bin/sh
 # Asks the function outside the sandbox and compares; what it logged is shown when an answer is another.
 failed=0
-trap 'exit $failed' EXIT
+trap 'status=$?; [ $failed = 0 ] || status=1; exit $status' EXIT
 
 # check WHAT EXPECTED EVENT_OPTION...: EXPECTED is a part of the answer.
 check() {

@@ -83,7 +83,7 @@ def test_a_name_server_that_never_answers(tmp_path):
     env = {**os.environ, 'TABLE_NAME': 'todos', 'AWS_ENDPOINT_URL': 'http://dynamodb.example', 'AWS_REGION': harness.REGION,
            'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'none'}
     done = subprocess.run(['unshare', '--mount', '--net', sys.executable, '-c', SILENT_NAMES, harness.BINARY, 'run', '--timeout', '2',
-                           os.path.join(harness.ROOT, 'build', 'examples', 'todo', 'bootstrap')],
+                           harness.bootstrap('todo')],
                           input=event, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=env)
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert json.loads(done.stdout)['statusCode'] == 500

@@ -33,7 +33,7 @@ print(json.dumps(app.handler(json.load(sys.stdin), types.SimpleNamespace(aws_req
 def run(language, name, without=None, endpoint=None):
     """One request to the application. In C it has two seconds for it."""
     event = subprocess.run([harness.BINARY, 'event', 'apigw-proxy', *REQUESTS[name]], capture_output=True, text=True, check=True).stdout
-    program = {'c': [harness.BINARY, 'run', '--timeout', '2', os.path.join(harness.ROOT, 'build', 'examples', name, 'bootstrap')],
+    program = {'c': [harness.BINARY, 'run', '--timeout', '2', harness.bootstrap(name)],
                'python': [sys.executable, '-B', '-c', CALL]}[language]
     env = {k: v for k, v in {**os.environ, **ENVIRONMENT, 'AWS_ENDPOINT_URL': endpoint}.items() if v is not None and k != without}
     return subprocess.run(program, input=event, capture_output=True, text=True, timeout=60, env=env, cwd=os.path.join(harness.ROOT, 'examples', name))

@@ -161,6 +161,11 @@ def running(**how):
         server.remove()
 
 
+def bootstrap(example):
+    """An application in C, built as the program under test: with its sanitizers, if it has some."""
+    return os.path.join(os.path.dirname(BINARY), 'examples', example, 'bootstrap')
+
+
 def executable(path, text):
     path.write_text(text)
     path.chmod(0o755)

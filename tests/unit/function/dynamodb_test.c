@@ -383,7 +383,7 @@ static void test_batch_without_progress(void **state)
     end(CL__DDB_TRIES_MAX);
     begin(steps, 1, 300);
     assert_int_equal(cl_ddb_batch_get(db, &ctx, TABLE, numbered(1), 1, NULL, NULL), CL_DDB_DEADLINE);
-    contains("BatchGetItem: no time left for 1 unprocessed");
+    contains("BatchGetItem");
     cl_dynamodb_close(db);
     cl_arena_free(ctx.arena);
     script_stop();
@@ -726,7 +726,7 @@ static void test_back_off(void **state)
         int64_t most;
     } pauses[] = {{1, 25}, {2, 50}, {3, 100}, {4, 200}, {7, 1000}, {1000000, 1000}};
     for (size_t row = 0; row < CL__COUNT(pauses); row++)
-        for (int round = 0; round < (pauses[row].most < 1000 ? 8 : 2); round++) {
+        for (int round = 0; round < (pauses[row].most < 1000 ? 8 : 1); round++) {
             slept_n = 0;
             assert_true(cl__ddb_pause(CL__NO_DEADLINE, pauses[row].tries));
             for (size_t i = 0; i < slept_n; i++)

@@ -101,6 +101,8 @@ static void test_little_events(void **state)
     assert_int_equal(r.query.count + r.cookies.count, 0);
     r = request_of(*state, "{\"version\":\"1.0\",\"httpMethod\":\"GET\",\"path\":\"/\",\"requestContext\":{\"authorizer\":{\"principalId\":\"p\",\"tier\":\"gold\"}}}");
     assert_str(cl_json_str(cl_json_get(r.claims, "tier")), "gold");
+    r = request_of(*state, "{\"httpMethod\":\"GET\",\"path\":\"/\",\"requestContext\":{\"authorizer\":{\"principalId\":\"p\",\"claims\":\"{}\"}}}");
+    assert_str(cl_json_str(cl_json_get(r.claims, "principalId")), "p");         /* a context may call its members so */
     r = request_of(*state, "{\"version\":\"2.0\",\"rawPath\":\"/\",\"queryStringParameters\":{\"a\":\"1\"},\"requestContext\":{\"http\":{\"method\":\"GET\"},\"authorizer\":{\"lambda\":{\"tier\":\"gold\"}}}}");
     assert_str(cl_json_str(cl_json_get(r.claims, "tier")), "gold");
     assert_pairs(r.query, "a=1");

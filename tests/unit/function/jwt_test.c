@@ -38,6 +38,7 @@
 #define RFC_EC_X  "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
 #define RFC_EC_Y  "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 #define RFC_EC    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" RFC_EC_X "\",\"y\":\"" RFC_EC_Y "\"}"
+#define TOO_LARGE "__________________________________________8" /* 2^256 - 1 */
 #define SET(keys) "{\"keys\":[" keys "]}"
 
 /* OpenSSL's own blocks: the one that finds the count at 0 (and every later one) is not given; -1: off. */
@@ -328,7 +329,7 @@ static void test_key_ids(void **state)
                *d = jwk_of(rsa, ",\"kid\":\"a\"");
     /* Others stand among them: of other uses, types and curves, and nonsense. */
     cl_jwt *jwt =
-        set_of(cl_printf(arena, SET("7,null,{},{\"kty\":\"oct\",\"k\":\"AAAA\",\"kid\":\"o\"},%s,%s,%s,%s,%s,%s"),
+        set_of(cl_printf(arena, SET("7,null,{},{\"kty\":\"oct\",\"k\":\"AAAA\",\"kid\":\"o\"},{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" TOO_LARGE "\",\"y\":\"" RFC_EC_Y "\"},%s,%s,%s,%s,%s,%s"),
                          jwk_of(ec, ",\"use\":\"enc\",\"kid\":\"e\""), jwk_of(ec, ",\"alg\":\"ES512\",\"kid\":\"f\""), a, b, c, d)
                    .p,
                NULL);
@@ -499,8 +500,10 @@ static void test_configuration(void **state)
         SET("{\"kty\":\"RSA\",\"n\":\"" RFC_RSA_N "\",\"e\":\"AAAB\"}"),
         SET("{\"kty\":\"RSA\",\"n\":\"" RFC_RSA_N "\",\"e\":\"AQAA\"}"),
         SET("{\"kty\":\"RSA\",\"n\":\"" RFC_RSA_N "AA\",\"e\":\"AQAB\"}"),
-        /* Not on the curve, another curve, coordinates too short. */
+        /* Not on the curve, no coordinates of its field, another curve, coordinates too short. */
         SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" RFC_EC_X "\",\"y\":\"" RFC_EC_X "\"}"),
+        SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" TOO_LARGE "\",\"y\":\"" RFC_EC_Y "\"}"),
+        SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" RFC_EC_X "\",\"y\":\"" TOO_LARGE "\"}"),
         SET("{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"" RFC_EC_X "\",\"y\":\"" RFC_EC_Y "\"}"),
         SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83O\",\"y\":\"" RFC_EC_Y "\"}")};
     for (size_t i = 0; i < CL__COUNT(sets); i++) {

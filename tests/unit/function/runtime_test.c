@@ -852,7 +852,8 @@ static void test_wrong_routes(void **state)
         {{{"GET", "/x/{}", greet}}, "route 1, \\\"GET /x/{}\\\": a parameter is a whole segment, {name}"},
         {{{"GET", "/x/a{b}", greet}}, "route 1, \\\"GET /x/a{b}\\\": a parameter is a whole segment, {name}"},
         {{{"GET", "/x/{+}", greet}}, "route 1, \\\"GET /x/{+}\\\": a parameter has a name"},
-        {{{"GET", "/a", greet}, {"GET", "/a", greet}}, "route 2, \\\"GET /a\\\": the same as a row above"},
+        {{{"GET", "/a", greet}, {"GET", "/a/", greet}}, "route 2, \\\"GET /a/\\\": a row above takes the same requests"},
+        {{{"GET", "/{x}/b", greet}, {"GET", "/{y}/b", greet}}, "route 2, \\\"GET /{y}/b\\\": a row above takes the same requests"},
         {{{"ANY", "/a/{b+}", greet}, {"GET", "/a", NULL}}, "route 2, \\\"GET /a\\\": no function"},
     };
     static const struct act acts[] = {ACCEPTED};

@@ -29,7 +29,7 @@ static const struct kind *find_kind(const struct options *options)
     return NULL;
 }
 
-static struct str or(const char *value, const char *otherwise)
+static struct str text_or(const char *value, const char *otherwise)
 {
     return str_of(value ? value : otherwise);
 }
@@ -37,7 +37,7 @@ static struct str or(const char *value, const char *otherwise)
 /* What --body or --body-file says. */
 static bool read_body(const struct options *options, struct arena *arena, struct str *ret)
 {
-    *ret = or(options->body, "");
+    *ret = text_or(options->body, "");
     if (!options->body_file)
         return true;
     bool standard = strcmp(options->body_file, "-") == 0;
@@ -71,10 +71,10 @@ int command_event(const struct options *options, struct arena *arena)
     }
     if (body.n && !typed)
         headers[count++] = (struct http_header){STR("Content-Type"), STR("application/json")};
-    struct gateway_sample sample = {.method = or(options->method, "GET"), .path = or(options->path, "/"), .stage = or(options->stage, kind->stage),
-        .query = or(options->query, ""), .body = body, .headers = headers, .header_count = count};
+    struct gateway_sample sample = {.method = text_or(options->method, "GET"), .path = text_or(options->path, "/"), .stage = text_or(options->stage, kind->stage),
+        .query = text_or(options->query, ""), .body = body, .headers = headers, .header_count = count};
     bool root = kind->resource && str_eq(sample.path, STR("/"));
-    sample.resource = or(options->resource, root ? "/" : kind->resource);
+    sample.resource = text_or(options->resource, root ? "/" : kind->resource);
     if (kind->resource && str_eq(sample.stage, STR("$default"))) {
         fprintf(stderr, "cloudless: a REST API has no stage $default; http-api-proxy has\n");
         return EXIT_USAGE;

@@ -10,6 +10,9 @@
  * the event that it left open once more. After the last event the asker gets SIGTERM, as in Lambda; under a debugger, which
  * would stop there, the answer 410 instead, and a program that is started again there begins with the first file.
  *
+ * The end, without a debugger: the asker has a grace, then it is killed. The child around it may still clean up, or write
+ * its report: it has the same grace, which begins anew when the asker had to be killed.
+ *
  * Signals: the child shares this program's group, so that the terminal's Ctrl-C reaches it; here it is ignored. SIGTERM and
  * SIGHUP are passed on, with a grace. Should this process be killed, so is the child. */
 #include "main/run.h"
@@ -34,7 +37,7 @@
 #include <unistd.h>
 
 #define STOP_GRACE_MS 2000      /* after a signal to us, as Lambda gives at its shutdown */
-#define END_GRACE_MS  10000     /* after the last event: tools that look for leaks take their time */
+#define END_GRACE_MS  10000     /* after the last event, and for what lives on: tools that look for leaks take their time */
 
 struct run {
     const struct options *options;
@@ -100,36 +103,49 @@ static void kill_all(void *arg)
     signal_asker(run, SIGKILL);
 }
 
-static void kill_asker(void *arg)
-{
-    struct run *run = arg;
-    run->grace = NULL;
-    fprintf(stderr, "cloudless: %s does not end; it is killed\n", run->options->words[0]);
-    if (run->asker_fd < 0)
-        signal_child(run, SIGKILL);
-    signal_asker(run, SIGKILL);
-}
-
 static void start_grace(struct run *run, uint64_t ms, void (*fire)(void *arg))
 {
     loop_timer_cancel(&run->grace);
     run->grace = loop_timer_start(run->loop, ms, fire, run);
 }
 
-/* There are no more events. */
+static void kill_child(void *arg)
+{
+    struct run *run = arg;
+    fprintf(stderr, "cloudless: %s does not end; it is killed\n", run->options->words[0]);
+    kill_all(run);
+}
+
+/* The asker if it lives below the child, or after it; then the child has its time. Else the child. */
+static void kill_asker(void *arg)
+{
+    struct run *run = arg;
+    if (!asker_lives(run) || run->asker == run->child) {
+        kill_child(run);
+        return;
+    }
+    fprintf(stderr, "cloudless: process %d, started by %s, does not end; it is killed\n", (int)run->asker, run->options->words[0]);
+    signal_asker(run, SIGKILL);
+    run->failed = true;
+    run->grace = NULL;
+    start_grace(run, END_GRACE_MS, kill_child);
+}
+
+/* There are no more events. A grace that runs goes on: what starts the program for ever gets no more time. */
 static void finish(struct run *run, bool failed)
 {
     bool again = run->finished;
     run->failed = run->failed || failed;
     run->finished = true;
-    if (is_debugged(run)) {
+    if (run->child == 0 || is_debugged(run)) {      /* 0: what was to be told to end was told; see end() */
         runtime_api_dismiss(run->api);
         return;
     }
     signal_asker(run, SIGTERM);
     if (run->asker_fd < 0 || again)                 /* again: what stands between starts the program anew */
         signal_child(run, SIGTERM);
-    start_grace(run, END_GRACE_MS, kill_asker);
+    if (!run->grace)
+        start_grace(run, END_GRACE_MS, kill_asker);
 }
 
 /* ---- events ---- */
@@ -197,7 +213,7 @@ static bool on_asked(void *arg, uint16_t port)
     pid_t before = run->asker;
     bool first = run->asker_port == 0;
     run->afresh = false;
-    if (port == run->asker_port)                    /* the same connection */
+    if (port == run->asker_port || run->child == 0) /* the same connection; 0: end() waits for the asker that is known */
         return false;
     run->asker_port = port;
     run->asker = run_peer(port, run->port, before > 0 ? before : run->child);
@@ -218,10 +234,8 @@ static void on_ready(void *arg)
         send_event(run);
         return;
     }
-    if (run->finished && run->afresh && !run->input.lines && is_debugged(run)) {
+    if (run->finished && run->afresh && is_debugged(run) && run_input_rewind(&run->input))
         run->finished = false;
-        run_input_rewind(&run->input);
-    }
     if (run->finished)
         finish(run, false);
     else if (!run->input_watch)
@@ -321,6 +335,7 @@ static void end(struct run *run, int status)
     run->child = 0;
     if (!told && !run->stop_signal)
         say_end(run, status);
+    run->finished = true;
     run->status = run->stop_signal ? 128 + run->stop_signal : told && !run->failed ? EXIT_FINE : EXIT_FAILED;
     loop_timer_cancel(&run->late);
     loop_watch_stop(&run->input_watch);
@@ -337,6 +352,7 @@ static void end(struct run *run, int status)
 static void pass_on(struct run *run, int number)
 {
     if (run->stop_signal) {
+        loop_timer_cancel(&run->grace);
         kill_all(run);
         return;
     }

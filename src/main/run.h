@@ -28,7 +28,7 @@ struct run_input {
 void run_input_init(struct run_input *input, const struct options *options);
 void run_input_clear(struct run_input *input);
 enum run_got run_input_next(struct run_input *input, struct str *ret);
-void run_input_rewind(struct run_input *input);         /* files: the first one comes next */
+bool run_input_rewind(struct run_input *input);         /* the first file comes next; false: stdin is among them, and comes once */
 
 /* ---- run_peer.c: the process at the other end of a connection of this machine ---- */
 

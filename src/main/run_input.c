@@ -25,6 +25,11 @@ void run_input_init(struct run_input *input, const struct options *options)
     input->fd = input->lines ? STDIN_FILENO : -1;
 }
 
+static bool is_stdin(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
 static void close_source(struct run_input *input)
 {
     if (input->fd > STDIN_FILENO)
@@ -42,10 +47,16 @@ void run_input_clear(struct run_input *input)
     free(input->bytes);
 }
 
-void run_input_rewind(struct run_input *input)
+bool run_input_rewind(struct run_input *input)
 {
+    bool standard = input->lines;
+    for (size_t i = 0; i < input->options->event_count; i++)
+        standard = standard || is_stdin(input->options->events[i]);
+    if (standard)
+        return false;
     close_source(input);
     input->next_file = 0;
+    return true;
 }
 
 static enum run_got wrong(const struct run_input *input, const char *what)
@@ -65,9 +76,8 @@ static enum run_got open_next(struct run_input *input)
     if (input->lines || input->next_file == input->options->event_count)
         return RUN_END;
     const char *path = input->options->events[input->next_file++];
-    bool standard = strcmp(path, "-") == 0;
-    snprintf(input->where, sizeof input->where, "%s", standard ? "stdin" : path);
-    input->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    snprintf(input->where, sizeof input->where, "%s", is_stdin(path) ? "stdin" : path);
+    input->fd = is_stdin(path) ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     return input->fd < 0 ? failed(input) : RUN_EVENT;
 }
 

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 import harness
 
-ROUTER = os.path.join(harness.ROOT, 'build', 'examples', 'router', 'bootstrap')
+ROUTER = harness.bootstrap('router')
 ENV = {**os.environ, 'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'none', 'AWS_REGION': harness.REGION}
 PING = {'operation': 'ping'}
 
@@ -26,6 +27,8 @@ def ask(method, path, body=None, headers={}):
     return answer, answer.read()
 while True:
     answer, text = ask('GET', 'next')
+    if answer.status == 410:
+        break
     id, event = answer.headers['Lambda-Runtime-Aws-Request-Id'], json.loads(text)
     if event.get('crash'):
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -37,6 +40,16 @@ while True:
         os.rename('pid.tmp', 'pid')
         while True:
             signal.pause()
+    if event.get('orphan'):             # ends what started it; once told to end it asks again, maybe from another process
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.sigwait([signal.SIGTERM])
+        if event['orphan'] == 'other':
+            other = os.fork()
+            if other:
+                os.waitpid(other, 0)
+                sys.exit()
+            api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
     if event.get('twice'):
         again, _ = ask('GET', 'next')
         event['again'] = again.status
@@ -128,8 +141,11 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         self.text = ''
         if self.pid == 0:
-            os.chdir(cwd)
-            os.execve(harness.BINARY, [harness.BINARY, 'run', *map(str, words)], ENV)
+            try:
+                os.chdir(cwd)
+                os.execve(harness.BINARY, [harness.BINARY, 'run', *map(str, words)], ENV)
+            finally:
+                os._exit(127)
 
     def type(self, text):
         os.write(self.fd, text.encode())
@@ -137,7 +153,7 @@ class Terminal:
     def until(self, says):
         while says not in self.text:
             assert select.select([self.fd], [], [], 60)[0], self.text
-            self.text += os.read(self.fd, 4096).decode()
+            self.text += os.read(self.fd, 4096).decode(errors='replace')
 
     def status(self):
         harness.until(lambda: os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), 'run goes on')
@@ -205,6 +221,14 @@ def test_a_program_started_again_gets_its_open_event_again(tmp_path):
     assert 'ping.json: once more, as the program was started anew' in done.stderr and 'FATAL' not in done.stderr
 
 
+def test_events_of_stdin_come_once(tmp_path):
+    (tmp_path / 'ping.json').write_text(json.dumps(PING))
+    for words in ([], ['--event', '-'], ['--event', 'ping.json', '--event', '-']):
+        done = run(*words, 'gdb', '-batch', '-nx', '-ex', 'run', '-ex', 'run', ROUTER, stdin=json.dumps(PING), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, '') and done.stdout.count('exited normally]') == 2, done
+        assert done.stdout.count('"pong"\n') == max(1, words.count('--event')), done
+
+
 def test_a_program_that_asks_twice_is_refused(program, tmp_path):
     done = run('./bootstrap', stdin='{"twice":1}', cwd=tmp_path)
     assert done.returncode == 0 and json.loads(done.stdout)['again'] == 403 and done.stderr == ''
@@ -215,10 +239,29 @@ def test_what_starts_the_program_for_ever_ends(program, tmp_path):
     assert done.returncode == 0 and done.stdout == '{}\n'
 
 
-@pytest.mark.parametrize('between', [[], ['sh', '-c', './bootstrap; exit $?']])
-def test_a_program_that_does_not_end_is_killed(program, tmp_path, between):
-    done = run(*(between or ['./bootstrap']), stdin='{"deaf":1}', cwd=tmp_path)
-    assert done.returncode == 1 and done.stdout == '{"deaf": 1}\n' and ' does not end; it is killed\n' in done.stderr
+LIVES_ON = ['python3', '-c', 'import signal, subprocess; print(subprocess.call("./bootstrap"), flush=True); signal.pause()']
+
+
+@pytest.mark.parametrize('words, event, says, killed', [
+    (['./bootstrap'], '{"deaf": 1}', '', ['./bootstrap']),
+    (['sh', '-c', './bootstrap; echo $?'], '{"deaf": 1}', '137\n', ['process N, started by sh,']),
+    (LIVES_ON, '{}', '-15\n', ['python3']),
+    (LIVES_ON, '{"deaf": 1}', '-9\n', ['process N, started by python3,', 'python3']),
+], ids=['program', 'program below', 'around', 'both'])
+def test_what_does_not_end_is_killed(program, tmp_path, words, event, says, killed):
+    """The program first; what stands around it still has time for its own end."""
+    done = run(*words, stdin=event, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, f'{event}\n{says}')
+    lines = re.sub(r'process \d+', 'process N', done.stderr).splitlines()
+    assert [line for line in lines if 'killed' in line] == [f'cloudless: {what} does not end; it is killed' for what in killed]
+
+
+@pytest.mark.parametrize('asks', ['same', 'other'])
+def test_a_program_that_outlives_what_started_it_gets_no_more_events(program, tmp_path, asks):
+    event = json.dumps({'orphan': asks})
+    done = run('sh', '-c', './bootstrap; exit $?', stdin=f'{event}\n{{}}\n', cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, 'cloudless: line 1 of stdin: sh ended by signal 9 (Killed)\n')
+    assert done.stdout == f'{event}\n'
 
 
 # ---- signals ----
@@ -253,6 +296,7 @@ def test_a_function_that_is_late_is_said_and_goes_on(program, tmp_path):
         process.stdin.write('{}\n{"hang":1}\n')
         process.stdin.flush()
         assert process.stderr.readline() == 'cloudless: line 2 of stdin: no answer after 1 s, the time of --timeout; Lambda would end the function now\n'
+        harness.until((tmp_path / 'pid').exists)
         assert process.poll() is None and alive(int((tmp_path / 'pid').read_text()))
         process.terminate()
         process.wait(60)
@@ -281,7 +325,7 @@ def event(*words, stdin=b''):
     return subprocess.run([harness.BINARY, 'event', *map(str, words)], input=stdin, capture_output=True, timeout=60)
 
 
-ORDERS = os.path.join(harness.ROOT, 'build', 'examples', 'orders', 'bootstrap')
+ORDERS = harness.bootstrap('orders')
 SOURCES = os.path.join(harness.ROOT, 'examples', 'orders')
 
 
@@ -320,6 +364,7 @@ def test_a_body_of_a_file(tmp_path, body, of):
     (['apigw-proxy', '--path', '/a b'], 2, 'written like %20'),
     (['apigw-proxy', '--path', '/\u00e4'], 2, 'written like %20'),
     (['apigw-proxy', '--query', '?a=1'], 2, 'without its ?'),
+    (['apigw-proxy', '--query', 'a=1', '--query', 'a=2'], 2, 'there is one already; several parameters are written a=1&b=2'),
     (['apigw-proxy', '--query', 'a=1 2'], 2, 'written like %20'),
     (['apigw-proxy', '--query', 'a=1#b'], 2, 'written like %20'),
     (['apigw-proxy', '--header', 'a b: v'], 2, 'a name has no blanks'),

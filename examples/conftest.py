@@ -139,6 +139,31 @@ def logged(server):
 
 
 @pytest.fixture
+def failures_are_said(functions, logged):
+    """failures_are_said(ask, table, calls): each (method, path, body, operation) is answered 500, and is an error in the log that names
+    operation and table."""
+    def check(ask, table, calls):
+        for method, path, body, operation in calls:
+            assert ask(method, path, body) == (500, {'error': 'Internal server error'})
+            call = f'{operation} on {table}: '
+            for function in functions:
+                lines = [message for message in logged(function, call) if call in message]
+                assert all('ERROR' in line and '\n' not in line for line in lines), lines
+    return check
+
+
+@pytest.fixture
+def a_missing_variable_is_named(functions, configured, logged):
+    """a_missing_variable_is_named(ask, name, text): without it no environment starts, and each says that text in one line."""
+    def check(ask, name, text):
+        configured(**{name: None})
+        assert ask()[0] == 502                                  # API Gateway's
+        for function in functions:
+            assert not any('Traceback' in message or text in message and '\n' in message for message in logged(function, text))
+    return check
+
+
+@pytest.fixture
 def log_level_counts(functions, configured, logged):
     """log_level_counts(ask): asks for what DynamoDB refuses, with LOG_LEVEL=FATAL and without; only the second one may be logged."""
     def check(ask):

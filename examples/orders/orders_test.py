@@ -204,12 +204,8 @@ def test_log_level(both, log_level_counts):
     log_level_counts(lambda: both('GET', '/orders/1'))
 
 
-def test_a_missing_variable_is_named(both, functions, configured, logged):
-    configured(TABLE_NAME=None)
-    assert both('GET', '/orders')[0] == 502                     # API Gateway's
-    for function in functions:
-        messages = logged(function, 'environment variable TABLE_NAME is missing')
-        assert not any('Traceback' in message or 'TABLE_NAME' in message and '\n' in message.strip() for message in messages)
+def test_missing_variables(both, a_missing_variable_is_named):
+    a_missing_variable_is_named(lambda: both('GET', '/orders'), 'TABLE_NAME', 'environment variable TABLE_NAME is missing')
 
 
 def test_the_description_and_its_page(app):
@@ -272,13 +268,10 @@ def test_a_slash_at_the_end_does_not_count(both, order):
 @pytest.mark.parametrize('variables, table', [
     ({'TABLE_NAME': 'another-table'}, 'another-table'), ({'AWS_ENDPOINT_URL_DYNAMODB': 'http://127.0.0.1:1'}, 'purchase_order'),
 ], ids=['access denied', 'unreachable'])
-def test_dynamodb_failing(both, configured, functions, logged, variables, table):
+def test_dynamodb_failing(both, configured, failures_are_said, variables, table):
     configured(**variables)
-    for method, path, body, call in (('GET', '/orders/x', None, 'GetItem'), ('PUT', '/orders/x', FIELDS, 'UpdateItem'), ('GET', '/orders', None, 'Scan')):
-        status, headers, answer = both(method, path, body)
-        assert (status, answer, headers['Content-Type']) == (500, {'error': 'Internal server error'}, 'application/json')
-        for function in functions:
-            assert any('ERROR' in line and f'{call} on {table}: ' in line for line in logged(function, f'{call} on {table}: '))
+    calls = [('GET', '/orders/x', None, 'GetItem'), ('PUT', '/orders/x', FIELDS, 'UpdateItem'), ('GET', '/orders', None, 'Scan')]
+    failures_are_said(lambda *call: both(*call)[::2], table, calls)
 
 
 def http_event(stage, method, path, body=None):
@@ -291,7 +284,7 @@ def http_event(stage, method, path, body=None):
 @pytest.mark.parametrize('stage', ['$default', 'prod'])
 def test_the_same_binary_on_an_http_api(server, deployed, stage):
     deployed('orders', 'c')
-    bootstrap = os.path.join(os.environ.get('C_PACKAGES', os.path.join(harness.ROOT, 'build', 'examples')), 'orders', 'bootstrap')
+    bootstrap = harness.bootstrap('orders')
     order = {**ORDER, 'order_number': f'PO{uuid.uuid4().hex}', 'total': '120.30'}
     at = f'/orders/{order["order_number"]}'
     asked = [('GET', '/docs', None), ('POST', '/orders', order), ('GET', at, None), ('PATCH', at, None), ('DELETE', at, None), ('GET', at + '/x', None)]

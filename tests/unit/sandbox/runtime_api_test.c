@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@ static struct loops *loops;
 static struct http_server *server;
 static struct runtime_api *api;
 static struct runtime_event event;
-static bool send_at_ready, started_anew;
+static atomic_bool send_at_ready, started_anew;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static char happened[4096];
@@ -166,7 +167,8 @@ static int start(void **state)
 {
     (void)state;
     happened[0] = '\0';
-    send_at_ready = true, started_anew = false;
+    send_at_ready = true;
+    started_anew = false;
     event = (struct runtime_event){.request_id = STR(ID), .function_arn = STR("arn:aws:lambda:us-east-1:123456789012:function:f"),
         .trace_id = STR("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700"), .payload = STR("{\"a\":1}"), .deadline_ms = 1542409706888};
     loops = loops_new(1);

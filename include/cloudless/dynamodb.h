@@ -5,9 +5,10 @@
  * address or where the operator says so by that very variable); otherwise https://dynamodb.REGION.amazonaws.com with the
  * certificates of the system (or those of AWS_CA_BUNDLE or SSL_CERT_FILE). Connections are kept. Retries: throttling, 5xx
  * and broken connections, at most 5 tries, back-off with full jitter from 25 ms to a second. A try has half of the time that
- * is left (all of it below half a second), at most 10 s, and then counts as a broken connection. All of it, the look-up of a host's name too, ends a tenth of
- * the remaining time, at most 100 ms, before the deadline, so that the function can still answer; a context whose deadline_ms
- * is 0 has none. A write whose connection broke is sent again, as AWS's SDKs do: it may have happened already.
+ * is left (all of it below half a second), at most 10 s, and then counts as a broken connection. All of it, the look-up of a
+ * host's name too, ends a tenth of the remaining time, at most 100 ms, before the deadline, so that the function can still
+ * answer; a context whose deadline_ms is 0 has none. A write whose connection broke is sent again, as AWS's SDKs do: it may
+ * have happened already.
  * A client belongs to one thread. Items and answers live in the arena of the call, messages where base.h says. */
 #ifndef CLOUDLESS_DYNAMODB_H
 #define CLOUDLESS_DYNAMODB_H

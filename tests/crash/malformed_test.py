@@ -15,6 +15,7 @@ import time
 import urllib.parse
 
 import pytest
+from botocore.exceptions import ClientError
 
 import harness
 from wire import FORM, Connection, json_call, raw, read_all, sign, timestamp
@@ -118,6 +119,7 @@ def test_slow_clients_are_sent_away(server):
     def slow(name, start, drop):
         with socket.create_connection(('127.0.0.1', server.port), timeout=90) as s:
             s.sendall(start)
+            begun.wait()
             s.settimeout(0.5)
             began = time.monotonic()
             while time.monotonic() - began < 60:
@@ -130,12 +132,12 @@ def test_slow_clients_are_sent_away(server):
 
     cases = {'head': (b'GET / HTTP/1.1\r\nHost: a\r\nX: ', b'a'), 'request line': (b'G', b''), 'body': (POST + b'Content-Length: 10\r\n\r\nhalf', b''),
              'chunk': (CHUNKED + b'5\r\nhe', b'')}
+    begun = threading.Barrier(len(cases) + 1)
     threads = [threading.Thread(target=slow, args=(name, *case)) for name, case in cases.items()]
     for thread in threads:
         thread.start()
-    time.sleep(1)
-    began = time.monotonic()
-    assert is_alive(server) and time.monotonic() - began < 5
+    begun.wait()
+    assert is_alive(server) and not answers
     for thread in threads:
         thread.join()
     assert {name: statuses(answer) for name, answer in answers.items()} == {name: [408] for name in cases}
@@ -500,15 +502,29 @@ def test_a_data_directory_that_is_none(tmp_path):
     assert status == 1 and 'data directory' in text
 
 
+def deploy_slow(server, seconds):
+    harness.deploy_function(server, 'slow', f'import time\n\ndef handler(event, context):\n    print("begun")\n    time.sleep({seconds})\n    return "done"\n', Timeout=30)
+
+
+def wait_until_slow_runs(server):
+    def messages():
+        try:
+            return [event['message'] for event in server.client('logs').filter_log_events(logGroupName='/aws/lambda/slow')['events']]
+        except ClientError as e:
+            assert e.response['Error']['Code'] == 'ResourceNotFoundException'
+            return []
+    harness.until(lambda: any('begun' in message for message in messages()), 'the function runs')
+
+
 def test_sigterm_ends_with_0_and_a_running_request_is_answered(tmp_path):
     server = harness.Server(data=str(tmp_path / 'data'), args=['--log', 'warn']).start()
-    harness.deploy_function(server, 'slow', 'import time\n\ndef handler(event, context):\n    time.sleep(1)\n    return "done"\n')
+    deploy_slow(server, 3)
     path = '/2015-03-31/functions/slow/invocations'
     headers = sign(server, 'lambda', 'POST', path, b'{}')
     with socket.create_connection(('127.0.0.1', server.port), timeout=20) as s:
         head = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
         s.sendall(f'POST {path} HTTP/1.1\r\n{head}Content-Length: 2\r\n\r\n{{}}'.encode())
-        time.sleep(0.7)             # it runs by now
+        wait_until_slow_runs(server)
         idle = socket.create_connection(('127.0.0.1', server.port), timeout=20)
         server.stop()               # asserts the exit status
         answer = read_all(s)
@@ -518,13 +534,18 @@ def test_sigterm_ends_with_0_and_a_running_request_is_answered(tmp_path):
 
 def test_a_second_sigterm_ends_at_once(tmp_path):
     server = harness.Server(data=str(tmp_path / 'data'), args=['--log', 'warn']).start()
-    harness.deploy_function(server, 'slow', 'import time\n\ndef handler(event, context):\n    time.sleep(20)\n', Timeout=30)
+    deploy_slow(server, 25)
     thread = threading.Thread(target=lambda: pytest.raises(Exception, server.client('lambda').invoke, FunctionName='slow'))
     thread.start()
-    time.sleep(1)
-    began = time.monotonic()
+    wait_until_slow_runs(server)
     server.process.terminate()
-    time.sleep(0.3)
+
+    def is_stopping():
+        try:
+            return not is_alive(server)
+        except OSError:
+            return True
+    harness.until(is_stopping, 'no new requests are taken')
     server.process.terminate()
-    assert server.process.wait(timeout=10) == 1 and time.monotonic() - began < 5
+    assert server.process.wait(timeout=15) == 1         # the function has not ended by then
     thread.join()

@@ -24,7 +24,7 @@
 #define PRINCIPAL_POLICIES_MAX 256
 #define KEY_ID_BYTES_MAX 128    /* IAM API reference, AccessKeyId */
 
-struct slot {
+struct auth_slot {
     uint64_t generation;
     struct map *keys;           /* access key id → struct known_key */
     struct map *tokens;         /* the same, of sessions */
@@ -37,7 +37,7 @@ struct slot {
 struct auth {
     struct auth_source source;
     size_t loops;
-    struct slot *slots;         /* [loops] is for threads that are no loop */
+    struct auth_slot *slots;    /* [loops] is for threads that are no loop */
     pthread_mutex_t outside;    /* guards slots[loops] */
 };
 
@@ -74,7 +74,7 @@ static void known_set_free(void *value)
 
 /* ---- life ---- */
 
-static void slot_init(struct slot *slot, const uint8_t key[SESSION_KEY_BYTES])
+static void slot_init(struct auth_slot *slot, const uint8_t key[SESSION_KEY_BYTES])
 {
     slot->keys = map_new(KEYS_MAX, known_key_free);
     slot->tokens = map_new(TOKENS_MAX, known_key_free);
@@ -84,7 +84,7 @@ static void slot_init(struct slot *slot, const uint8_t key[SESSION_KEY_BYTES])
     slot->sealer = session__sealer_new(key);
 }
 
-static void slot_clear(struct slot *slot)
+static void slot_clear(struct auth_slot *slot)
 {
     map_free(slot->keys);
     map_free(slot->tokens);
@@ -124,7 +124,7 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-static struct slot *slot_take(struct auth *auth)
+static struct auth_slot *slot_take(struct auth *auth)
 {
     struct loop *loop = loop_current();
 
@@ -134,13 +134,13 @@ static struct slot *slot_take(struct auth *auth)
     return &auth->slots[auth->loops];
 }
 
-static void slot_release(struct auth *auth, struct slot *slot)
+static void slot_release(struct auth *auth, struct auth_slot *slot)
 {
     if (slot == &auth->slots[auth->loops])
         pthread_mutex_unlock(&auth->outside);
 }
 
-static void slot_refresh(struct auth *auth, struct slot *slot)
+static void slot_refresh(struct auth *auth, struct auth_slot *slot)
 {
     uint64_t generation = auth->source.generation(auth->source.arg);
 
@@ -154,7 +154,7 @@ static void slot_refresh(struct auth *auth, struct slot *slot)
 
 /* ---- authentication ---- */
 
-static enum auth_failure long_term_key(struct auth *auth, struct slot *slot, struct str id, struct auth_key **ret)
+static enum auth_failure long_term_key(struct auth *auth, struct auth_slot *slot, struct str id, struct auth_key **ret)
 {
     struct known_key *known = map_get(slot->keys, id);
 
@@ -174,7 +174,7 @@ static enum auth_failure long_term_key(struct auth *auth, struct slot *slot, str
     return known->key.active ? AUTH_OK : AUTH_UNKNOWN_KEY;
 }
 
-static enum auth_failure session_key(struct slot *slot, struct str id, struct str token, struct auth_key **ret)
+static enum auth_failure session_key(struct auth_slot *slot, struct str id, struct str token, struct auth_key **ret)
 {
     struct known_key *known = map_get(slot->tokens, id);
 
@@ -195,7 +195,8 @@ static enum auth_failure session_key(struct slot *slot, struct str id, struct st
     return AUTH_OK;
 }
 
-static enum auth_failure find_key(struct auth *auth, struct slot *slot, const struct sigv4 *sig, int64_t now_ms, struct auth_key **ret)
+static enum auth_failure auth_find_key(struct auth *auth, struct auth_slot *slot, const struct sigv4 *sig, int64_t now_ms,
+                                       struct auth_key **ret)
 {
     enum auth_failure failure;
 
@@ -247,8 +248,9 @@ static struct principal *principal_copy(struct arena *arena, const struct princi
     return to;
 }
 
-enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig, const char *service,
-                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message)
+enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig,
+                                    const char *service, struct arena *arena, struct principal **ret, struct str *ret_region,
+                                    struct str *ret_message)
 {
     struct sigv4 checked = *sig;
     struct auth_key *key = NULL;
@@ -259,9 +261,9 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
         *ret_message = arena_printf(arena, "Credential should be scoped to correct service: '%s'. ", service);
         return AUTH_BAD_SCOPE;
     }
-    struct slot *slot = slot_take(auth);
+    struct auth_slot *slot = slot_take(auth);
     slot_refresh(auth, slot);
-    enum auth_failure failure = find_key(auth, slot, sig, now_ms, &key);
+    enum auth_failure failure = auth_find_key(auth, slot, sig, now_ms, &key);
     if (failure == AUTH_OK) {
         bool twice = strcmp(service, "s3") != 0;
         failure = auth_failure_of(sigv4_check(slot->signing, request, &checked, key->secret, now_ms, twice, arena));
@@ -293,7 +295,8 @@ static enum err compile_one(struct str text, struct arena *arena, struct policy 
 }
 
 /* On failure what was compiled stays in *known, for known_set_free. */
-static enum err fill_set(const struct auth_source *source, const struct principal *principal, struct arena *arena, struct known_set *known)
+static enum err fill_set(const struct auth_source *source, const struct principal *principal, struct arena *arena,
+                         struct known_set *known)
 {
     struct str *text = NULL, boundary = STR_NONE;
     size_t count = 0;
@@ -331,7 +334,7 @@ static struct str set_key(const struct principal *principal, struct arena *arena
 }
 
 /* Root and services have no policies of their own. */
-static enum err find_set(struct auth *auth, struct slot *slot, const struct principal *principal, struct arena *arena,
+static enum err find_set(struct auth *auth, struct auth_slot *slot, const struct principal *principal, struct arena *arena,
                          struct known_set **ret)
 {
     struct str key = set_key(principal, arena);
@@ -353,7 +356,7 @@ static enum err find_set(struct auth *auth, struct slot *slot, const struct prin
     return ERR_OK;
 }
 
-static enum err decide(struct auth *auth, struct slot *slot, struct policy_request *request, struct str resource_policy,
+static enum err decide(struct auth *auth, struct auth_slot *slot, struct policy_request *request, struct str resource_policy,
                        struct arena *arena, enum decision_reason *ret, bool *ret_keep)
 {
     struct context_source context = {&auth->source, clock_epoch_ms()};
@@ -370,7 +373,8 @@ static enum err decide(struct auth *auth, struct slot *slot, struct policy_reque
         return ERR_OK;
     }
     bool trust = str_eq_nocase(str_slice(request->action, 0, 14), STR("sts:AssumeRole"));
-    if (resource_policy.n && policy_compile(resource_policy, trust ? POLICY_TRUST : POLICY_RESOURCE, &resource, arena, &message) != ERR_OK)
+    if (resource_policy.n &&
+        policy_compile(resource_policy, trust ? POLICY_TRUST : POLICY_RESOURCE, &resource, arena, &message) != ERR_OK)
         return ERR_CORRUPT;
     struct policy_set set = known->set;
     set.resource = resource;
@@ -410,7 +414,7 @@ enum err auth_authorize(struct auth *auth, const struct policy_request *request,
     enum err err = ERR_OK;
     bool keep = false;
 
-    struct slot *slot = slot_take(auth);
+    struct auth_slot *slot = slot_take(auth);
     slot_refresh(auth, slot);
     uintptr_t known = key.n ? (uintptr_t)map_get(slot->decisions, key) : 0;
     if (known)
@@ -433,7 +437,7 @@ void auth_session_issue(struct auth *auth, const struct principal *session, int6
                         struct auth_session *ret)
 {
     struct auth_key key = {.expires_ms = expires_ms, .active = true, .principal = *session};
-    struct slot *slot = slot_take(auth);
+    struct auth_slot *slot = slot_take(auth);
 
     ENSURE(session->type == PRINCIPAL_ROLE_SESSION);
     session__issue(slot->sealer, &key, arena, ret);

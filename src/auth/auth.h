@@ -16,11 +16,14 @@ enum auth_failure {             /* api/service_errors.c maps each to code, statu
     AUTH_EXPIRED_TOKEN, AUTH_SIGNATURE_EXPIRED, AUTH_SIGNATURE_MISMATCH, AUTH_UNSUPPORTED, AUTH_INTERNAL
 };
 enum auth_failure auth_failure_of(enum sigv4_status status);        /* of sigv4_parse and sigv4_check */
-/* `sig` comes from a sigv4_parse that answered SIGV4_OK. *ret_region is the scope's. *ret_message: AWS's sentence where the failure has one of its own. */
-enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig, const char *service,
-                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message);
-/* One need; a resource policy of sts:AssumeRole… is taken as a trust policy. `resource_policy` may be STR_NONE. Global context keys are added here (aws:PrincipalArn, aws:SourceIp, …).
- * ERR_DENIED: *ret_message is AWS's wording. ERR_CORRUPT: a stored policy cannot be read; nothing is allowed then. */
+/* `sig` comes from a sigv4_parse that answered SIGV4_OK. *ret_region is the scope's. *ret_message: AWS's sentence where the failure
+ * has one of its own. */
+enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig,
+                                    const char *service, struct arena *arena, struct principal **ret, struct str *ret_region,
+                                    struct str *ret_message);
+/* One need; a resource policy of sts:AssumeRole… is taken as a trust policy. `resource_policy` may be STR_NONE. Global context keys
+ * are added here (aws:PrincipalArn, aws:SourceIp, …). ERR_DENIED: *ret_message is AWS's wording. ERR_CORRUPT: a stored policy
+ * cannot be read; nothing is allowed then. */
 enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
                         struct str *ret_message);
 

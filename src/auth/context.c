@@ -4,7 +4,8 @@
 #include "auth/auth_internal.h"
 #include "base/clock.h"
 
-typedef bool key_fn(const struct context_source *context, const struct policy_request *request, struct arena *arena, struct str *ret);
+typedef bool key_fn(const struct context_source *context, const struct policy_request *request, struct arena *arena,
+                    struct str *ret);
 
 static bool give(struct str value, struct str *ret)
 {

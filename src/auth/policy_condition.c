@@ -60,7 +60,7 @@ static bool number_order(struct str text, struct str value, int wanted)
 }
 
 /* ISO 8601, or seconds since the epoch. */
-static bool read_date(struct str text, int64_t *ret_ms)
+static bool condition_date(struct str text, int64_t *ret_ms)
 {
     int64_t seconds;
 
@@ -77,7 +77,8 @@ static bool date_order(struct str text, struct str value, int wanted)
 {
     int64_t policy, actual;
 
-    return read_date(text, &policy) && read_date(value, &actual) && (order_of((actual > policy) - (actual < policy)) & wanted);
+    return condition_date(text, &policy) && condition_date(value, &actual) &&
+           (order_of((actual > policy) - (actual < policy)) & wanted);
 }
 
 #define ORDERED(name, order, wanted)                                                                       \
@@ -103,7 +104,8 @@ static bool binary_equals(struct codes codes, struct str text, struct str value,
     struct str policy, actual;
 
     (void)codes;
-    return base64_decode(text, arena, &policy) == ERR_OK && base64_decode(value, arena, &actual) == ERR_OK && str_eq(policy, actual);
+    return base64_decode(text, arena, &policy) == ERR_OK && base64_decode(value, arena, &actual) == ERR_OK &&
+           str_eq(policy, actual);
 }
 
 struct address {
@@ -229,7 +231,7 @@ bool condition__value_ok(const struct condition_operator *op, struct str value)
     case NUMBER:
         return decimal_parse(value, &number) == DECIMAL_OK;
     case DATE:
-        return read_date(value, &ms);
+        return condition_date(value, &ms);
     case BOOLEAN:
         return str_eq_nocase(value, STR("true")) || str_eq_nocase(value, STR("false"));
     case ADDRESS:
@@ -252,7 +254,7 @@ static struct str codes_text(struct codes codes, struct arena *arena)
 }
 
 /* Does the request's value fit any of the policy's? */
-static bool fits_any(const struct condition *condition, struct match *match, struct str value)
+static bool fits_any(const struct policy_condition *condition, struct match *match, struct str value)
 {
     bool codes_only = condition->op->pattern_flags & PATTERN_WILDCARDS;
 
@@ -267,7 +269,7 @@ static bool fits_any(const struct condition *condition, struct match *match, str
     return false;
 }
 
-static bool null_holds(const struct condition *condition, bool absent)
+static bool null_holds(const struct policy_condition *condition, bool absent)
 {
     for (size_t i = 0; i < condition->count; i++) {
         struct codes codes = condition->value[i].piece[0].literal;
@@ -278,7 +280,7 @@ static bool null_holds(const struct condition *condition, bool absent)
     return false;
 }
 
-bool condition__holds(const struct condition *condition, struct match *match)
+bool condition__holds(const struct policy_condition *condition, struct match *match)
 {
     struct str *value;
     size_t count = match__values(match, condition->key, &value), fitting = 0;

@@ -147,7 +147,7 @@ static bool crosses_accounts(const struct policy_request *request)
     return account.n == 12 && str_find(account, '*') == account.n && !str_eq(account, request->principal->account);
 }
 
-struct outcome {
+struct policy_outcome {
     enum policy_effect identity, boundary, session, resource;
     enum grant grant;           /* of resource */
 };
@@ -170,7 +170,7 @@ static enum policy_effect match_identity(const struct policy_set *set, const str
     return effect;
 }
 
-static void evaluate(const struct policy_set *set, const struct policy_request *request, struct outcome *ret)
+static void evaluate(const struct policy_set *set, const struct policy_request *request, struct policy_outcome *ret)
 {
     bool root = request->principal->type == PRINCIPAL_ROOT;
 
@@ -182,7 +182,7 @@ static void evaluate(const struct policy_set *set, const struct policy_request *
 }
 
 /* The caller's own side allows. */
-static enum decision_reason decide_identity(const struct outcome *outcome, bool allowed)
+static enum decision_reason decide_identity(const struct policy_outcome *outcome, bool allowed)
 {
     if (!allowed)
         return DECISION_NO_IDENTITY_ALLOW;
@@ -195,7 +195,7 @@ static enum decision_reason decide_identity(const struct outcome *outcome, bool 
 
 enum decision_reason policy_decide(const struct policy_set *set, const struct policy_request *request)
 {
-    struct outcome outcome;
+    struct policy_outcome outcome;
     bool resource_required = set->resource && set->resource->kind == POLICY_TRUST;
 
     evaluate(set, request, &outcome);

@@ -59,7 +59,7 @@ struct principals {
 
 enum { CONDITION_IF_EXISTS = 1, CONDITION_FOR_ALL = 2, CONDITION_FOR_ANY = 4 };
 struct condition_operator;
-struct condition {
+struct policy_condition {
     const struct condition_operator *op;
     int flags;
     struct str key;
@@ -72,13 +72,13 @@ int condition__pattern_flags(const struct condition_operator *op);
 /* Is a value without variables one that the operator can compare with? Dates have a message of their own. */
 bool condition__value_ok(const struct condition_operator *op, struct str value);
 bool condition__is_date(const struct condition_operator *op);
-bool condition__holds(const struct condition *condition, struct match *match);
+bool condition__holds(const struct policy_condition *condition, struct match *match);
 
 struct statement {
     bool deny;
     struct patterns actions, resources;
     struct principals principals;
-    struct condition *condition;
+    struct policy_condition *condition;
     size_t condition_count;
 };
 struct policy {

@@ -23,10 +23,10 @@ struct parse {
     bool variables;                 /* Version 2012-10-17 */
 };
 
-static const char syntax_error[] = "Syntax errors in policy.";
+static const char policy_syntax_error[] = "Syntax errors in policy.";
 static const char legacy_error[] = "The policy failed legacy parsing";
 
-static bool refuse(struct parse *parse, const char *message)
+static bool policy_refuse(struct parse *parse, const char *message)
 {
     parse->message = str_of(message);
     return false;
@@ -69,7 +69,7 @@ static bool is_scalar(const struct json *item)
     return json_is(item, JSON_STRING) || json_is(item, JSON_TRUE) || json_is(item, JSON_FALSE) || json_is(item, JSON_NUMBER);
 }
 
-static struct str scalar_text(const struct json *item)
+static struct str policy_scalar(const struct json *item)
 {
     return json_is(item, JSON_TRUE) ? STR("true") : json_is(item, JSON_FALSE) ? STR("false") : item->text;
 }
@@ -151,13 +151,13 @@ static bool read_statements(struct parse *parse, const struct json *document)
     const struct json *list = json_at(document, "Statement");
 
     if (!json_is(list, JSON_OBJECT) && !json_is(list, JSON_ARRAY))
-        return refuse(parse, syntax_error);
+        return policy_refuse(parse, policy_syntax_error);
     for EACH_OF (statement, list) {
         if (parse->count == STATEMENTS_MAX || !statement_syntax_ok(statement))
-            return refuse(parse, syntax_error);
+            return policy_refuse(parse, policy_syntax_error);
         parse->statement[parse->count++] = statement;
     }
-    return parse->count || refuse(parse, syntax_error);
+    return parse->count || policy_refuse(parse, policy_syntax_error);
 }
 
 static bool check_syntax(struct parse *parse, const struct json *document)
@@ -167,16 +167,16 @@ static bool check_syntax(struct parse *parse, const struct json *document)
     bool current = str_eq(version, STR("2012-10-17"));
 
     if (!json_is(document, JSON_OBJECT) || !member_known(document, elements))
-        return refuse(parse, syntax_error);
+        return policy_refuse(parse, policy_syntax_error);
     if (json_at(document, "Version") && !current && !str_eq(version, STR("2008-10-17")))
-        return refuse(parse, syntax_error);
+        return policy_refuse(parse, policy_syntax_error);
     if (json_at(document, "Id") && !json_is(json_at(document, "Id"), JSON_STRING))
-        return refuse(parse, syntax_error);
+        return policy_refuse(parse, policy_syntax_error);
     if (!read_statements(parse, document))
         return false;
     parse->variables = current;
     if (parse->kind == POLICY_IDENTITY && !current)
-        return refuse(parse, "Policy document must be version 2012-10-17 or greater.");
+        return policy_refuse(parse, "Policy document must be version 2012-10-17 or greater.");
     return true;
 }
 
@@ -195,24 +195,24 @@ static bool check_legacy(struct parse *parse, const struct json *statement)
     struct str effect = json_str(statement, "Effect");
 
     if (!str_eq(effect, STR("Allow")) && !str_eq(effect, STR("Deny")))
-        return refuse(parse, legacy_error);
+        return policy_refuse(parse, legacy_error);
     for JSON_EACH (by_op, json_at(statement, "Condition"))
         for JSON_EACH (key, by_op) {
             const struct condition_operator *op;
             int flags;
             ENSURE(condition__find(by_op->key, &op, &flags));
             if (str_find(key->key, ':') == key->key.n)
-                return refuse(parse, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+                return policy_refuse(parse, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
             for EACH_OF (item, key)
-                if (!(parse->variables && has_variable(scalar_text(item))) && !condition__value_ok(op, scalar_text(item)))
-                    return refuse(parse, condition__is_date(op) ? legacy_error : syntax_error);
+                if (!(parse->variables && has_variable(policy_scalar(item))) && !condition__value_ok(op, policy_scalar(item)))
+                    return policy_refuse(parse, condition__is_date(op) ? legacy_error : policy_syntax_error);
         }
     return true;
 }
 
 /* ---- (4) ---- */
 
-static int by_text(const void *a, const void *b)
+static int sid_order(const void *a, const void *b)
 {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
@@ -223,15 +223,16 @@ static bool check_sids(struct parse *parse)
 
     for (size_t i = 0; i < parse->count; i++)
         sids[i] = json_str(parse->statement[i], "Sid");
-    qsort(sids, parse->count, sizeof *sids, by_text);
+    qsort(sids, parse->count, sizeof *sids, sid_order);
     for (size_t i = 1; i < parse->count; i++)
         if (sids[i].n && str_eq(sids[i - 1], sids[i]))
-            return refuse(parse, "Statement IDs (SID) in a single policy must be unique.");
+            return policy_refuse(parse, "Statement IDs (SID) in a single policy must be unique.");
     for (size_t i = 0; i < parse->count && parse->kind != POLICY_RESOURCE; i++)
         for (size_t k = 0; k < sids[i].n; k++) {
             char c = sids[i].p[k];
             if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')))
-                return refuse(parse, "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+                return policy_refuse(parse,
+                                     "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
                                      "expression [0-9A-Za-z]*");
         }
     return true;
@@ -247,7 +248,7 @@ static const struct json *either(const struct json *statement, const char *name,
 
 static bool check_actions_present(struct parse *parse, const struct json *statement)
 {
-    return first_of(either(statement, "Action", "NotAction")) || refuse(parse, "Policy statement must contain actions.");
+    return first_of(either(statement, "Action", "NotAction")) || policy_refuse(parse, "Policy statement must contain actions.");
 }
 
 static bool check_action(struct parse *parse, struct str action)
@@ -256,9 +257,9 @@ static bool check_action(struct parse *parse, struct str action)
 
     if (!rest.p)
         return str_eq(action, STR("*")) ||
-               refuse(parse, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+               policy_refuse(parse, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
     if (str_find(rest, ':') != rest.n)
-        return refuse(parse, "Actions/Condition can contain only one colon.");
+        return policy_refuse(parse, "Actions/Condition can contain only one colon.");
     for (size_t i = 0; i < vendor.n && !str_eq(vendor, STR("*")); i++) {
         char c = vendor.p[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.'))
@@ -294,7 +295,8 @@ static bool check_iam_resource(struct parse *parse, struct str resource, struct 
     if (region.n)
         return refuse_with(parse, "IAM resource " STR_FMT " cannot contain region information.", STR_ARG(resource));
     if (!starts_with_any(rest, iam_paths) && !str_eq(rest, STR("*")))
-        return refuse(parse, "IAM resource path must either be \"*\" or start with user/, federated-user/, role/, group/, "
+        return policy_refuse(parse,
+                             "IAM resource path must either be \"*\" or start with user/, federated-user/, role/, group/, "
                              "instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, "
                              "report/, access-report/.");
     return true;
@@ -334,11 +336,11 @@ static bool check_resource(struct parse *parse, struct str resource)
     if (!known && !str_eq(partition, STR("*")) && !has_variable(resource))
         return bad_partition(parse, partition, rest);
     if (!rest.p)
-        return refuse(parse, "Resource vendor must be fully qualified and cannot contain regexes.");
+        return policy_refuse(parse, "Resource vendor must be fully qualified and cannot contain regexes.");
     struct str service = str_cut(&rest, ':'), region = str_cut(&rest, ':');
     str_cut(&rest, ':');
     if (!service.n)
-        return refuse(parse, legacy_error);
+        return policy_refuse(parse, legacy_error);
     if (str_eq(service, STR("iam")))
         return check_iam_resource(parse, resource, region, rest);
     if (str_eq(service, STR("s3")) && region.n && !str_starts(rest, STR("accesspoint/")))
@@ -356,7 +358,7 @@ static bool check_resources(struct parse *parse, const struct json *statement)
 
 /* ---- (8) ---- */
 
-static bool is_account(struct str text)
+static bool is_account_id(struct str text)
 {
     for (size_t i = 0; i < text.n; i++)
         if (text.p[i] < '0' || text.p[i] > '9')
@@ -367,8 +369,8 @@ static bool is_account(struct str text)
 /* A unique id: AROA…, AIDA… and 17 characters more. */
 static bool is_unique_id(struct str text)
 {
-    return text.n >= 16 && text.n <= 128 && str_find(text, ':') == text.n && text.p[0] == 'A' && text.p[1] >= 'A' && text.p[1] <= 'Z' &&
-           text.p[2] >= 'A' && text.p[2] <= 'Z' && text.p[3] == 'A';
+    return text.n >= 16 && text.n <= 128 && str_find(text, ':') == text.n && text.p[0] == 'A' && text.p[1] >= 'A' &&
+           text.p[1] <= 'Z' && text.p[2] >= 'A' && text.p[2] <= 'Z' && text.p[3] == 'A';
 }
 
 static bool read_aws_principal(struct str text, struct principal_name *ret)
@@ -381,7 +383,7 @@ static bool read_aws_principal(struct str text, struct principal_name *ret)
         ret->kind = NAMES_ANYONE;
         return true;
     }
-    if (is_account(text)) {
+    if (is_account_id(text)) {
         ret->kind = NAMES_ACCOUNT;
         return true;
     }
@@ -391,7 +393,7 @@ static bool read_aws_principal(struct str text, struct principal_name *ret)
         return false;
     str_cut(&rest, ':');
     struct str service = str_cut(&rest, ':'), region = str_cut(&rest, ':'), account = str_cut(&rest, ':');
-    if (region.n || !is_account(account) || !rest.n || str_find(rest, '*') != rest.n)
+    if (region.n || !is_account_id(account) || !rest.n || str_find(rest, '*') != rest.n)
         return false;
     if (str_eq(service, STR("iam"))) {
         if (str_eq(rest, STR("root"))) {
@@ -420,10 +422,10 @@ static bool check_trust(struct parse *parse, const struct json *statement)
 {
     for EACH_OF (item, either(statement, "Action", "NotAction"))
         if (!check_trust_action(item->text))
-            return refuse(parse, "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML,  and "
-                                 "sts:AssumeRoleWithWebIdentity");
+            return policy_refuse(parse, "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML,  and "
+                                        "sts:AssumeRoleWithWebIdentity");
     if (either(statement, "Resource", "NotResource"))
-        return refuse(parse, "Has prohibited field Resource.");
+        return policy_refuse(parse, "Has prohibited field Resource.");
     return true;
 }
 
@@ -433,9 +435,9 @@ static bool check_principals(struct parse *parse, const struct json *statement)
     struct principal_name name;
 
     if (!principal)
-        return refuse(parse, "Missing required field Principal");
+        return policy_refuse(parse, "Missing required field Principal");
     if (parse->kind == POLICY_TRUST && json_at(statement, "NotPrincipal") && str_eq(json_str(statement, "Effect"), STR("Allow")))
-        return refuse(parse, "Allow with NotPrincipal is not allowed.");
+        return policy_refuse(parse, "Allow with NotPrincipal is not allowed.");
     for JSON_EACH (kind, principal)
         for EACH_OF (item, kind)
             if (str_eq(kind->key, STR("AWS")) && !read_aws_principal(item->text, &name))
@@ -450,8 +452,9 @@ static bool check_kind(struct parse *parse, const struct json *statement)
     if (parse->kind == POLICY_RESOURCE)
         return check_principals(parse, statement);
     if (either(statement, "Principal", "NotPrincipal"))
-        return refuse(parse, "Policy document should not specify a principal.");
-    return first_of(either(statement, "Resource", "NotResource")) || refuse(parse, "Policy statement must contain resources.");
+        return policy_refuse(parse, "Policy document should not specify a principal.");
+    return first_of(either(statement, "Resource", "NotResource")) ||
+           policy_refuse(parse, "Policy statement must contain resources.");
 }
 
 typedef bool check_fn(struct parse *parse, const struct json *statement);
@@ -464,7 +467,7 @@ static bool check_all(struct parse *parse, check_fn *check)
     return true;
 }
 
-static bool check(struct parse *parse, const struct json *document)
+static bool policy_check(struct parse *parse, const struct json *document)
 {
     return check_syntax(parse, document) && check_all(parse, check_legacy) && check_sids(parse) &&
            check_all(parse, check_actions_present) && (parse->kind == POLICY_TRUST || check_all(parse, check_resources)) &&
@@ -484,8 +487,8 @@ static bool compile_list(struct parse *parse, const struct json *value, int flag
 
     *ret = arena_array(parse->arena, struct pattern, count_of(value) + 1);
     for EACH_OF (item, value)
-        if (!pattern__compile(parse->arena, scalar_text(item), flags, &(*ret)[i++]))
-            return refuse(parse, syntax_error);
+        if (!pattern__compile(parse->arena, policy_scalar(item), flags, &(*ret)[i++]))
+            return policy_refuse(parse, policy_syntax_error);
     *ret_count = i;
     return true;
 }
@@ -530,14 +533,15 @@ static bool compile_conditions(struct parse *parse, const struct json *statement
 
     for JSON_EACH (by_op, conditions)
         bound += by_op->count;
-    ret->condition = arena_array(parse->arena, struct condition, bound);
+    ret->condition = arena_array(parse->arena, struct policy_condition, bound);
     for JSON_EACH (by_op, conditions)
         for JSON_EACH (key, by_op) {
-            struct condition *condition = &ret->condition[ret->condition_count++];
+            struct policy_condition *condition = &ret->condition[ret->condition_count++];
             ENSURE(condition__find(by_op->key, &condition->op, &condition->flags));
             int flags = condition__pattern_flags(condition->op);
             condition->key = key->key;
-            if (!compile_list(parse, key, parse->variables ? flags : flags & ~PATTERN_VARIABLES, &condition->value, &condition->count))
+            if (!compile_list(parse, key, parse->variables ? flags : flags & ~PATTERN_VARIABLES, &condition->value,
+                              &condition->count))
                 return false;
         }
     return true;
@@ -566,14 +570,14 @@ static bool pattern_depends(const struct pattern *pattern, size_t count)
 static bool statement_depends(const struct statement *statement)
 {
     for (size_t i = 0; i < statement->condition_count; i++) {
-        const struct condition *condition = &statement->condition[i];
+        const struct policy_condition *condition = &statement->condition[i];
         if (!policy__key_is_stable(condition->key) || pattern_depends(condition->value, condition->count))
             return true;
     }
     return pattern_depends(statement->resources.item, statement->resources.count);
 }
 
-static bool compile(struct parse *parse, struct policy *policy)
+static bool statements_compile(struct parse *parse, struct policy *policy)
 {
     policy->count = parse->count;
     policy->statement = arena_array(parse->arena, struct statement, parse->count);
@@ -597,8 +601,8 @@ enum err policy_compile(struct str text, enum policy_kind kind, struct policy **
     policy->kind = kind;
     *parse = (struct parse){.kind = kind, .arena = own, .message_arena = arena};
     if (!fine)
-        refuse(parse, kind == POLICY_TRUST ? "This policy contains invalid Json" : syntax_error);
-    if (!fine || !check(parse, document) || !compile(parse, policy)) {
+        policy_refuse(parse, kind == POLICY_TRUST ? "This policy contains invalid Json" : policy_syntax_error);
+    if (!fine || !policy_check(parse, document) || !statements_compile(parse, policy)) {
         *ret_message = parse->message;
         arena_free(own);
         return ERR_INVALID;

@@ -7,7 +7,7 @@
  * segment is the rest. */
 #include "auth/policy_internal.h"
 
-static uint16_t lower(uint16_t c)
+static uint16_t code_lower(uint16_t c)
 {
     return c >= 'A' && c <= 'Z' ? c + 32 : c;
 }
@@ -143,7 +143,7 @@ static size_t after_char(struct str text, size_t i)
 
 static bool same(uint16_t code, char c, bool nocase)
 {
-    return code == (uint8_t)c || (nocase && lower(code) == lower((uint8_t)c));
+    return code == (uint8_t)c || (nocase && code_lower(code) == code_lower((uint8_t)c));
 }
 
 bool pattern__glob(struct codes codes, struct str text, bool nocase)

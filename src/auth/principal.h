@@ -10,7 +10,8 @@ enum principal_type { PRINCIPAL_ROOT, PRINCIPAL_USER, PRINCIPAL_ROLE_SESSION, PR
 struct principal {
     enum principal_type type;
     struct str account;         /* 12 digits; STR_NONE for a service */
-    struct str arn;             /* arn:aws:iam::A:root, …:user/path/NAME, arn:aws:sts::A:assumed-role/ROLE/SESSION; service: lambda.amazonaws.com */
+    /* arn:aws:iam::A:root, …:user/path/NAME, arn:aws:sts::A:assumed-role/ROLE/SESSION; a service: lambda.amazonaws.com */
+    struct str arn;
     struct str id;              /* unique id: the account (root), AIDA…, AROA…:SESSION */
     struct str name;            /* user name, or role name of a session */
     struct str role_arn;        /* of a session: arn:aws:iam::A:role/path/ROLE */

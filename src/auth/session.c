@@ -90,7 +90,7 @@ enum err session__load_key(struct store *store, uint8_t ret[SESSION_KEY_BYTES])
 
 /* ---- fields ---- */
 
-static void write_number(struct buf *out, int64_t value)
+static void add_u64(struct buf *out, int64_t value)
 {
     uint8_t bytes[8];
 
@@ -112,14 +112,14 @@ static void write_fields(struct buf *out, const struct auth_key *key, struct str
     const struct principal *p = &key->principal;
     const struct str text[] = {access_key_id, key->secret, p->account, p->arn, p->id, p->name, p->role_arn, p->session_policy};
 
-    write_number(out, p->type);
-    write_number(out, p->issued_ms);
-    write_number(out, key->expires_ms);
+    add_u64(out, p->type);
+    add_u64(out, p->issued_ms);
+    add_u64(out, key->expires_ms);
     for (size_t i = 0; i < COUNT_OF(text); i++)
         write_text(out, text[i]);
 }
 
-static bool read_number(struct str *in, int64_t *ret)
+static bool take_u64(struct str *in, int64_t *ret)
 {
     if (in->n < 8)
         return false;
@@ -148,7 +148,7 @@ static bool read_fields(struct str in, struct auth_key *ret)
                                 &p->id,            &p->name,     &p->role_arn, &p->session_policy};
     int64_t type;
 
-    if (!read_number(&in, &type) || !read_number(&in, &p->issued_ms) || !read_number(&in, &ret->expires_ms) ||
+    if (!take_u64(&in, &type) || !take_u64(&in, &p->issued_ms) || !take_u64(&in, &ret->expires_ms) ||
         type != PRINCIPAL_ROLE_SESSION)
         return false;
     p->type = PRINCIPAL_ROLE_SESSION;

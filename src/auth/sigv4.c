@@ -202,7 +202,7 @@ static enum sigv4_status read_scope(struct str credential, struct arena *arena, 
 }
 
 /* x-amz-date wins over Date. The scope's day must be the day of that time. */
-static enum sigv4_status read_date(struct str text, bool from_date, struct arena *arena, struct sigv4 *sig)
+static enum sigv4_status sigv4_date(struct str text, bool from_date, struct arena *arena, struct sigv4 *sig)
 {
     bool basic = text.n == 16 && text.p[8] == 'T' && text.p[15] == 'Z';
 
@@ -283,7 +283,7 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
         ret->security_token = token;
     enum sigv4_status status = read_scope(params.credential, arena, ret);
     if (status == SIGV4_OK)
-        status = read_date(date, from_date, arena, ret);
+        status = sigv4_date(date, from_date, arena, ret);
     if (status == SIGV4_OK)
         status = check_signed_list(request, arena, ret);
     return status;
@@ -337,7 +337,7 @@ static void pad_start(SHA256_CTX *ctx, const uint8_t *key, size_t n, uint8_t pad
     OPENSSL_cleanse(block, sizeof block);
 }
 
-static void sign(const struct signing_key *key, struct str text, uint8_t ret[SHA256_BYTES])
+static void sigv4_mac(const struct signing_key *key, struct str text, uint8_t ret[SHA256_BYTES])
 {
     SHA256_CTX ctx = key->inner;
     uint8_t digest[SHA256_BYTES];
@@ -375,7 +375,7 @@ static struct signing_key *key_derive(const struct sigv4 *sig, struct str secret
 }
 
 /* The scope's parts are spans of one header value, so they and the slashes between them are the cache's key. */
-static const struct signing_key *key_of(struct sigv4_cache *cache, const struct sigv4 *sig, struct str secret)
+static const struct signing_key *signing_key_of(struct sigv4_cache *cache, const struct sigv4 *sig, struct str secret)
 {
     const char *begin = sig->access_key_id.p, *end = sig->service.p + sig->service.n;
     struct str scope = {begin, (size_t)(end - begin)};
@@ -390,7 +390,7 @@ static const struct signing_key *key_of(struct sigv4_cache *cache, const struct 
 
 /* ---- the canonical request ---- */
 
-static char *put(char *out, struct str s)
+static char *sigv4_append(char *out, struct str s)
 {
     if (s.n)
         memcpy(out, s.p, s.n);
@@ -399,7 +399,8 @@ static char *put(char *out, struct str s)
 
 static bool unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == '~';
 }
 
 static char *put_encoded(char *out, struct str s, bool keep_slash)
@@ -449,7 +450,7 @@ static char *put_path_twice(char *out, struct str path, struct arena *arena)
 static char *put_path(char *out, struct str path, bool twice, struct arena *arena)
 {
     if (path.n <= 1)
-        return put(out, STR("/"));
+        return sigv4_append(out, STR("/"));
     if (twice)
         return put_path_twice(out, path, arena);
     return put_encoded(out, percent_decode(path, false, arena), true);
@@ -495,9 +496,9 @@ static char *put_query(char *out, struct str query, struct arena *arena)
     for (size_t i = 0; i < count; i++) {
         if (i)
             *out++ = '&';
-        out = put(out, param[i].name);
+        out = sigv4_append(out, param[i].name);
         *out++ = '=';
-        out = put(out, param[i].value);
+        out = sigv4_append(out, param[i].value);
     }
     return out;
 }
@@ -509,7 +510,7 @@ static char *put_header_value(char *out, struct str value)
 
     value = str_trim(value);
     if (str_find(value, ' ') == value.n)
-        return put(out, value);
+        return sigv4_append(out, value);
     for (size_t i = 0; i < value.n; i++) {
         char c = value.p[i];
         *out = c;
@@ -524,7 +525,7 @@ static char *put_headers(char *out, const struct http_request *request, const st
     for (size_t n = 0; n < sig->signed_count; n++) {
         struct str name = sig->signed_names[n];
         bool found = false;
-        out = put(out, name);
+        out = sigv4_append(out, name);
         *out++ = ':';
         for (size_t i = 0; i < request->header_count; i++) {
             const struct http_header *header = &request->headers[i];
@@ -548,7 +549,7 @@ static char *put_payload(char *out, const struct http_request *request, bool s3)
     SHA256_CTX ctx;
 
     if (s3 && str_eq(http_header(request, "x-amz-content-sha256"), STR("UNSIGNED-PAYLOAD")))
-        return put(out, STR("UNSIGNED-PAYLOAD"));
+        return sigv4_append(out, STR("UNSIGNED-PAYLOAD"));
     SHA256_Init(&ctx);
     SHA256_Update(&ctx, request->body.p, request->body.n);
     SHA256_Final(digest, &ctx);
@@ -557,8 +558,8 @@ static char *put_payload(char *out, const struct http_request *request, bool s3)
 
 static size_t canonical_bound(const struct http_request *request, const struct sigv4 *sig)
 {
-    size_t bound = request->method.n + 3 * request->path.n + 3 * request->query.n + 2 * QUERY_PARAMS_MAX + 3 * sig->signed_headers.n +
-                   HEX_DIGEST + 64;
+    size_t bound = request->method.n + 3 * request->path.n + 3 * request->query.n + 2 * QUERY_PARAMS_MAX +
+                   3 * sig->signed_headers.n + HEX_DIGEST + 64;
 
     for (size_t i = 0; i < request->header_count; i++)
         bound += request->headers[i].value.n + 1;
@@ -575,7 +576,7 @@ static bool canonical_request(const struct http_request *request, const struct s
         return false;
     size_t bound = canonical_bound(request, sig);
     char *text = arena_alloc(arena, bound), *out = text;
-    out = put(out, request->method);
+    out = sigv4_append(out, request->method);
     *out++ = '\n';
     out = put_path(out, request->path, twice, arena);
     *out++ = '\n';
@@ -584,7 +585,7 @@ static bool canonical_request(const struct http_request *request, const struct s
     *out++ = '\n';
     out = put_headers(out, request, sig);
     *out++ = '\n';
-    out = put(out, sig->signed_headers);
+    out = sigv4_append(out, sig->signed_headers);
     *out++ = '\n';
     out = put_payload(out, request, !twice);
     ENSURE((size_t)(out - text) <= bound);
@@ -618,8 +619,9 @@ static enum sigv4_status check_time(struct sigv4 *sig, int64_t now_ms, struct ar
 
 static enum sigv4_status mismatch(struct sigv4 *sig)
 {
-    sig->message = STR("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
-                       "Key and signing method. Consult the service documentation for details.");
+    sig->message =
+        STR("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+            "Key and signing method. Consult the service documentation for details.");
     return SIGV4_MISMATCH;
 }
 
@@ -634,14 +636,15 @@ enum sigv4_status sigv4_check(struct sigv4_cache *cache, const struct http_reque
     if (sig->signature.n != HEX_DIGEST || !canonical_request(request, sig, encode_path_twice, arena, digest))
         return mismatch(sig);
     size_t scope_bytes = (size_t)(sig->service.p + sig->service.n - sig->date.p);
-    char *text = arena_alloc(arena, sizeof ALGORITHM + sig->amz_date.n + scope_bytes + sizeof TERMINATOR + HEX_DIGEST + 8), *out = text;
-    out = put(out, STR(ALGORITHM "\n"));
-    out = put(out, sig->amz_date);
+    char *text = arena_alloc(arena, sizeof ALGORITHM + sig->amz_date.n + scope_bytes + sizeof TERMINATOR + HEX_DIGEST + 8),
+         *out = text;
+    out = sigv4_append(out, STR(ALGORITHM "\n"));
+    out = sigv4_append(out, sig->amz_date);
     *out++ = '\n';
-    out = put(out, (struct str){sig->date.p, scope_bytes});
-    out = put(out, STR("/" TERMINATOR "\n"));
+    out = sigv4_append(out, (struct str){sig->date.p, scope_bytes});
+    out = sigv4_append(out, STR("/" TERMINATOR "\n"));
     out = hex_put(out, digest, sizeof digest);
-    sign(key_of(cache, sig, secret), (struct str){text, (size_t)(out - text)}, mac);
+    sigv4_mac(signing_key_of(cache, sig, secret), (struct str){text, (size_t)(out - text)}, mac);
     hex_put(expected, mac, sizeof mac);
     return bytes_equal_const_time(expected, sig->signature.p, HEX_DIGEST) ? SIGV4_OK : mismatch(sig);
 }

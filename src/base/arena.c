@@ -98,7 +98,8 @@ void arena_reset(struct arena *arena)
     run_clean_ups(arena);
     free_list(arena, &arena->large);
     struct block **at = &arena->blocks;
-    while (*at && (*at)->size > BLOCK_KEPT_MAX) at = &(*at)->next;
+    while (*at && (*at)->size > BLOCK_KEPT_MAX)
+        at = &(*at)->next;
     struct block *kept = *at;
     if (kept) {
         *at = kept->next;
@@ -123,8 +124,10 @@ static void *alloc_slow(struct arena *arena, size_t size)
         return piece + 1;
     }
     size_t block_size = 2 * (arena->blocks ? arena->blocks->size : BLOCK_MIN);
-    while (block_size < sizeof(struct block) + size) block_size *= 2;
-    if (block_size > BLOCK_MAX) block_size = BLOCK_MAX;
+    while (block_size < sizeof(struct block) + size)
+        block_size *= 2;
+    if (block_size > BLOCK_MAX)
+        block_size = BLOCK_MAX;
     struct block *block = block_new(arena, block_size);
     block->next = arena->blocks;
     arena->blocks = block;
@@ -136,7 +139,8 @@ static void *alloc_slow(struct arena *arena, size_t size)
 void *arena_alloc(struct arena *arena, size_t size)
 {
     size = size ? round_up(size) : ALIGNMENT;
-    if (size > (size_t)(arena->end - arena->at)) return alloc_slow(arena, size);
+    if (size > (size_t)(arena->end - arena->at))
+        return alloc_slow(arena, size);
     void *piece = arena->at;
     arena->at += size;
     return piece;
@@ -152,7 +156,8 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size)
         return old;
     }
     void *piece = arena_alloc(arena, size);
-    if (old_size) memcpy(piece, old, old_size);
+    if (old_size)
+        memcpy(piece, old, old_size);
     return piece;
 }
 
@@ -186,7 +191,8 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size)
 {
     ENSURE(size >= old_size);
     void *piece = arena_alloc(arena, size);
-    if (old_size) memcpy(piece, old, old_size);
+    if (old_size)
+        memcpy(piece, old, old_size);
     return piece;
 }
 
@@ -194,7 +200,8 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size)
 
 void arena_free(struct arena *arena)
 {
-    if (!arena) return;
+    if (!arena)
+        return;
     run_clean_ups(arena);
     free_list(arena, &arena->large);
     free_list(arena, &arena->blocks);
@@ -220,7 +227,8 @@ void *arena_zalloc_array(struct arena *arena, size_t size, size_t count)
 char *arena_cstr(struct arena *arena, struct str s)
 {
     char *copy = arena_alloc(arena, s.n + 1);
-    if (s.n) memcpy(copy, s.p, s.n);
+    if (s.n)
+        memcpy(copy, s.p, s.n);
     copy[s.n] = '\0';
     return copy;
 }
@@ -238,8 +246,10 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
     int n = vsnprintf(text, sizeof text, format, args);
     ENSURE(n >= 0);
     char *copy = arena_alloc(arena, (size_t)n + 1);
-    if ((size_t)n < sizeof text) memcpy(copy, text, (size_t)n + 1);
-    else vsnprintf(copy, (size_t)n + 1, format, again);
+    if ((size_t)n < sizeof text)
+        memcpy(copy, text, (size_t)n + 1);
+    else
+        vsnprintf(copy, (size_t)n + 1, format, again);
     va_end(again);
     return (struct str){copy, (size_t)n};
 }

@@ -17,7 +17,8 @@ void buf_init(struct buf *buf, struct arena *arena, size_t max)
 
 void buf_clear(struct buf *buf)
 {
-    if (!buf->arena) free(buf->p);
+    if (!buf->arena)
+        free(buf->p);
     buf->p = NULL;
     buf->n = buf->cap = 0;
     buf->failed = false;
@@ -29,13 +30,17 @@ void buf_reset(struct buf *buf)
     buf->failed = false;
 }
 
-static void grow(struct buf *buf, size_t need)
+static void buf_grow(struct buf *buf, size_t need)
 {
     size_t cap = buf->cap ? buf->cap : CAP_MIN;
-    while (cap < need) cap *= 2;
-    if (cap > buf->max + 1) cap = buf->max + 1;
-    if (buf->arena) buf->p = arena_grow(buf->arena, buf->p, buf->cap, cap);
-    else buf->p = mem_realloc(buf->p, cap);
+    while (cap < need)
+        cap *= 2;
+    if (cap > buf->max + 1)
+        cap = buf->max + 1;
+    if (buf->arena)
+        buf->p = arena_grow(buf->arena, buf->p, buf->cap, cap);
+    else
+        buf->p = mem_realloc(buf->p, cap);
     buf->cap = cap;
 }
 
@@ -45,7 +50,7 @@ char *buf_reserve_slow(struct buf *buf, size_t n)
         buf->failed = true;
         return NULL;
     }
-    grow(buf, buf->n + n + 1);
+    buf_grow(buf, buf->n + n + 1);
     return buf->p + buf->n;
 }
 

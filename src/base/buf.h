@@ -22,14 +22,16 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 /* Room for n more bytes, or NULL and failed. The caller adds what it wrote to buf->n. */
 static inline char *buf_reserve(struct buf *buf, size_t n)
 {
-    if (n < buf->cap - buf->n && !buf->failed) return buf->p + buf->n;
+    if (n < buf->cap - buf->n && !buf->failed)
+        return buf->p + buf->n;
     return buf_reserve_slow(buf, n);
 }
 
 static inline void buf_add(struct buf *buf, struct str s)
 {
     char *to = buf_reserve(buf, s.n);
-    if (!to || s.n == 0) return;
+    if (!to || s.n == 0)
+        return;
     memcpy(to, s.p, s.n);
     buf->n += s.n;
 }
@@ -37,7 +39,8 @@ static inline void buf_add(struct buf *buf, struct str s)
 static inline void buf_add_char(struct buf *buf, char c)
 {
     char *to = buf_reserve(buf, 1);
-    if (!to) return;
+    if (!to)
+        return;
     *to = c;
     buf->n++;
 }

@@ -114,10 +114,12 @@ struct str clock_clf(struct arena *arena, int64_t epoch_ms)
 static bool take_digits(struct str *s, size_t n, unsigned *ret)
 {
     unsigned value = 0;
-    if (s->n < n) return false;
+    if (s->n < n)
+        return false;
     for (size_t i = 0; i < n; i++) {
         unsigned digit = (unsigned)(uint8_t)s->p[i] - '0';
-        if (digit > 9) return false;
+        if (digit > 9)
+            return false;
         value = value * 10 + digit;
     }
     *s = str_slice(*s, n, s->n);
@@ -125,9 +127,10 @@ static bool take_digits(struct str *s, size_t n, unsigned *ret)
     return true;
 }
 
-static inline bool take(struct str *s, struct str piece)
+static inline bool clock_take(struct str *s, struct str piece)
 {
-    if (!str_starts(*s, piece)) return false;
+    if (!str_starts(*s, piece))
+        return false;
     *s = str_slice(*s, piece.n, s->n);
     return true;
 }
@@ -135,7 +138,8 @@ static inline bool take(struct str *s, struct str piece)
 static bool take_name(struct str *s, const char *const names[], size_t count, unsigned *ret)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (!take(s, str_of(names[i]))) continue;
+        if (!clock_take(s, str_of(names[i])))
+            continue;
         *ret = i;
         return true;
     }
@@ -145,34 +149,42 @@ static bool take_name(struct str *s, const char *const names[], size_t count, un
 /* hh, mm, ss with `separator` ("" or ":") between them. A leap second counts as the second before it. */
 static bool take_time(struct str *s, struct str separator, struct civil *c)
 {
-    bool ok = take_digits(s, 2, &c->hour) && take(s, separator) && take_digits(s, 2, &c->minute) && take(s, separator) &&
-              take_digits(s, 2, &c->second) && c->hour < 24 && c->minute < 60 && c->second <= 60;
-    if (ok && c->second == 60) c->second = 59;
+    bool ok = take_digits(s, 2, &c->hour) && clock_take(s, separator) && take_digits(s, 2, &c->minute) &&
+              clock_take(s, separator) && take_digits(s, 2, &c->second) && c->hour < 24 && c->minute < 60 && c->second <= 60;
+    if (ok && c->second == 60)
+        c->second = 59;
     return ok;
 }
 
 /* ".fff…" if there is one; digits after the third are dropped. */
 static bool take_fraction(struct str *s, struct civil *c)
 {
-    if (!take(s, STR("."))) return true;
+    if (!clock_take(s, STR(".")))
+        return true;
     size_t digits = 0;
     unsigned digit;
     for (; take_digits(s, 1, &digit); digits++)
-        if (digits < 3) c->ms = c->ms * 10 + digit;
-    for (size_t i = digits; i < 3; i++) c->ms *= 10;
+        if (digits < 3)
+            c->ms = c->ms * 10 + digit;
+    for (size_t i = digits; i < 3; i++)
+        c->ms *= 10;
     return digits > 0 && digits <= 9;
 }
 
 /* Z, ±hh:mm or ±hhmm. */
 static bool take_zone(struct str *s, int *ret_minutes)
 {
-    if (take(s, STR("Z"))) return true;
-    bool west = take(s, STR("-"));
+    if (clock_take(s, STR("Z")))
+        return true;
+    bool west = clock_take(s, STR("-"));
     unsigned hours, minutes;
-    if (!west && !take(s, STR("+"))) return false;
-    if (!take_digits(s, 2, &hours)) return false;
-    take(s, STR(":"));
-    if (!take_digits(s, 2, &minutes) || hours > 14 || minutes > 59) return false;
+    if (!west && !clock_take(s, STR("+")))
+        return false;
+    if (!take_digits(s, 2, &hours))
+        return false;
+    clock_take(s, STR(":"));
+    if (!take_digits(s, 2, &minutes) || hours > 14 || minutes > 59)
+        return false;
     *ret_minutes = (int)(hours * 60 + minutes) * (west ? -1 : 1);
     return true;
 }
@@ -180,12 +192,16 @@ static bool take_zone(struct str *s, int *ret_minutes)
 static bool parse_iso(struct str s, struct civil *c, int *zone_minutes)
 {
     unsigned year;
-    if (!take_digits(&s, 4, &year)) return false;
+    if (!take_digits(&s, 4, &year))
+        return false;
     c->year = year;
-    bool extended = take(&s, STR("-"));
-    if (!take_digits(&s, 2, &c->month) || (extended && !take(&s, STR("-"))) || !take_digits(&s, 2, &c->day)) return false;
-    if (s.n == 0) return extended;
-    if (!take(&s, STR("T")) || !take_time(&s, extended ? STR(":") : STR(""), c)) return false;
+    bool extended = clock_take(&s, STR("-"));
+    if (!take_digits(&s, 2, &c->month) || (extended && !clock_take(&s, STR("-"))) || !take_digits(&s, 2, &c->day))
+        return false;
+    if (s.n == 0)
+        return extended;
+    if (!clock_take(&s, STR("T")) || !take_time(&s, extended ? STR(":") : STR(""), c))
+        return false;
     return (!extended || take_fraction(&s, c)) && take_zone(&s, zone_minutes) && s.n == 0;
 }
 
@@ -193,11 +209,12 @@ static bool parse_iso(struct str s, struct civil *c, int *zone_minutes)
 static bool parse_imf(struct str s, struct civil *c)
 {
     unsigned year;
-    bool ok = take_name(&s, weekdays, COUNT_OF(weekdays), &c->weekday) && take(&s, STR(", ")) &&
-              take_digits(&s, 2, &c->day) && take(&s, STR(" ")) && take_name(&s, months, COUNT_OF(months), &c->month) &&
-              take(&s, STR(" ")) && take_digits(&s, 4, &year) && take(&s, STR(" ")) && take_time(&s, STR(":"), c) &&
-              take(&s, STR(" GMT")) && s.n == 0;
-    if (!ok) return false;
+    bool ok = take_name(&s, weekdays, COUNT_OF(weekdays), &c->weekday) && clock_take(&s, STR(", ")) &&
+              take_digits(&s, 2, &c->day) && clock_take(&s, STR(" ")) && take_name(&s, months, COUNT_OF(months), &c->month) &&
+              clock_take(&s, STR(" ")) && take_digits(&s, 4, &year) && clock_take(&s, STR(" ")) && take_time(&s, STR(":"), c) &&
+              clock_take(&s, STR(" GMT")) && s.n == 0;
+    if (!ok)
+        return false;
     c->month++;
     c->year = year;
     return true;
@@ -215,8 +232,10 @@ bool clock_parse(struct str text, int64_t *ret_epoch_ms)
     struct civil c = {0};
     int zone_minutes = 0;
     bool digits_first = text.n && text.p[0] >= '0' && text.p[0] <= '9';
-    if (!(digits_first ? parse_iso(text, &c, &zone_minutes) : parse_imf(text, &c))) return false;
-    if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in_month(c.year, c.month)) return false;
+    if (!(digits_first ? parse_iso(text, &c, &zone_minutes) : parse_imf(text, &c)))
+        return false;
+    if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in_month(c.year, c.month))
+        return false;
     int64_t seconds = (int64_t)c.hour * 3600 + c.minute * 60 + c.second - (int64_t)zone_minutes * 60;
     *ret_epoch_ms = days_of(c.year, c.month, c.day) * DAY_MS + seconds * 1000 + c.ms;
     return true;

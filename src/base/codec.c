@@ -12,13 +12,17 @@ static size_t utf8_sequence(const uint8_t *p, size_t n)
 {
     uint8_t lead = p[0];
     size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-    if (length < 2) return length;
-    if (length > n) return 0;
+    if (length < 2)
+        return length;
+    if (length > n)
+        return 0;
     uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (p[1] < low || p[1] > high) return 0;
+    if (p[1] < low || p[1] > high)
+        return 0;
     for (size_t i = 2; i < length; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
     return length;
 }
 
@@ -36,7 +40,8 @@ bool utf8_valid(struct str s)
             }
         }
         size_t length = utf8_sequence(p + at, s.n - at);
-        if (length == 0) return false;
+        if (length == 0)
+            return false;
         at += length;
     }
     return true;
@@ -45,7 +50,8 @@ bool utf8_valid(struct str s)
 size_t utf8_count(struct str s)
 {
     size_t count = 0;
-    for (size_t i = 0; i < s.n; i++) count += ((uint8_t)s.p[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < s.n; i++)
+        count += ((uint8_t)s.p[i] & 0xC0) != 0x80;
     return count;
 }
 
@@ -56,7 +62,8 @@ void base64_write(struct buf *buf, struct str bytes)
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t length = (bytes.n / 3 + (bytes.n % 3 != 0)) * 4;
     char *to = buf_reserve(buf, length);
-    if (!to) return;
+    if (!to)
+        return;
     buf->n += length;
     const uint8_t *p = (const uint8_t *)bytes.p;
     size_t left = bytes.n;
@@ -67,7 +74,8 @@ void base64_write(struct buf *buf, struct str bytes)
         to[2] = alphabet[v >> 6 & 63];
         to[3] = alphabet[v & 63];
     }
-    if (left == 0) return;
+    if (left == 0)
+        return;
     uint32_t v = (uint32_t)p[0] << 16 | (left == 2 ? (uint32_t)p[1] << 8 : 0);
     to[0] = alphabet[v >> 18];
     to[1] = alphabet[v >> 12 & 63];
@@ -78,31 +86,39 @@ void base64_write(struct buf *buf, struct str bytes)
 /* The six bits of a character, or -1. */
 static int base64_bits(char c)
 {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 enum err base64_decode(struct str text, struct arena *arena, struct str *ret)
 {
-    if (text.n % 4 != 0) return ERR_INVALID;
+    if (text.n % 4 != 0)
+        return ERR_INVALID;
     size_t padding = 0;
-    while (padding < 2 && padding < text.n && text.p[text.n - 1 - padding] == '=') padding++;
+    while (padding < 2 && padding < text.n && text.p[text.n - 1 - padding] == '=')
+        padding++;
     size_t characters = text.n - padding, n = text.n / 4 * 3 - padding, out = 0;
     char *bytes = arena_alloc(arena, n + 1);
     uint32_t gathered = 0;
     unsigned bits = 0;
     for (size_t i = 0; i < characters; i++) {
         int six = base64_bits(text.p[i]);
-        if (six < 0) return ERR_INVALID;
+        if (six < 0)
+            return ERR_INVALID;
         gathered = (gathered << 6 | (uint32_t)six) & 0xFFFFFF;
         bits += 6;
-        if (bits < 8) continue;
+        if (bits < 8)
+            continue;
         bits -= 8;
         bytes[out++] = (char)(gathered >> bits & 0xFF);
     }
-    if (gathered & ((1u << bits) - 1)) return ERR_INVALID;
+    if (gathered & ((1u << bits) - 1))
+        return ERR_INVALID;
     bytes[n] = '\0';
     *ret = (struct str){bytes, n};
     return ERR_OK;
@@ -115,7 +131,8 @@ char *hex_put(char *to, const void *bytes, size_t n)
     static const char digits[] = "0123456789abcdef";
     const uint8_t *from = bytes;
 #ifdef __SSE2__
-    const __m128i nibble = _mm_set1_epi8(15), nine = _mm_set1_epi8(9), zero = _mm_set1_epi8('0'), letter = _mm_set1_epi8('a' - '9' - 1);
+    const __m128i nibble = _mm_set1_epi8(15), nine = _mm_set1_epi8(9), zero = _mm_set1_epi8('0'),
+                  letter = _mm_set1_epi8('a' - '9' - 1);
     for (; n >= 16; n -= 16, from += 16, to += 32) {
         __m128i in = _mm_loadu_si128((const void *)from);
         __m128i high = _mm_and_si128(_mm_srli_epi16(in, 4), nibble), low = _mm_and_si128(in, nibble);
@@ -136,7 +153,8 @@ char *hex_put(char *to, const void *bytes, size_t n)
 void hex_write(struct buf *buf, struct str bytes)
 {
     char *to = buf_reserve(buf, 2 * bytes.n);
-    if (!to) return;
+    if (!to)
+        return;
     hex_put(to, bytes.p, bytes.n);
     buf->n += 2 * bytes.n;
 }
@@ -144,8 +162,10 @@ void hex_write(struct buf *buf, struct str bytes)
 /* 0 … 15, or -1. */
 static int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
@@ -158,10 +178,13 @@ static int hex_byte(const char *p)
 
 bool hex_decode(struct str text, uint8_t *ret)
 {
-    if (text.n % 2 != 0) return false;
+    if (text.n % 2 != 0)
+        return false;
     for (size_t i = 0; i < text.n; i += 2)
-        if (hex_byte(text.p + i) < 0) return false;
-    for (size_t i = 0; i < text.n; i += 2) ret[i / 2] = (uint8_t)hex_byte(text.p + i);
+        if (hex_byte(text.p + i) < 0)
+            return false;
+    for (size_t i = 0; i < text.n; i += 2)
+        ret[i / 2] = (uint8_t)hex_byte(text.p + i);
     return true;
 }
 

@@ -21,7 +21,8 @@ void sha256(struct str bytes, uint8_t ret[SHA256_BYTES])
 {
     SHA256_CTX context;
     SHA256_Init(&context);
-    if (bytes.n) SHA256_Update(&context, bytes.p, bytes.n);
+    if (bytes.n)
+        SHA256_Update(&context, bytes.p, bytes.n);
     SHA256_Final(ret, &context);
 }
 
@@ -38,19 +39,23 @@ struct str sha256_hex(struct arena *arena, struct str bytes)
 static void hmac_pass(const uint8_t key[HMAC_BLOCK], uint8_t pad, const void *p, size_t n, uint8_t ret[SHA256_BYTES])
 {
     uint8_t block[HMAC_BLOCK];
-    for (size_t i = 0; i < HMAC_BLOCK; i++) block[i] = key[i] ^ pad;
+    for (size_t i = 0; i < HMAC_BLOCK; i++)
+        block[i] = key[i] ^ pad;
     SHA256_CTX context;
     SHA256_Init(&context);
     SHA256_Update(&context, block, sizeof block);
-    if (n) SHA256_Update(&context, p, n);
+    if (n)
+        SHA256_Update(&context, p, n);
     SHA256_Final(ret, &context);
 }
 
 void hmac_sha256(struct str key, struct str bytes, uint8_t ret[SHA256_BYTES])
 {
     uint8_t padded[HMAC_BLOCK] = {0}, inner[SHA256_BYTES];
-    if (key.n > HMAC_BLOCK) sha256(key, padded);
-    else if (key.n) memcpy(padded, key.p, key.n);
+    if (key.n > HMAC_BLOCK)
+        sha256(key, padded);
+    else if (key.n)
+        memcpy(padded, key.p, key.n);
     hmac_pass(padded, 0x36, bytes.p, bytes.n, inner);
     hmac_pass(padded, 0x5c, inner, sizeof inner, ret);
     explicit_bzero(padded, sizeof padded);
@@ -91,7 +96,8 @@ static void from_kernel(uint8_t *to, size_t n)
     while (n) {
         ssize_t got = getrandom(to, n, 0);
         ENSURE(got > 0 || errno == EINTR);
-        if (got <= 0) continue;
+        if (got <= 0)
+            continue;
         to += got;
         n -= (size_t)got;
     }
@@ -136,7 +142,8 @@ struct str random_chars(struct arena *arena, const char *alphabet, size_t n)
         uint8_t bytes[32];
         random_bytes(bytes, sizeof bytes);
         for (size_t i = 0; i < sizeof bytes && at < n; i++)
-            if (bytes[i] < fair) text[at++] = alphabet[bytes[i] % size];
+            if (bytes[i] < fair)
+                text[at++] = alphabet[bytes[i] % size];
     }
     text[n] = '\0';
     return (struct str){text, n};
@@ -151,7 +158,8 @@ struct str uuid4(struct arena *arena)
     bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3F));     /* variant of RFC 4122 */
     char *text = arena_alloc(arena, 37), *to = text;
     for (size_t i = 0; i < sizeof bytes; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) *to++ = '-';
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *to++ = '-';
         *to++ = digits[bytes[i] >> 4];
         *to++ = digits[bytes[i] & 15];
     }

@@ -31,7 +31,8 @@ struct key_index {
 static void index_init(struct key_index *index, size_t members)
 {
     size_t size = 4 * LINEAR_MAX;
-    while (size < 2 * members) size *= 2;
+    while (size < 2 * members)
+        size *= 2;
     index->slots = mem_zalloc(size * sizeof index->slots[0]);
     index->mask = size - 1;
     random_bytes(index->hash_key, sizeof index->hash_key);
@@ -41,7 +42,8 @@ static void index_init(struct key_index *index, size_t members)
 static struct json **index_slot(const struct key_index *index, struct str key)
 {
     size_t at = siphash13(index->hash_key, key) & index->mask;
-    while (index->slots[at] && !str_eq(index->slots[at]->key, key)) at = (at + 1) & index->mask;
+    while (index->slots[at] && !str_eq(index->slots[at]->key, key))
+        at = (at + 1) & index->mask;
     return &index->slots[at];
 }
 
@@ -58,9 +60,12 @@ static void take_value(struct json *to, const struct json *from)
 
 static void unlink_after(struct json *parent, struct json *before, struct json *child)
 {
-    if (before) before->next = child->next;
-    else parent->first = child->next;
-    if (parent->last == child) parent->last = before;
+    if (before)
+        before->next = child->next;
+    else
+        parent->first = child->next;
+    if (parent->last == child)
+        parent->last = before;
     child->next = NULL;
     parent->count--;
 }
@@ -68,7 +73,8 @@ static void unlink_after(struct json *parent, struct json *before, struct json *
 static struct json *earlier_member(const struct json *object, const struct json *member)
 {
     for (struct json *other = object->first; other != member; other = other->next)
-        if (other->key.n == member->key.n && str_eq(other->key, member->key)) return other;
+        if (other->key.n == member->key.n && str_eq(other->key, member->key))
+            return other;
     return NULL;
 }
 
@@ -76,7 +82,8 @@ void json__keep_last(struct json *object)
 {
     bool large = object->count > LINEAR_MAX;
     struct key_index index;
-    if (large) index_init(&index, object->count);
+    if (large)
+        index_init(&index, object->count);
     struct json *before = NULL, *next;
     for (struct json *member = object->first; member; member = next) {
         next = member->next;
@@ -87,19 +94,23 @@ void json__keep_last(struct json *object)
             unlink_after(object, before, member);
             continue;
         }
-        if (large) *slot = member;
+        if (large)
+            *slot = member;
         before = member;
     }
-    if (large) free(index.slots);
+    if (large)
+        free(index.slots);
 }
 
 /* ---- lookups ---- */
 
 struct json *json_get(const struct json *json, struct str key)
 {
-    if (!json || json->type != JSON_OBJECT) return NULL;
+    if (!json || json->type != JSON_OBJECT)
+        return NULL;
     for (struct json *member = json->first; member; member = member->next)
-        if (member->key.n == key.n && str_eq(member->key, key)) return member;
+        if (member->key.n == key.n && str_eq(member->key, key))
+            return member;
     return NULL;
 }
 
@@ -112,7 +123,8 @@ struct str json_str(const struct json *json, const char *key)
 bool json_bool(const struct json *json, const char *key, bool otherwise)
 {
     const struct json *member = json_at(json, key);
-    if (json_is(member, JSON_TRUE)) return true;
+    if (json_is(member, JSON_TRUE))
+        return true;
     return json_is(member, JSON_FALSE) ? false : otherwise;
 }
 
@@ -124,7 +136,8 @@ int64_t json_i64(const struct json *json, const char *key, int64_t otherwise)
 
 double json_double(const struct json *json, double otherwise)
 {
-    if (!json_is(json, JSON_NUMBER)) return otherwise;
+    if (!json_is(json, JSON_NUMBER))
+        return otherwise;
     char *text = mem_dup(json->text.p, json->text.n);
     double value = strtod(text, NULL);
     free(text);
@@ -156,7 +169,8 @@ static bool objects_equal(const struct json *a, const struct json *b, unsigned d
         if (!other || !str_eq(other->key, member->key)) {
             if (b->count > LINEAR_MAX && !index.slots) {
                 index_init(&index, b->count);
-                for (struct json *each = b->first; each; each = each->next) *index_slot(&index, each->key) = each;
+                for (struct json *each = b->first; each; each = each->next)
+                    *index_slot(&index, each->key) = each;
             }
             other = index.slots ? *index_slot(&index, member->key) : json_get(b, member->key);
         }
@@ -170,18 +184,23 @@ static bool objects_equal(const struct json *a, const struct json *b, unsigned d
 static bool equal_at(const struct json *a, const struct json *b, unsigned depth)
 {
     ENSURE(depth < WALK_DEPTH_MAX);
-    if (a->type != b->type || a->count != b->count) return false;
-    if (a->type == JSON_OBJECT) return objects_equal(a, b, depth + 1);
-    if (a->type != JSON_ARRAY) return str_eq(a->text, b->text);
+    if (a->type != b->type || a->count != b->count)
+        return false;
+    if (a->type == JSON_OBJECT)
+        return objects_equal(a, b, depth + 1);
+    if (a->type != JSON_ARRAY)
+        return str_eq(a->text, b->text);
     const struct json *y = b->first;
     for (const struct json *x = a->first; x; x = x->next, y = y->next)
-        if (!equal_at(x, y, depth + 1)) return false;
+        if (!equal_at(x, y, depth + 1))
+            return false;
     return true;
 }
 
 bool json_equal(const struct json *a, const struct json *b)
 {
-    if (!a || !b) return a == b;
+    if (!a || !b)
+        return a == b;
     return equal_at(a, b, 0);
 }
 
@@ -225,11 +244,14 @@ static struct json *clone_at(struct arena *arena, const struct json *json, unsig
 {
     ENSURE(depth < WALK_DEPTH_MAX);
     struct json *copy = json_new(arena, json->type);
-    if (json->text.p) copy->text = arena_dup(arena, json->text);
+    if (json->text.p)
+        copy->text = arena_dup(arena, json->text);
     for (const struct json *child = json->first; child; child = child->next) {
         struct json *child_copy = clone_at(arena, child, depth + 1);
-        if (json->type == JSON_OBJECT) json_add_key(copy, arena_dup(arena, child->key), child_copy);
-        else json_add(copy, NULL, child_copy);
+        if (json->type == JSON_OBJECT)
+            json_add_key(copy, arena_dup(arena, child->key), child_copy);
+        else
+            json_add(copy, NULL, child_copy);
     }
     return copy;
 }
@@ -242,8 +264,10 @@ struct json *json_clone(struct arena *arena, const struct json *json)
 static struct json *append(struct json *parent, struct json *child)
 {
     ENSURE(!child->next && parent->last != child);
-    if (parent->last) parent->last->next = child;
-    else parent->first = child;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
     parent->last = child;
     parent->count++;
     return child;
@@ -258,7 +282,8 @@ struct json *json_add_key(struct json *parent, struct str key, struct json *chil
 
 struct json *json_add(struct json *parent, const char *key, struct json *child)
 {
-    if (key) return json_add_key(parent, str_of(key), child);
+    if (key)
+        return json_add_key(parent, str_of(key), child);
     ENSURE(parent->type == JSON_ARRAY);
     return append(parent, child);
 }
@@ -268,7 +293,8 @@ static struct json *find_with_before(struct json *object, struct str key, struct
 {
     struct json *before = NULL;
     for (struct json *member = object->first; member; before = member, member = member->next) {
-        if (!str_eq(member->key, key)) continue;
+        if (!str_eq(member->key, key))
+            continue;
         *ret_before = before;
         return member;
     }
@@ -279,14 +305,19 @@ struct json *json_put(struct json *object, struct str key, struct json *child)
 {
     ENSURE(object->type == JSON_OBJECT);
     struct json *before = NULL, *old = find_with_before(object, key, &before);
-    if (!old) return json_add_key(object, key, child);
-    if (old == child) return child;
+    if (!old)
+        return json_add_key(object, key, child);
+    if (old == child)
+        return child;
     ENSURE(!child->next);
     child->key = key;
     child->next = old->next;
-    if (before) before->next = child;
-    else object->first = child;
-    if (object->last == old) object->last = child;
+    if (before)
+        before->next = child;
+    else
+        object->first = child;
+    if (object->last == old)
+        object->last = child;
     old->next = NULL;
     return child;
 }
@@ -295,7 +326,8 @@ bool json_remove(struct json *object, struct str key)
 {
     ENSURE(object->type == JSON_OBJECT);
     struct json *before = NULL, *old = find_with_before(object, key, &before);
-    if (old) unlink_after(object, before, old);
+    if (old)
+        unlink_after(object, before, old);
     return old != NULL;
 }
 
@@ -352,7 +384,8 @@ static inline uint64_t word_of(const char *p, size_t n)
         memcpy(&last, p + n - 4, sizeof last);
         word = first | (uint64_t)last << 8 * (n - 4);
     } else {
-        for (size_t i = 0; i < n; i++) word |= (uint64_t)(uint8_t)p[i] << 8 * i;
+        for (size_t i = 0; i < n; i++)
+            word |= (uint64_t)(uint8_t)p[i] << 8 * i;
     }
     return word | 0x2020202020202020u << 8 * n;
 }
@@ -375,7 +408,8 @@ static size_t plain_words(const char *p, size_t n)
         uint64_t word;
         memcpy(&word, p + at, sizeof word);
         uint64_t escapes = escapes_in(word);
-        if (escapes) return at + (size_t)__builtin_ctzll(escapes) / 8;
+        if (escapes)
+            return at + (size_t)__builtin_ctzll(escapes) / 8;
     }
     uint64_t escapes = n > at ? escapes_in(word_of(p + at, n - at)) : 0;
     return escapes ? at + (size_t)__builtin_ctzll(escapes) / 8 : n;
@@ -388,8 +422,10 @@ static size_t plain_long(const char *p, size_t n)
     const char *at = p, *last = p + n - 16;
     for (;; at = last - at > 16 ? at + 16 : last) {       /* the last sixteen overlap those before, which have none */
         unsigned escapes = escapes_in_16(at);
-        if (escapes) return (size_t)(at - p) + (size_t)__builtin_ctz(escapes);
-        if (at == last) return n;
+        if (escapes)
+            return (size_t)(at - p) + (size_t)__builtin_ctz(escapes);
+        if (at == last)
+            return n;
     }
 }
 #else
@@ -428,9 +464,11 @@ static void write_str(struct buf *buf, struct str s, bool is_key)
     size_t run = plain_run(s, 0);
     if (run == s.n) {
         char *to = buf_reserve(buf, s.n + 3);
-        if (!to) return;
+        if (!to)
+            return;
         to[0] = '"';
-        if (s.n) memcpy(to + 1, s.p, s.n);
+        if (s.n)
+            memcpy(to + 1, s.p, s.n);
         to[s.n + 1] = '"';
         to[s.n + 2] = ':';
         buf->n += s.n + 2 + is_key;
@@ -440,7 +478,8 @@ static void write_str(struct buf *buf, struct str s, bool is_key)
     for (size_t at = 0; at < s.n && !buf->failed; at += run) {
         run = plain_run(s, at);
         buf_add(buf, (struct str){s.p + at, run});
-        if (at + run < s.n) write_escape(buf, (unsigned char)s.p[at + run++]);
+        if (at + run < s.n)
+            write_escape(buf, (unsigned char)s.p[at + run++]);
     }
     buf_add(buf, is_key ? STR("\":") : STR("\""));
 }
@@ -450,39 +489,53 @@ void json_write_str(struct buf *buf, struct str text)
     write_str(buf, text, false);
 }
 
-static void write_at(struct buf *buf, const struct json *json, unsigned depth);
+static void json_write_at(struct buf *buf, const struct json *json, unsigned depth);
 
 static void write_children(struct buf *buf, const struct json *json, unsigned depth)
 {
     bool object = json->type == JSON_OBJECT;
     buf_add_char(buf, object ? '{' : '[');
     for (const struct json *child = json->first; child && !buf->failed; child = child->next) {
-        if (child != json->first) buf_add_char(buf, ',');
-        if (object) write_str(buf, child->key, true);
-        write_at(buf, child, depth);
+        if (child != json->first)
+            buf_add_char(buf, ',');
+        if (object)
+            write_str(buf, child->key, true);
+        json_write_at(buf, child, depth);
     }
     buf_add_char(buf, object ? '}' : ']');
 }
 
-static void write_at(struct buf *buf, const struct json *json, unsigned depth)
+static void json_write_at(struct buf *buf, const struct json *json, unsigned depth)
 {
     ENSURE(depth < WALK_DEPTH_MAX);
     switch (json->type) {
-    case JSON_NULL: buf_lit(buf, "null"); return;
-    case JSON_FALSE: buf_lit(buf, "false"); return;
-    case JSON_TRUE: buf_lit(buf, "true"); return;
+    case JSON_NULL:
+        buf_lit(buf, "null");
+        return;
+    case JSON_FALSE:
+        buf_lit(buf, "false");
+        return;
+    case JSON_TRUE:
+        buf_lit(buf, "true");
+        return;
     case JSON_NUMBER:
-    case JSON_RAW: buf_add(buf, json->text); return;
-    case JSON_STRING: write_str(buf, json->text, false); return;
+    case JSON_RAW:
+        buf_add(buf, json->text);
+        return;
+    case JSON_STRING:
+        write_str(buf, json->text, false);
+        return;
     case JSON_ARRAY:
-    case JSON_OBJECT: write_children(buf, json, depth + 1); return;
+    case JSON_OBJECT:
+        write_children(buf, json, depth + 1);
+        return;
     }
     UNREACHABLE();
 }
 
 void json_write(struct buf *buf, const struct json *json)
 {
-    write_at(buf, json, 0);
+    json_write_at(buf, json, 0);
 }
 
 struct str json_text(struct arena *arena, const struct json *json)

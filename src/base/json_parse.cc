@@ -39,19 +39,29 @@ inline bool is_digit(char c)
 /* RFC 8259 section 6. `end` is readable: the input goes on with a bracket at least. */
 bool number_valid(const char *p, const char *end)
 {
-    if (*p == '-') p++;
-    if (!is_digit(*p)) return false;
-    if (*p == '0') p++;
-    else while (is_digit(*p)) p++;
+    if (*p == '-')
+        p++;
+    if (!is_digit(*p))
+        return false;
+    if (*p == '0')
+        p++;
+    else
+        while (is_digit(*p))
+            p++;
     if (*p == '.') {
-        if (!is_digit(*++p)) return false;
-        while (is_digit(*p)) p++;
+        if (!is_digit(*++p))
+            return false;
+        while (is_digit(*p))
+            p++;
     }
     if (*p == 'e' || *p == 'E') {
         p++;
-        if (*p == '+' || *p == '-') p++;
-        if (!is_digit(*p)) return false;
-        while (is_digit(*p)) p++;
+        if (*p == '+' || *p == '-')
+            p++;
+        if (!is_digit(*p))
+            return false;
+        while (is_digit(*p))
+            p++;
     }
     return p == end;
 }
@@ -59,12 +69,14 @@ bool number_valid(const char *p, const char *end)
 /* Four hex digits, or -1. */
 int32_t hex4(const char *p, const char *end)
 {
-    if (end - p < 4) return -1;
+    if (end - p < 4)
+        return -1;
     int32_t value = 0;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
         int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-        if (digit < 0) return -1;
+        if (digit < 0)
+            return -1;
         value = value << 4 | digit;
     }
     return value;
@@ -94,13 +106,16 @@ char *utf8_put(char *to, uint32_t c)
 bool unescape_unicode(const char **from, const char *end, char **to)
 {
     int32_t high = hex4(*from, end);
-    if (high < 0 || (high >= 0xDC00 && high <= 0xDFFF)) return false;
+    if (high < 0 || (high >= 0xDC00 && high <= 0xDFFF))
+        return false;
     *from += 4;
     uint32_t c = (uint32_t)high;
     if (high >= 0xD800 && high <= 0xDBFF) {
-        if (end - *from < 6 || (*from)[0] != '\\' || (*from)[1] != 'u') return false;
+        if (end - *from < 6 || (*from)[0] != '\\' || (*from)[1] != 'u')
+            return false;
         int32_t low = hex4(*from + 2, end);
-        if (low < 0xDC00 || low > 0xDFFF) return false;
+        if (low < 0xDC00 || low > 0xDFFF)
+            return false;
         *from += 6;
         c = 0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00);
     }
@@ -118,19 +133,32 @@ bool unescape(char *p, const char *end, const char *first, struct str *ret)
             *to++ = *from++;
             continue;
         }
-        if (++from == end) return false;
+        if (++from == end)
+            return false;
         char c = *from++;
         switch (c) {
         case '"': case '\\': case '/': *to++ = c; break;
-        case 'b': *to++ = '\b'; break;
-        case 'f': *to++ = '\f'; break;
-        case 'n': *to++ = '\n'; break;
-        case 'r': *to++ = '\r'; break;
-        case 't': *to++ = '\t'; break;
-        case 'u':
-            if (!unescape_unicode(&from, end, &to)) return false;
+        case 'b':
+            *to++ = '\b';
             break;
-        default: return false;
+        case 'f':
+            *to++ = '\f';
+            break;
+        case 'n':
+            *to++ = '\n';
+            break;
+        case 'r':
+            *to++ = '\r';
+            break;
+        case 't':
+            *to++ = '\t';
+            break;
+        case 'u':
+            if (!unescape_unicode(&from, end, &to))
+                return false;
+            break;
+        default:
+            return false;
         }
     }
     *ret = {p, (size_t)(to - p)};
@@ -140,10 +168,12 @@ bool unescape(char *p, const char *end, const char *first, struct str *ret)
 /* The string whose first byte (after the quote) is p and whose closing quote is at `end`. */
 inline bool string_at(const char *p, const char *end, struct str *ret)
 {
-    if (end < p || *end != '"') return false;
+    if (end < p || *end != '"')
+        return false;
     size_t n = (size_t)(end - p);
     const char *escape = n ? (const char *)memchr(p, '\\', n) : nullptr;
-    if (escape) return unescape(const_cast<char *>(p), end, escape, ret);
+    if (escape)
+        return unescape(const_cast<char *>(p), end, escape, ret);
     *ret = {p, n};
     return true;
 }
@@ -157,8 +187,10 @@ inline struct json *node_new(struct arena *arena)
 
 inline void append(struct json *parent, struct json *child)
 {
-    if (parent->last) parent->last->next = child;
-    else parent->first = child;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
     parent->last = child;
     parent->count++;
 }
@@ -167,7 +199,8 @@ inline void append(struct json *parent, struct json *child)
 inline std::string_view token_of(ondemand::value &value)
 {
     std::string_view token = value.raw_json_token();
-    while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
+    while (!token.empty() && is_space(token.back()))
+        token.remove_suffix(1);
     return token;
 }
 
@@ -178,7 +211,8 @@ bool fill(struct arena *arena, ondemand::value &value, std::string_view token, s
 template <bool KEEP>
 inline struct json *child_new(struct arena *arena, struct json *parent, struct json *scratch)
 {
-    if (!KEEP) return scratch;
+    if (!KEEP)
+        return scratch;
     struct json *child = node_new(arena);
     append(parent, child);
     return child;
@@ -188,9 +222,12 @@ inline struct json *child_new(struct arena *arena, struct json *parent, struct j
 inline bool key_at(const char *p, const char *value, struct str *ret)
 {
     const char *end = value - 1;
-    while (is_space(*end)) end--;
-    if (*end-- != ':') return false;
-    while (is_space(*end)) end--;
+    while (is_space(*end))
+        end--;
+    if (*end-- != ':')
+        return false;
+    while (is_space(*end))
+        end--;
     return string_at(p, end, ret);
 }
 
@@ -199,16 +236,21 @@ bool fill_object(struct arena *arena, ondemand::value &value, struct json *node,
 {
     ondemand::object object;
     struct json scratch;
-    if (value.get_object().get(object)) return false;
+    if (value.get_object().get(object))
+        return false;
     for (auto result : object) {
-        if (result.error()) return false;
+        if (result.error())
+            return false;
         ondemand::field &field = result.value_unsafe();     /* by reference: copies cost a third of the walk */
         std::string_view token = token_of(field.value());
         struct json *child = child_new<KEEP>(arena, node, &scratch);
-        if (!key_at(field.key().raw(), token.data(), &child->key)) return false;
-        if (!fill<KEEP>(arena, field.value(), token, child, depth)) return false;
+        if (!key_at(field.key().raw(), token.data(), &child->key))
+            return false;
+        if (!fill<KEEP>(arena, field.value(), token, child, depth))
+            return false;
     }
-    if (KEEP && node->count > 1) json__keep_last(node);
+    if (KEEP && node->count > 1)
+        json__keep_last(node);
     return true;
 }
 
@@ -217,12 +259,15 @@ bool fill_array(struct arena *arena, ondemand::value &value, struct json *node, 
 {
     ondemand::array array;
     struct json scratch;
-    if (value.get_array().get(array)) return false;
+    if (value.get_array().get(array))
+        return false;
     for (auto result : array) {
-        if (result.error()) return false;
+        if (result.error())
+            return false;
         ondemand::value &element = result.value_unsafe();
         struct json *child = child_new<KEEP>(arena, node, &scratch);
-        if (!fill<KEEP>(arena, element, token_of(element), child, depth)) return false;
+        if (!fill<KEEP>(arena, element, token_of(element), child, depth))
+            return false;
     }
     return true;
 }
@@ -230,7 +275,8 @@ bool fill_array(struct arena *arena, ondemand::value &value, struct json *node, 
 template <bool KEEP>
 bool fill(struct arena *arena, ondemand::value &value, std::string_view token, struct json *node, unsigned depth)
 {
-    if (token.empty()) return false;
+    if (token.empty())
+        return false;
     const char *p = token.data(), *end = p + token.size();
     switch (*p) {
     case '{':
@@ -244,9 +290,15 @@ bool fill(struct arena *arena, ondemand::value &value, std::string_view token, s
         ondemand::raw_json_string consumed;
         return token.size() >= 2 && !value.get_raw_json_string().get(consumed) && string_at(p + 1, end - 1, &node->text);
     }
-    case 't': node->type = JSON_TRUE; return token == "true";
-    case 'f': node->type = JSON_FALSE; return token == "false";
-    case 'n': node->type = JSON_NULL; return token == "null";
+    case 't':
+        node->type = JSON_TRUE;
+        return token == "true";
+    case 'f':
+        node->type = JSON_FALSE;
+        return token == "false";
+    case 'n':
+        node->type = JSON_NULL;
+        return token == "null";
     default:
         node->type = JSON_NUMBER;
         node->text = {p, token.size()};
@@ -259,36 +311,46 @@ enum err parse(ondemand::parser &parser, padded_string_view input, struct arena 
 {
     if (parser.capacity() < input.length()) {
         size_t capacity = 4096;
-        while (capacity < input.length()) capacity *= 2;
-        if (parser.allocate(capacity)) panic(__FILE__, __LINE__, "out of memory");
+        while (capacity < input.length())
+            capacity *= 2;
+        if (parser.allocate(capacity))
+            panic(__FILE__, __LINE__, "out of memory");
     }
     ondemand::document document;
     ondemand::array wrapper;
-    if (parser.iterate(input).get(document) || document.get_array().get(wrapper)) return ERR_INVALID;
+    if (parser.iterate(input).get(document) || document.get_array().get(wrapper))
+        return ERR_INVALID;
     struct json *root = nullptr, scratch;
     for (auto result : wrapper) {
         ondemand::value value;
-        if (root || std::move(result).get(value)) return ERR_INVALID;
+        if (root || std::move(result).get(value))
+            return ERR_INVALID;
         root = KEEP ? node_new(arena) : &scratch;
-        if (!fill<KEEP>(arena, value, token_of(value), root, 0)) return ERR_INVALID;
+        if (!fill<KEEP>(arena, value, token_of(value), root, 0))
+            return ERR_INVALID;
     }
-    if (!root || document.current_location().error() != OUT_OF_BOUNDS) return ERR_INVALID;
-    if (KEEP) *ret = root;
+    if (!root || document.current_location().error() != OUT_OF_BOUNDS)
+        return ERR_INVALID;
+    if (KEEP)
+        *ret = root;
     return ERR_OK;
 }
 
 template <bool KEEP>
 enum err parse_text(struct str text, struct arena *arena, struct json **ret)
 {
-    if (text.n > TEXT_MAX) return ERR_TOO_LARGE;
+    if (text.n > TEXT_MAX)
+        return ERR_TOO_LARGE;
     char *copy = (char *)arena_alloc(arena, text.n + 2 + SIMDJSON_PADDING);
     copy[0] = '[';
-    if (text.n) memcpy(copy + 1, text.p, text.n);
+    if (text.n)
+        memcpy(copy + 1, text.p, text.n);
     copy[text.n + 1] = ']';
     memset(copy + text.n + 2, 0, SIMDJSON_PADDING);
     padded_string_view input(copy, text.n + 2, text.n + 2 + SIMDJSON_PADDING);
     static thread_local ondemand::parser kept;
-    if (text.n <= KEPT_MAX) return parse<KEEP>(kept, input, arena, ret);
+    if (text.n <= KEPT_MAX)
+        return parse<KEEP>(kept, input, arena, ret);
     ondemand::parser own;
     return parse<KEEP>(own, input, arena, ret);
 }

@@ -22,7 +22,8 @@ void log_set_level(enum log_level level)
 bool log_level_parse(const char *name, enum log_level *ret)
 {
     for (size_t i = 0; i < COUNT_OF(level_names); i++) {
-        if (strcmp(name, level_names[i]) != 0) continue;
+        if (strcmp(name, level_names[i]) != 0)
+            continue;
         *ret = (enum log_level)i;
         return true;
     }
@@ -40,60 +41,66 @@ struct line {
     bool cut;
 };
 
-static void add(struct line *line, struct str s)
+static void line_add(struct line *line, struct str s)
 {
     size_t room = sizeof line->text - sizeof "...\n" - line->n;
     if (s.n > room) {
         line->cut = true;
         s.n = room;
     }
-    if (s.n) memcpy(line->text + line->n, s.p, s.n);
+    if (s.n)
+        memcpy(line->text + line->n, s.p, s.n);
     line->n += s.n;
 }
 
 static bool is_plain(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\') return false;
+        if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\')
+            return false;
     return s.n > 0;
 }
 
-static void add_value(struct line *line, struct str s)
+static void line_add_value(struct line *line, struct str s)
 {
     if (is_plain(s)) {
-        add(line, s);
+        line_add(line, s);
         return;
     }
-    add(line, STR("\""));
+    line_add(line, STR("\""));
     for (size_t i = 0; i < s.n && !line->cut; i++) {
         char text[8];
         unsigned char c = (unsigned char)s.p[i];
-        if (c == '"' || c == '\\') snprintf(text, sizeof text, "\\%c", c);
-        else if (c >= ' ' && c <= '~') snprintf(text, sizeof text, "%c", c);
-        else snprintf(text, sizeof text, "\\x%02x", c);
-        add(line, str_of(text));
+        if (c == '"' || c == '\\')
+            snprintf(text, sizeof text, "\\%c", c);
+        else if (c >= ' ' && c <= '~')
+            snprintf(text, sizeof text, "%c", c);
+        else
+            snprintf(text, sizeof text, "\\x%02x", c);
+        line_add(line, str_of(text));
     }
-    add(line, STR("\""));
+    line_add(line, STR("\""));
 }
 
 void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    if (!log_on(level)) return;
+    if (!log_on(level))
+        return;
     struct line line;
     line.n = 0;
     line.cut = false;
     struct arena *arena = arena_new();
-    add(&line, clock_iso8601_ms(arena, clock_epoch_ms()));
+    line_add(&line, clock_iso8601_ms(arena, clock_epoch_ms()));
     arena_free(arena);
-    add(&line, STR(" "));
-    add(&line, str_of(level_names[level]));
-    add(&line, STR(" "));
-    add(&line, str_of(event));
+    line_add(&line, STR(" "));
+    line_add(&line, str_of(level_names[level]));
+    line_add(&line, STR(" "));
+    line_add(&line, str_of(event));
     for (size_t i = 0; i < count; i++) {
-        add(&line, STR(" "));
-        add(&line, str_of(fields[i].key));
-        add(&line, STR("="));
-        add_value(&line, fields[i].value);
+        line_add(&line, STR(" "));
+        line_add(&line, str_of(fields[i].key));
+        line_add(&line, STR("="));
+        line_add_value(&line, fields[i].value);
     }
     if (line.cut) {
         memcpy(line.text + line.n, "...", 3);

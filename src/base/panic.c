@@ -21,7 +21,8 @@ void panic(const char *file, int line, const char *what)
 
 static void *ensure_memory(void *p)
 {
-    if (!p) panic(__FILE__, __LINE__, "out of memory");
+    if (!p)
+        panic(__FILE__, __LINE__, "out of memory");
     return p;
 }
 
@@ -43,7 +44,8 @@ void *mem_realloc(void *old, size_t size)
 char *mem_dup(const char *p, size_t n)
 {
     char *copy = mem_alloc(n + 1);
-    if (n) memcpy(copy, p, n);
+    if (n)
+        memcpy(copy, p, n);
     copy[n] = '\0';
     return copy;
 }

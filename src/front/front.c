@@ -26,8 +26,8 @@ void front_free(struct front *front)
     free(front);
 }
 
-static void answer_json(struct http_request *request, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void answer_json(struct http_request *request, int status, const char *format, ...)
+static void front_json(struct http_request *request, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void front_json(struct http_request *request, int status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -42,7 +42,7 @@ static void answer_health(struct front *front, struct http_request *request)
     struct str words;
     bool ready = atomic_load(front->options.ready);
     const char *status = !ready ? "stopping" : store_writable(front->options.store, request->arena, &words) ? "ready" : "read-only";
-    answer_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", status);
+    front_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", status);
 }
 
 /* Services that other protocols than JSON speak, beside those whose calls are forms: their clients cannot read JSON. */
@@ -63,7 +63,7 @@ static void answer_unserved(struct http_request *request, struct str service)
         struct buf message;
         buf_init(&message, request->arena, NET_HEADER_BYTES_MAX * 6 + 256);
         json_write_str(&message, arena_printf(request->arena, sentence, STR_ARG(service)));
-        answer_json(request, 501, "{\"__type\":\"NotImplemented\",\"message\":" STR_FMT "}", STR_ARG(buf_str(&message)));
+        front_json(request, 501, "{\"__type\":\"NotImplemented\",\"message\":" STR_FMT "}", STR_ARG(buf_str(&message)));
         return;
     }
     const char *open = "<ErrorResponse><Error><Type>Receiver</Type>", *close = "</Error></ErrorResponse>";
@@ -75,8 +75,11 @@ static void answer_unserved(struct http_request *request, struct str service)
     for (size_t i = 0; i < service.n; i++)
         plain = plain && strchr("abcdefghijklmnopqrstuvwxyz0123456789-", service.p[i]) && service.p[i];
     struct str message = arena_printf(request->arena, sentence, STR_ARG(plain ? service : STR("?")));
-    http_respond_text(request, 501, "text/xml", arena_printf(request->arena, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>%s<Code>NotImplemented</Code>"
-                      "<Message>" STR_FMT "</Message>%s", open, STR_ARG(message), close));
+    http_respond_text(request, 501, "text/xml",
+                      arena_printf(request->arena,
+                                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>%s<Code>NotImplemented</Code>"
+                                   "<Message>" STR_FMT "</Message>%s",
+                                   open, STR_ARG(message), close));
 }
 
 /* A signed call for a service that this program does not have, or a request that is nobody's. */
@@ -86,10 +89,11 @@ static void answer_nobody(struct http_request *request)
     if (sigv4_parse(request, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
         answer_unserved(request, sig.service);
     else
-        answer_json(request, 403, "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
+        front_json(request, 403,
+                   "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
 }
 
-static void answer(struct front *front, struct http_request *request, const struct front_target *target)
+static void front_answer(struct front *front, struct http_request *request, const struct front_target *target)
 {
     switch (target->kind) {
     case FRONT_GATEWAY:
@@ -102,7 +106,7 @@ static void answer(struct front *front, struct http_request *request, const stru
         lambda_serve_code(front->options.lambda, request);
         return;
     case FRONT_OWN_UNKNOWN:
-        answer_json(request, 404, "{\"message\":\"There is nothing at this path. Try /_cloudless/health.\"}");
+        front_json(request, 404, "{\"message\":\"There is nothing at this path. Try /_cloudless/health.\"}");
         return;
     case FRONT_AWS:
         break;
@@ -118,7 +122,7 @@ void front_handle(struct http_request *request, void *arg)
 {
     struct front *front = arg;
     struct front_target target = front_target_of(request, front->options.default_region);
-    answer(front, request, &target);
+    front_answer(front, request, &target);
 }
 
 void front_handle_inside(struct http_request *request, void *arg)
@@ -127,7 +131,7 @@ void front_handle_inside(struct http_request *request, void *arg)
     struct front_target target = front_target_of(request, front->options.default_region);
     if (str_starts(request->path, STR("/_cloudless/")))
         target.kind = FRONT_OWN_UNKNOWN;
-    answer(front, request, &target);
+    front_answer(front, request, &target);
 }
 
 size_t front_body_limit(const struct http_request *headers_only, void *arg)

@@ -17,7 +17,7 @@ static const struct { int status; const char *type, *message; } errors[] = {
     [GATEWAY_UNAVAILABLE] = {503, "ServiceUnavailableException", "Service Unavailable"},
 };
 
-static void respond(struct gateway_exchange *x, int status, struct http_header *headers, size_t count, struct str body)
+static void exchange_respond(struct gateway_exchange *x, int status, struct http_header *headers, size_t count, struct str body)
 {
     struct http_response response = {.status = status, .headers = headers, .header_count = count, .body = body};
     http_respond(x->request, &response);
@@ -40,7 +40,7 @@ void gateway__answer_message(struct gateway_exchange *x, enum gateway_error erro
     headers[1] = (struct http_header){STR("x-amzn-RequestId"), x->ids.request_id};
     headers[2] = (struct http_header){STR("x-amzn-ErrorType"), str_of(errors[error].type)};
     headers[3] = (struct http_header){STR("x-amz-apigw-id"), x->ids.extended_id};
-    respond(x, errors[error].status, headers, 4, message_body(x->arena, message));
+    exchange_respond(x, errors[error].status, headers, 4, message_body(x->arena, message));
 }
 
 void gateway__answer_error(struct gateway_exchange *x, enum gateway_error error)
@@ -62,7 +62,7 @@ void gateway__answer(struct gateway_exchange *x, int status, const struct http_h
     all[n++] = (struct http_header){STR("X-Amzn-Trace-Id"), x->ids.trace};
     for (size_t i = 0; i < count; i++)
         all[n++] = headers[i];
-    respond(x, status, all, n, body);
+    exchange_respond(x, status, all, n, body);
 }
 
 void gateway_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret)
@@ -70,14 +70,17 @@ void gateway_refuse(const struct http_request *request, int status, struct arena
     struct gateway_ids ids;
     gateway__make_ids(request, arena, &ids);
     bool too_large = status == 413;
-    const char *type = too_large ? errors[GATEWAY_TOO_LARGE].type : status >= 500 ? errors[GATEWAY_UNAVAILABLE].type : errors[GATEWAY_BAD_REQUEST].type;
+    const char *type = too_large       ? errors[GATEWAY_TOO_LARGE].type
+                       : status >= 500 ? errors[GATEWAY_UNAVAILABLE].type
+                                       : errors[GATEWAY_BAD_REQUEST].type;
     const char *message = too_large ? errors[GATEWAY_TOO_LARGE].message : http_status_text(status);
     struct http_header *headers = arena_array(arena, struct http_header, 4);
     headers[0] = (struct http_header){STR("Content-Type"), STR("application/json")};
     headers[1] = (struct http_header){STR("x-amzn-RequestId"), ids.request_id};
     headers[2] = (struct http_header){STR("x-amzn-ErrorType"), str_of(type)};
     headers[3] = (struct http_header){STR("x-amz-apigw-id"), ids.extended_id};
-    *ret = (struct http_response){.status = status, .headers = headers, .header_count = 4, .body = message_body(arena, str_of(message))};
+    *ret = (struct http_response){
+        .status = status, .headers = headers, .header_count = 4, .body = message_body(arena, str_of(message))};
 }
 
 /* ---- a proxied function's answer ---- */
@@ -85,7 +88,7 @@ void gateway_refuse(const struct http_request *request, int status, struct arena
 #define REMAPPED "x-amzn-Remapped-"
 #define HEADERS_BYTES_MAX 10240     /* API Gateway quota: total size of header names and values */
 
-static bool is_in(struct str name, const char *const *list, size_t count)
+static bool name_is_in(struct str name, const char *const *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (str_eq_nocase(name, str_of(list[i])))
@@ -93,7 +96,7 @@ static bool is_in(struct str name, const char *const *list, size_t count)
     return false;
 }
 
-static bool header_text(const struct json *value, struct str *ret)
+static bool proxy_header_text(const struct json *value, struct str *ret)
 {
     if (json_is(value, JSON_STRING))
         *ret = str_trim(value->text);
@@ -104,18 +107,19 @@ static bool header_text(const struct json *value, struct str *ret)
     return mapping_is_header_value(*ret);
 }
 
-static bool add_header(struct gateway_proxy_answer *answer, struct arena *arena, struct str name, const struct json *value)
+static bool proxy_header(struct gateway_proxy_answer *answer, struct arena *arena, struct str name, const struct json *value)
 {
     static const char *const dropped[] = {"Transfer-Encoding", "TE"};
-    static const char *const remapped[] = {"Authorization", "Connection", "Content-Length", "Content-MD5", "Date", "Expect", "Host",
-                                           "Keep-Alive", "Max-Forwards", "Proxy-Authenticate", "Server", "Trailer", "Upgrade", "User-Agent",
-                                           "WWW-Authenticate", "x-amzn-RequestId", "x-amz-apigw-id", "X-Amzn-Trace-Id"};
+    static const char *const remapped[] = {
+        "Authorization", "Connection", "Content-Length",   "Content-MD5",        "Date",           "Expect",
+        "Host",          "Keep-Alive", "Max-Forwards",     "Proxy-Authenticate", "Server",         "Trailer",
+        "Upgrade",       "User-Agent", "WWW-Authenticate", "x-amzn-RequestId",   "x-amz-apigw-id", "X-Amzn-Trace-Id"};
     struct http_header header = {.name = name};
-    if (!mapping_is_header_name(name) || !header_text(value, &header.value))
+    if (!mapping_is_header_name(name) || !proxy_header_text(value, &header.value))
         return false;
-    if (is_in(name, dropped, COUNT_OF(dropped)))
+    if (name_is_in(name, dropped, COUNT_OF(dropped)))
         return true;
-    if (is_in(name, remapped, COUNT_OF(remapped)))
+    if (name_is_in(name, remapped, COUNT_OF(remapped)))
         header.name = arena_printf(arena, REMAPPED STR_FMT, STR_ARG(name));
     answer->headers[answer->header_count++] = header;
     return true;
@@ -137,7 +141,8 @@ static size_t pair_bytes(struct str name, const struct json *value)
 }
 
 /* Both lists merged; a pair that stands in both counts once. The quota of bytes bounds the search for such pairs too. */
-static bool add_headers(struct gateway_proxy_answer *answer, struct arena *arena, const struct json *single, const struct json *multi)
+static bool proxy_headers(struct gateway_proxy_answer *answer, struct arena *arena, const struct json *single,
+                          const struct json *multi)
 {
     size_t max = single ? single->count : 0, bytes = 0;
     for JSON_EACH (entry, single)
@@ -153,16 +158,16 @@ static bool add_headers(struct gateway_proxy_answer *answer, struct arena *arena
         return false;
     answer->headers = arena_array(arena, struct http_header, max + 1);
     for JSON_EACH (entry, single)
-        if (!is_repeated(multi, entry) && !add_header(answer, arena, entry->key, entry))
+        if (!is_repeated(multi, entry) && !proxy_header(answer, arena, entry->key, entry))
             return false;
     for JSON_EACH (entry, multi)
         for JSON_EACH (value, entry)
-            if (!add_header(answer, arena, entry->key, value))
+            if (!proxy_header(answer, arena, entry->key, value))
                 return false;
     return true;
 }
 
-static bool status_of(const struct json *value, int *ret)
+static bool proxy_status(const struct json *value, int *ret)
 {
     int64_t status = 200;
     bool is_null = !value || value->type == JSON_NULL;
@@ -191,11 +196,11 @@ bool gateway__proxy_answer(struct str payload, struct arena *arena, struct gatew
         if (!known)
             return false;
     }
-    const struct json *single = json_at(root, "headers"), *multi = json_at(root, "multiValueHeaders"), *body = json_at(root, "body"),
-                      *base64 = json_at(root, "isBase64Encoded");
+    const struct json *single = json_at(root, "headers"), *multi = json_at(root, "multiValueHeaders"),
+                      *body = json_at(root, "body"), *base64 = json_at(root, "isBase64Encoded");
     if (!is_null_or(single, JSON_OBJECT) || !is_null_or(multi, JSON_OBJECT) || !is_null_or(body, JSON_STRING) ||
-        !(is_null_or(base64, JSON_TRUE) || base64->type == JSON_FALSE) || !status_of(json_at(root, "statusCode"), &answer.status) ||
-        !add_headers(&answer, arena, single, multi))
+        !(is_null_or(base64, JSON_TRUE) || base64->type == JSON_FALSE) ||
+        !proxy_status(json_at(root, "statusCode"), &answer.status) || !proxy_headers(&answer, arena, single, multi))
         return false;
     if (json_is(body, JSON_STRING))
         answer.body = body->text;

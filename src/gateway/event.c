@@ -52,12 +52,12 @@ struct str gateway__text(struct arena *arena, struct str s)
     return buf_str(&out);
 }
 
-static void add_text(struct buf *out, struct str s)
+static void event_text(struct buf *out, struct str s)
 {
     json_write_str(out, gateway__text(out->arena, s));
 }
 
-#define add_member(out, name, value) (buf_lit(out, "\"" name "\":"), add_text(out, value))
+#define add_member(out, name, value) (buf_lit(out, "\"" name "\":"), event_text(out, value))
 
 /* ---- lists of names and values, grouped by name ---- */
 
@@ -67,20 +67,22 @@ struct pair {
     bool repeated;              /* another of that name stands before it */
 };
 /* A table of hashes finds the first of a name, so that a long query string costs no more than its length. */
-struct pairs {
+struct event_pairs {
     struct pair *items;
     uint32_t *table;            /* index + 1 */
     uint32_t count, mask;
     bool ignore_case;
 };
 
-static void pairs_init(struct pairs *pairs, struct arena *arena, size_t max, bool ignore_case)
+static void pairs_init(struct event_pairs *pairs, struct arena *arena, size_t max, bool ignore_case)
 {
     size_t size = 16;
     while (size < 2 * max)
         size *= 2;
-    *pairs = (struct pairs){.items = arena_alloc(arena, (max + 1) * sizeof(struct pair)), .table = arena_array(arena, uint32_t, size),
-                            .mask = (uint32_t)(size - 1), .ignore_case = ignore_case};
+    *pairs = (struct event_pairs){.items = arena_alloc(arena, (max + 1) * sizeof(struct pair)),
+                                  .table = arena_array(arena, uint32_t, size),
+                                  .mask = (uint32_t)(size - 1),
+                                  .ignore_case = ignore_case};
 }
 
 static uint32_t hash_of(struct str name)
@@ -91,7 +93,7 @@ static uint32_t hash_of(struct str name)
     return hash ^ hash >> 15;
 }
 
-static void pairs_add(struct pairs *pairs, struct str name, struct str value)
+static void pairs_add(struct event_pairs *pairs, struct str name, struct str value)
 {
     uint32_t index = pairs->count++, at = hash_of(name) & pairs->mask;
     pairs->items[index] = (struct pair){.name = name, .value = value, .last = index};
@@ -107,19 +109,19 @@ static void pairs_add(struct pairs *pairs, struct str name, struct str value)
     pairs->table[at] = index + 1;
 }
 
-static void add_values(struct buf *out, const struct pairs *pairs, const struct pair *pair)
+static void add_values(struct buf *out, const struct event_pairs *pairs, const struct pair *pair)
 {
     buf_add_char(out, '[');
-    add_text(out, pair->value);
+    event_text(out, pair->value);
     for (uint32_t next = pair->next; next; next = pairs->items[next - 1].next) {
         buf_add_char(out, ',');
-        add_text(out, pairs->items[next - 1].value);
+        event_text(out, pairs->items[next - 1].value);
     }
     buf_add_char(out, ']');
 }
 
 /* "NAME": {"name": last value}, or with `many` {"name": [values]}; null when empty. */
-static void add_pairs(struct buf *out, const char *name, const struct pairs *pairs, bool many)
+static void add_pairs(struct buf *out, const char *name, const struct event_pairs *pairs, bool many)
 {
     char separator = '{';
     buf_printf(out, "\"%s\":", name);
@@ -128,12 +130,12 @@ static void add_pairs(struct buf *out, const char *name, const struct pairs *pai
             continue;
         buf_add_char(out, separator);
         separator = ',';
-        add_text(out, pair->name);
+        event_text(out, pair->name);
         buf_add_char(out, ':');
         if (many)
             add_values(out, pairs, pair);
         else
-            add_text(out, pairs->items[pair->last].value);
+            event_text(out, pairs->items[pair->last].value);
     }
     buf_add(out, pairs->count ? STR("},") : STR("null,"));
 }
@@ -141,8 +143,9 @@ static void add_pairs(struct buf *out, const char *name, const struct pairs *pai
 /* Left out of what an integration sees ("Amazon API Gateway important notes", table of headers). */
 static bool is_dropped(struct str name)
 {
-    static const char *const dropped[] = {"Connection", "Content-Length", "Content-MD5", "Expect", "Max-Forwards", "Proxy-Authenticate",
-                                          "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "WWW-Authenticate"};
+    static const char *const dropped[] = {"Connection",   "Content-Length",     "Content-MD5", "Expect",
+                                          "Max-Forwards", "Proxy-Authenticate", "Server",      "TE",
+                                          "Trailer",      "Transfer-Encoding",  "Upgrade",     "WWW-Authenticate"};
     for (size_t i = 0; i < COUNT_OF(dropped); i++)
         if (str_eq_nocase(name, str_of(dropped[i])))
             return true;
@@ -164,10 +167,10 @@ static struct str port_of_host(struct str host)
     return colon + 1 < tail.n ? str_slice(tail, colon + 1, tail.n) : STR("80");
 }
 
-static void add_headers(struct buf *out, const struct gateway_exchange *x)
+static void event_headers(struct buf *out, const struct gateway_exchange *x)
 {
     const struct http_request *request = x->request;
-    struct pairs pairs;
+    struct event_pairs pairs;
     pairs_init(&pairs, out->arena, request->header_count + 4, true);
     for (size_t i = 0; i < request->header_count; i++)
         if (!is_dropped(request->headers[i].name) && !is_ours(request->headers[i].name))
@@ -183,9 +186,9 @@ static void add_headers(struct buf *out, const struct gateway_exchange *x)
     add_pairs(out, "multiValueHeaders", &pairs, true);
 }
 
-static void add_query(struct buf *out, struct str query)
+static void event_query(struct buf *out, struct str query)
 {
-    struct pairs pairs;
+    struct event_pairs pairs;
     size_t max = query.n > 0;
     for (size_t i = 0; i < query.n; i++)
         max += query.p[i] == '&';
@@ -204,9 +207,9 @@ static void add_path_parameters(struct buf *out, const struct gateway_exchange *
     buf_lit(out, "\"pathParameters\":");
     for (size_t i = 0; i < x->param_count; i++) {
         buf_add_char(out, i ? ',' : '{');
-        add_text(out, x->params[i].name);
+        event_text(out, x->params[i].name);
         buf_add_char(out, ':');
-        add_text(out, x->params[i].value);
+        event_text(out, x->params[i].value);
     }
     buf_add(out, x->param_count ? STR("},") : STR("null,"));
 }
@@ -225,7 +228,7 @@ static void add_identity(struct buf *out, const struct http_request *request)
     buf_lit(out, ",\"user\":null}");
 }
 
-static void add_context(struct buf *out, const struct gateway_exchange *x)
+static void event_context(struct buf *out, const struct gateway_exchange *x)
 {
     const struct http_request *request = x->request;
     buf_lit(out, "\"requestContext\":{");
@@ -239,7 +242,7 @@ static void add_context(struct buf *out, const struct gateway_exchange *x)
     buf_lit(out, ",");
     add_member(out, "requestTime", clock_clf(out->arena, request->received_ms));
     buf_lit(out, ",\"path\":");
-    add_text(out, arena_printf(out->arena, "/" STR_FMT STR_FMT, STR_ARG(x->stage_name), STR_ARG(x->path)));
+    event_text(out, arena_printf(out->arena, "/" STR_FMT STR_FMT, STR_ARG(x->stage_name), STR_ARG(x->path)));
     buf_lit(out, ",");
     add_member(out, "accountId", x->stage->account);
     buf_add(out, request->http_1_0 ? STR(",\"protocol\":\"HTTP/1.0\",") : STR(",\"protocol\":\"HTTP/1.1\","));
@@ -281,13 +284,13 @@ bool gateway__event(const struct gateway_exchange *x, struct arena *arena, struc
     buf_lit(&out, ",");
     add_member(&out, "httpMethod", x->request->method);
     buf_lit(&out, ",");
-    add_headers(&out, x);
-    add_query(&out, x->request->query);
+    event_headers(&out, x);
+    event_query(&out, x->request->query);
     add_path_parameters(&out, x);
     buf_lit(&out, "\"stageVariables\":");
     buf_add(&out, x->stage->variables);
     buf_lit(&out, ",");
-    add_context(&out, x);
+    event_context(&out, x);
     if (x->request->body.n)
         add_member(&out, "body", x->request->body);
     else

@@ -2,7 +2,7 @@
 #ifndef CLOUDLESS_GATEWAY_EXCHANGE_H
 #define CLOUDLESS_GATEWAY_EXCHANGE_H
 #include "gateway/gateway.h"
-#include "gateway/stage.h"
+#include "gateway/compiled_stage.h"
 
 struct gateway_ids {
     struct str request_id;              /* UUID: x-amzn-RequestId */
@@ -46,7 +46,7 @@ void gateway__make_ids(const struct http_request *request, struct arena *arena, 
 bool gateway__event(const struct gateway_exchange *x, struct arena *arena, struct str *ret);
 struct str gateway__text(struct arena *arena, struct str s);    /* valid UTF-8: bytes that are not become U+FFFD */
 
-/* ---- mapping.c: integrations that are not proxies ---- */
+/* ---- custom_integration.c: integrations that are not proxies ---- */
 /* The body that goes to the integration: a literal template, or what the client sent. False: 415. */
 bool gateway__request_body(const struct gateway_exchange *x, struct str *ret);
 /* Chooses the integration response for `selector` (STR_NONE: the default one) and answers with it. */
@@ -55,6 +55,6 @@ void gateway__answer_mock(struct gateway_exchange *x);
 /* "Could not parse request body into json: …" */
 struct str gateway__not_json(struct arena *arena, struct str body);
 
-/* ---- invoke.c ---- */
+/* ---- proxy_invoke.c ---- */
 void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct workers *workers);
 #endif

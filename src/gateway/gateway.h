@@ -8,7 +8,8 @@
 #define GATEWAY_INTEGRATION_MS_MAX 29000        /* REST API quota: integration timeout */
 
 struct gateway;
-enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers, struct gateway **ret);
+enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers,
+                     struct gateway **ret);
 void gateway_free(struct gateway *gateway);
 /* `path` is the raw path behind the stage, beginning with '/' or empty; `domain` is what requestContext.domainName says.
  * Answers the request, now or later. */

@@ -12,7 +12,7 @@
 #define STAGE_KEY_MAX 256
 #define LOAD_TRIES 3
 
-struct cache {
+struct stage_cache {
     uint64_t generation;
     struct map *stages;             /* "api/stage" → struct gateway_stage, one reference */
     size_t bytes;                   /* of what was put since the last reset */
@@ -23,7 +23,7 @@ struct gateway {
     struct lambda *lambda;
     struct workers *workers;
     size_t cache_count;
-    struct cache caches[];
+    struct stage_cache caches[];
 };
 
 static void drop_stage(void *stage)
@@ -34,7 +34,7 @@ static void drop_stage(void *stage)
 enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers, struct gateway **ret)
 {
     size_t count = loops_count(loops);
-    struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(struct cache));
+    struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(struct stage_cache));
     gateway->store = store;
     gateway->lambda = lambda;
     gateway->workers = workers;
@@ -54,7 +54,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway);
 }
 
-static void reset(struct cache *cache, uint64_t generation)
+static void reset(struct stage_cache *cache, uint64_t generation)
 {
     map_reset(cache->stages);
     cache->bytes = 0;
@@ -63,7 +63,8 @@ static void reset(struct cache *cache, uint64_t generation)
 
 /* Compiles the stage and keeps it. A commit between the reads of its documents may make them disagree, so a stage that
  * seems to be missing is looked up again when the generation has changed meanwhile. */
-static enum err load(struct gateway *gateway, struct cache *cache, struct str api_id, struct str name, struct str key, struct gateway_stage **ret)
+static enum err stage_load(struct gateway *gateway, struct stage_cache *cache, struct str api_id, struct str name, struct str key,
+                           struct gateway_stage **ret)
 {
     enum err err = ERR_NOT_FOUND;
     for (int tries = 0; tries < LOAD_TRIES; tries++) {
@@ -85,9 +86,10 @@ static enum err load(struct gateway *gateway, struct cache *cache, struct str ap
 }
 
 /* With a reference that the request's arena drops: an answer may point into the stage until its last byte is written. */
-static enum err find_stage(struct gateway *gateway, struct http_request *request, struct str api_id, struct str name, struct gateway_stage **ret)
+static enum err find_stage(struct gateway *gateway, struct http_request *request, struct str api_id, struct str name,
+                           struct gateway_stage **ret)
 {
-    struct cache *cache = &gateway->caches[loop_index(request->loop)];
+    struct stage_cache *cache = &gateway->caches[loop_index(request->loop)];
     char text[STAGE_KEY_MAX];
     if (api_id.n + name.n + 1 > sizeof(text) || api_id.n == 0 || name.n == 0)
         return ERR_NOT_FOUND;
@@ -99,7 +101,7 @@ static enum err find_stage(struct gateway *gateway, struct http_request *request
     uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
     struct gateway_stage *stage = cache->generation == generation ? map_get(cache->stages, key) : NULL;
     if (!stage) {
-        enum err err = load(gateway, cache, api_id, name, key, &stage);
+        enum err err = stage_load(gateway, cache, api_id, name, key, &stage);
         if (err != ERR_OK)
             return err;
     }
@@ -109,10 +111,12 @@ static enum err find_stage(struct gateway *gateway, struct http_request *request
     return ERR_OK;
 }
 
-void gateway_handle(struct gateway *gateway, struct http_request *request, struct str api_id, struct str stage, struct str path, struct str domain)
+void gateway_handle(struct gateway *gateway, struct http_request *request, struct str api_id, struct str stage, struct str path,
+                    struct str domain)
 {
     struct gateway_exchange *x = arena_new_of(request->arena, struct gateway_exchange);
-    *x = (struct gateway_exchange){.gateway = gateway, .request = request, .arena = request->arena, .stage_name = stage, .path = path, .domain = domain};
+    *x = (struct gateway_exchange){
+        .gateway = gateway, .request = request, .arena = request->arena, .stage_name = stage, .path = path, .domain = domain};
     gateway__make_ids(request, x->arena, &x->ids);
 
     enum err err = find_stage(gateway, request, api_id, stage, &x->stage);

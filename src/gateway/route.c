@@ -5,17 +5,17 @@
 static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD", "ANY"};
 enum { ANY = COUNT_OF(methods) - 1, NO_METHOD = COUNT_OF(methods) };
 
-struct node {
+struct route_node {
     struct str part;                        /* static text, or a variable's name */
-    struct node **statics;                  /* sorted by part */
+    struct route_node **statics;            /* sorted by part */
     size_t static_count, static_capacity;
-    struct node *variable, *greedy;
+    struct route_node *variable, *greedy;
     void *targets[COUNT_OF(methods)];
 };
 
 struct route_tree {
     struct arena *arena;
-    struct node root;
+    struct route_node root;
 };
 
 struct route_tree *route_tree_new(struct arena *arena)
@@ -34,7 +34,7 @@ static size_t method_index(struct str name)
 }
 
 /* Where `part` is or would be among the static children. */
-static size_t static_position(const struct node *node, struct str part, bool *ret_found)
+static size_t static_position(const struct route_node *node, struct str part, bool *ret_found)
 {
     size_t low = 0, high = node->static_count;
     while (low < high) {
@@ -53,7 +53,7 @@ static size_t static_position(const struct node *node, struct str part, bool *re
     return low;
 }
 
-static struct node *static_child(struct route_tree *tree, struct node *node, struct str part)
+static struct route_node *static_child(struct route_tree *tree, struct route_node *node, struct str part)
 {
     bool found;
     size_t at = static_position(node, part, &found);
@@ -61,30 +61,30 @@ static struct node *static_child(struct route_tree *tree, struct node *node, str
         return node->statics[at];
     if (node->static_count == node->static_capacity) {
         size_t capacity = node->static_capacity ? 2 * node->static_capacity : 4;
-        struct node **grown = arena_array(tree->arena, struct node *, capacity);
+        struct route_node **grown = arena_array(tree->arena, struct route_node *, capacity);
         if (node->static_count)
             memcpy(grown, node->statics, node->static_count * sizeof(*grown));
         node->statics = grown;
         node->static_capacity = capacity;
     }
     memmove(node->statics + at + 1, node->statics + at, (node->static_count - at) * sizeof(*node->statics));
-    node->statics[at] = arena_new_of(tree->arena, struct node);
+    node->statics[at] = arena_new_of(tree->arena, struct route_node);
     node->statics[at]->part = part;
     node->static_count++;
     return node->statics[at];
 }
 
-static struct node *variable_child(struct route_tree *tree, struct node **place, struct str name)
+static struct route_node *variable_child(struct route_tree *tree, struct route_node **place, struct str name)
 {
     if (!*place) {
-        *place = arena_new_of(tree->arena, struct node);
+        *place = arena_new_of(tree->arena, struct route_node);
         (*place)->part = name;
     }
     return str_eq((*place)->part, name) ? *place : NULL;
 }
 
 /* The child for one part of a resource's path; NULL: malformed. */
-static struct node *child_for(struct route_tree *tree, struct node *node, struct str part)
+static struct route_node *child_for(struct route_tree *tree, struct route_node *node, struct str part)
 {
     if (part.n == 0)
         return NULL;
@@ -104,7 +104,7 @@ bool route_add(struct route_tree *tree, struct str path, struct str method, void
     if (index == NO_METHOD || path.n == 0 || path.p[0] != '/')
         return false;
     struct str rest = str_slice(path, 1, path.n);
-    struct node *node = &tree->root;
+    struct route_node *node = &tree->root;
     for (size_t depth = 0; rest.n; depth++) {
         node = depth < ROUTE_DEPTH_MAX ? child_for(tree, node, str_cut(&rest, '/')) : NULL;
         if (!node)
@@ -122,7 +122,7 @@ struct search {
     struct route_param params[ROUTE_DEPTH_MAX];
 };
 
-static bool take(struct search *search, const struct node *node, size_t param_count)
+static bool route_take(struct search *search, const struct route_node *node, size_t param_count)
 {
     void *target = node->targets[search->method] ? node->targets[search->method] : node->targets[ANY];
     search->match->target = target;
@@ -130,24 +130,24 @@ static bool take(struct search *search, const struct node *node, size_t param_co
     return target != NULL;
 }
 
-static bool walk(struct search *search, const struct node *node, struct str rest, size_t param_count)
+static bool route_walk(struct search *search, const struct route_node *node, struct str rest, size_t param_count)
 {
     if (rest.n == 0)
-        return take(search, node, param_count);
+        return route_take(search, node, param_count);
     struct str after = rest, part = str_cut(&after, '/');
     bool found;
     size_t at = static_position(node, part, &found);
-    if (found && walk(search, node->statics[at], after, param_count))
+    if (found && route_walk(search, node->statics[at], after, param_count))
         return true;
     if (node->variable && part.n) {
         search->params[param_count] = (struct route_param){node->variable->part, part};
-        if (walk(search, node->variable, after, param_count + 1))
+        if (route_walk(search, node->variable, after, param_count + 1))
             return true;
     }
     if (!node->greedy)
         return false;
     search->params[param_count] = (struct route_param){node->greedy->part, rest};
-    return take(search, node->greedy, param_count + 1);
+    return route_take(search, node->greedy, param_count + 1);
 }
 
 bool route_find(const struct route_tree *tree, struct str path, struct str method, struct arena *arena, struct route_match *ret)
@@ -160,7 +160,7 @@ bool route_find(const struct route_tree *tree, struct str path, struct str metho
         path = str_slice(path, 1, path.n);
     while (path.n && path.p[path.n - 1] == '/')
         path = str_slice(path, 0, path.n - 1);
-    if (search.method >= ANY || !walk(&search, &tree->root, path, 0))
+    if (search.method >= ANY || !route_walk(&search, &tree->root, path, 0))
         return false;
     match.params = arena_array(arena, struct route_param, match.param_count + 1);
     memcpy(match.params, search.params, match.param_count * sizeof(*match.params));

@@ -17,7 +17,7 @@ struct sampled {
     struct gateway_exchange x;
 };
 
-static bool match(const struct gateway_sample *sample, struct arena *arena, struct gateway_exchange *x)
+static bool sample_match(const struct gateway_sample *sample, struct arena *arena, struct gateway_exchange *x)
 {
     struct route_tree *tree = route_tree_new(arena);
     struct route_match found;
@@ -29,7 +29,7 @@ static bool match(const struct gateway_sample *sample, struct arena *arena, stru
 }
 
 /* The sample's headers, and Host if that is not among them. */
-static void add_headers(struct http_request *request, const struct gateway_sample *sample)
+static void sample_headers(struct http_request *request, const struct gateway_sample *sample)
 {
     struct http_header *headers = arena_array(request->arena, struct http_header, sample->header_count + 1);
     for (size_t i = 0; i < sample->header_count; i++)
@@ -46,13 +46,24 @@ static void add_headers(struct http_request *request, const struct gateway_sampl
 static struct sampled *sample_new(const struct gateway_sample *sample, struct arena *arena)
 {
     struct sampled *s = arena_new_of(arena, struct sampled);
-    s->request = (struct http_request){.arena = arena, .method = sample->method, .path = sample->path, .query = sample->query, .body = sample->body,
-                                       .peer_ip = STR("127.0.0.1"), .received_ms = clock_epoch_ms()};
-    add_headers(&s->request, sample);
+    s->request = (struct http_request){.arena = arena,
+                                       .method = sample->method,
+                                       .path = sample->path,
+                                       .query = sample->query,
+                                       .body = sample->body,
+                                       .peer_ip = STR("127.0.0.1"),
+                                       .received_ms = clock_epoch_ms()};
+    sample_headers(&s->request, sample);
     s->method = (struct gateway_method){.resource_id = STR("sample"), .resource_path = sample->resource};
-    s->stage = (struct gateway_stage){.account = STR("000000000000"), .api_id = STR("sample"), .deployment_id = STR("sample"), .variables = STR("null")};
-    s->x = (struct gateway_exchange){.request = &s->request, .arena = arena, .stage = &s->stage, .method = &s->method, .stage_name = sample->stage,
-                                     .path = sample->path, .domain = STR(DOMAIN)};
+    s->stage = (struct gateway_stage){
+        .account = STR("000000000000"), .api_id = STR("sample"), .deployment_id = STR("sample"), .variables = STR("null")};
+    s->x = (struct gateway_exchange){.request = &s->request,
+                                     .arena = arena,
+                                     .stage = &s->stage,
+                                     .method = &s->method,
+                                     .stage_name = sample->stage,
+                                     .path = sample->path,
+                                     .domain = STR(DOMAIN)};
     gateway__make_ids(&s->request, arena, &s->x.ids);
     return s;
 }
@@ -60,7 +71,7 @@ static struct sampled *sample_new(const struct gateway_sample *sample, struct ar
 bool gateway_sample_event(const struct gateway_sample *sample, struct arena *arena, struct str *ret)
 {
     struct sampled *s = sample_new(sample, arena);
-    return match(sample, arena, &s->x) && gateway__event(&s->x, arena, ret);
+    return sample_match(sample, arena, &s->x) && gateway__event(&s->x, arena, ret);
 }
 
 /* ---- format 2.0 ---- */
@@ -125,7 +136,8 @@ static void add_query_2(struct arena *arena, struct str query, struct json *even
     while (query.n) {
         struct str value = str_cut(&query, '&'), name = str_cut(&value, '=');
         if (name.n || value.n)
-            add_joined(arena, parameters, gateway__text(arena, percent_decode(name, true, arena)), percent_decode(value, true, arena));
+            add_joined(arena, parameters, gateway__text(arena, percent_decode(name, true, arena)),
+                       percent_decode(value, true, arena));
     }
     if (parameters->count)
         json_add(event, "queryStringParameters", parameters);
@@ -183,7 +195,7 @@ bool gateway_sample_http_event(const struct gateway_sample *sample, struct arena
     struct gateway_exchange *x = &sample_new(sample, arena)->x;
     struct str route = STR("$default"), path = gateway__text(arena, percent_decode(sample->path, false, arena));
     if (sample->resource.n) {
-        if (!match(sample, arena, x))
+        if (!sample_match(sample, arena, x))
             return false;
         route = arena_printf(arena, STR_FMT " " STR_FMT, STR_ARG(sample->method), STR_ARG(sample->resource));
     }
@@ -200,7 +212,8 @@ bool gateway_sample_http_event(const struct gateway_sample *sample, struct arena
     if (x->param_count) {
         struct json *parameters = json_add_object(arena, event, "pathParameters");
         for (size_t i = 0; i < x->param_count; i++)
-            json_add_key(parameters, x->params[i].name, json_new_str(arena, gateway__text(arena, percent_decode(x->params[i].value, false, arena))));
+            json_add_key(parameters, x->params[i].name,
+                         json_new_str(arena, gateway__text(arena, percent_decode(x->params[i].value, false, arena))));
     }
     add_body_2(x, event);
     struct str text = json_text(arena, event);

@@ -28,14 +28,14 @@ static const struct command {
     {"version", NULL, FOR_VERSION, command_version, "print the version", NULL, false},
 };
 
-typedef const char *apply_fn(struct options *options, const char *value);      /* NULL, or what is wrong with it */
-static apply_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime, set_lang, add_event, set_timeout,
-    set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, add_header;
+typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
+static option_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime, set_lang, add_event,
+    set_timeout, set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
 
 static const struct option_row {
     const char *name, *value;
     unsigned commands;
-    apply_fn *apply;
+    option_fn *apply;
     const char *help;
 } option_rows[] = {
     {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR, set_data, "data directory (default: ~/.local/share/cloudless)"},
@@ -44,16 +44,19 @@ static const struct option_row {
     {"--region", "NAME", FOR_SERVE, set_region, "region of what names none (default: us-east-1; every region is served)"},
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
-    {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime, "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
+    {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime,
+     "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
     {"--lang", "c|python", FOR_NEW, set_lang, "language of the project (default: c)"},
     {"--event", "FILE", FOR_RUN, add_event, "an event's JSON, repeatable, - for stdin (default: one event a line of stdin)"},
-    {"--timeout", "SECONDS", FOR_RUN, set_timeout, "time the function is told it has for an event; a notice says when it is over (default: 900)"},
+    {"--timeout", "SECONDS", FOR_RUN, set_timeout,
+     "time the function is told it has for an event; a notice says when it is over (default: 900)"},
     {"--method", "NAME", FOR_EVENT, set_method, "method (default: GET)"},
     {"--path", "PATH", FOR_EVENT, set_path, "path behind the stage (default: /)"},
-    {"--resource", "PATH", FOR_EVENT, set_resource, "resource that takes it, like /todos/{id} (default: /{proxy+}, route $default)"},
+    {"--resource", "PATH", FOR_EVENT, set_resource,
+     "resource that takes it, like /todos/{id} (default: /{proxy+}, route $default)"},
     {"--stage", "NAME", FOR_EVENT, set_stage, "stage (default: prod, of an HTTP API $default)"},
     {"--query", "TEXT", FOR_EVENT, set_query, "query string, like a=1&b=2"},
-    {"--header", "NAME:VALUE", FOR_EVENT, add_header, "a header, repeatable"},
+    {"--header", "NAME:VALUE", FOR_EVENT, option_header, "a header, repeatable"},
     {"--body", "TEXT", FOR_EVENT, set_body, "body (Content-Type: application/json, if no --header says another)"},
     {"--body-file", "FILE", FOR_EVENT, set_body_file, "file with the body, - for stdin"},
 };
@@ -189,7 +192,7 @@ static const char *set_body_file(struct options *options, const char *value)
     return options->body ? "there is a --body already" : NULL;
 }
 
-static const char *add_header(struct options *options, const char *value)
+static const char *option_header(struct options *options, const char *value)
 {
     static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
     size_t name = strspn(value, token);
@@ -211,7 +214,9 @@ static void help(FILE *out)
         fprintf(out, "  cloudless %s%s%-*s %s\n", commands[i].name, commands[i].second ? " " : "",
                 (int)(16 - strlen(commands[i].name) - (commands[i].second ? 1 : 0)), commands[i].second ? commands[i].second : "",
                 commands[i].help);
-    fputs("  cloudless COMMAND --help\n\nFirst steps: `cloudless serve` in one terminal; in another `eval \"$(cloudless env)\"`, then aws dynamodb list-tables.\n", out);
+    fputs("  cloudless COMMAND --help\n\nFirst steps: `cloudless serve` in one terminal; in another `eval \"$(cloudless env)\"`, "
+          "then aws dynamodb list-tables.\n",
+          out);
 }
 
 static void help_command(FILE *out, const struct command *command)
@@ -260,7 +265,8 @@ static bool apply_option(const struct command *command, struct options *options,
             fprintf(stderr, "cloudless: %s %s: %s\n", row->name, value ? value : "", wrong);
         return !wrong;
     }
-    fprintf(stderr, "cloudless: '%.*s' is no option of '%s'; see cloudless %s --help\n", (int)name_n, name, command->name, command->name);
+    fprintf(stderr, "cloudless: '%.*s' is no option of '%s'; see cloudless %s --help\n", (int)name_n, name, command->name,
+            command->name);
     return false;
 }
 

@@ -132,12 +132,12 @@ static void kill_asker(void *arg)
 }
 
 /* There are no more events. A grace that runs goes on: what starts the program for ever gets no more time. */
-static void finish(struct run *run, bool failed)
+static void run_finish(struct run *run, bool failed)
 {
     bool again = run->finished;
     run->failed = run->failed || failed;
     run->finished = true;
-    if (run->child == 0 || is_debugged(run)) {      /* 0: what was to be told to end was told; see end() */
+    if (run->child == 0 || is_debugged(run)) { /* 0: what was to be told to end was told; see run_child_ended() */
         runtime_api_dismiss(run->api);
         return;
     }
@@ -154,8 +154,8 @@ static void is_late(void *arg)
 {
     struct run *run = arg;
     run->late = NULL;
-    fprintf(stderr, "cloudless: %s: no answer after %llu s, the time of --timeout; Lambda would end the function now\n", run->input.where,
-            (unsigned long long)run->options->timeout_s);
+    fprintf(stderr, "cloudless: %s: no answer after %llu s, the time of --timeout; Lambda would end the function now\n",
+            run->input.where, (unsigned long long)run->options->timeout_s);
 }
 
 static void send_event(struct run *run)
@@ -166,9 +166,11 @@ static void send_event(struct run *run)
     random_bytes(random, sizeof random);
     *hex_put(hex, random, sizeof random) = '\0';
     int64_t now = clock_epoch_ms();
-    struct runtime_event event = {.request_id = uuid4(arena), .function_arn = STR("arn:aws:lambda:us-east-1:000000000000:function:local"),
-        .trace_id = arena_printf(arena, "Root=1-%08x-%s", (unsigned)(now / 1000), hex), .payload = run->event,
-        .deadline_ms = now + (int64_t)run->options->timeout_s * 1000};
+    struct runtime_event event = {.request_id = uuid4(arena),
+                                  .function_arn = STR("arn:aws:lambda:us-east-1:000000000000:function:local"),
+                                  .trace_id = arena_printf(arena, "Root=1-%08x-%s", (unsigned)(now / 1000), hex),
+                                  .payload = run->event,
+                                  .deadline_ms = now + (int64_t)run->options->timeout_s * 1000};
     ENSURE(runtime_api_send(run->api, &event) == ERR_OK);
     arena_free(arena);
     run->open = true;
@@ -189,7 +191,9 @@ static void on_input(int fd, void *arg)
 static void wait_for_input(struct run *run)
 {
     if (!run->said_terminal && isatty(STDIN_FILENO))
-        fputs("cloudless: events come from this terminal: JSON, one a line; Ctrl-D ends. (Options of run stand before the program.)\n", stderr);
+        fputs("cloudless: events come from this terminal: JSON, one a line; Ctrl-D ends. (Options of run stand before the "
+              "program.)\n",
+              stderr);
     run->said_terminal = true;
     run->input_watch = loop_watch_start(run->loop, run->input.wait_fd, on_input, run);
 }
@@ -202,7 +206,7 @@ static void next_event(struct run *run)
     else if (got == RUN_WAIT)
         wait_for_input(run);
     else
-        finish(run, got == RUN_WRONG);
+        run_finish(run, got == RUN_WRONG);
 }
 
 /* ---- the Runtime API's hooks ---- */
@@ -213,7 +217,8 @@ static bool on_asked(void *arg, uint16_t port)
     pid_t before = run->asker;
     bool first = run->asker_port == 0;
     run->afresh = false;
-    if (port == run->asker_port || run->child == 0) /* the same connection; 0: end() waits for the asker that is known */
+    if (port == run->asker_port ||
+        run->child == 0) /* the same connection; 0: run_child_ended() waits for the asker that is known */
         return false;
     run->asker_port = port;
     run->asker = run_peer(port, run->port, before > 0 ? before : run->child);
@@ -237,7 +242,7 @@ static void on_ready(void *arg)
     if (run->finished && run->afresh && is_debugged(run) && run_input_rewind(&run->input))
         run->finished = false;
     if (run->finished)
-        finish(run, false);
+        run_finish(run, false);
     else if (!run->input_watch)
         next_event(run);
 }
@@ -255,41 +260,41 @@ static void close_event(struct run *run)
     loop_timer_cancel(&run->late);
 }
 
-static void on_response(void *arg, struct str id, struct str body)
+static void run_on_response(void *arg, struct str id, struct str body)
 {
     (void)id;
     close_event(arg);
     print_line(stdout, body);
 }
 
-static void fail_with(struct run *run, const char *where, const char *what, struct str type, struct str body)
+static void run_fail(struct run *run, const char *where, const char *what, struct str type, struct str body)
 {
     fprintf(stderr, "cloudless: %s%s" STR_FMT ": ", where, what, STR_ARG(type));
     print_line(stderr, body);
     run->failed = true;
 }
 
-static void on_error(void *arg, struct str id, struct str type, struct str body)
+static void run_on_error(void *arg, struct str id, struct str type, struct str body)
 {
     struct run *run = arg;
     (void)id;
     close_event(run);
-    fail_with(run, run->input.where, ": function error ", type, body);
+    run_fail(run, run->input.where, ": function error ", type, body);
 }
 
-static void on_init_error(void *arg, struct str type, struct str body)
+static void run_on_init_error(void *arg, struct str type, struct str body)
 {
-    fail_with(arg, "", "initialisation error ", type, body);
+    run_fail(arg, "", "initialisation error ", type, body);
 }
 
-static void on_too_large(void *arg, struct str id, size_t bytes)
+static void run_on_too_large(void *arg, struct str id, size_t bytes)
 {
     struct run *run = arg;
     char text[64];
     (void)id;
     close_event(run);
     snprintf(text, sizeof text, "%zu bytes, the limit is %d", bytes, RUNTIME_RESPONSE_BYTES_MAX);
-    fail_with(run, run->input.where, ": the answer is too large: ", STR("Function.ResponseSizeTooLarge"), str_of(text));
+    run_fail(run, run->input.where, ": the answer is too large: ", STR("Function.ResponseSizeTooLarge"), str_of(text));
 }
 
 static void on_closed(void *arg)
@@ -305,7 +310,8 @@ static void on_closed(void *arg)
 
 static bool ended_as_told(const struct run *run, int status)
 {
-    return run->finished && (WIFEXITED(status) ? WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 128 + SIGTERM : WTERMSIG(status) == SIGTERM);
+    return run->finished &&
+           (WIFEXITED(status) ? WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 128 + SIGTERM : WTERMSIG(status) == SIGTERM);
 }
 
 static void say_end(const struct run *run, int status)
@@ -318,7 +324,7 @@ static void say_end(const struct run *run, int status)
         fprintf(stderr, "with exit status %d%s\n", WEXITSTATUS(status), run->finished ? "" : " before the last event");
 }
 
-static void take_down(int fd, void *arg)
+static void run_signalled(int fd, void *arg)
 {
     struct run *run = arg;
     (void)fd;
@@ -329,7 +335,7 @@ static void take_down(int fd, void *arg)
 }
 
 /* The child has ended. Should the program live on below it, as when a script was killed, it ends too. */
-static void end(struct run *run, int status)
+static void run_child_ended(struct run *run, int status)
 {
     bool told = ended_as_told(run, status);
     run->child = 0;
@@ -340,12 +346,12 @@ static void end(struct run *run, int status)
     loop_timer_cancel(&run->late);
     loop_watch_stop(&run->input_watch);
     if (!asker_lives(run)) {
-        take_down(0, run);
+        run_signalled(0, run);
         return;
     }
     signal_asker(run, SIGTERM);
     start_grace(run, STOP_GRACE_MS, kill_asker);
-    run->asker_watch = loop_watch_start(run->loop, run->asker_fd, take_down, run);
+    run->asker_watch = loop_watch_start(run->loop, run->asker_fd, run_signalled, run);
 }
 
 /* SIGTERM or SIGHUP: the first is passed on, the second kills. */
@@ -372,7 +378,7 @@ static void on_signals(int fd, void *arg)
         if (seen.ssi_signo != SIGCHLD)
             pass_on(run, (int)seen.ssi_signo);
         else if (run->child > 0 && waitpid(run->child, &status, WNOHANG) == run->child)
-            end(run, status);
+            run_child_ended(run, status);
     }
 }
 
@@ -381,8 +387,14 @@ static void on_signals(int fd, void *arg)
 static void open_api(struct loop_task *task)
 {
     struct run *run = CONTAINER_OF(task, struct run, open_task);
-    struct runtime_api_hooks hooks = {.asked = on_asked, .ready = on_ready, .response = on_response, .error = on_error,
-                                      .init_error = on_init_error, .too_large = on_too_large, .closed = on_closed, .arg = run};
+    struct runtime_api_hooks hooks = {.asked = on_asked,
+                                      .ready = on_ready,
+                                      .response = run_on_response,
+                                      .error = run_on_error,
+                                      .init_error = run_on_init_error,
+                                      .too_large = run_on_too_large,
+                                      .closed = on_closed,
+                                      .arg = run};
     ENSURE(runtime_api_open(run->server, run->loop, run->listener, &hooks, &run->api) == ERR_OK);
     run->signal_watch = loop_watch_start(run->loop, run->signals, on_signals, run);
 }
@@ -392,7 +404,7 @@ static void set_default(const char *name, const char *value)
     setenv(name, value, 0);
 }
 
-static _Noreturn void become(const struct run *run, pid_t parent)
+static _Noreturn void run_become(const struct run *run, pid_t parent)
 {
     const struct options *options = run->options;
     char folder[PATH_MAX], api[32];
@@ -420,7 +432,8 @@ static bool bind_api(struct run *run)
 {
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
-    if (http_bind(STR("127.0.0.1:0"), &run->listener) != ERR_OK || getsockname(run->listener, (struct sockaddr *)&address, &length) != 0) {
+    if (http_bind(STR("127.0.0.1:0"), &run->listener) != ERR_OK ||
+        getsockname(run->listener, (struct sockaddr *)&address, &length) != 0) {
         fprintf(stderr, "cloudless: no port of 127.0.0.1 can be had: %s\n", strerror(errno));
         return false;
     }
@@ -448,7 +461,11 @@ static void take_signals(struct run *run)
 
 int command_run(const struct options *options, struct arena *arena)
 {
-    struct run run = {.options = options, .asker_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .open_task.run = open_api};
+    struct run run = {.options = options,
+                      .asker_fd = -1,
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .ended = PTHREAD_COND_INITIALIZER,
+                      .open_task.run = open_api};
     (void)arena;
     if (!bind_api(&run))
         return EXIT_FAILED;
@@ -460,7 +477,7 @@ int command_run(const struct options *options, struct arena *arena)
         return EXIT_FAILED;
     }
     if (run.child == 0)
-        become(&run, self);
+        run_become(&run, self);
     run_input_init(&run.input, options);
     struct loops *loops = loops_new(1);
     run.server = http_server_new(loops);

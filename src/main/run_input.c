@@ -128,7 +128,7 @@ static enum run_got not_json(const struct run_input *input, struct str text)
     return RUN_WRONG;
 }
 
-static enum run_got check(struct run_input *input, struct str text)
+static enum run_got input_check(struct run_input *input, struct str text)
 {
     if (text.n == 0)
         return wrong(input, " holds no event");
@@ -160,7 +160,7 @@ static enum run_got next_line(struct run_input *input, struct str *ret)
         input->from += length < rest.n ? length + 1 : length;
         snprintf(input->where, sizeof input->where, "line %zu of stdin", ++input->line);
         if (ret->n > 0)
-            return check(input, *ret);
+            return input_check(input, *ret);
     }
 }
 
@@ -176,7 +176,7 @@ static enum run_got next_file(struct run_input *input, struct str *ret)
     if (got != RUN_EVENT)
         return got;
     *ret = str_trim((struct str){input->bytes, input->n});
-    return check(input, *ret);
+    return input_check(input, *ret);
 }
 
 enum run_got run_input_next(struct run_input *input, struct str *ret)

@@ -50,7 +50,7 @@ struct server {
     atomic_bool ready;
 };
 
-static int fail(const char *what, struct str why)
+static int serve_fail(const char *what, struct str why)
 {
     fprintf(stderr, "cloudless: %s: " STR_FMT "\n", what, STR_ARG(why));
     return EXIT_FAILED;
@@ -58,7 +58,7 @@ static int fail(const char *what, struct str why)
 
 static int fail_err(const char *what, enum err err)
 {
-    return fail(what, str_of(err_text(err)));
+    return serve_fail(what, str_of(err_text(err)));
 }
 
 /* 127.0.0.0/8, [::1] and localhost: without TLS nothing else is served. */
@@ -73,7 +73,9 @@ static int bind_all(const struct options *options, int fds[LISTEN_MAX])
     for (size_t i = 0; i < options->listen_count; i++) {
         const char *address = options->listen[i];
         if (!is_loopback(address)) {
-            fprintf(stderr, "cloudless: --listen %s: only loopback addresses are served without TLS, which this version does not have\n", address);
+            fprintf(stderr,
+                    "cloudless: --listen %s: only loopback addresses are served without TLS, which this version does not have\n",
+                    address);
             return EXIT_USAGE;
         }
         enum err err = http_bind(str_of(address), &fds[i]);
@@ -82,7 +84,7 @@ static int bind_all(const struct options *options, int fds[LISTEN_MAX])
             return EXIT_USAGE;
         }
         if (err == ERR_EXISTS)
-            return fail(address, STR("the port is taken by another program; stop it, or choose another with --listen"));
+            return serve_fail(address, STR("the port is taken by another program; stop it, or choose another with --listen"));
         if (err != ERR_OK)
             return fail_err(address, err);
     }
@@ -93,10 +95,11 @@ static int open_data(struct server *s)
 {
     const struct options *o = s->options;
     struct str message = STR_NONE;
-    struct store_options store_options = {.dir = datadir_path(s->arena, o->data, "store"), .cache_bytes = BLOCK_CACHE_BYTES, .row_cache_bytes = ROW_CACHE_BYTES};
+    struct store_options store_options = {
+        .dir = datadir_path(s->arena, o->data, "store"), .cache_bytes = BLOCK_CACHE_BYTES, .row_cache_bytes = ROW_CACHE_BYTES};
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err != ERR_OK)
-        return fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
+        return serve_fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
     if ((err = blobs_open(o->data, &s->blobs)) != ERR_OK)
         return fail_err("the packages' folder cannot be opened", err);
     return EXIT_FINE;
@@ -150,7 +153,8 @@ static int make_services(struct server *s)
         return fail_err("authentication", err);
     iam_set_auth(s->iam, s->auth);
     sts_init(s->auth, s->store);
-    if ((err = dynamodb_new(s->store)) != ERR_OK || (err = apigateway_new(s->store)) != ERR_OK || (err = logs_new(s->store, &s->logs)) != ERR_OK)
+    if ((err = dynamodb_new(s->store)) != ERR_OK || (err = apigateway_new(s->store)) != ERR_OK ||
+        (err = logs_new(s->store, &s->logs)) != ERR_OK)
         return fail_err("a service", err);
     if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(s);
@@ -167,7 +171,12 @@ static int make_services(struct server *s)
     struct api_options api = {.store = s->store, .auth = s->auth, .workers = s->workers, .services = services,
                               .default_account = str_of(o->account), .default_region = str_of(o->region)};
     s->api = api_new(&api);
-    struct front_options front = {.api = s->api, .gateway = s->gateway, .lambda = s->lambda, .store = s->store, .default_region = str_of(o->region), .ready = &s->ready};
+    struct front_options front = {.api = s->api,
+                                  .gateway = s->gateway,
+                                  .lambda = s->lambda,
+                                  .store = s->store,
+                                  .default_region = str_of(o->region),
+                                  .ready = &s->ready};
     front_connect(s->front, &front);
     return EXIT_FINE;
 }
@@ -175,8 +184,12 @@ static int make_services(struct server *s)
 static void listen_all(struct server *s, const int fds[LISTEN_MAX])
 {
     for (size_t i = 0; i < s->options->listen_count; i++) {
-        struct http_listener_options listener = {.fd = fds[i], .handler = front_handle, .arg = s->front, .body_max = NET_BODY_BYTES_MAX,
-                                                 .body_limit = front_body_limit, .body_unasked = FRONT_BODY_UNASKED,
+        struct http_listener_options listener = {.fd = fds[i],
+                                                 .handler = front_handle,
+                                                 .arg = s->front,
+                                                 .body_max = NET_BODY_BYTES_MAX,
+                                                 .body_limit = front_body_limit,
+                                                 .body_unasked = FRONT_BODY_UNASKED,
                                                  .refuse = front_refuse};
         http_listen(s->http, &listener);
     }
@@ -185,8 +198,8 @@ static void listen_all(struct server *s, const int fds[LISTEN_MAX])
 static int announce(struct server *s)
 {
     const struct options *o = s->options;
-    struct str text = arena_printf(s->arena, "url = http://%s\nregion = %s\naccount = %s\npid = %ld\n", o->listen[0], o->region, o->account,
-                                   (long)getpid());
+    struct str text = arena_printf(s->arena, "url = http://%s\nregion = %s\naccount = %s\npid = %ld\n", o->listen[0], o->region,
+                                   o->account, (long)getpid());
     enum err err = datadir_write(o->data, "endpoint", text, s->arena);
     if (err != ERR_OK)
         return fail_err("DIR/endpoint cannot be written", err);
@@ -213,7 +226,7 @@ static void wait_for_signal(const sigset_t *set)
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
-static void take_down(struct server *s)
+static void serve_stop(struct server *s)
 {
     atomic_store(&s->ready, false);
     if (s->http)
@@ -261,7 +274,7 @@ int command_serve(const struct options *given, struct arena *arena)
         return status;
     enum err err = datadir_lock(options.data, arena, &message);
     if (err != ERR_OK)
-        return fail("the data directory", message);
+        return serve_fail("the data directory", message);
 
     struct sandbox_host_options sandbox = {.state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
     if (sandbox_host_begin(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
@@ -284,6 +297,6 @@ int command_serve(const struct options *given, struct arena *arena)
         if (status == EXIT_FINE)
             wait_for_signal(&signals);
     }
-    take_down(&server);
+    serve_stop(&server);
     return status;
 }

@@ -1,6 +1,6 @@
 /* filter_pattern_fuzz.c -- a filter pattern and a message, split at the first newline. A pattern is parsed or refused with a
  * reason; a pattern that is one plain term matches exactly the messages that contain it. */
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include <assert.h>
 #include <ctype.h>
 

@@ -50,7 +50,8 @@ static void needs_path(struct call *call, struct needs *needs)
     }
 }
 
-static const char *const refused_rest_api[] = {"cloneFrom", "minimumCompressionSize", "policy", "securityPolicy", "endpointAccessMode", NULL};
+static const char *const refused_rest_api[] = {"cloneFrom",      "minimumCompressionSize", "policy",
+                                               "securityPolicy", "endpointAccessMode",     NULL};
 static const char *const refused_method[] = {"authorizerId", "requestValidatorId", "authorizationScopes", NULL};
 static const char *const refused_integration[] = {"connectionId", "credentials", "tlsConfig", "integrationTarget", NULL};
 static const char *const refused_deployment[] = {"cacheClusterSize", "canarySettings", NULL};
@@ -103,8 +104,11 @@ static const struct row rows[] = {
     WRITE("UpdateStage", apigateway__update_stage, NULL),
 };
 
-struct service apigateway_service = {
-    .model = &model_apigateway, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_apigateway, .body_max = NET_BODY_APIGATEWAY_MAX};
+struct service apigateway_service = {.model = &model_apigateway,
+                                     .rows = rows,
+                                     .row_count = COUNT_OF(rows),
+                                     .errors = &service_errors_apigateway,
+                                     .body_max = NET_BODY_APIGATEWAY_MAX};
 
 enum err apigateway_new(struct store *store)
 {

@@ -7,7 +7,8 @@
 
 static bool load_deployment(struct call *call, struct store_txn *txn, struct json **ret)
 {
-    struct store_key key = apigateway__key(call, APIGATEWAY_DEPLOYMENTS, call_str(call, "restApiId"), call_str(call, "deploymentId"));
+    struct store_key key =
+        apigateway__key(call, APIGATEWAY_DEPLOYMENTS, call_str(call, "restApiId"), call_str(call, "deploymentId"));
     return apigateway__load(call, txn, key, "Invalid Deployment identifier specified", ret);
 }
 
@@ -86,7 +87,8 @@ void apigateway__get_deployment(struct call *call)
             call_fail(call, "BadRequestException", "Invalid embed value specified: " STR_FMT, STR_ARG(word->text));
             return;
         }
-        struct store_key key = apigateway__key(call, APIGATEWAY_SNAPSHOTS, call_str(call, "restApiId"), call_str(call, "deploymentId"));
+        struct store_key key =
+            apigateway__key(call, APIGATEWAY_SNAPSHOTS, call_str(call, "restApiId"), call_str(call, "deploymentId"));
         if (!apigateway__load(call, txn, key, "Invalid Deployment identifier specified", &snapshot))
             return;
         json_put(deployment, STR("apiSummary"), summary(call, snapshot));
@@ -102,15 +104,17 @@ void apigateway__get_deployments(struct call *call)
         apigateway__answer_page_of(call, txn, APIGATEWAY_DEPLOYMENTS);
 }
 
-static const struct patch_rule rules[] = {{"/description", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text}, {NULL, 0, NULL}};
-static const struct patch_table table = {rules, "/description", NULL};
+static const struct patch_rule deployment_rules[] = {{"/description", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text},
+                                                     {NULL, 0, NULL}};
+static const struct patch_table deployment_patches = {deployment_rules, "/description", NULL};
 
 void apigateway__update_deployment(struct call *call, struct store_txn *txn)
 {
     struct json *deployment;
-    if (!load_deployment(call, txn, &deployment) || !apigateway__patch(call, &table, deployment, txn))
+    if (!load_deployment(call, txn, &deployment) || !apigateway__patch(call, &deployment_patches, deployment, txn))
         return;
-    doc_put(txn, apigateway__key(call, APIGATEWAY_DEPLOYMENTS, call_str(call, "restApiId"), json_str(deployment, "id")), deployment, call->arena);
+    doc_put(txn, apigateway__key(call, APIGATEWAY_DEPLOYMENTS, call_str(call, "restApiId"), json_str(deployment, "id")), deployment,
+            call->arena);
     call->output = deployment;
 }
 

@@ -10,8 +10,8 @@ struct store_txn *apigateway__reader(void)
     return store_reader(apigateway_service.state);
 }
 
-static struct store_key key_of(struct arena *arena, struct str account, struct str region, const char *type, struct str api_id,
-                               struct str child)
+static struct store_key document_key(struct arena *arena, struct str account, struct str region, const char *type,
+                                     struct str api_id, struct str child)
 {
     struct str key = child.n ? arena_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(child)) : api_id;
     return (struct store_key){STORE_SPACE_APIGATEWAY, doc_collection(arena, account, region, type), key};
@@ -19,7 +19,7 @@ static struct store_key key_of(struct arena *arena, struct str account, struct s
 
 struct store_key apigateway__key(struct call *call, const char *type, struct str api_id, struct str child)
 {
-    return key_of(call->arena, call->account, call->region, type, api_id, child);
+    return document_key(call->arena, call->account, call->region, type, api_id, child);
 }
 
 struct store_key apigateway__index_key(struct str api_id)
@@ -69,7 +69,8 @@ bool apigateway__load_method(struct call *call, struct store_txn *txn, struct js
     return *ret_method != NULL;
 }
 
-bool apigateway__load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method, struct json **ret)
+bool apigateway__load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method,
+                                  struct json **ret)
 {
     if (!apigateway__load_method(call, txn, ret_resource, ret_method))
         return false;
@@ -111,7 +112,8 @@ bool apigateway__save_resource(struct call *call, struct store_txn *txn, struct 
                   APIGATEWAY_RESOURCE_BYTES_MAX);
         return false;
     }
-    doc_put(txn, apigateway__key(call, APIGATEWAY_RESOURCES, call_str(call, "restApiId"), json_str(resource, "id")), resource, call->arena);
+    doc_put(txn, apigateway__key(call, APIGATEWAY_RESOURCES, call_str(call, "restApiId"), json_str(resource, "id")), resource,
+            call->arena);
     return true;
 }
 
@@ -219,9 +221,11 @@ void apigateway__check_templates(struct call *call, const char *member, const st
         if (template->text.n > MAPPING_TEMPLATE_BYTES_MAX)
             call_fail(call, "LimitExceededException", "Mapping template exceeds the limit of %u bytes", MAPPING_TEMPLATE_BYTES_MAX);
         else if (str_find(template->key, '/') == template->key.n)
-            call_fail(call, "BadRequestException", "Validation Result: warnings : [], errors : [Invalid content type specified: " STR_FMT "]",
+            call_fail(call, "BadRequestException",
+                      "Validation Result: warnings : [], errors : [Invalid content type specified: " STR_FMT "]",
                       STR_ARG(template->key));
         else if (!mapping_is_literal(template->text))
-            call_fail_not_implemented(call, arena_printf(call->arena, "%s[" STR_FMT "] with VTL ($ or #)", member, STR_ARG(template->key)).p);
+            call_fail_not_implemented(
+                call, arena_printf(call->arena, "%s[" STR_FMT "] with VTL ($ or #)", member, STR_ARG(template->key)).p);
     }
 }

@@ -47,7 +47,8 @@ bool apigateway__load_method(struct call *call, struct store_txn *txn, struct js
 /* Fails the call with BadRequestException unless it is GET, … or ANY. */
 bool apigateway__check_http_method(struct call *call, struct str name);
 /* and the method's integration */
-bool apigateway__load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method, struct json **ret);
+bool apigateway__load_integration(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method,
+                                  struct json **ret);
 
 /* Every document of the API, without the keys, as an array. False: the call failed. */
 bool apigateway__load_all(struct call *call, struct store_txn *txn, const char *type, struct json **ret);

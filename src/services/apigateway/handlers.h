@@ -18,7 +18,8 @@ call_run_fn apigateway__get_method, apigateway__get_method_response;
 call_mutate_fn apigateway__put_integration, apigateway__update_integration, apigateway__delete_integration;
 call_run_fn apigateway__get_integration;
 /* integration_response.c */
-call_mutate_fn apigateway__put_integration_response, apigateway__update_integration_response, apigateway__delete_integration_response;
+call_mutate_fn apigateway__put_integration_response, apigateway__update_integration_response,
+    apigateway__delete_integration_response;
 call_run_fn apigateway__get_integration_response;
 /* deployment.c */
 call_mutate_fn apigateway__create_deployment, apigateway__update_deployment, apigateway__delete_deployment;
@@ -26,7 +27,7 @@ call_run_fn apigateway__get_deployment, apigateway__get_deployments;
 /* stage.c */
 call_mutate_fn apigateway__create_stage, apigateway__update_stage, apigateway__delete_stage;
 call_run_fn apigateway__get_stage, apigateway__get_stages;
-/* tags.c */
+/* restapi_tags.c */
 call_mutate_fn apigateway__tag_resource, apigateway__untag_resource;
 call_run_fn apigateway__get_tags;
 #endif

@@ -73,7 +73,8 @@ static void check_defaults(struct call *call)
 
 static bool check_put(struct call *call)
 {
-    struct str type = call_str(call, "type"), method = call_str(call, "integrationHttpMethod"), passthrough = call_str(call, "passthroughBehavior");
+    struct str type = call_str(call, "type"), method = call_str(call, "integrationHttpMethod"),
+               passthrough = call_str(call, "passthroughBehavior");
     check_type(call, type);
     check_defaults(call);
     if (method.n)
@@ -154,7 +155,7 @@ static void patch_template(struct call *call, struct json *integration, const st
         apigateway__check_templates(call, "requestTemplates", json_at(integration, "requestTemplates"));
 }
 
-static const struct patch_rule rules[] = {
+static const struct patch_rule integration_rules[] = {
     {"/uri", PATCH_REPLACE, patch_uri},
     {"/httpMethod", PATCH_REPLACE, patch_http_method},
     {"/passthroughBehavior", PATCH_REPLACE, patch_passthrough},
@@ -172,13 +173,13 @@ static const struct patch_rule rules[] = {
     {"/integrationTarget", PATCH_REPLACE, NULL},
     {NULL, 0, NULL},
 };
-static const struct patch_table table = {rules, NULL, NULL};
+static const struct patch_table integration_patches = {integration_rules, NULL, NULL};
 
 void apigateway__update_integration(struct call *call, struct store_txn *txn)
 {
     struct json *resource, *method, *integration;
-    if (apigateway__load_integration(call, txn, &resource, &method, &integration) && apigateway__patch(call, &table, integration, txn) &&
-        apigateway__save_resource(call, txn, resource))
+    if (apigateway__load_integration(call, txn, &resource, &method, &integration) &&
+        apigateway__patch(call, &integration_patches, integration, txn) && apigateway__save_resource(call, txn, resource))
         call->output = integration;
 }
 

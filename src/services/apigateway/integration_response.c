@@ -12,7 +12,7 @@ struct found {
     struct json *resource, *method, *integration, *response;
 };
 
-static bool load_response(struct call *call, struct store_txn *txn, struct found *ret)
+static bool load_integration_response(struct call *call, struct store_txn *txn, struct found *ret)
 {
     if (!apigateway__load_integration(call, txn, &ret->resource, &ret->method, &ret->integration))
         return false;
@@ -30,7 +30,7 @@ static void check_pattern(struct call *call, struct str text)
     selector_free(pattern);
 }
 
-static int by_text(const void *a, const void *b)
+static int header_name_order(const void *a, const void *b)
 {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
@@ -38,23 +38,27 @@ static int by_text(const void *a, const void *b)
 /* A header may be set only if the method's response of that status declares it. A body holds thousands of both. */
 static void check_parameters(struct call *call, const struct json *method, const struct json *parameters)
 {
-    const struct json *declared = json_at(json_get(json_at(method, "methodResponses"), call_str(call, "statusCode")), "responseParameters");
+    const struct json *declared =
+        json_at(json_get(json_at(method, "methodResponses"), call_str(call, "statusCode")), "responseParameters");
     struct str ignored, *names = arena_array(call->arena, struct str, declared ? declared->count + 1 : 1);
     size_t count = 0;
     for JSON_EACH (parameter, declared)
         names[count++] = parameter->key;
-    qsort(names, count, sizeof(*names), by_text);
+    qsort(names, count, sizeof(*names), header_name_order);
     for JSON_EACH (parameter, parameters) {
-        if (!mapping_response_header(parameter->key, &ignored) || !bsearch(&parameter->key, names, count, sizeof(*names), by_text))
-            call_fail(call, "BadRequestException", "Invalid mapping expression specified: Validation Result: warnings : [], errors : "
-                                                   "[Invalid mapping expression parameter specified: " STR_FMT "]", STR_ARG(parameter->key));
+        if (!mapping_response_header(parameter->key, &ignored) ||
+            !bsearch(&parameter->key, names, count, sizeof(*names), header_name_order))
+            call_fail(call, "BadRequestException",
+                      "Invalid mapping expression specified: Validation Result: warnings : [], errors : "
+                      "[Invalid mapping expression parameter specified: " STR_FMT "]",
+                      STR_ARG(parameter->key));
         else if (!mapping_literal_value(parameter->text, &ignored))
             call_fail_not_implemented(call, arena_printf(call->arena, "responseParameters value " STR_FMT " (only 'quoted text')",
                                                          STR_ARG(parameter->text)).p);
     }
 }
 
-static bool check(struct call *call, const struct json *method, const struct json *response)
+static bool check_integration_response(struct call *call, const struct json *method, const struct json *response)
 {
     check_pattern(call, json_str(response, "selectionPattern"));
     check_parameters(call, method, json_at(response, "responseParameters"));
@@ -64,7 +68,8 @@ static bool check(struct call *call, const struct json *method, const struct jso
 
 void apigateway__put_integration_response(struct call *call, struct store_txn *txn)
 {
-    static const char *const copied[] = {"statusCode", "selectionPattern", "responseParameters", "responseTemplates", "contentHandling", NULL};
+    static const char *const copied[] = {"statusCode",        "selectionPattern", "responseParameters",
+                                         "responseTemplates", "contentHandling",  NULL};
     struct found at;
     if (!apigateway__load_integration(call, txn, &at.resource, &at.method, &at.integration))
         return;
@@ -74,7 +79,7 @@ void apigateway__put_integration_response(struct call *call, struct store_txn *t
     }
     struct json *response = json_new(call->arena, JSON_OBJECT), *responses = json_at(at.integration, "integrationResponses");
     apigateway__copy(call, response, copied);
-    if (!check(call, at.method, response))
+    if (!check_integration_response(call, at.method, response))
         return;
     if (!responses)
         responses = json_add_object(call->arena, at.integration, "integrationResponses");
@@ -86,31 +91,31 @@ void apigateway__put_integration_response(struct call *call, struct store_txn *t
 void apigateway__get_integration_response(struct call *call)
 {
     struct found at;
-    if (load_response(call, apigateway__reader(), &at))
+    if (load_integration_response(call, apigateway__reader(), &at))
         call->output = at.response;
 }
 
-static const struct patch_rule rules[] = {
+static const struct patch_rule integration_response_rules[] = {
     {"/selectionPattern", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text},
     {"/responseParameters/*", PATCH_ADD | PATCH_REMOVE | PATCH_REPLACE, apigateway__patch_map},
     {"/responseTemplates/*", PATCH_ADD | PATCH_REMOVE | PATCH_REPLACE, apigateway__patch_map},
     {"/contentHandling", PATCH_REPLACE | PATCH_REMOVE, NULL},
     {NULL, 0, NULL},
 };
-static const struct patch_table table = {rules, NULL, NULL};
+static const struct patch_table integration_response_patches = {integration_response_rules, NULL, NULL};
 
 void apigateway__update_integration_response(struct call *call, struct store_txn *txn)
 {
     struct found at;
-    if (load_response(call, txn, &at) && apigateway__patch(call, &table, at.response, txn) && check(call, at.method, at.response) &&
-        apigateway__save_resource(call, txn, at.resource))
+    if (load_integration_response(call, txn, &at) && apigateway__patch(call, &integration_response_patches, at.response, txn) &&
+        check_integration_response(call, at.method, at.response) && apigateway__save_resource(call, txn, at.resource))
         call->output = at.response;
 }
 
 void apigateway__delete_integration_response(struct call *call, struct store_txn *txn)
 {
     struct found at;
-    if (!load_response(call, txn, &at))
+    if (!load_integration_response(call, txn, &at))
         return;
     struct json *responses = json_at(at.integration, "integrationResponses");
     json_remove(responses, call_str(call, "statusCode"));

@@ -76,8 +76,8 @@ bool mapping_lambda_uri(struct str uri, struct str *ret_function_arn)
         return false;
     while (rest.n && rest.p[0] == '/')          /* path//2015-03-31 is common and works */
         rest = str_slice(rest, 1, rest.n);
-    if (!str_eq(str_cut(&rest, '/'), STR("2015-03-31")) || !str_eq(str_cut(&rest, '/'), STR("functions")) || !str_ends(rest, tail) ||
-        rest.n == tail.n)
+    if (!str_eq(str_cut(&rest, '/'), STR("2015-03-31")) || !str_eq(str_cut(&rest, '/'), STR("functions")) ||
+        !str_ends(rest, tail) || rest.n == tail.n)
         return false;
     *ret_function_arn = str_slice(rest, 0, rest.n - tail.n);
     return str_find(*ret_function_arn, '/') == ret_function_arn->n;

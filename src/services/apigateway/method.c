@@ -12,7 +12,8 @@ bool apigateway__check_http_method(struct call *call, struct str name)
     for (size_t i = 0; i < COUNT_OF(methods); i++)
         if (str_eq(name, str_of(methods[i])))
             return true;
-    call_fail(call, "BadRequestException", "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
+    call_fail(call, "BadRequestException",
+              "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
     return false;
 }
 
@@ -24,7 +25,8 @@ static bool check_authorization(struct call *call, struct str type)
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (str_eq(type, str_of(others[i])))
             call_fail_not_implemented(call, arena_printf(call->arena, "authorizationType %s", others[i]).p);
-    call_fail(call, "BadRequestException", "Invalid authorization type specified. Valid options are NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS");
+    call_fail(call, "BadRequestException",
+              "Invalid authorization type specified. Valid options are NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS");
     return false;
 }
 
@@ -63,7 +65,7 @@ static bool request_parameter(struct str key, struct str *ret_name)
     return false;
 }
 
-static int by_name(const void *a, const void *b)
+static int parameter_name_order(const void *a, const void *b)
 {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
@@ -77,7 +79,7 @@ static bool check_request_parameters(struct call *call, const struct json *param
             fail_mapping(call, parameter->key);
             return false;
         }
-    qsort(names, count, sizeof(*names), by_name);
+    qsort(names, count, sizeof(*names), parameter_name_order);
     for (size_t i = 1; i < count; i++)
         if (str_eq(names[i - 1], names[i])) {
             call_fail(call, "BadRequestException", "Parameter names must be unique across querystring, header and path");
@@ -112,7 +114,8 @@ void apigateway__put_method(struct call *call, struct store_txn *txn)
     else if (json_bool(call->input, "apiKeyRequired", false))
         call_fail_not_implemented(call, "apiKeyRequired true");
     if (call->failed || !check_authorization(call, call_str(call, "authorizationType")) ||
-        !check_request_parameters(call, json_at(call->input, "requestParameters")) || !check_models(call, json_at(call->input, "requestModels")))
+        !check_request_parameters(call, json_at(call->input, "requestParameters")) ||
+        !check_models(call, json_at(call->input, "requestModels")))
         return;
     struct json *method = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, method, "httpMethod", name);
@@ -171,12 +174,12 @@ static const struct patch_rule method_rules[] = {
     {"/authorizationScopes", PATCH_ADD | PATCH_REMOVE | PATCH_REPLACE, NULL},
     {NULL, 0, NULL},
 };
-static const struct patch_table method_table = {method_rules, NULL, NULL};
+static const struct patch_table method_patches = {method_rules, NULL, NULL};
 
 void apigateway__update_method(struct call *call, struct store_txn *txn)
 {
     struct json *resource, *method;
-    if (apigateway__load_method(call, txn, &resource, &method) && apigateway__patch(call, &method_table, method, txn) &&
+    if (apigateway__load_method(call, txn, &resource, &method) && apigateway__patch(call, &method_patches, method, txn) &&
         apigateway__save_resource(call, txn, resource))
         call->output = method;
 }
@@ -192,7 +195,8 @@ void apigateway__delete_method(struct call *call, struct store_txn *txn)
 
 /* ---- method responses ---- */
 
-static bool load_response(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method, struct json **ret)
+static bool load_method_response(struct call *call, struct store_txn *txn, struct json **ret_resource, struct json **ret_method,
+                                 struct json **ret)
 {
     if (!apigateway__load_method(call, txn, ret_resource, ret_method))
         return false;
@@ -226,7 +230,7 @@ void apigateway__put_method_response(struct call *call, struct store_txn *txn)
 void apigateway__get_method_response(struct call *call)
 {
     struct json *resource, *method, *response;
-    if (load_response(call, apigateway__reader(), &resource, &method, &response))
+    if (load_method_response(call, apigateway__reader(), &resource, &method, &response))
         call->output = response;
 }
 
@@ -237,25 +241,25 @@ static void patch_response_parameter(struct call *call, struct json *response, c
         check_response_parameters(call, json_at(response, "responseParameters"));
 }
 
-static const struct patch_rule response_rules[] = {
+static const struct patch_rule method_response_rules[] = {
     {"/responseParameters/*", PATCH_ADD | PATCH_REMOVE | PATCH_REPLACE, patch_response_parameter},
     {"/responseModels/*", PATCH_ADD | PATCH_REMOVE | PATCH_REPLACE, patch_model},
     {NULL, 0, NULL},
 };
-static const struct patch_table response_table = {response_rules, NULL, NULL};
+static const struct patch_table method_response_patches = {method_response_rules, NULL, NULL};
 
 void apigateway__update_method_response(struct call *call, struct store_txn *txn)
 {
     struct json *resource, *method, *response;
-    if (load_response(call, txn, &resource, &method, &response) && apigateway__patch(call, &response_table, response, txn) &&
-        apigateway__save_resource(call, txn, resource))
+    if (load_method_response(call, txn, &resource, &method, &response) &&
+        apigateway__patch(call, &method_response_patches, response, txn) && apigateway__save_resource(call, txn, resource))
         call->output = response;
 }
 
 void apigateway__delete_method_response(struct call *call, struct store_txn *txn)
 {
     struct json *resource, *method, *response;
-    if (!load_response(call, txn, &resource, &method, &response))
+    if (!load_method_response(call, txn, &resource, &method, &response))
         return;
     struct json *responses = json_at(method, "methodResponses");
     json_remove(responses, call_str(call, "statusCode"));

@@ -38,7 +38,10 @@ static bool matches(const char *pattern, struct str path, struct str *ret_name)
     return rule.n == 0 && path.n == 0;
 }
 
-static const struct { const char *name; unsigned bit; } operations[] = {{"add", PATCH_ADD}, {"remove", PATCH_REMOVE}, {"replace", PATCH_REPLACE}};
+static const struct {
+    const char *name;
+    unsigned bit;
+} operations[] = {{"add", PATCH_ADD}, {"remove", PATCH_REMOVE}, {"replace", PATCH_REPLACE}};
 
 static unsigned operation_of(struct str name)
 {
@@ -51,8 +54,9 @@ static unsigned operation_of(struct str name)
 static void fail_path(struct call *call, const struct patch_table *table, struct str op, const struct patch *patch)
 {
     if (table->must_be_one_of && !table->wrong_path)
-        call_fail(call, "BadRequestException", "Invalid patch path  '" STR_FMT "' specified for op '" STR_FMT "'. Must be one of: [%s]",
-                  STR_ARG(patch->path), STR_ARG(op), table->must_be_one_of);
+        call_fail(call, "BadRequestException",
+                  "Invalid patch path  '" STR_FMT "' specified for op '" STR_FMT "'. Must be one of: [%s]", STR_ARG(patch->path),
+                  STR_ARG(op), table->must_be_one_of);
     else if (table->wrong_path)
         call_fail(call, "BadRequestException", "%s: " STR_FMT ". Must be one of: [%s]", table->wrong_path, STR_ARG(patch->path),
                   table->must_be_one_of);
@@ -60,10 +64,12 @@ static void fail_path(struct call *call, const struct patch_table *table, struct
         call_fail(call, "BadRequestException", "Invalid patch path " STR_FMT, STR_ARG(patch->path));
 }
 
-static void fail_operation(struct call *call, const struct patch_table *table, struct str op, const struct patch *patch, unsigned allowed)
+static void fail_operation(struct call *call, const struct patch_table *table, struct str op, const struct patch *patch,
+                           unsigned allowed)
 {
     if (table->must_be_one_of && !table->wrong_path) {
-        call_fail(call, "BadRequestException", "Invalid patch path  '" STR_FMT "' specified for op '" STR_FMT "'. Please choose supported operations",
+        call_fail(call, "BadRequestException",
+                  "Invalid patch path  '" STR_FMT "' specified for op '" STR_FMT "'. Please choose supported operations",
                   STR_ARG(patch->path), STR_ARG(op));
         return;
     }
@@ -72,10 +78,12 @@ static void fail_operation(struct call *call, const struct patch_table *table, s
     for (size_t i = 0; i < COUNT_OF(operations); i++)
         if (allowed & operations[i].bit)
             buf_printf(&list, "%s%s", list.n ? ", " : "", operations[i].name);
-    call_fail(call, "BadRequestException", "Invalid patch operation specified. Must be one of: [" STR_FMT "]", STR_ARG(buf_str(&list)));
+    call_fail(call, "BadRequestException", "Invalid patch operation specified. Must be one of: [" STR_FMT "]",
+              STR_ARG(buf_str(&list)));
 }
 
-static void apply_one(struct call *call, const struct patch_table *table, struct json *document, struct store_txn *txn, const struct json *operation)
+static void apply_one(struct call *call, const struct patch_table *table, struct json *document, struct store_txn *txn,
+                      const struct json *operation)
 {
     struct str op = json_str(operation, "op");
     struct patch patch = {.op = operation_of(op), .path = json_str(operation, "path"), .value = json_str(operation, "value"),
@@ -139,8 +147,9 @@ static void patch_entry(struct call *call, struct json *document, const struct p
     struct json *map = json_get(document, member);
     if (patch->op == PATCH_REMOVE) {
         if (!map || !json_remove(map, patch->name))
-            call_fail(call, "NotFoundException", "%s", str_ends(member, STR("Parameters")) ? "Invalid parameter name specified"
-                                                                                           : "Content-Type specified was not found");
+            call_fail(call, "NotFoundException", "%s",
+                      str_ends(member, STR("Parameters")) ? "Invalid parameter name specified"
+                                                          : "Content-Type specified was not found");
         else if (map->count == 0)
             json_remove(document, member);
         return;

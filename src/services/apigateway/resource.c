@@ -11,14 +11,15 @@ static bool is_variable(struct str part)
     return part.n && part.p[0] == '{';
 }
 
-static bool is_greedy(struct str part)
+static bool part_is_greedy(struct str part)
 {
     return is_variable(part) && str_ends(part, STR("+}"));
 }
 
 static bool is_part_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == ':';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
+           c == ':';
 }
 
 static bool valid_part(struct str part)
@@ -27,7 +28,7 @@ static bool valid_part(struct str part)
     if (is_variable(part)) {
         if (part.n < 3 || part.p[part.n - 1] != '}')
             return false;
-        name = str_slice(part, 1, part.n - 1 - is_greedy(part));
+        name = str_slice(part, 1, part.n - 1 - part_is_greedy(part));
     }
     for (size_t i = 0; i < name.n; i++)
         if (!is_part_char(name.p[i]))
@@ -35,7 +36,7 @@ static bool valid_part(struct str part)
     return name.n > 0;
 }
 
-static struct json *find(struct json *all, struct str id)
+static struct json *tree_find(struct json *all, struct str id)
 {
     for JSON_EACH (resource, all)
         if (str_eq(json_str(resource, "id"), id))
@@ -52,8 +53,9 @@ static bool check_place(struct call *call, struct json *all, const struct json *
                                                "curly braces at the beginning and the end.");
         return false;
     }
-    if (is_greedy(parent_part)) {
-        call_fail(call, "BadRequestException", "Cannot create a child of a resource with a greedy path variable: " STR_FMT, STR_ARG(parent_part));
+    if (part_is_greedy(parent_part)) {
+        call_fail(call, "BadRequestException", "Cannot create a child of a resource with a greedy path variable: " STR_FMT,
+                  STR_ARG(parent_part));
         return false;
     }
     const struct json *variable = NULL;
@@ -62,13 +64,15 @@ static bool check_place(struct call *call, struct json *all, const struct json *
         if (sibling == self || !str_eq(json_str(sibling, "parentId"), parent_id))
             continue;
         if (str_eq(sibling_part, part)) {
-            call_fail(call, "ConflictException", "Another resource with the same parent already has this name: " STR_FMT, STR_ARG(part));
+            call_fail(call, "ConflictException", "Another resource with the same parent already has this name: " STR_FMT,
+                      STR_ARG(part));
             return false;
         }
         variable = is_variable(sibling_part) ? sibling : variable;
     }
     if (variable && is_variable(part))
-        call_fail(call, "BadRequestException", "A sibling (" STR_FMT ") of this resource already has a variable path part -- only one is allowed",
+        call_fail(call, "BadRequestException",
+                  "A sibling (" STR_FMT ") of this resource already has a variable path part -- only one is allowed",
                   STR_ARG(json_str(variable, "pathPart")));
     return !call->failed;
 }
@@ -88,7 +92,7 @@ static struct str unused_id(struct call *call, struct json *all)
     struct str id;
     do
         id = apigateway__new_id(call->arena, 6);
-    while (find(all, id));
+    while (tree_find(all, id));
     return id;
 }
 
@@ -101,7 +105,8 @@ void apigateway__create_resource(struct call *call, struct store_txn *txn)
         !check_place(call, all, parent, part, NULL))
         return;
     if (all->count >= APIGATEWAY_RESOURCES_MAX) {
-        call_fail(call, "LimitExceededException", "Maximum number of resources for this API has been reached (%d)", APIGATEWAY_RESOURCES_MAX);
+        call_fail(call, "LimitExceededException", "Maximum number of resources for this API has been reached (%d)",
+                  APIGATEWAY_RESOURCES_MAX);
         return;
     }
     struct json *resource = json_new(arena, JSON_OBJECT);
@@ -175,7 +180,8 @@ static void rewrite_paths(struct call *call, struct store_txn *txn, struct json 
         for JSON_EACH (child, all) {
             if (!str_eq(json_str(child, "parentId"), json_str(parent, "id")))
                 continue;
-            json_put(child, STR("path"), json_new_str(call->arena, join(call, json_str(parent, "path"), json_str(child, "pathPart"))));
+            json_put(child, STR("path"),
+                     json_new_str(call->arena, join(call, json_str(parent, "path"), json_str(child, "pathPart"))));
             apigateway__save_resource(call, txn, child);
             queue[tail++] = child;
         }
@@ -187,29 +193,30 @@ static bool is_below(struct json *all, struct json *resource, struct str ancesto
     for (size_t steps = 0; resource && steps <= all->count; steps++) {
         if (str_eq(json_str(resource, "id"), ancestor_id))
             return true;
-        resource = find(all, json_str(resource, "parentId"));
+        resource = tree_find(all, json_str(resource, "parentId"));
     }
     return false;
 }
 
 /* Puts `resource` (of the API's tree) below the parent and under the part given. */
-static void place(struct call *call, struct json *resource, struct str parent_id, struct str part, struct store_txn *txn)
+static void resource_place(struct call *call, struct json *resource, struct str parent_id, struct str part, struct store_txn *txn)
 {
     struct json *all, *parent;
     if (!apigateway__load_resource(call, txn, parent_id, &parent) || !load_tree(call, txn, &all))
         return;
-    struct json *self = find(all, json_str(resource, "id"));
-    parent = find(all, parent_id);
+    struct json *self = tree_find(all, json_str(resource, "id"));
+    parent = tree_find(all, parent_id);
     if (!check_place(call, all, parent, part, self))
         return;
     if (is_below(all, parent, json_str(resource, "id"))) {
         call_fail(call, "BadRequestException", "Resources cannot be cyclical.");
         return;
     }
-    if (is_greedy(part))
+    if (part_is_greedy(part))
         for JSON_EACH (other, all)
             if (str_eq(json_str(other, "parentId"), json_str(resource, "id"))) {
-                call_fail(call, "BadRequestException", "Cannot create a child of a resource with a greedy path variable: " STR_FMT, STR_ARG(part));
+                call_fail(call, "BadRequestException", "Cannot create a child of a resource with a greedy path variable: " STR_FMT,
+                          STR_ARG(part));
                 return;
             }
     json_put(resource, STR("parentId"), json_new_str(call->arena, parent_id));
@@ -224,7 +231,7 @@ static void patch_part(struct call *call, struct json *resource, const struct pa
     if (!json_at(resource, "parentId"))
         call_fail(call, "BadRequestException", "Root resource cannot update its pathPart.");
     else
-        place(call, resource, json_str(resource, "parentId"), patch->value, txn);
+        resource_place(call, resource, json_str(resource, "parentId"), patch->value, txn);
 }
 
 static void patch_parent(struct call *call, struct json *resource, const struct patch *patch, struct store_txn *txn)
@@ -232,20 +239,21 @@ static void patch_parent(struct call *call, struct json *resource, const struct 
     if (!json_at(resource, "parentId"))
         call_fail(call, "BadRequestException", "Root resource cannot update its parentId.");
     else
-        place(call, resource, patch->value, json_str(resource, "pathPart"), txn);
+        resource_place(call, resource, patch->value, json_str(resource, "pathPart"), txn);
 }
 
-static const struct patch_rule rules[] = {
+static const struct patch_rule resource_rules[] = {
     {"/parentId", PATCH_REPLACE, patch_parent},
     {"/pathPart", PATCH_REPLACE, patch_part},
     {NULL, 0, NULL},
 };
-static const struct patch_table table = {rules, "/parentId, /pathPart", NULL};
+static const struct patch_table resource_patches = {resource_rules, "/parentId, /pathPart", NULL};
 
 void apigateway__update_resource(struct call *call, struct store_txn *txn)
 {
     struct json *resource;
-    if (!apigateway__load_resource(call, txn, call_str(call, "resourceId"), &resource) || !apigateway__patch(call, &table, resource, txn))
+    if (!apigateway__load_resource(call, txn, call_str(call, "resourceId"), &resource) ||
+        !apigateway__patch(call, &resource_patches, resource, txn))
         return;
     if (apigateway__save_resource(call, txn, resource)) {
         shape(call, resource);

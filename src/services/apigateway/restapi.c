@@ -50,7 +50,7 @@ static struct json *new_endpoint(struct call *call)
     return endpoint;
 }
 
-static bool within_quota(struct call *call, struct store_txn *txn)
+static bool restapi_quota(struct call *call, struct store_txn *txn)
 {
     struct store_key key = apigateway__key(call, APIGATEWAY_RESTAPIS, STR_NONE, STR_NONE);
     struct json *list;
@@ -59,7 +59,8 @@ static bool within_quota(struct call *call, struct store_txn *txn)
     if (err != ERR_OK)
         call_fail_err(call, err);
     else if (list->count >= APIGATEWAY_APIS_MAX)
-        call_fail(call, "LimitExceededException", "Maximum number of APIs for this account has been reached (%d)", APIGATEWAY_APIS_MAX);
+        call_fail(call, "LimitExceededException", "Maximum number of APIs for this account has been reached (%d)",
+                  APIGATEWAY_APIS_MAX);
     return !call->failed;
 }
 
@@ -76,7 +77,7 @@ static struct str unused_api_id(struct call *call, struct store_txn *txn)
 void apigateway__create_rest_api(struct call *call, struct store_txn *txn)
 {
     static const char *const copied[] = {"name", "description", "version", "tags", NULL};
-    if (!check_create(call) || !within_quota(call, txn))
+    if (!check_create(call) || !restapi_quota(call, txn))
         return;
     struct arena *arena = call->arena;
     struct str id = unused_api_id(call, txn), root_id = apigateway__new_id(arena, 10);
@@ -116,7 +117,8 @@ void apigateway__get_rest_apis(struct call *call)
     struct store_key key = apigateway__key(call, APIGATEWAY_RESTAPIS, STR_NONE, STR_NONE);
     struct json *list, *apis = json_new(call->arena, JSON_ARRAY);
     bool more;
-    enum err err = doc_list(apigateway__reader(), key.space, key.collection, STR_NONE, STR_NONE, APIGATEWAY_APIS_MAX, call->arena, &list, &more);
+    enum err err = doc_list(apigateway__reader(), key.space, key.collection, STR_NONE, STR_NONE, APIGATEWAY_APIS_MAX, call->arena,
+                            &list, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -167,7 +169,7 @@ static void patch_ip_type(struct call *call, struct json *api, const struct patc
         call_fail(call, "BadRequestException", "ipAddressType must be either ipv4 or dualstack.");
 }
 
-static const struct patch_rule rules[] = {
+static const struct patch_rule restapi_rules[] = {
     {"/name", PATCH_REPLACE, patch_name},
     {"/description", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text},
     {"/version", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text},
@@ -184,12 +186,12 @@ static const struct patch_rule rules[] = {
     {"/endpointAccessMode", PATCH_REPLACE, NULL},
     {NULL, 0, NULL},
 };
-static const struct patch_table table = {rules, NULL, NULL};
+static const struct patch_table restapi_patches = {restapi_rules, NULL, NULL};
 
 void apigateway__update_rest_api(struct call *call, struct store_txn *txn)
 {
     struct json *api;
-    if (!apigateway__load_api(call, txn, &api) || !apigateway__patch(call, &table, api, txn))
+    if (!apigateway__load_api(call, txn, &api) || !apigateway__patch(call, &restapi_patches, api, txn))
         return;
     doc_put(txn, apigateway__key(call, APIGATEWAY_RESTAPIS, json_str(api, "id"), STR_NONE), api, call->arena);
     if (!json_at(api, "tags"))

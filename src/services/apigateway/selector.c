@@ -44,5 +44,6 @@ void selector_free(struct selector *selector)
 
 bool selector_matches(const struct selector *selector, struct str subject)
 {
-    return pcre2_match(selector->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, selector->data, selector->context) >= 0;
+    return pcre2_match(selector->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, selector->data,
+                       selector->context) >= 0;
 }

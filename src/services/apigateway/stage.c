@@ -32,10 +32,13 @@ static bool check_name(struct call *call, struct str name)
 static bool check_variable(struct call *call, struct str name, struct str value)
 {
     if (name.n == 0 || name.n > VARIABLE_NAME_MAX || !all_of(name, "_"))
-        call_fail(call, "BadRequestException", "Stage variable names may only contain alphanumeric characters and underscores: " STR_FMT, STR_ARG(name));
+        call_fail(call, "BadRequestException",
+                  "Stage variable names may only contain alphanumeric characters and underscores: " STR_FMT, STR_ARG(name));
     else if (value.n == 0 || value.n > VARIABLE_VALUE_MAX || !all_of(value, "-._~:/?#&=, "))
-        call_fail(call, "BadRequestException", "Invalid stage variable value: " STR_FMT ". Please use values with alphanumeric characters and the "
-                                               "symbols ' ', '-', '.', '_', ':', '/', '?', '&', '=', and ','.", STR_ARG(value));
+        call_fail(call, "BadRequestException",
+                  "Invalid stage variable value: " STR_FMT ". Please use values with alphanumeric characters and the "
+                  "symbols ' ', '-', '.', '_', ':', '/', '?', '&', '=', and ','.",
+                  STR_ARG(value));
     return !call->failed;
 }
 
@@ -90,19 +93,20 @@ static struct json *new_stage(struct call *call, struct str name, struct str dep
     return stage;
 }
 
-static void save(struct call *call, struct store_txn *txn, struct json *stage)
+static void stage_save(struct call *call, struct store_txn *txn, struct json *stage)
 {
     apigateway__add_now(call, stage, "lastUpdatedDate");
     doc_put(txn, stage_key(call, json_str(stage, "stageName")), stage, call->arena);
 }
 
-static bool within_quota(struct call *call, struct store_txn *txn)
+static bool stage_quota(struct call *call, struct store_txn *txn)
 {
     struct json *all;
     if (!apigateway__load_all(call, txn, APIGATEWAY_STAGES, &all))
         return false;
     if (all->count >= APIGATEWAY_STAGES_MAX)
-        call_fail(call, "LimitExceededException", "Maximum number of stages for this API has been reached (%d)", APIGATEWAY_STAGES_MAX);
+        call_fail(call, "LimitExceededException", "Maximum number of stages for this API has been reached (%d)",
+                  APIGATEWAY_STAGES_MAX);
     return !call->failed;
 }
 
@@ -115,7 +119,7 @@ bool apigateway__deploy_stage(struct call *call, struct store_txn *txn, struct s
         return false;
     enum err err = doc_get(txn, stage_key(call, name), call->arena, &stage);
     if (err == ERR_NOT_FOUND) {
-        if (!within_quota(call, txn))
+        if (!stage_quota(call, txn))
             return false;
         stage = new_stage(call, name, deployment_id);
     } else if (err != ERR_OK) {
@@ -127,7 +131,7 @@ bool apigateway__deploy_stage(struct call *call, struct store_txn *txn, struct s
         json_put(stage, STR("description"), json_new_str(call->arena, description));
     if (variables)
         json_put(stage, STR("variables"), json_clone(call->arena, variables));
-    save(call, txn, stage);
+    stage_save(call, txn, stage);
     return true;
 }
 
@@ -136,19 +140,19 @@ void apigateway__create_stage(struct call *call, struct store_txn *txn)
     static const char *const copied[] = {"description", "variables", "tags", NULL};
     struct str name = call_str(call, "stageName");
     struct json *api, *taken;
-    if (!apigateway__load_api(call, txn, &api) || !check_name(call, name) || !check_deployment(call, txn, call_str(call, "deploymentId")) ||
-        !check_variables(call, json_at(call->input, "variables")) || !check_switches(call) ||
-        !apigateway__check_tags(call, json_at(call->input, "tags")))
+    if (!apigateway__load_api(call, txn, &api) || !check_name(call, name) ||
+        !check_deployment(call, txn, call_str(call, "deploymentId")) || !check_variables(call, json_at(call->input, "variables")) ||
+        !check_switches(call) || !apigateway__check_tags(call, json_at(call->input, "tags")))
         return;
     if (doc_get(txn, stage_key(call, name), call->arena, &taken) == ERR_OK) {
         call_fail(call, "ConflictException", "Stage already exists");
         return;
     }
-    if (!within_quota(call, txn))
+    if (!stage_quota(call, txn))
         return;
     struct json *stage = new_stage(call, name, call_str(call, "deploymentId"));
     apigateway__copy(call, stage, copied);
-    save(call, txn, stage);
+    stage_save(call, txn, stage);
     call->output = stage;
 }
 
@@ -199,7 +203,7 @@ static void patch_switch(struct call *call, struct json *stage, const struct pat
         apigateway__patch_boolean(call, stage, patch, txn);
 }
 
-static const struct patch_rule rules[] = {
+static const struct patch_rule stage_rules[] = {
     {"/deploymentId", PATCH_REPLACE, patch_deployment},
     {"/description", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text},
     {"/variables/*", PATCH_ADD | PATCH_REPLACE | PATCH_REMOVE, patch_variable},
@@ -219,12 +223,13 @@ static const struct patch_rule rules[] = {
     {NULL, 0, NULL},
 };
 /* The list in AWS's message, which names patterns rather than what is served here. */
-static const struct patch_table table = {
-    rules,
+static const struct patch_table stage_patches = {
+    stage_rules,
     "/deploymentId, /description, /cacheClusterEnabled, /cacheClusterSize, /clientCertificateId, /accessLogSettings, "
     "/accessLogSettings/destinationArn, /accessLogSettings/format, /{resourcePath}/{httpMethod}/metrics/enabled, "
     "/{resourcePath}/{httpMethod}/logging/dataTrace, /{resourcePath}/{httpMethod}/logging/loglevel, "
-    "/{resourcePath}/{httpMethod}/throttling/burstLimit/{resourcePath}/{httpMethod}/throttling/rateLimit/{resourcePath}/{httpMethod}"
+    "/{resourcePath}/{httpMethod}/throttling/burstLimit/{resourcePath}/{httpMethod}/throttling/rateLimit/{resourcePath}/"
+    "{httpMethod}"
     "/caching/ttlInSeconds, /{resourcePath}/{httpMethod}/caching/enabled, /{resourcePath}/{httpMethod}/caching/dataEncrypted, "
     "/{resourcePath}/{httpMethod}/caching/requireAuthorizationForCacheControl, "
     "/{resourcePath}/{httpMethod}/caching/unauthorizedCacheControlHeaderStrategy, /*/*/metrics/enabled, /*/*/logging/dataTrace, "
@@ -237,9 +242,9 @@ static const struct patch_table table = {
 void apigateway__update_stage(struct call *call, struct store_txn *txn)
 {
     struct json *stage;
-    if (!load_stage(call, txn, &stage) || !apigateway__patch(call, &table, stage, txn))
+    if (!load_stage(call, txn, &stage) || !apigateway__patch(call, &stage_patches, stage, txn))
         return;
-    save(call, txn, stage);
+    stage_save(call, txn, stage);
     call->output = stage;
 }
 
@@ -252,7 +257,8 @@ void apigateway__delete_stage(struct call *call, struct store_txn *txn)
 
 /* ---- for the data plane ---- */
 
-static struct store_key key_in(struct arena *arena, const struct apigateway_stage *at, const char *type, struct str api_id, struct str child)
+static struct store_key key_in(struct arena *arena, const struct apigateway_stage *at, const char *type, struct str api_id,
+                               struct str child)
 {
     struct str key = child.n ? arena_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(child)) : api_id;
     return (struct store_key){STORE_SPACE_APIGATEWAY, doc_collection(arena, at->account, at->region, type), key};
@@ -263,7 +269,8 @@ static bool plain_id(struct str s, size_t max)
     return s.n > 0 && s.n <= max && all_of(s, "_-");
 }
 
-enum err apigateway_find_stage(struct store_txn *txn, struct str api_id, struct str stage, struct arena *arena, struct apigateway_stage *ret)
+enum err apigateway_find_stage(struct store_txn *txn, struct str api_id, struct str stage, struct arena *arena,
+                               struct apigateway_stage *ret)
 {
     struct apigateway_stage at = {0};
     struct json *index;

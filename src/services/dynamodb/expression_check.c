@@ -30,33 +30,41 @@ static const struct {
 bool expression__visit(struct node *node, expression_visit_fn *visit, void *arg)
 {
     for (struct node *child = node->first; child; child = child->next)
-        if (!expression__visit(child, visit, arg)) return false;
+        if (!expression__visit(child, visit, arg))
+            return false;
     return visit(arg, node);
 }
 
 bool expression__mentions(const struct node *node, struct str attribute, bool inside)
 {
-    if (node->kind == NODE_PATH && str_eq(node->path.first->name, attribute) && (!inside || node->path.count > 1)) return true;
+    if (node->kind == NODE_PATH && str_eq(node->path.first->name, attribute) && (!inside || node->path.count > 1))
+        return true;
     for (const struct node *child = node->first; child; child = child->next)
-        if (expression__mentions(child, attribute, inside)) return true;
+        if (expression__mentions(child, attribute, inside))
+            return true;
     return false;
 }
 
 void expression__attributes(const struct node *node, expression_attribute_fn *visit, void *arg)
 {
-    if (node->kind == NODE_PATH) visit(arg, node->path.first->name);
-    for (const struct node *child = node->first; child; child = child->next) expression__attributes(child, visit, arg);
+    if (node->kind == NODE_PATH)
+        visit(arg, node->path.first->name);
+    for (const struct node *child = node->first; child; child = child->next)
+        expression__attributes(child, visit, arg);
 }
 
-static struct str path_text(const struct path *path, struct arena *arena)
+static struct str path_text(const struct expression_path *path, struct arena *arena)
 {
     struct buf buf;
     buf_init(&buf, arena, 1u << 20);
     buf_add_char(&buf, '[');
     for (const struct path_step *step = path->first; step; step = step->next) {
-        if (step != path->first) buf_lit(&buf, ", ");
-        if (step->is_index) buf_printf(&buf, "[%zu]", step->index);
-        else buf_add(&buf, step->name);
+        if (step != path->first)
+            buf_lit(&buf, ", ");
+        if (step->is_index)
+            buf_printf(&buf, "[%zu]", step->index);
+        else
+            buf_add(&buf, step->name);
     }
     buf_add_char(&buf, ']');
     return buf_str(&buf);
@@ -67,11 +75,14 @@ static struct str path_text(const struct path *path, struct arena *arena)
 static bool check_function_known(void *arg, struct node *node)
 {
     struct parser *parser = arg;
-    if (node->kind != NODE_CALL) return true;
+    if (node->kind != NODE_CALL)
+        return true;
     for (size_t i = 0; i < COUNT_OF(functions); i++) {
-        if (!str_eq(node->text, str_of(functions[i].name))) continue;
+        if (!str_eq(node->text, str_of(functions[i].name)))
+            continue;
         node->function = functions[i].function;
-        if (functions[i].grammar == parser->grammar) return true;
+        if (functions[i].grammar == parser->grammar)
+            return true;
         expression__fail(parser, "The function is not allowed in %s expression; function: " STR_FMT,
                          parser->grammar == GRAMMAR_UPDATE ? "an update" : "a condition", STR_ARG(node->text));
         return false;
@@ -92,14 +103,16 @@ static bool check_function_place(void *arg, struct node *node)
 {
     bool operands = node->kind < NODE_NOT;
     for (const struct node *child = node->first; child; child = child->next)
-        if (child->kind == NODE_CALL && (child->function == FUNCTION_SIZE) != operands) return misused(arg, child);
+        if (child->kind == NODE_CALL && (child->function == FUNCTION_SIZE) != operands)
+            return misused(arg, child);
     return true;
 }
 
 static bool check_reserved(void *arg, struct node *node)
 {
     for (const struct path_step *step = node->path.first; step; step = step->next) {
-        if (step->is_index || step->written.p[0] == '#' || !expression__reserved(step->written)) continue;
+        if (step->is_index || step->written.p[0] == '#' || !expression__reserved(step->written))
+            continue;
         expression__fail(arg, "Attribute name is a reserved keyword; reserved keyword: " STR_FMT, STR_ARG(step->written));
         return false;
     }
@@ -110,7 +123,8 @@ static bool check_names(void *arg, struct node *node)
 {
     struct parser *parser = arg;
     for (struct path_step *step = node->path.first; step; step = step->next) {
-        if (step->is_index || step->written.p[0] != '#') continue;
+        if (step->is_index || step->written.p[0] != '#')
+            continue;
         const struct str *name = expression__name(parser->params, step->written);
         if (!name) {
             expression__fail(parser,
@@ -126,9 +140,11 @@ static bool check_names(void *arg, struct node *node)
 static bool check_values(void *arg, struct node *node)
 {
     struct parser *parser = arg;
-    if (node->kind != NODE_VALUE) return true;
+    if (node->kind != NODE_VALUE)
+        return true;
     node->value = expression__value(parser->params, node->text);
-    if (node->value) return true;
+    if (node->value)
+        return true;
     expression__fail(parser, "An expression attribute value used in expression is not defined; attribute value: " STR_FMT,
                      STR_ARG(node->text));
     return false;
@@ -142,7 +158,8 @@ static bool check_defined(void *arg, struct node *node)
 static size_t function_row(enum function function)
 {
     size_t i = 0;
-    while (functions[i].function != function) i++;
+    while (functions[i].function != function)
+        i++;
     return i;
 }
 
@@ -152,7 +169,8 @@ static bool check_operand_count(void *arg, struct node *node)
         expression__fail(arg, "The IN operator is provided with too many operands; number of operands: %zu", node->count - 1);
         return false;
     }
-    if (node->kind != NODE_CALL || node->count == functions[function_row(node->function)].operands) return true;
+    if (node->kind != NODE_CALL || node->count == functions[function_row(node->function)].operands)
+        return true;
     expression__fail(arg,
                      "Incorrect number of operands for operator or function; operator or function: " STR_FMT
                      ", number of operands: %zu",
@@ -165,17 +183,19 @@ static bool steps_equal(const struct path_step *a, const struct path_step *b)
     return a->is_index == b->is_index && (a->is_index ? a->index == b->index : str_eq(a->name, b->name));
 }
 
-static bool paths_equal(const struct path *a, const struct path *b)
+static bool paths_equal(const struct expression_path *a, const struct expression_path *b)
 {
     const struct path_step *x = a->first, *y = b->first;
-    while (x && y && steps_equal(x, y)) x = x->next, y = y->next;
+    while (x && y && steps_equal(x, y))
+        x = x->next, y = y->next;
     return !x && !y;
 }
 
 static bool check_distinct(void *arg, struct node *node)
 {
     struct parser *parser = arg;
-    if ((node->kind != NODE_COMPARE && node->kind != NODE_CALL) || node->count != 2) return true;
+    if ((node->kind != NODE_COMPARE && node->kind != NODE_CALL) || node->count != 2)
+        return true;
     if (node->first->kind != NODE_PATH || node->last->kind != NODE_PATH || !paths_equal(&node->first->path, &node->last->path))
         return true;
     struct str path = path_text(&node->first->path, parser->arena);
@@ -189,9 +209,12 @@ static bool check_distinct(void *arg, struct node *node)
 /* The type of an operand that is known before there is an item. False: it is not. */
 static bool static_type(const struct node *node, enum value_type *ret)
 {
-    if (node->kind == NODE_VALUE) *ret = node->value->type;
-    else if (node->kind == NODE_CALL && node->function == FUNCTION_SIZE) *ret = VALUE_N;
-    else return false;
+    if (node->kind == NODE_VALUE)
+        *ret = node->value->type;
+    else if (node->kind == NODE_CALL && node->function == FUNCTION_SIZE)
+        *ret = VALUE_N;
+    else
+        return false;
     return true;
 }
 
@@ -207,7 +230,8 @@ static bool check_attribute_type(struct parser *parser, const struct node *node)
     enum value_type type;
     if (node->last->kind == NODE_PATH)
         return wrong_operand(parser, "operator or function", node->text, "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}");
-    if (node->last->kind != NODE_VALUE || value_type_parse(node->last->value->bytes, &type)) return true;
+    if (node->last->kind != NODE_VALUE || value_type_parse(node->last->value->bytes, &type))
+        return true;
     expression__fail(parser, "Invalid attribute type name found; type: " STR_FMT ", valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}",
                      STR_ARG(node->last->value->bytes));
     return false;
@@ -234,8 +258,10 @@ static struct str value_text(const struct value *value, struct arena *arena)
     struct buf buf;
     buf_init(&buf, arena, 4 * ITEM_BYTES_MAX);
     buf_printf(&buf, "AttributeValue: {%s:", value_type_name(value->type));
-    if (value->type == VALUE_N) decimal_write(&buf, &value->number);
-    else buf_add(&buf, value->bytes);
+    if (value->type == VALUE_N)
+        decimal_write(&buf, &value->number);
+    else
+        buf_add(&buf, value->bytes);
     buf_add_char(&buf, '}');
     return buf_str(&buf);
 }
@@ -243,9 +269,11 @@ static struct str value_text(const struct value *value, struct arena *arena)
 static bool check_bounds(struct parser *parser, const struct node *low, const struct node *high)
 {
     bool comparable;
-    if (low->kind != NODE_VALUE || high->kind != NODE_VALUE) return true;
+    if (low->kind != NODE_VALUE || high->kind != NODE_VALUE)
+        return true;
     int order = value_cmp(low->value, high->value, &comparable);
-    if (comparable && order <= 0) return true;
+    if (comparable && order <= 0)
+        return true;
     struct str a = value_text(low->value, parser->arena), b = value_text(high->value, parser->arena);
     expression__fail(parser, "The BETWEEN operator requires %s; lower bound operand: " STR_FMT ", upper bound operand: " STR_FMT,
                      comparable ? "upper bound to be greater than or equal to lower bound"
@@ -276,11 +304,16 @@ static bool check_sum_types(struct parser *parser, const struct node *node)
 static bool check_types(void *arg, struct node *node)
 {
     switch (node->kind) {
-    case NODE_CALL: return check_call_types(arg, node);
-    case NODE_BETWEEN: return check_order_types(arg, node);
-    case NODE_COMPARE: return node->comparator <= COMPARE_NE || check_order_types(arg, node);
-    case NODE_SUM: return check_sum_types(arg, node);
-    default: return true;
+    case NODE_CALL:
+        return check_call_types(arg, node);
+    case NODE_BETWEEN:
+        return check_order_types(arg, node);
+    case NODE_COMPARE:
+        return node->comparator <= COMPARE_NE || check_order_types(arg, node);
+    case NODE_SUM:
+        return check_sum_types(arg, node);
+    default:
+        return true;
     }
 }
 
@@ -292,11 +325,13 @@ static bool check_leaves(struct parser *parser, struct node *node)
     static expression_visit_fn *const checks[] = {check_defined, check_operand_count, check_distinct, check_types};
     if (node->kind >= NODE_NOT) {
         for (struct node *child = node->first; child; child = child->next)
-            if (!check_leaves(parser, child)) return false;
+            if (!check_leaves(parser, child))
+                return false;
         return true;
     }
     for (size_t i = 0; i < COUNT_OF(checks); i++)
-        if (!expression__visit(node, checks[i], parser)) return false;
+        if (!expression__visit(node, checks[i], parser))
+            return false;
     return true;
 }
 
@@ -306,9 +341,12 @@ bool expression__check_condition(struct parser *parser, struct node *root)
         expression__fail(parser, "The expression has redundant parentheses;");
         return false;
     }
-    if (!expression__visit(root, check_function_known, parser)) return false;
-    if (!expression__visit(root, check_function_place, parser)) return false;
-    if (root->kind == NODE_CALL && root->function == FUNCTION_SIZE) return misused(parser, root);
+    if (!expression__visit(root, check_function_known, parser))
+        return false;
+    if (!expression__visit(root, check_function_place, parser))
+        return false;
+    if (root->kind == NODE_CALL && root->function == FUNCTION_SIZE)
+        return misused(parser, root);
     return expression__visit(root, check_reserved, parser) && check_leaves(parser, root);
 }
 
@@ -316,22 +354,25 @@ bool expression__check_condition(struct parser *parser, struct node *root)
 
 enum relation { APART, OVERLAP, CONFLICT };
 
-static enum relation relation(const struct path *a, const struct path *b)
+static enum relation relation(const struct expression_path *a, const struct expression_path *b)
 {
     const struct path_step *x = a->first, *y = b->first;
     for (; x && y; x = x->next, y = y->next) {
-        if (x->is_index != y->is_index) return CONFLICT;
-        if (!steps_equal(x, y)) return APART;
+        if (x->is_index != y->is_index)
+            return CONFLICT;
+        if (!steps_equal(x, y))
+            return APART;
     }
     return OVERLAP;
 }
 
 /* Quadratic over at most EXPRESSION_BYTES_MAX / 2 paths. */
-static bool check_relations(struct parser *parser, const struct path *const *paths, size_t count, enum relation bad)
+static bool check_relations(struct parser *parser, const struct expression_path *const *paths, size_t count, enum relation bad)
 {
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (relation(paths[j], paths[i]) != bad) continue;
+            if (relation(paths[j], paths[i]) != bad)
+                continue;
             struct str one = path_text(paths[j], parser->arena), two = path_text(paths[i], parser->arena);
             expression__fail(parser,
                              "Two document paths %s with each other; must remove or rewrite one of these paths; path one: " STR_FMT
@@ -344,14 +385,17 @@ static bool check_relations(struct parser *parser, const struct path *const *pat
 }
 
 /* Sorted paths that overlap or conflict have neighbours that do, so most lists need no more than a sort. */
-static bool check_paths_apart(struct parser *parser, const struct path *const *paths, size_t count)
+static bool check_paths_apart(struct parser *parser, const struct expression_path *const *paths, size_t count)
 {
-    const struct path **sorted = arena_alloc(parser->arena, sizeof *sorted * (count + 1));
+    const struct expression_path **sorted = arena_alloc(parser->arena, sizeof *sorted * (count + 1));
     size_t i = 1;
-    if (count) memcpy(sorted, paths, sizeof *sorted * count);
+    if (count)
+        memcpy(sorted, paths, sizeof *sorted * count);
     expression__sorted_paths(sorted, count);
-    while (i < count && relation(sorted[i - 1], sorted[i]) == APART) i++;
-    if (i >= count) return true;
+    while (i < count && relation(sorted[i - 1], sorted[i]) == APART)
+        i++;
+    if (i >= count)
+        return true;
     return check_relations(parser, paths, count, OVERLAP) && check_relations(parser, paths, count, CONFLICT);
 }
 
@@ -359,11 +403,13 @@ bool expression__check_paths(struct parser *parser, struct node *paths)
 {
     size_t count = 0;
     for (struct node *node = paths; node; node = node->next, count++)
-        if (!check_reserved(parser, node)) return false;
-    const struct path **array = arena_alloc(parser->arena, sizeof *array * (count + 1));
+        if (!check_reserved(parser, node))
+            return false;
+    const struct expression_path **array = arena_alloc(parser->arena, sizeof *array * (count + 1));
     count = 0;
     for (struct node *node = paths; node; node = node->next) {
-        if (!check_names(parser, node)) return false;
+        if (!check_names(parser, node))
+            return false;
         array[count++] = &node->path;
     }
     return check_paths_apart(parser, array, count);
@@ -374,8 +420,10 @@ bool expression__check_paths(struct parser *parser, struct node *paths)
 static bool visit_update(struct parser *parser, struct update *update, expression_visit_fn *visit)
 {
     for (struct action *action = update->first; action; action = action->next) {
-        if (!expression__visit(action->path, visit, parser)) return false;
-        if (action->operand && !expression__visit(action->operand, visit, parser)) return false;
+        if (!expression__visit(action->path, visit, parser))
+            return false;
+        if (action->operand && !expression__visit(action->operand, visit, parser))
+            return false;
     }
     return true;
 }
@@ -391,8 +439,9 @@ static bool check_sections(struct parser *parser, const struct update *update)
 static bool check_targets(struct parser *parser, const struct update *update)
 {
     size_t count = 0;
-    const struct path **paths = arena_alloc(parser->arena, sizeof *paths * (update->count + 1));
-    for (const struct action *action = update->first; action; action = action->next) paths[count++] = &action->path->path;
+    const struct expression_path **paths = arena_alloc(parser->arena, sizeof *paths * (update->count + 1));
+    for (const struct action *action = update->first; action; action = action->next)
+        paths[count++] = &action->path->path;
     return check_paths_apart(parser, paths, count);
 }
 
@@ -401,9 +450,11 @@ static bool check_add_delete(struct parser *parser, const struct update *update)
 {
     static const char *const long_names[VALUE_TYPES] = {"STRING", "NUMBER", "BINARY", "BOOLEAN", "NULL", "MAP", "LIST"};
     for (const struct action *action = update->first; action; action = action->next) {
-        if (action->kind != ACTION_ADD && action->kind != ACTION_DELETE) continue;
+        if (action->kind != ACTION_ADD && action->kind != ACTION_DELETE)
+            continue;
         enum value_type type = action->operand->value->type;
-        if (value_is_set(type) || (action->kind == ACTION_ADD && type == VALUE_N)) continue;
+        if (value_is_set(type) || (action->kind == ACTION_ADD && type == VALUE_N))
+            continue;
         return wrong_operand(parser, "operator", action->kind == ACTION_ADD ? STR("ADD") : STR("DELETE"), long_names[type]);
     }
     return true;

@@ -15,7 +15,7 @@ struct finder_index {
     struct value **children;    /* NULL: walked so far */
 };
 
-static int by_name(const void *a, const void *b)
+static int found_name_order(const void *a, const void *b)
 {
     return str_cmp((*(struct value *const *)a)->name, (*(struct value *const *)b)->name);
 }
@@ -23,36 +23,45 @@ static int by_name(const void *a, const void *b)
 static struct value **children_of(struct finder *finder, const struct value *parent)
 {
     struct finder_index *index = finder->first;
-    while (index && index->of != parent) index = index->next;
+    while (index && index->of != parent)
+        index = index->next;
     if (!index) {
         index = arena_new_of(finder->arena, struct finder_index);
         index->of = parent;
         index->next = finder->first;
         finder->first = index;
     }
-    if (index->children || index->walks++ < WALKS_MAX) return index->children;
+    if (index->children || index->walks++ < WALKS_MAX)
+        return index->children;
     size_t n = 0;
     index->children = arena_array(finder->arena, struct value *, parent->count);
-    for (struct value *child = parent->first; child; child = child->next) index->children[n++] = child;
-    if (parent->type == VALUE_M) qsort(index->children, n, sizeof *index->children, by_name);
+    for (struct value *child = parent->first; child; child = child->next)
+        index->children[n++] = child;
+    if (parent->type == VALUE_M)
+        qsort(index->children, n, sizeof *index->children, found_name_order);
     return index->children;
 }
 
 struct value *expression__child(struct finder *finder, const struct value *parent, const struct path_step *step)
 {
-    if (parent->type != (step->is_index ? VALUE_L : VALUE_M)) return NULL;
+    if (parent->type != (step->is_index ? VALUE_L : VALUE_M))
+        return NULL;
     struct value **children = parent->count > SMALL_MAX ? children_of(finder, parent) : NULL;
-    if (step->is_index && (!children || step->index >= parent->count)) return value_element(parent, step->index);
-    if (step->is_index) return children[step->index];
-    if (!children) return value_member(parent, step->name);
+    if (step->is_index && (!children || step->index >= parent->count))
+        return value_element(parent, step->index);
+    if (step->is_index)
+        return children[step->index];
+    if (!children)
+        return value_member(parent, step->name);
     struct value wanted = {.name = step->name}, *key = &wanted;
-    struct value **found = bsearch(&key, children, parent->count, sizeof *children, by_name);
+    struct value **found = bsearch(&key, children, parent->count, sizeof *children, found_name_order);
     return found ? *found : NULL;
 }
 
-struct value *expression__resolve(struct finder *finder, const struct path *path, const struct value *item)
+struct value *expression__resolve(struct finder *finder, const struct expression_path *path, const struct value *item)
 {
     const struct value *at = item;
-    for (const struct path_step *step = path->first; step && at; step = step->next) at = expression__child(finder, at, step);
+    for (const struct path_step *step = path->first; step && at; step = step->next)
+        at = expression__child(finder, at, step);
     return (struct value *)at;
 }

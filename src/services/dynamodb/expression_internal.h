@@ -32,7 +32,10 @@ struct path_step {
     size_t index;
     struct path_step *next;
 };
-struct path { struct path_step *first, *last; size_t count; };
+struct expression_path {
+    struct path_step *first, *last;
+    size_t count;
+};
 
 enum comparator { COMPARE_EQ, COMPARE_NE, COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE };
 enum function {
@@ -49,7 +52,7 @@ struct node {
     struct str text;            /* VALUE: the placeholder; CALL: the name; SUM, COMPARE: the sign; BETWEEN, IN: that */
     enum comparator comparator;
     enum function function;
-    struct path path;
+    struct expression_path path;
     const struct value *value;  /* VALUE, once resolved */
     bool grouped;               /* stands in parentheses of its own */
     struct node *first, *last, *next;
@@ -112,10 +115,12 @@ struct finder_index;
 struct finder { struct arena *arena; struct finder_index *first; };
 /* The child that a step leads to, or NULL: no such child, or another kind of container. */
 struct value *expression__child(struct finder *finder, const struct value *parent, const struct path_step *step);
-struct value *expression__resolve(struct finder *finder, const struct path *path, const struct value *item);    /* or NULL */
+struct value *expression__resolve(struct finder *finder, const struct expression_path *path,
+                                  const struct value *item); /* or NULL */
 /* The values at the paths, within the structure that leads to them. Paths must not overlap. */
-struct value *expression__pick(const struct path *const *sorted, size_t count, const struct value *item, struct arena *arena);
+struct value *expression__pick(const struct expression_path *const *sorted, size_t count, const struct value *item,
+                               struct arena *arena);
 /* An array of the paths in the order that expression__pick needs. */
-const struct path **expression__sorted_paths(const struct path **paths, size_t count);
+const struct expression_path **expression__sorted_paths(const struct expression_path **paths, size_t count);
 
 #endif

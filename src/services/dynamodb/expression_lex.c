@@ -20,19 +20,20 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_digit(char c)
+static bool lex_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-static bool is_space(char c)
+static bool lex_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static size_t word_end(struct str source, size_t at)
 {
-    while (at < source.n && (is_letter(source.p[at]) || is_digit(source.p[at]) || source.p[at] == '_')) at++;
+    while (at < source.n && (is_letter(source.p[at]) || lex_digit(source.p[at]) || source.p[at] == '_'))
+        at++;
     return at;
 }
 
@@ -44,35 +45,39 @@ static struct token word(struct str text, enum grammar grammar)
     return (struct token){TOKEN_NAME, text};
 }
 
-static struct token sign(struct str rest)
+static struct token lex_sign(struct str rest)
 {
     for (size_t i = 0; i < COUNT_OF(signs); i++) {
         struct str text = str_of(signs[i].text);
-        if (str_starts(rest, text)) return (struct token){signs[i].kind, str_slice(rest, 0, text.n)};
+        if (str_starts(rest, text))
+            return (struct token){signs[i].kind, str_slice(rest, 0, text.n)};
     }
     size_t n = 1;                                           /* a whole UTF-8 character */
-    while (n < rest.n && ((unsigned char)rest.p[n] & 0xC0) == 0x80) n++;
+    while (n < rest.n && ((unsigned char)rest.p[n] & 0xC0) == 0x80)
+        n++;
     return (struct token){TOKEN_OTHER, str_slice(rest, 0, n)};
 }
 
 struct token expression__lex(struct str source, enum grammar grammar, size_t *at)
 {
     size_t from = *at;
-    while (from < source.n && is_space(source.p[from])) from++;
+    while (from < source.n && lex_space(source.p[from]))
+        from++;
     struct token token = {TOKEN_END, str_slice(source, from, from)};
     if (from < source.n) {
         char c = source.p[from];
         if (is_letter(c)) {
             token = word(str_slice(source, from, word_end(source, from)), grammar);
-        } else if (is_digit(c)) {
+        } else if (lex_digit(c)) {
             size_t end = from;
-            while (end < source.n && is_digit(source.p[end])) end++;
+            while (end < source.n && lex_digit(source.p[end]))
+                end++;
             token = (struct token){TOKEN_NUMBER, str_slice(source, from, end)};
         } else if ((c == '#' || c == ':') && word_end(source, from + 1) > from + 1) {
             token.kind = c == '#' ? TOKEN_NAME_PLACEHOLDER : TOKEN_VALUE_PLACEHOLDER;
             token.text = str_slice(source, from, word_end(source, from + 1));
         } else {
-            token = sign(str_slice(source, from, source.n));
+            token = lex_sign(str_slice(source, from, source.n));
         }
     }
     *at = from + token.text.n;

@@ -9,12 +9,14 @@ struct placeholder {
     const struct value *value;      /* of :key */
     bool used;
 };
-struct table {
+struct placeholder_table {
     struct placeholder *all;        /* as they came */
     struct placeholder **sorted;
     size_t count;
 };
-struct expression_params { struct table names, values; };
+struct expression_params {
+    struct placeholder_table names, values;
+};
 
 /* ---- which parameters may stand together ---- */
 
@@ -23,8 +25,10 @@ static void add_present(struct buf *buf, const struct json *input, const char *c
     bool first = true;
     buf_add_char(buf, '{');
     for (; names && *names; names++) {
-        if (!json_at(input, *names)) continue;
-        if (!first) buf_lit(buf, ", ");
+        if (!json_at(input, *names))
+            continue;
+        if (!first)
+            buf_lit(buf, ", ");
         buf_add(buf, str_of(*names));
         first = false;
     }
@@ -34,7 +38,8 @@ static void add_present(struct buf *buf, const struct json *input, const char *c
 static bool any_present(const struct json *input, const char *const *names)
 {
     for (; names && *names; names++)
-        if (json_at(input, *names)) return true;
+        if (json_at(input, *names))
+            return true;
     return false;
 }
 
@@ -45,7 +50,8 @@ static struct str values_alone(const struct expression_usage *usage, struct aren
     buf_lit(&buf, "ExpressionAttributeValues can only be specified when using expressions: ");
     size_t count = 0;
     for (; usage->values_in[count]; count++) {
-        if (count) buf_lit(&buf, " and ");
+        if (count)
+            buf_lit(&buf, " and ");
         buf_add(&buf, str_of(usage->values_in[count]));
     }
     buf_add(&buf, count > 1 ? STR(" are null") : STR(" is null"));
@@ -79,22 +85,24 @@ bool expression_usage_check(const struct expression_usage *usage, const struct j
 
 /* ---- the placeholders ---- */
 
-static int by_key(const void *a, const void *b)
+static int placeholder_order(const void *a, const void *b)
 {
     return str_cmp((*(struct placeholder *const *)a)->key, (*(struct placeholder *const *)b)->key);
 }
 
-static bool key_valid(struct str key, char sign)
+static bool placeholder_valid(struct str key, char sign)
 {
-    if (key.n < 2 || key.p[0] != sign) return false;
+    if (key.n < 2 || key.p[0] != sign)
+        return false;
     for (size_t i = 1; i < key.n; i++) {
         char c = key.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
+            return false;
     }
     return true;
 }
 
-static bool table_fill(struct table *table, const struct json *map, char sign, const char *what, struct arena *arena,
+static bool table_fill(struct placeholder_table *table, const struct json *map, char sign, const char *what, struct arena *arena,
                        struct str *ret_message)
 {
     if (map->count == 0) {
@@ -104,7 +112,7 @@ static bool table_fill(struct table *table, const struct json *map, char sign, c
     table->all = arena_array(arena, struct placeholder, map->count);
     table->sorted = arena_alloc(arena, sizeof *table->sorted * map->count);
     for JSON_EACH (member, map) {
-        if (!key_valid(member->key, sign)) {
+        if (!placeholder_valid(member->key, sign)) {
             *ret_message =
                 arena_printf(arena, "%s contains invalid key: Syntax error; key: \"" STR_FMT "\"", what, STR_ARG(member->key));
             return false;
@@ -118,15 +126,17 @@ static bool table_fill(struct table *table, const struct json *map, char sign, c
         table->sorted[table->count] = &table->all[table->count];
         table->count++;
     }
-    qsort(table->sorted, table->count, sizeof *table->sorted, by_key);
+    qsort(table->sorted, table->count, sizeof *table->sorted, placeholder_order);
     return true;
 }
 
-static bool read_names(struct table *table, const struct json *names, struct arena *arena, struct str *ret_message)
+static bool read_names(struct placeholder_table *table, const struct json *names, struct arena *arena, struct str *ret_message)
 {
-    if (!table_fill(table, names, '#', "ExpressionAttributeNames", arena, ret_message)) return false;
+    if (!table_fill(table, names, '#', "ExpressionAttributeNames", arena, ret_message))
+        return false;
     for (size_t i = 0; i < table->count; i++) {
-        if (table->all[i].name.n) continue;
+        if (table->all[i].name.n)
+            continue;
         *ret_message = arena_printf(arena, "ExpressionAttributeNames contains invalid value: Empty attribute name for key " STR_FMT,
                                     STR_ARG(table->all[i].key));
         return false;
@@ -134,11 +144,12 @@ static bool read_names(struct table *table, const struct json *names, struct are
     return true;
 }
 
-static bool read_values(struct table *table, const struct json *values, struct arena *arena, struct str *ret_message,
+static bool read_values(struct placeholder_table *table, const struct json *values, struct arena *arena, struct str *ret_message,
                         bool *ret_serialization)
 {
     size_t bytes = 0;
-    if (!table_fill(table, values, ':', "ExpressionAttributeValues", arena, ret_message)) return false;
+    if (!table_fill(table, values, ':', "ExpressionAttributeValues", arena, ret_message))
+        return false;
     struct placeholder *at = table->all;
     for JSON_EACH (member, values) {
         struct str message;
@@ -152,7 +163,8 @@ static bool read_values(struct table *table, const struct json *values, struct a
         bytes += member->key.n + value_size(at->value);
         at++;
     }
-    if (bytes <= EXPRESSION_SUBSTITUTION_BYTES_MAX) return true;
+    if (bytes <= EXPRESSION_SUBSTITUTION_BYTES_MAX)
+        return true;
     *ret_message = STR("ExpressionAttributeValues exceeds max size");
     return false;
 }
@@ -161,17 +173,21 @@ struct expression_params *expression_params_new(const struct json *names, const 
                                                 struct str *ret_message, bool *ret_serialization)
 {
     struct expression_params *params = arena_new_of(arena, struct expression_params);
-    if (names && !read_names(&params->names, names, arena, ret_message)) return NULL;
-    if (values && !read_values(&params->values, values, arena, ret_message, ret_serialization)) return NULL;
+    if (names && !read_names(&params->names, names, arena, ret_message))
+        return NULL;
+    if (values && !read_values(&params->values, values, arena, ret_message, ret_serialization))
+        return NULL;
     return params;
 }
 
-static struct placeholder *use(const struct table *table, struct str key)
+static struct placeholder *use(const struct placeholder_table *table, struct str key)
 {
     struct placeholder wanted = {.key = key}, *pointer = &wanted;
-    if (!table->count) return NULL;
-    struct placeholder **found = bsearch(&pointer, table->sorted, table->count, sizeof *table->sorted, by_key);
-    if (!found) return NULL;
+    if (!table->count)
+        return NULL;
+    struct placeholder **found = bsearch(&pointer, table->sorted, table->count, sizeof *table->sorted, placeholder_order);
+    if (!found)
+        return NULL;
     (*found)->used = true;
     return *found;
 }
@@ -188,19 +204,22 @@ const struct value *expression__value(struct expression_params *params, struct s
     return found ? found->value : NULL;
 }
 
-static bool all_used(const struct table *table, const char *what, struct arena *arena, struct str *ret_message)
+static bool all_used(const struct placeholder_table *table, const char *what, struct arena *arena, struct str *ret_message)
 {
     struct buf buf;
     size_t unused = 0;
     buf_init(&buf, arena, EXPRESSION_SUBSTITUTION_BYTES_MAX);
     buf_printf(&buf, "Value provided in %s unused in expressions: keys: {", what);
     for (size_t i = 0; i < table->count; i++) {
-        if (table->all[i].used) continue;
-        if (unused++) buf_lit(&buf, ", ");
+        if (table->all[i].used)
+            continue;
+        if (unused++)
+            buf_lit(&buf, ", ");
         buf_add(&buf, table->all[i].key);
     }
     buf_add_char(&buf, '}');
-    if (unused) *ret_message = buf_str(&buf);
+    if (unused)
+        *ret_message = buf_str(&buf);
     return unused == 0;
 }
 

@@ -11,12 +11,13 @@ struct get {
     struct store_key at;
 };
 
-static const char *const expressions[] = {"ProjectionExpression", NULL}, *const legacy[] = {"AttributesToGet", NULL};
-static const struct expression_usage usage = {expressions, NULL, legacy};
+static const char *const get_expressions[] = {"ProjectionExpression", NULL}, *const get_legacy[] = {"AttributesToGet", NULL};
+static const struct expression_usage get_usage = {get_expressions, NULL, get_legacy};
 
 static bool read_projection(struct call *call, struct get *get)
 {
-    if (!call_has(call, "ProjectionExpression")) return true;
+    if (!call_has(call, "ProjectionExpression"))
+        return true;
     struct expression_params *params = request_params(call, call->input);
     return params && request_projection(call, call->input, params, &get->projection) && request_params_used(call, params);
 }
@@ -25,10 +26,12 @@ void get_item_needs(struct call *call, struct needs *needs)
 {
     struct get *get = arena_new_of(call->arena, struct get);
     call->state = get;
-    if (!request_target(call, call_str(call, "TableName"), "tableName", &get->target) || !request_usage(call, &usage, call->input))
+    if (!request_target(call, call_str(call, "TableName"), "tableName", &get->target) ||
+        !request_usage(call, &get_usage, call->input))
         return;
     get->key = request_item(call, json_at(call->input, "Key"));
-    if (!get->key || !read_projection(call, get)) return;
+    if (!get->key || !read_projection(call, get))
+        return;
     struct context_arg arg = {call, needs};
     need_add(needs, "dynamodb:GetItem", get->target.arn);
     request_context(call, needs);
@@ -38,7 +41,7 @@ void get_item_needs(struct call *call, struct needs *needs)
     request_context_select(call, needs, get->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES"));
 }
 
-static bool projection_enters_key(const void *projection, struct str attribute)
+static bool get_projection_enters(const void *projection, struct str attribute)
 {
     return projection_enters(projection, attribute);
 }
@@ -47,15 +50,18 @@ void get_item_prepare(struct call *call)
 {
     struct get *get = call->state;
     if (!request_target_found(call, &get->target) || !table_key_check(call, get->target.table, get->key) ||
-        !request_keys_entered(call, get->target.table, projection_enters_key, get->projection)) return;
+        !request_keys_entered(call, get->target.table, get_projection_enters, get->projection))
+        return;
     get->at = table_item_key(get->target.table, get->key, call->arena);
 }
 
 static struct json *shown(struct call *call, const struct get *get, struct str bytes)
 {
-    if (!get->projection) return request_raw_item(call, bytes);
+    if (!get->projection)
+        return request_raw_item(call, bytes);
     const struct value *item = item_decode(bytes, call->arena);
-    if (item) return request_raw_value(call, projection_apply(get->projection, item, call->arena));
+    if (item)
+        return request_raw_value(call, projection_apply(get->projection, item, call->arena));
     call_fail_err(call, ERR_CORRUPT);
     return NULL;
 }
@@ -72,7 +78,8 @@ void get_item_handle(struct call *call)
     }
     if (err == ERR_OK) {
         struct json *item = shown(call, get, bytes);
-        if (!item) return;
+        if (!item)
+            return;
         json_add(request_output(call), "Item", item);
         item_bytes_size(bytes, &size);
     }

@@ -57,10 +57,18 @@ static void put_body(struct buf *buf, const struct value *value)
     put_varint(buf, value->count);
     for (const struct value *child = value->first; child; child = child->next) {
         switch (value->type) {
-        case VALUE_M: put_attribute(buf, child); break;
-        case VALUE_L: put_value(buf, child); break;
-        case VALUE_NS: put_number(buf, &child->number); break;
-        default: put_bytes(buf, child->bytes); break;
+        case VALUE_M:
+            put_attribute(buf, child);
+            break;
+        case VALUE_L:
+            put_value(buf, child);
+            break;
+        case VALUE_NS:
+            put_number(buf, &child->number);
+            break;
+        default:
+            put_bytes(buf, child->bytes);
+            break;
         }
     }
     ENSURE(!buf->failed);
@@ -74,10 +82,17 @@ static void put_value(struct buf *buf, const struct value *value)
     buf_add_char(buf, (char)value->type);
     switch (value->type) {
     case VALUE_S: case VALUE_B: put_bytes(buf, value->bytes); break;
-    case VALUE_N: put_number(buf, &value->number); break;
-    case VALUE_BOOL: buf_add_char(buf, value->boolean); break;
-    case VALUE_NULL: break;
-    default: put_body(buf, value); break;
+    case VALUE_N:
+        put_number(buf, &value->number);
+        break;
+    case VALUE_BOOL:
+        buf_add_char(buf, value->boolean);
+        break;
+    case VALUE_NULL:
+        break;
+    default:
+        put_body(buf, value);
+        break;
     }
 }
 
@@ -88,7 +103,8 @@ struct str item_encode(const struct value *item, struct arena *arena)
     buf_add_char(&buf, ITEM_VERSION);
     put_varint(&buf, item_size(item));
     put_varint(&buf, item->count);
-    for (const struct value *child = item->first; child; child = child->next) put_attribute(&buf, child);
+    for (const struct value *child = item->first; child; child = child->next)
+        put_attribute(&buf, child);
     ENSURE(!buf.failed);            /* an item is checked against ITEM_BYTES_MAX before */
     return buf_str(&buf);
 }
@@ -99,7 +115,8 @@ struct cursor { const uint8_t *at, *end; };
 
 static bool get_byte(struct cursor *c, uint8_t *ret)
 {
-    if (c->at == c->end) return false;
+    if (c->at == c->end)
+        return false;
     *ret = *c->at++;
     return true;
 }
@@ -109,9 +126,11 @@ static bool get_varint(struct cursor *c, size_t *ret)
     size_t value = 0;
     uint8_t byte;
     for (unsigned shift = 0; shift <= 28; shift += 7) {
-        if (!get_byte(c, &byte)) return false;
+        if (!get_byte(c, &byte))
+            return false;
         value |= (size_t)(byte & 0x7f) << shift;
-        if (byte & 0x80) continue;
+        if (byte & 0x80)
+            continue;
         *ret = value;
         return true;
     }
@@ -120,7 +139,8 @@ static bool get_varint(struct cursor *c, size_t *ret)
 
 static bool get_run(struct cursor *c, size_t n, struct str *ret)
 {
-    if (n > (size_t)(c->end - c->at)) return false;
+    if (n > (size_t)(c->end - c->at))
+        return false;
     *ret = (struct str){(const char *)c->at, n};
     c->at += n;
     return true;
@@ -137,7 +157,8 @@ static bool get_number(struct cursor *c, struct str *ret_text, struct decimal *r
 {
     uint8_t head;
     struct str run;
-    if (!get_byte(c, &head) || !get_run(c, head & 0x7f, &run) || run.n == 0) return false;
+    if (!get_byte(c, &head) || !get_run(c, head & 0x7f, &run) || run.n == 0)
+        return false;
     *ret_text = head & NUMBER_ENCODED ? STR_NONE : run;
     return head & NUMBER_ENCODED ? decimal_decode(run, ret) == run.n : run.n <= NUMBER_TEXT_MAX;
 }
@@ -146,7 +167,8 @@ static bool get_number(struct cursor *c, struct str *ret_text, struct decimal *r
 static bool get_body(struct cursor *c, struct cursor *ret_body, size_t *ret_count)
 {
     struct str length, body;
-    if (!get_run(c, 4, &length) || !get_run(c, get_u32((const uint8_t *)length.p), &body)) return false;
+    if (!get_run(c, 4, &length) || !get_run(c, get_u32((const uint8_t *)length.p), &body))
+        return false;
     *ret_body = (struct cursor){(const uint8_t *)body.p, (const uint8_t *)body.p + body.n};
     return get_varint(ret_body, ret_count) && *ret_count <= body.n;
 }
@@ -192,9 +214,11 @@ static bool decode_children(struct cursor *c, struct value *parent, size_t count
 {
     while (count-- > 0) {
         struct str name = STR_NONE;
-        if (parent->type == VALUE_M && !get_bytes(c, &name)) return false;
+        if (parent->type == VALUE_M && !get_bytes(c, &name))
+            return false;
         struct value *child = value_is_set(parent->type) ? decode_element(c, parent->type, arena) : decode_value(c, arena, depth);
-        if (!child) return false;
+        if (!child)
+            return false;
         child->name = name;
         value_append(parent, child);
     }
@@ -212,17 +236,24 @@ static struct value *decode_value(struct cursor *c, struct arena *arena, unsigne
 {
     uint8_t type, byte = 0;
     bool fine;
-    if (!get_byte(c, &type) || type >= VALUE_TYPES) return NULL;
+    if (!get_byte(c, &type) || type >= VALUE_TYPES)
+        return NULL;
     struct value *value = value_new(arena, type);
     switch (value->type) {
     case VALUE_S: case VALUE_B: fine = get_bytes(c, &value->bytes); break;
-    case VALUE_N: fine = decode_number(c, &value->number); break;
+    case VALUE_N:
+        fine = decode_number(c, &value->number);
+        break;
     case VALUE_BOOL:
         fine = get_byte(c, &byte) && byte <= 1;
         value->boolean = byte;
         break;
-    case VALUE_NULL: fine = true; break;
-    default: fine = decode_container(c, value, arena, depth); break;
+    case VALUE_NULL:
+        fine = true;
+        break;
+    default:
+        fine = decode_container(c, value, arena, depth);
+        break;
     }
     return fine ? value : NULL;
 }
@@ -242,7 +273,8 @@ static bool write_value(struct buf *buf, struct cursor *c, unsigned depth);
 static bool write_string(struct buf *buf, struct cursor *c)
 {
     struct str bytes;
-    if (!get_bytes(c, &bytes)) return false;
+    if (!get_bytes(c, &bytes))
+        return false;
     json_write_str(buf, bytes);
     return true;
 }
@@ -250,21 +282,25 @@ static bool write_string(struct buf *buf, struct cursor *c)
 static bool write_binary(struct buf *buf, struct cursor *c)
 {
     struct str bytes;
-    if (!get_bytes(c, &bytes)) return false;
+    if (!get_bytes(c, &bytes))
+        return false;
     buf_add_char(buf, '"');
     base64_write(buf, bytes);
     buf_add_char(buf, '"');
     return true;
 }
 
-static bool write_number(struct buf *buf, struct cursor *c)
+static bool item_write_number(struct buf *buf, struct cursor *c)
 {
     struct str text;
     struct decimal number;
-    if (!get_number(c, &text, &number)) return false;
+    if (!get_number(c, &text, &number))
+        return false;
     buf_add_char(buf, '"');
-    if (text.n) buf_add(buf, text);
-    else decimal_write(buf, &number);
+    if (text.n)
+        buf_add(buf, text);
+    else
+        decimal_write(buf, &number);
     buf_add_char(buf, '"');
     return true;
 }
@@ -273,25 +309,33 @@ static bool write_attributes(struct buf *buf, struct cursor *c, size_t count, un
 {
     buf_add_char(buf, '{');
     for (size_t i = 0; i < count; i++) {
-        if (i) buf_add_char(buf, ',');
-        if (!write_string(buf, c)) return false;
+        if (i)
+            buf_add_char(buf, ',');
+        if (!write_string(buf, c))
+            return false;
         buf_add_char(buf, ':');
-        if (!write_value(buf, c, depth)) return false;
+        if (!write_value(buf, c, depth))
+            return false;
     }
     buf_add_char(buf, '}');
     return true;
 }
 
-static bool write_elements(struct buf *buf, struct cursor *c, enum value_type type, size_t count, unsigned depth)
+static bool item_write_elements(struct buf *buf, struct cursor *c, enum value_type type, size_t count, unsigned depth)
 {
     buf_add_char(buf, '[');
     for (size_t i = 0; i < count; i++) {
         bool fine;
-        if (i) buf_add_char(buf, ',');
-        if (type == VALUE_L) fine = write_value(buf, c, depth);
-        else if (type == VALUE_SS) fine = write_string(buf, c);
-        else fine = type == VALUE_NS ? write_number(buf, c) : write_binary(buf, c);
-        if (!fine) return false;
+        if (i)
+            buf_add_char(buf, ',');
+        if (type == VALUE_L)
+            fine = write_value(buf, c, depth);
+        else if (type == VALUE_SS)
+            fine = write_string(buf, c);
+        else
+            fine = type == VALUE_NS ? item_write_number(buf, c) : write_binary(buf, c);
+        if (!fine)
+            return false;
     }
     buf_add_char(buf, ']');
     return true;
@@ -301,16 +345,18 @@ static bool write_container(struct buf *buf, struct cursor *c, enum value_type t
 {
     struct cursor body;
     size_t count;
-    if (depth >= VALUE_DEPTH_MAX || !get_body(c, &body, &count)) return false;
+    if (depth >= VALUE_DEPTH_MAX || !get_body(c, &body, &count))
+        return false;
     bool fine =
-        type == VALUE_M ? write_attributes(buf, &body, count, depth + 1) : write_elements(buf, &body, type, count, depth + 1);
+        type == VALUE_M ? write_attributes(buf, &body, count, depth + 1) : item_write_elements(buf, &body, type, count, depth + 1);
     return fine && body.at == body.end;
 }
 
 static bool write_bool(struct buf *buf, struct cursor *c)
 {
     uint8_t byte;
-    if (!get_byte(c, &byte) || byte > 1) return false;
+    if (!get_byte(c, &byte) || byte > 1)
+        return false;
     buf_add(buf, byte ? STR("true") : STR("false"));
     return true;
 }
@@ -323,15 +369,28 @@ static bool write_value(struct buf *buf, struct cursor *c, unsigned depth)
     };
     uint8_t type;
     bool fine;
-    if (!get_byte(c, &type) || type >= VALUE_TYPES) return false;
+    if (!get_byte(c, &type) || type >= VALUE_TYPES)
+        return false;
     buf_add(buf, heads[type]);
     switch ((enum value_type)type) {
-    case VALUE_S: fine = write_string(buf, c); break;
-    case VALUE_N: fine = write_number(buf, c); break;
-    case VALUE_B: fine = write_binary(buf, c); break;
-    case VALUE_BOOL: fine = write_bool(buf, c); break;
-    case VALUE_NULL: fine = true; break;
-    default: fine = write_container(buf, c, type, depth); break;
+    case VALUE_S:
+        fine = write_string(buf, c);
+        break;
+    case VALUE_N:
+        fine = item_write_number(buf, c);
+        break;
+    case VALUE_B:
+        fine = write_binary(buf, c);
+        break;
+    case VALUE_BOOL:
+        fine = write_bool(buf, c);
+        break;
+    case VALUE_NULL:
+        fine = true;
+        break;
+    default:
+        fine = write_container(buf, c, type, depth);
+        break;
     }
     buf_add_char(buf, '}');
     return fine;
@@ -351,10 +410,12 @@ static struct str key_bytes(const char *head, size_t head_n, const struct value 
     uint8_t encoded[DECIMAL_ENCODED_MAX];
     struct str bytes = value->bytes;
     ENSURE(value->type <= VALUE_B);
-    if (value->type == VALUE_N) bytes = (struct str){(const char *)encoded, decimal_encode(&value->number, encoded)};
+    if (value->type == VALUE_N)
+        bytes = (struct str){(const char *)encoded, decimal_encode(&value->number, encoded)};
     char *key = arena_alloc(arena, head_n + bytes.n + 1);
     memcpy(key, head, head_n);
-    if (bytes.n) memcpy(key + head_n, bytes.p, bytes.n);
+    if (bytes.n)
+        memcpy(key + head_n, bytes.p, bytes.n);
     return (struct str){key, head_n + bytes.n};
 }
 
@@ -366,7 +427,8 @@ struct str key_collection(const struct value *hash, struct arena *arena)
 
 struct str key_item(const struct value *range, struct arena *arena)
 {
-    if (!range) return STR("i");
+    if (!range)
+        return STR("i");
     const char head[] = {'i', (char)range->type};
     return key_bytes(head, sizeof head, range, arena);
 }

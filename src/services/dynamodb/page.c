@@ -11,10 +11,13 @@ static bool read_start(struct call *call, struct page *page)
     struct str message;
     bool serialization = false;
     const struct json *json = json_at(call->input, "ExclusiveStartKey");
-    if (!json) return true;
+    if (!json)
+        return true;
     page->start = item_from_json(json, call->arena, &message, &serialization);
-    if (page->start) return true;
-    if (!serialization) message = arena_printf(call->arena, "The provided starting key is invalid: " STR_FMT, STR_ARG(message));
+    if (page->start)
+        return true;
+    if (!serialization)
+        message = arena_printf(call->arena, "The provided starting key is invalid: " STR_FMT, STR_ARG(message));
     return request_invalid(call, message, serialization);
 }
 
@@ -54,7 +57,8 @@ void page_need(struct call *call, struct needs *needs, const struct page *page, 
     struct context_arg arg = {call, needs};
     struct str select = call_str(call, "Select");
     struct str index = call_str(call, "IndexName");
-    if (!select.n) select = page->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES");
+    if (!select.n)
+        select = page->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES");
     need_add(needs, action,
              index.n ? arena_printf(call->arena, STR_FMT "/index/" STR_FMT, STR_ARG(page->target.arn), STR_ARG(index))
                      : page->target.arn);
@@ -69,7 +73,7 @@ static bool filter_enters(const void *filter, struct str attribute)
     return condition_enters(filter, attribute);
 }
 
-static bool projection_enters_key(const void *projection, struct str attribute)
+static bool page_projection_enters(const void *projection, struct str attribute)
 {
     return projection_enters(projection, attribute);
 }
@@ -81,7 +85,7 @@ bool page_check_table(struct call *call, const struct page *page)
         call_fail(call, "ValidationException", "The table does not have the specified index: " STR_FMT, STR_ARG(index));
         return false;
     }
-    return request_keys_entered(call, page->target.table, projection_enters_key, page->projection) &&
+    return request_keys_entered(call, page->target.table, page_projection_enters, page->projection) &&
            request_keys_entered(call, page->target.table, filter_enters, page->filter);
 }
 
@@ -90,10 +94,13 @@ bool page_check_table(struct call *call, const struct page *page)
 static void keep(struct page *page, const struct value *item, struct str bytes, bool *ret_damaged)
 {
     page->matched++;
-    if (page->count_only) return;
+    if (page->count_only)
+        return;
     buf_add_char(&page->items, page->items.n ? ',' : '[');
-    if (page->projection) item_write_json(&page->items, projection_apply(page->projection, item, page->scratch));
-    else if (!item_bytes_write_json(&page->items, bytes)) *ret_damaged = true;
+    if (page->projection)
+        item_write_json(&page->items, projection_apply(page->projection, item, page->scratch));
+    else if (!item_bytes_write_json(&page->items, bytes))
+        *ret_damaged = true;
 }
 
 /* False: damaged. */
@@ -102,15 +109,18 @@ static bool take_item(struct page *page, struct str bytes)
     size_t size;
     bool damaged = false;
     const struct value *item = NULL;
-    if (!item_bytes_size(bytes, &size)) return false;
+    if (!item_bytes_size(bytes, &size))
+        return false;
     page->scanned++;
     page->bytes += size;
     if (page->filter || page->projection) {
         arena_reset(page->scratch);
         item = item_decode(bytes, page->scratch);
-        if (!item) return false;
+        if (!item)
+            return false;
     }
-    if (!page->filter || condition_holds(page->filter, item, page->scratch)) keep(page, item, bytes, &damaged);
+    if (!page->filter || condition_holds(page->filter, item, page->scratch))
+        keep(page, item, bytes, &damaged);
     return !damaged;
 }
 
@@ -118,7 +128,8 @@ static void remember_last(struct call *call, struct page *page, struct str bytes
 {
     page->full = (page->limit && page->scanned >= page->limit) || page->bytes >= PAGE_BYTES_MAX ||
                  page->items.n >= ANSWER_JSON_FULL;
-    if (page->full) page->last = arena_dup(call->arena, bytes);
+    if (page->full)
+        page->last = arena_dup(call->arena, bytes);
 }
 
 /* Until the page is full, the range ends, or so many items or bytes more were read. */
@@ -130,10 +141,14 @@ static enum err read_on(struct call *call, struct page *page, size_t items, size
     size_t until_items = page->scanned + items, until_bytes = page->bytes + bytes;
     while (!page->full && page->scanned < until_items && page->bytes < until_bytes) {
         err = store_next(page->iter, &key, &value);
-        if (err != ERR_OK) break;
-        if (!key.key.n || key.key.p[0] != 'i') continue;
-        if (!take_item(page, value)) return ERR_CORRUPT;
-        if (page->items.failed) return ERR_TOO_LARGE;
+        if (err != ERR_OK)
+            break;
+        if (!key.key.n || key.key.p[0] != 'i')
+            continue;
+        if (!take_item(page, value))
+            return ERR_CORRUPT;
+        if (page->items.failed)
+            return ERR_TOO_LARGE;
         remember_last(call, page, value);
     }
     page->ended = err == ERR_NOT_FOUND;
@@ -149,14 +164,16 @@ static struct json *last_key(struct call *call, const struct page *page)
     const struct str names[] = {page->target.table->hash.name, page->target.table->range.name};
     for (size_t i = 0; item && i < COUNT_OF(names); i++) {
         struct value *attribute = names[i].n ? value_member(item, names[i]) : NULL;
-        if (attribute) value_append(key, value_clone(call->arena, attribute));
+        if (attribute)
+            value_append(key, value_clone(call->arena, attribute));
     }
-    if (item) return request_raw_value(call, key);
+    if (item)
+        return request_raw_value(call, key);
     call_fail_err(call, ERR_CORRUPT);
     return NULL;
 }
 
-static void answer(struct call *call, struct page *page)
+static void page_answer(struct call *call, struct page *page)
 {
     struct json *output = request_output(call);
     if (!page->count_only) {
@@ -168,13 +185,14 @@ static void answer(struct call *call, struct page *page)
     json_add_i64(call->arena, output, "ScannedCount", (int64_t)page->scanned);
     if (page->full) {
         struct json *last = last_key(call, page);
-        if (!last) return;
+        if (!last)
+            return;
         json_add(output, "LastEvaluatedKey", last);
     }
     capacity_add(call, page->target.given, capacity_read(page->bytes, page->consistent));
 }
 
-static void free_scratch(void *arg)
+static void page_free_scratch(void *arg)
 {
     arena_free(arg);
 }
@@ -183,10 +201,12 @@ void page_begin(struct call *call, struct page *page)
 {
     buf_init(&page->items, call->arena, ANSWER_JSON_MAX);
     page->scratch = arena_new();
-    arena_on_free(call->arena, free_scratch, page->scratch);
+    arena_on_free(call->arena, page_free_scratch, page->scratch);
     enum err err = read_on(call, page, PAGE_INLINE_ITEMS, PAGE_INLINE_BYTES);
-    if (err != ERR_OK) call_fail_err(call, err);
-    else call->run = page->ended || page->full ? RUN_INLINE : RUN_WORKER;
+    if (err != ERR_OK)
+        call_fail_err(call, err);
+    else
+        call->run = page->ended || page->full ? RUN_INLINE : RUN_WORKER;
 }
 
 /* The row's handler, on the loop if page_begin read everything, else on a worker. */
@@ -195,6 +215,8 @@ void page_handle(struct call *call)
     struct page *page = call->state;
     enum err err = page->ended || page->full ? ERR_OK : read_on(call, page, SIZE_MAX / 2, SIZE_MAX / 2);
     store_iter_close(page->iter);
-    if (err != ERR_OK) call_fail_err(call, err);
-    else answer(call, page);
+    if (err != ERR_OK)
+        call_fail_err(call, err);
+    else
+        page_answer(call, page);
 }

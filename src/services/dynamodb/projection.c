@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct projection {
-    const struct path **paths;
+    const struct expression_path **paths;
     size_t count;
 };
 
@@ -22,7 +22,8 @@ struct projection *projection_parse(struct str text, struct expression_params *p
     }
     size_t i = 0;
     projection->paths = arena_alloc(arena, sizeof *projection->paths * projection->count);
-    for (const struct node *node = paths; node; node = node->next) projection->paths[i++] = &node->path;
+    for (const struct node *node = paths; node; node = node->next)
+        projection->paths[i++] = &node->path;
     expression__sorted_paths(projection->paths, projection->count);
     return projection;
 }
@@ -30,13 +31,15 @@ struct projection *projection_parse(struct str text, struct expression_params *p
 bool projection_enters(const struct projection *projection, struct str attribute)
 {
     for (size_t i = 0; i < projection->count; i++)
-        if (projection->paths[i]->count > 1 && str_eq(projection->paths[i]->first->name, attribute)) return true;
+        if (projection->paths[i]->count > 1 && str_eq(projection->paths[i]->first->name, attribute))
+            return true;
     return false;
 }
 
 void projection_attributes(const struct projection *projection, expression_attribute_fn *visit, void *arg)
 {
-    for (size_t i = 0; projection && i < projection->count; i++) visit(arg, projection->paths[i]->first->name);
+    for (size_t i = 0; projection && i < projection->count; i++)
+        visit(arg, projection->paths[i]->first->name);
 }
 
 struct value *projection_apply(const struct projection *projection, const struct value *item, struct arena *arena)
@@ -46,46 +49,55 @@ struct value *projection_apply(const struct projection *projection, const struct
 
 static int step_order(const struct path_step *a, const struct path_step *b)
 {
-    if (a->is_index != b->is_index) return a->is_index - b->is_index;
-    if (a->is_index) return (a->index > b->index) - (a->index < b->index);
+    if (a->is_index != b->is_index)
+        return a->is_index - b->is_index;
+    if (a->is_index)
+        return (a->index > b->index) - (a->index < b->index);
     return str_cmp(a->name, b->name);
 }
 
 static int path_order(const void *a, const void *b)
 {
-    const struct path_step *x = (*(const struct path *const *)a)->first, *y = (*(const struct path *const *)b)->first;
+    const struct path_step *x = (*(const struct expression_path *const *)a)->first,
+                           *y = (*(const struct expression_path *const *)b)->first;
     for (; x && y; x = x->next, y = y->next) {
         int order = step_order(x, y);
-        if (order) return order;
+        if (order)
+            return order;
     }
     return (x != NULL) - (y != NULL);
 }
 
-const struct path **expression__sorted_paths(const struct path **paths, size_t count)
+const struct expression_path **expression__sorted_paths(const struct expression_path **paths, size_t count)
 {
-    if (count) qsort(paths, count, sizeof *paths, path_order);
+    if (count)
+        qsort(paths, count, sizeof *paths, path_order);
     return paths;
 }
 
-static size_t common_steps(const struct path *a, const struct path *b)
+static size_t common_steps(const struct expression_path *a, const struct expression_path *b)
 {
     size_t common = 0;
-    for (const struct path_step *x = a->first, *y = b->first; x && y && step_order(x, y) == 0; x = x->next, y = y->next) common++;
+    for (const struct path_step *x = a->first, *y = b->first; x && y && step_order(x, y) == 0; x = x->next, y = y->next)
+        common++;
     return common;
 }
 
-struct value *expression__pick(const struct path *const *sorted, size_t count, const struct value *item, struct arena *arena)
+struct value *expression__pick(const struct expression_path *const *sorted, size_t count, const struct value *item,
+                               struct arena *arena)
 {
     struct value *container[EXPRESSION_PATH_MAX + 1] = {value_new(arena, VALUE_M)};    /* container[d] holds step d */
-    const struct path *before = NULL;
+    const struct expression_path *before = NULL;
     struct finder finder = {.arena = arena};
     for (size_t i = 0; i < count; i++) {
-        const struct path *path = sorted[i];
+        const struct expression_path *path = sorted[i];
         struct value *found = expression__resolve(&finder, path, item);
-        if (!found) continue;
+        if (!found)
+            continue;
         size_t depth = 0, common = before ? common_steps(before, path) : 0;
         for (const struct path_step *step = path->first; step; step = step->next, depth++) {
-            if (depth < common) continue;
+            if (depth < common)
+                continue;
             struct value *child =
                 !step->next ? value_clone(arena, found) : value_new(arena, step->next->is_index ? VALUE_L : VALUE_M);
             child->name = step->name;

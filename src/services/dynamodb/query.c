@@ -10,14 +10,15 @@ struct query {
     struct key_condition bound;
 };
 
-static const char *const expressions[] = {"ProjectionExpression", "FilterExpression", "KeyConditionExpression", NULL};
-static const char *const values_in[] = {"FilterExpression", "KeyConditionExpression", NULL};
-static const char *const legacy[] = {"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions", NULL};
-static const struct expression_usage usage = {expressions, values_in, legacy};
+static const char *const query_expressions[] = {"ProjectionExpression", "FilterExpression", "KeyConditionExpression", NULL};
+static const char *const query_values_in[] = {"FilterExpression", "KeyConditionExpression", NULL};
+static const char *const query_legacy[] = {"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions", NULL};
+static const struct expression_usage query_usage = {query_expressions, query_values_in, query_legacy};
 
 static bool has_key_conditions(struct call *call)
 {
-    if (call_has(call, "KeyConditionExpression") || call_has(call, "KeyConditions")) return true;
+    if (call_has(call, "KeyConditionExpression") || call_has(call, "KeyConditions"))
+        return true;
     return request_invalid(
         call, STR("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."), false);
 }
@@ -25,7 +26,8 @@ static bool has_key_conditions(struct call *call)
 static bool read_key_conditions(struct call *call, struct query *query, struct expression_params *params)
 {
     struct str message;
-    if (!call_has(call, "KeyConditionExpression")) return true;     /* KeyConditions: refused by name behind the authorisation */
+    if (!call_has(call, "KeyConditionExpression"))
+        return true; /* KeyConditions: refused by name behind the authorisation */
     return key_conditions_parse(call_str(call, "KeyConditionExpression"), params, call->arena, &query->conditions, &message) ||
            request_invalid(call, message, false);
 }
@@ -35,17 +37,22 @@ void query_needs(struct call *call, struct needs *needs)
     struct query *query = arena_new_of(call->arena, struct query);
     struct page *page = &query->page;
     call->state = query;
-    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) || !request_usage(call, &usage, call->input))
+    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) ||
+        !request_usage(call, &query_usage, call->input))
         return;
-    if (!page_read(call, page) || !has_key_conditions(call)) return;
+    if (!page_read(call, page) || !has_key_conditions(call))
+        return;
     struct expression_params *params = request_params(call, call->input);
-    if (!params || !read_key_conditions(call, query, params) || !page_read_expressions(call, page, params)) return;
-    if (!page_check_select(call, page, true)) return;
+    if (!params || !read_key_conditions(call, query, params) || !page_read_expressions(call, page, params))
+        return;
+    if (!page_check_select(call, page, true))
+        return;
     page_need(call, needs, page, "dynamodb:Query");
     for (size_t i = 0; i < query->conditions.count; i++) {
         const struct key_comparison *comparison = &query->conditions.comparison[i];
         bool hash = page->target.table && str_eq(comparison->attribute, page->target.table->hash.name);
-        if (hash) request_leading_value(call, needs, comparison->low);
+        if (hash)
+            request_leading_value(call, needs, comparison->low);
         request_context_attribute(&(struct context_arg){call, needs}, comparison->attribute);
     }
 }
@@ -58,31 +65,47 @@ static struct str behind(struct str key, struct arena *arena)
 }
 
 /* The first key that does not begin with `prefix`. Keys begin with 'i', so there is one. */
-static struct str behind_prefix(struct str prefix, struct arena *arena)
+static struct str key_behind_prefix(struct str prefix, struct arena *arena)
 {
     char *end = arena_cstr(arena, prefix);
     size_t n = prefix.n;
-    while ((unsigned char)end[n - 1] == 0xff) n--;
+    while ((unsigned char)end[n - 1] == 0xff)
+        n--;
     end[n - 1] = (char)(end[n - 1] + 1);
     return (struct str){end, n};
 }
 
-static void range_of(const struct query *query, struct arena *arena, struct store_range *range)
+static void query_range(const struct query *query, struct arena *arena, struct store_range *range)
 {
     const struct key_condition *bound = &query->bound;
     range->from = STR("i");
     range->to = STR("j");
-    if (bound->op == KEY_NONE) return;
+    if (bound->op == KEY_NONE)
+        return;
     struct str low = key_item(bound->low, arena);
     struct str first = key_range_prefix(bound->low->type, arena);
     switch (bound->op) {
-    case KEY_EQ: range->from = low, range->to = behind(low, arena); break;
-    case KEY_LT: range->from = first, range->to = low; break;
-    case KEY_LE: range->from = first, range->to = behind(low, arena); break;
-    case KEY_GT: range->from = behind(low, arena); break;
-    case KEY_GE: range->from = low; break;
-    case KEY_BETWEEN: range->from = low, range->to = behind(key_item(bound->high, arena), arena); break;
-    default: range->from = low, range->to = behind_prefix(low, arena); break;
+    case KEY_EQ:
+        range->from = low, range->to = behind(low, arena);
+        break;
+    case KEY_LT:
+        range->from = first, range->to = low;
+        break;
+    case KEY_LE:
+        range->from = first, range->to = behind(low, arena);
+        break;
+    case KEY_GT:
+        range->from = behind(low, arena);
+        break;
+    case KEY_GE:
+        range->from = low;
+        break;
+    case KEY_BETWEEN:
+        range->from = low, range->to = behind(key_item(bound->high, arena), arena);
+        break;
+    default:
+        range->from = low, range->to = key_behind_prefix(low, arena);
+        break;
     }
 }
 
@@ -101,16 +124,20 @@ static bool start_behind(struct call *call, const struct query *query, struct st
     const char *problem = NULL;
     if (!hash || page->start->count != (table->range.name.n ? 2u : 1u) || (table->range.name.n && !sort))
         problem = "The provided starting key is invalid";
-    else problem = table_key_problem(table, page->start, call->arena);
-    if (problem) return request_invalid(call, str_of(problem), false);
+    else
+        problem = table_key_problem(table, page->start, call->arena);
+    if (problem)
+        return request_invalid(call, str_of(problem), false);
     struct store_key key = table_item_key(table, page->start, call->arena);
     if (query->bound.op != KEY_NONE && !within(range, key.key))
         return request_invalid(call, STR("The provided starting key does not match the range key predicate"), false);
     if (!value_equal(hash, query->bound.hash))
         return request_invalid(call, STR("The provided starting key is outside query boundaries based on provided conditions"),
                                false);
-    if (range->reverse) range->to = key.key;
-    else range->from = behind(key.key, call->arena);
+    if (range->reverse)
+        range->to = key.key;
+    else
+        range->from = behind(key.key, call->arena);
     return true;
 }
 
@@ -118,7 +145,8 @@ static bool filter_spares_keys(struct call *call, const struct page *page)
 {
     const struct str names[] = {page->target.table->hash.name, page->target.table->range.name};
     for (size_t i = 0; page->filter && i < COUNT_OF(names); i++) {
-        if (!names[i].n || !condition_mentions(page->filter, names[i])) continue;
+        if (!names[i].n || !condition_mentions(page->filter, names[i]))
+            continue;
         call_fail(call, "ValidationException",
                   "Filter Expression can only contain non-primary key attributes: Primary key attribute: " STR_FMT,
                   STR_ARG(names[i]));
@@ -138,7 +166,8 @@ static bool bind_conditions(struct call *call, struct query *query)
     for (size_t i = 0; i < COUNT_OF(operands); i++) {
         const struct key_attribute *key = i ? &table->range : &table->hash;
         const char *problem = operands[i] ? table_key_value_problem(key, operands[i], i == 0, call->arena) : NULL;
-        if (problem) return request_invalid(call, str_of(problem), false);
+        if (problem)
+            return request_invalid(call, str_of(problem), false);
     }
     return true;
 }
@@ -147,13 +176,17 @@ void query_prepare(struct call *call)
 {
     struct query *query = call->state;
     struct page *page = &query->page;
-    if (!request_target_found(call, &page->target) || !page_check_table(call, page) || !bind_conditions(call, query)) return;
+    if (!request_target_found(call, &page->target) || !page_check_table(call, page) || !bind_conditions(call, query))
+        return;
     struct store_range range = {.space = page->target.table->space, .collection = key_collection(query->bound.hash, call->arena),
                                 .reverse = !json_bool(call->input, "ScanIndexForward", true)};
-    range_of(query, call->arena, &range);
-    if (page->start && !start_behind(call, query, &range)) return;
-    if (!filter_spares_keys(call, page)) return;
-    if (str_cmp(range.from, range.to) > 0) range.to = range.from;
+    query_range(query, call->arena, &range);
+    if (page->start && !start_behind(call, query, &range))
+        return;
+    if (!filter_spares_keys(call, page))
+        return;
+    if (str_cmp(range.from, range.to) > 0)
+        range.to = range.from;
     page->iter = store_range(store_reader(table_store()), &range, call->arena);
     page_begin(call, page);
 }

@@ -12,16 +12,19 @@ bool request_invalid(struct call *call, struct str message, bool serialization)
 bool request_target(struct call *call, struct str given, const char *member, struct target *ret)
 {
     *ret = (struct target){.given = given};
-    if (!table_name_read(call, given, member, &ret->name)) return false;
+    if (!table_name_read(call, given, member, &ret->name))
+        return false;
     enum err err = table_find(call, ret->name, &ret->table);
     ret->arn = err == ERR_OK ? ret->table->arn : table_arn(call, ret->name);
-    if (err != ERR_OK && err != ERR_NOT_FOUND) call_fail_err(call, err);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        call_fail_err(call, err);
     return !call->failed;
 }
 
 bool request_target_found(struct call *call, struct target *target)
 {
-    if (!target->table) target->table = table_need(call, target->name);
+    if (!target->table)
+        target->table = table_need(call, target->name);
     return target->table != NULL;
 }
 
@@ -36,7 +39,8 @@ struct value *request_item(struct call *call, const struct json *json)
     struct str message;
     bool serialization = false;
     struct value *item = item_from_json(json, call->arena, &message, &serialization);
-    if (!item) request_invalid(call, message, serialization);
+    if (!item)
+        request_invalid(call, message, serialization);
     return item;
 }
 
@@ -47,7 +51,8 @@ struct expression_params *request_params(struct call *call, const struct json *i
     struct expression_params *params =
         expression_params_new(json_at(input, "ExpressionAttributeNames"), json_at(input, "ExpressionAttributeValues"), call->arena,
                               &message, &serialization);
-    if (!params) request_invalid(call, message, serialization);
+    if (!params)
+        request_invalid(call, message, serialization);
     return params;
 }
 
@@ -60,7 +65,8 @@ bool request_params_used(struct call *call, const struct expression_params *para
 bool request_condition(struct call *call, const char *member, struct expression_params *params, struct condition **ret)
 {
     struct str message;
-    if (!call_has(call, member)) return true;
+    if (!call_has(call, member))
+        return true;
     *ret = condition_parse(call_str(call, member), member, params, call->arena, &message);
     return *ret || request_invalid(call, message, false);
 }
@@ -68,7 +74,8 @@ bool request_condition(struct call *call, const char *member, struct expression_
 bool request_projection(struct call *call, const struct json *input, struct expression_params *params, struct projection **ret)
 {
     struct str message;
-    if (!json_at(input, "ProjectionExpression")) return true;
+    if (!json_at(input, "ProjectionExpression"))
+        return true;
     *ret = projection_parse(json_str(input, "ProjectionExpression"), params, call->arena, &message);
     return *ret || request_invalid(call, message, false);
 }
@@ -78,7 +85,8 @@ bool request_keys_entered(struct call *call, const struct table *table,
 {
     const struct str names[] = {table->hash.name, table->range.name};
     for (size_t i = 0; expression && i < COUNT_OF(names); i++) {
-        if (!names[i].n || !enters(expression, names[i])) continue;
+        if (!names[i].n || !enters(expression, names[i]))
+            continue;
         call_fail(call, "ValidationException",
                   "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
                   "Key: " STR_FMT,
@@ -110,29 +118,36 @@ void request_context(struct call *call, struct needs *needs)
 void request_leading_value(struct call *call, struct needs *needs, const struct value *hash)
 {
     struct buf buf;
-    if (unrestricted(call)) return;
+    if (unrestricted(call))
+        return;
     buf_init(&buf, call->arena, 4 * KEY_HASH_BYTES_MAX);
-    if (hash->type == VALUE_S) buf_add(&buf, hash->bytes);
-    else if (hash->type == VALUE_B) base64_write(&buf, hash->bytes);
-    else if (hash->type == VALUE_N) decimal_write(&buf, &hash->number);
+    if (hash->type == VALUE_S)
+        buf_add(&buf, hash->bytes);
+    else if (hash->type == VALUE_B)
+        base64_write(&buf, hash->bytes);
+    else if (hash->type == VALUE_N)
+        decimal_write(&buf, &hash->number);
     need_context(needs, "dynamodb:LeadingKeys", buf_str(&buf));
 }
 
 void request_leading_key(struct call *call, struct needs *needs, const struct table *table, const struct value *key)
 {
     const struct value *hash = table ? value_member(key, table->hash.name) : NULL;
-    if (hash) request_leading_value(call, needs, hash);
+    if (hash)
+        request_leading_value(call, needs, hash);
 }
 
 void request_context_select(struct call *call, struct needs *needs, struct str select)
 {
-    if (!unrestricted(call)) need_context(needs, "dynamodb:Select", select);
+    if (!unrestricted(call))
+        need_context(needs, "dynamodb:Select", select);
 }
 
 void request_context_attribute(void *arg, struct str attribute)
 {
     const struct context_arg *to = arg;
-    if (!unrestricted(to->call)) need_context(to->needs, "dynamodb:Attributes", attribute);
+    if (!unrestricted(to->call))
+        need_context(to->needs, "dynamodb:Attributes", attribute);
 }
 
 void request_context_item(struct call *call, struct needs *needs, const struct value *item)
@@ -147,7 +162,8 @@ void request_context_item(struct call *call, struct needs *needs, const struct v
 enum capacity request_capacity(const struct call *call)
 {
     struct str asked = call_str(call, "ReturnConsumedCapacity");
-    if (str_eq(asked, STR("INDEXES"))) return CAPACITY_INDEXES;
+    if (str_eq(asked, STR("INDEXES")))
+        return CAPACITY_INDEXES;
     return str_eq(asked, STR("TOTAL")) ? CAPACITY_TOTAL : CAPACITY_NONE;
 }
 
@@ -187,7 +203,8 @@ void capacity_add(struct call *call, struct str table, unsigned half_units)
 
 struct json *request_output(struct call *call)
 {
-    if (!call->output) call->output = json_new(call->arena, JSON_OBJECT);
+    if (!call->output)
+        call->output = json_new(call->arena, JSON_OBJECT);
     return call->output;
 }
 
@@ -196,7 +213,8 @@ struct json *request_raw_item(struct call *call, struct str bytes)
     struct buf buf;
     buf_init(&buf, call->arena, ITEM_JSON_MAX);
     buf_reserve(&buf, bytes.n + bytes.n / 4 + 128);         /* most items' text: then nothing is moved */
-    if (item_bytes_write_json(&buf, bytes) && !buf.failed) return json_new_raw(call->arena, buf_str(&buf));
+    if (item_bytes_write_json(&buf, bytes) && !buf.failed)
+        return json_new_raw(call->arena, buf_str(&buf));
     call_fail_err(call, buf.failed ? ERR_TOO_LARGE : ERR_CORRUPT);
     return NULL;
 }
@@ -206,7 +224,8 @@ struct json *request_raw_value(struct call *call, const struct value *item)
     struct buf buf;
     buf_init(&buf, call->arena, ITEM_JSON_MAX);
     item_write_json(&buf, item);
-    if (!buf.failed) return json_new_raw(call->arena, buf_str(&buf));
+    if (!buf.failed)
+        return json_new_raw(call->arena, buf_str(&buf));
     call_fail_err(call, ERR_TOO_LARGE);
     return NULL;
 }

@@ -69,7 +69,9 @@ static int by_word(const void *key, const void *word)
 bool expression__reserved(struct str word)
 {
     char upper[WORD_BYTES_MAX + 1] = {0};
-    if (word.n > WORD_BYTES_MAX) return false;
-    for (size_t i = 0; i < word.n; i++) upper[i] = (char)toupper((unsigned char)word.p[i]);
+    if (word.n > WORD_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < word.n; i++)
+        upper[i] = (char)toupper((unsigned char)word.p[i]);
     return bsearch(upper, words, COUNT_OF(words), sizeof words[0], by_word) != NULL;
 }

@@ -8,10 +8,10 @@ struct scan {
     uint64_t segment, segments;
 };
 
-static const char *const expressions[] = {"ProjectionExpression", "FilterExpression", NULL};
-static const char *const values_in[] = {"FilterExpression", NULL};
-static const char *const legacy[] = {"AttributesToGet", "ScanFilter", "ConditionalOperator", NULL};
-static const struct expression_usage usage = {expressions, values_in, legacy};
+static const char *const scan_expressions[] = {"ProjectionExpression", "FilterExpression", NULL};
+static const char *const scan_values_in[] = {"FilterExpression", NULL};
+static const char *const scan_legacy[] = {"AttributesToGet", "ScanFilter", "ConditionalOperator", NULL};
+static const struct expression_usage scan_usage = {scan_expressions, scan_values_in, scan_legacy};
 
 static bool read_segment(struct call *call, struct scan *scan)
 {
@@ -28,7 +28,8 @@ static bool read_segment(struct call *call, struct scan *scan)
                                STR("The Segment parameter is required but was not present in the request when parameter "
                                    "TotalSegments is present"),
                                false);
-    if (scan->segment < scan->segments) return true;
+    if (scan->segment < scan->segments)
+        return true;
     call_fail(call, "ValidationException",
               "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
               "Segment: %llu is not less than TotalSegments: %llu",
@@ -41,11 +42,14 @@ void scan_needs(struct call *call, struct needs *needs)
     struct scan *scan = arena_new_of(call->arena, struct scan);
     struct page *page = &scan->page;
     call->state = scan;
-    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) || !request_usage(call, &usage, call->input))
+    if (!request_target(call, call_str(call, "TableName"), "tableName", &page->target) ||
+        !request_usage(call, &scan_usage, call->input))
         return;
-    if (!page_read(call, page) || !read_segment(call, scan)) return;
+    if (!page_read(call, page) || !read_segment(call, scan))
+        return;
     struct expression_params *params = request_params(call, call->input);
-    if (!params || !page_read_expressions(call, page, params) || !page_check_select(call, page, false)) return;
+    if (!params || !page_read_expressions(call, page, params) || !page_check_select(call, page, false))
+        return;
     page_need(call, needs, page, "dynamodb:Scan");
 }
 
@@ -65,7 +69,8 @@ static bool start_in_segment(struct call *call, const struct scan *scan, uint64_
     }
     *ret = table_item_key(table, scan->page.start, call->arena);
     uint64_t hash = store_hash(table_store(), ret->collection);
-    if (hash >= from && hash <= to) return true;
+    if (hash >= from && hash <= to)
+        return true;
     call_fail(call, "ValidationException",
               "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
               "correct Segment. TotalSegments: %llu Segment: %llu",
@@ -78,10 +83,12 @@ void scan_prepare(struct call *call)
     struct scan *scan = call->state;
     struct page *page = &scan->page;
     struct store_key after;
-    if (!request_target_found(call, &page->target) || !page_check_table(call, page)) return;
+    if (!request_target_found(call, &page->target) || !page_check_table(call, page))
+        return;
     uint64_t from = first_hash(scan->segment, scan->segments);
     uint64_t to = scan->segment + 1 == scan->segments ? UINT64_MAX : first_hash(scan->segment + 1, scan->segments) - 1;
-    if (page->start && !start_in_segment(call, scan, from, to, &after)) return;
+    if (page->start && !start_in_segment(call, scan, from, to, &after))
+        return;
     page->iter =
         store_walk(store_reader(table_store()), page->target.table->space, from, to, page->start ? &after : NULL, call->arena);
     page_begin(call, page);

@@ -19,7 +19,10 @@ struct shared {                     /* a struct table with its strings and its c
     atomic_int refs;
     char text[];
 };
-struct cache { uint64_t generation; struct map *tables; };
+struct table_cache {
+    uint64_t generation;
+    struct map *tables;
+};
 
 static struct store *the_store;
 static pthread_key_t the_cache;
@@ -29,13 +32,15 @@ static pthread_key_t the_cache;
 static void unref(void *arg)
 {
     struct shared *shared = arg;
-    if (atomic_fetch_sub(&shared->refs, 1) == 1) free(shared);
+    if (atomic_fetch_sub(&shared->refs, 1) == 1)
+        free(shared);
 }
 
 static void cache_free(void *arg)
 {
-    struct cache *cache = arg;
-    if (!cache) return;
+    struct table_cache *cache = arg;
+    if (!cache)
+        return;
     map_free(cache->tables);
     free(cache);
 }
@@ -53,15 +58,16 @@ struct store *table_store(void)
 
 void table_cache_close(void)
 {
-    if (!the_store) return;
+    if (!the_store)
+        return;
     cache_free(pthread_getspecific(the_cache));
     pthread_key_delete(the_cache);
     the_store = NULL;
 }
 
-static struct cache *own_cache(void)
+static struct table_cache *own_cache(void)
 {
-    struct cache *cache = pthread_getspecific(the_cache);
+    struct table_cache *cache = pthread_getspecific(the_cache);
     uint64_t generation = store_generation(the_store, STORE_SPACE_DYNAMODB);
     if (!cache) {
         cache = mem_zalloc(sizeof *cache);
@@ -88,12 +94,15 @@ static bool name_fails(struct call *call, struct str name, const char *member, c
 
 static bool name_valid(struct call *call, struct str name, const char *member)
 {
-    if (name.n < 1) return name_fails(call, name, member, "have length greater than or equal to 1");
-    if (name.n > TABLE_NAME_MAX) return name_fails(call, name, member, "have length less than or equal to 255");
+    if (name.n < 1)
+        return name_fails(call, name, member, "have length greater than or equal to 1");
+    if (name.n > TABLE_NAME_MAX)
+        return name_fails(call, name, member, "have length less than or equal to 255");
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
         bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-        if (!fine) return name_fails(call, name, member, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+        if (!fine)
+            return name_fails(call, name, member, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
     }
     return true;
 }
@@ -102,7 +111,8 @@ static bool name_valid(struct call *call, struct str name, const char *member)
 static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
 {
     struct str rest = arn, parts[5];
-    for (size_t i = 0; i < COUNT_OF(parts); i++) parts[i] = str_cut(&rest, ':');
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        parts[i] = str_cut(&rest, ':');
     if (!str_starts(rest, STR("table/")) || !str_eq(parts[2], STR("dynamodb")) || !str_eq(parts[1], STR("aws"))) {
         call_fail(call, "ValidationException", "Invalid TableArn: Invalid ResourceArn provided as input " STR_FMT, STR_ARG(arn));
         return false;
@@ -114,7 +124,8 @@ static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
                   STR_ARG(arn), call->row->name);
         return false;
     }
-    if (str_eq(parts[3], call->region)) return true;
+    if (str_eq(parts[3], call->region))
+        return true;
     call_fail(call, "ValidationException", "Invalid TableArn: The region of " STR_FMT " is not the region of the request",
               STR_ARG(arn));
     return false;
@@ -123,8 +134,10 @@ static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
 bool table_name_read(struct call *call, struct str given, const char *member, struct str *ret_name)
 {
     struct str name = given;
-    if (str_starts(given, STR("arn:")) && !arn_read(call, given, &name)) return false;
-    if (!name_valid(call, name, member)) return false;
+    if (str_starts(given, STR("arn:")) && !arn_read(call, given, &name))
+        return false;
+    if (!name_valid(call, name, member))
+        return false;
     *ret_name = name;
     return true;
 }
@@ -143,21 +156,23 @@ static enum value_type scalar_type(struct str name)
     return type;
 }
 
-static struct key_attribute key_of(const struct json *description, const char *key_type)
+static struct key_attribute table_key_attribute(const struct json *description, const char *key_type)
 {
     struct key_attribute key = {STR_NONE, VALUE_S};
     for JSON_EACH (element, json_at(description, "KeySchema"))
-        if (str_eq(json_str(element, "KeyType"), str_of(key_type))) key.name = json_str(element, "AttributeName");
+        if (str_eq(json_str(element, "KeyType"), str_of(key_type)))
+            key.name = json_str(element, "AttributeName");
     for JSON_EACH (definition, json_at(description, "AttributeDefinitions"))
             if (key.name.n && str_eq(json_str(definition, "AttributeName"), key.name))
                 key.type = scalar_type(json_str(definition, "AttributeType"));
     return key;
 }
 
-static struct str take(char **at, struct str s)
+static struct str shared_copy(char **at, struct str s)
 {
     struct str copy = {*at, s.n};
-    if (s.n) memcpy(*at, s.p, s.n);
+    if (s.n)
+        memcpy(*at, s.p, s.n);
     *at += s.n;
     return copy;
 }
@@ -168,23 +183,27 @@ static struct shared *shared_new(const struct table *from)
     struct shared *shared = mem_alloc(sizeof *shared + bytes);
     char *at = shared->text;
     shared->table = *from;
-    shared->table.name = take(&at, from->name);
-    shared->table.arn = take(&at, from->arn);
-    shared->table.hash.name = take(&at, from->hash.name);
-    shared->table.range.name = take(&at, from->range.name);
+    shared->table.name = shared_copy(&at, from->name);
+    shared->table.arn = shared_copy(&at, from->arn);
+    shared->table.hash.name = shared_copy(&at, from->hash.name);
+    shared->table.range.name = shared_copy(&at, from->range.name);
     atomic_init(&shared->refs, 1);
     return shared;
 }
 
-static enum err load(struct call *call, struct str name, struct shared **ret)
+static enum err table_load(struct call *call, struct str name, struct shared **ret)
 {
     struct json *document;
     enum err err = doc_get(store_reader(the_store), table_key(call, name), call->arena, &document);
-    if (err != ERR_OK) return err;
+    if (err != ERR_OK)
+        return err;
     const struct json *description = json_at(document, "Description");
-    struct table table = {.name = name, .arn = json_str(description, "TableArn"), .hash = key_of(description, "HASH"),
-                          .range = key_of(description, "RANGE")};
-    if (!str_to_u64(json_str(document, "Space"), &table.space) || !table.hash.name.n) return ERR_CORRUPT;
+    struct table table = {.name = name,
+                          .arn = json_str(description, "TableArn"),
+                          .hash = table_key_attribute(description, "HASH"),
+                          .range = table_key_attribute(description, "RANGE")};
+    if (!str_to_u64(json_str(document, "Space"), &table.space) || !table.hash.name.n)
+        return ERR_CORRUPT;
     *ret = shared_new(&table);
     return ERR_OK;
 }
@@ -197,10 +216,11 @@ struct store_key table_key(struct call *call, struct str name)
 enum err table_find(struct call *call, struct str name, const struct table **ret)
 {
     char text[CACHE_KEY_MAX];
-    struct cache *cache = own_cache();
+    struct table_cache *cache = own_cache();
     size_t n = 0;
     for (const struct str *part = (const struct str[]){call->account, call->region, name, STR_NONE}; part->p; part++) {
-        if (n + part->n + 1 > sizeof text) return ERR_NOT_FOUND;
+        if (n + part->n + 1 > sizeof text)
+            return ERR_NOT_FOUND;
         memcpy(text + n, part->p, part->n);
         n += part->n;
         text[n++] = '/';
@@ -208,8 +228,9 @@ enum err table_find(struct call *call, struct str name, const struct table **ret
     struct str key = {text, n};
     struct shared *shared = map_get(cache->tables, key);
     if (!shared) {
-        enum err err = load(call, name, &shared);
-        if (err != ERR_OK) return err;
+        enum err err = table_load(call, name, &shared);
+        if (err != ERR_OK)
+            return err;
         map_put(cache->tables, key, shared);
     }
     atomic_fetch_add(&shared->refs, 1);
@@ -222,8 +243,10 @@ const struct table *table_need(struct call *call, struct str name)
 {
     const struct table *table = NULL;
     enum err err = table_find(call, name, &table);
-    if (err == ERR_NOT_FOUND) call_fail(call, "ResourceNotFoundException", "Requested resource not found");
-    else if (err != ERR_OK) call_fail_err(call, err);
+    if (err == ERR_NOT_FOUND)
+        call_fail(call, "ResourceNotFoundException", "Requested resource not found");
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
     return table;
 }
 
@@ -241,8 +264,10 @@ bool table_alive(struct call *call, struct store_txn *txn, const struct table *t
 {
     struct str value;
     enum err err = store_get(txn, table_alive_key(table->space), call->arena, &value);
-    if (err == ERR_NOT_FOUND) call_fail(call, "ResourceNotFoundException", "Requested resource not found");
-    else if (err != ERR_OK) call_fail_err(call, err);
+    if (err == ERR_NOT_FOUND)
+        call_fail(call, "ResourceNotFoundException", "Requested resource not found");
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
     return err == ERR_OK;
 }
 
@@ -258,7 +283,8 @@ const char *table_key_value_problem(const struct key_attribute *key, const struc
 {
     if (value->type != VALUE_N && value->bytes.n == 0)
         return empty_problem(key, value->type, arena);
-    if (value->type == VALUE_N) return NULL;
+    if (value->type == VALUE_N)
+        return NULL;
     if (hash && value->bytes.n > KEY_HASH_BYTES_MAX)        /* AWS's sentence lacks the space, too */
         return INVALID "Size of hashkey has exceeded the maximum size limit of2048 bytes";
     if (!hash && value->bytes.n > KEY_RANGE_BYTES_MAX)
@@ -268,9 +294,11 @@ const char *table_key_value_problem(const struct key_attribute *key, const struc
 
 static const char *item_attribute_problem(const struct key_attribute *key, const struct value *item, bool hash, struct arena *arena)
 {
-    if (!key->name.n) return NULL;
+    if (!key->name.n)
+        return NULL;
     const struct value *value = value_member(item, key->name);
-    if (!value) return arena_printf(arena, INVALID "Missing the key " STR_FMT " in the item", STR_ARG(key->name)).p;
+    if (!value)
+        return arena_printf(arena, INVALID "Missing the key " STR_FMT " in the item", STR_ARG(key->name)).p;
     if (value->type != key->type)
         return arena_printf(arena, INVALID "Type mismatch for key " STR_FMT " expected: %s actual: %s", STR_ARG(key->name),
                             value_type_name(key->type), value_type_name(value->type)).p;
@@ -279,7 +307,8 @@ static const char *item_attribute_problem(const struct key_attribute *key, const
 
 static bool fine_or_fail(struct call *call, const char *problem)
 {
-    if (problem) call_fail(call, "ValidationException", "%s", problem);
+    if (problem)
+        call_fail(call, "ValidationException", "%s", problem);
     return !problem;
 }
 
@@ -294,13 +323,15 @@ const char *table_key_problem(const struct table *table, const struct value *key
     const struct key_attribute *attributes[] = {&table->hash, &table->range};
     size_t count = table->range.name.n ? 2 : 1;
     const struct value *values[2] = {NULL, NULL};
-    for (size_t i = 0; i < count; i++) values[i] = value_member(key, attributes[i]->name);
+    for (size_t i = 0; i < count; i++)
+        values[i] = value_member(key, attributes[i]->name);
     for (size_t i = 0; i < count; i++)
         if (key->count != count || !values[i] || values[i]->type != attributes[i]->type)
             return "The provided key element does not match the schema";
     for (size_t i = 0; i < count; i++) {
         const char *problem = table_key_value_problem(attributes[i], values[i], i == 0, arena);
-        if (problem) return problem;
+        if (problem)
+            return problem;
     }
     return NULL;
 }

@@ -18,10 +18,10 @@ struct counting {
     struct arena *place;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t counts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map *tables;              /* space (8 bytes) → struct counting */
 
-static void drop(void *arg)
+static void counting_drop(void *arg)
 {
     struct counting *counting = arg;
     arena_free(counting->place);
@@ -30,7 +30,7 @@ static void drop(void *arg)
 
 void table_counts_open(void)
 {
-    tables = map_new(TABLES_MAX, drop);
+    tables = map_new(TABLES_MAX, counting_drop);
 }
 
 void table_counts_close(void)
@@ -39,12 +39,12 @@ void table_counts_close(void)
     tables = NULL;
 }
 
-static bool due(const struct counting *counting, int64_t now_ms)
+static bool counting_due(const struct counting *counting, int64_t now_ms)
 {
     return !counting || counting->halfway || counting->complete_ms == 0 || now_ms - counting->complete_ms >= TABLE_COUNTS_AGE_MS;
 }
 
-static struct counting *find(uint64_t space)
+static struct counting *counting_find(uint64_t space)
 {
     uint8_t key[8];
     put_u64(key, space);
@@ -53,41 +53,42 @@ static struct counting *find(uint64_t space)
 
 bool table_counts_due(uint64_t space, int64_t now_ms)
 {
-    pthread_mutex_lock(&lock);
-    bool answer = due(find(space), now_ms);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(&counts_lock);
+    bool answer = counting_due(counting_find(space), now_ms);
+    pthread_mutex_unlock(&counts_lock);
     return answer;
 }
 
 struct table_count table_counts_known(uint64_t space)
 {
-    pthread_mutex_lock(&lock);
-    const struct counting *counting = find(space);
+    pthread_mutex_lock(&counts_lock);
+    const struct counting *counting = counting_find(space);
     struct table_count count = counting ? counting->shown : (struct table_count){0, 0};
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&counts_lock);
     return count;
 }
 
 /* Takes the table's entry out of the list, so that only this thread has it. NULL: another one is counting it. */
 static struct counting *claim(uint64_t space, int64_t now_ms, struct table_count *ret_shown)
 {
-    pthread_mutex_lock(&lock);
-    struct counting *counting = find(space);
+    pthread_mutex_lock(&counts_lock);
+    struct counting *counting = counting_find(space);
     uint8_t key[8];
     put_u64(key, space);
     *ret_shown = counting ? counting->shown : (struct table_count){0, 0};
-    bool mine = due(counting, now_ms) && !(counting && counting->busy);
+    bool mine = counting_due(counting, now_ms) && !(counting && counting->busy);
     if (mine) {
         counting = mem_zalloc(sizeof *counting);
         struct counting *old = map_take(tables, (struct str){(const char *)key, sizeof key});
-        if (old) *counting = *old;
+        if (old)
+            *counting = *old;
         free(old);
         struct counting *holder = mem_zalloc(sizeof *holder);       /* what others see meanwhile */
         holder->shown = *ret_shown;
         holder->busy = true;
         map_put(tables, (struct str){(const char *)key, sizeof key}, holder);
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&counts_lock);
     return mine ? counting : NULL;
 }
 
@@ -95,9 +96,9 @@ static void give_back(uint64_t space, struct counting *counting)
 {
     uint8_t key[8];
     put_u64(key, space);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&counts_lock);
     map_put(tables, (struct str){(const char *)key, sizeof key}, counting);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&counts_lock);
 }
 
 static void remember_place(struct counting *counting, const struct store_key *key)
@@ -115,7 +116,8 @@ static void count_on(struct store *store, uint64_t space, struct counting *count
     struct store_key key = {space, counting->collection, counting->key};
     struct str value;
     size_t steps = 0, size;
-    if (!counting->halfway) counting->running = (struct table_count){0, 0};
+    if (!counting->halfway)
+        counting->running = (struct table_count){0, 0};
     struct store_iter *iter = store_walk(store_reader(store), space, 0, UINT64_MAX, counting->halfway ? &key : NULL, arena);
     enum err err = ERR_OK;
     while (steps < TABLE_COUNTS_STEP && (err = store_next(iter, &key, &value)) == ERR_OK) {
@@ -124,7 +126,8 @@ static void count_on(struct store *store, uint64_t space, struct counting *count
             counting->running.items++;
             counting->running.bytes += size;
         }
-        if (steps == TABLE_COUNTS_STEP) remember_place(counting, &key);
+        if (steps == TABLE_COUNTS_STEP)
+            remember_place(counting, &key);
     }
     counting->halfway = err == ERR_OK;
     if (err == ERR_NOT_FOUND) {
@@ -138,7 +141,8 @@ struct table_count table_counts_get(struct store *store, uint64_t space, int64_t
 {
     struct table_count shown;
     struct counting *counting = claim(space, now_ms, &shown);
-    if (!counting) return shown;
+    if (!counting)
+        return shown;
     count_on(store, space, counting, now_ms);
     shown = counting->shown;
     give_back(space, counting);

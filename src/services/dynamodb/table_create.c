@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "services/dynamodb/request.h"
 #include "services/dynamodb/tables.h"
-#include "services/dynamodb/tags.h"
+#include "services/dynamodb/table_tags.h"
 #include "store/doc.h"
 
 #define INVALID "One or more parameter values were invalid: "
@@ -33,14 +33,16 @@ static bool is_off(const struct json *specification, const char *switch_name)
 static bool is_unlimited(const struct json *throughput)
 {
     for JSON_EACH (member, throughput)
-        if (!str_eq(member->text, STR("-1"))) return false;
+        if (!str_eq(member->text, STR("-1")))
+            return false;
     return true;
 }
 
 static bool refuse_unless(struct call *call, const char *member, bool at_default)
 {
     struct str what = arena_printf(call->arena, "the parameter %s", member);
-    if (!at_default) call_fail_not_implemented(call, what.p);
+    if (!at_default)
+        call_fail_not_implemented(call, what.p);
     return at_default;
 }
 
@@ -67,7 +69,8 @@ static bool required(struct call *call)
         "Value null at 'attributeDefinitions' failed to satisfy constraint: Member must not be null";
     static const char null_schema[] =
         "Value null at 'keySchema' failed to satisfy constraint: Member must not be null";
-    if (definitions && schema) return true;
+    if (definitions && schema)
+        return true;
     call_fail(call, "ValidationException", "%d validation error%s detected: %s%s%s", !definitions + !schema,
               !definitions && !schema ? "s" : "", definitions ? "" : null_definitions, !definitions && !schema ? "; " : "",
               schema ? "" : null_schema);
@@ -78,7 +81,8 @@ static bool schema_length(struct call *call)
 {
     struct buf text;
     const struct json *schema = json_at(call->input, "KeySchema");
-    if (schema->count <= 2) return true;
+    if (schema->count <= 2)
+        return true;
     buf_init(&text, call->arena, 1u << 16);
     for JSON_EACH (element, schema)
             buf_printf(&text, "%sKeySchemaElement(attributeName=" STR_FMT ", keyType=" STR_FMT ")",
@@ -94,7 +98,8 @@ static bool schema_length(struct call *call)
 static bool units_in_bounds(struct call *call, const struct json *throughput, const char *name)
 {
     int64_t units = json_i64(throughput, name, 1);
-    if (units <= CAPACITY_UNITS_MAX) return true;
+    if (units <= CAPACITY_UNITS_MAX)
+        return true;
     call_fail(call, "ValidationException", "Given value %lld for %s is out of bounds", (long long)units, name);
     return false;
 }
@@ -115,7 +120,8 @@ static bool billing(struct call *call, struct create *create)
 static bool is_defined(const struct json *definitions, struct str name)
 {
     for JSON_EACH (definition, definitions)
-        if (str_eq(json_str(definition, "AttributeName"), name)) return true;
+        if (str_eq(json_str(definition, "AttributeName"), name))
+            return true;
     return false;
 }
 
@@ -124,7 +130,8 @@ static struct str names_of(struct call *call, const struct json *list)
     struct buf text;
     buf_init(&text, call->arena, 1u << 20);
     for JSON_EACH (element, list) {
-        if (element != list->first) buf_lit(&text, ", ");
+        if (element != list->first)
+            buf_lit(&text, ", ");
         buf_add(&text, json_str(element, "AttributeName"));
     }
     return buf_str(&text);
@@ -133,7 +140,8 @@ static struct str names_of(struct call *call, const struct json *list)
 static bool keys_defined(struct call *call, const struct json *definitions, const struct json *schema)
 {
     bool all = true;
-    for JSON_EACH (element, schema) all = all && is_defined(definitions, json_str(element, "AttributeName"));
+    for JSON_EACH (element, schema)
+        all = all && is_defined(definitions, json_str(element, "AttributeName"));
     bool same = schema->count == 2 && str_eq(json_str(schema->first, "AttributeName"), json_str(schema->last, "AttributeName"));
     if (schema->count == 2 && (!all || (same && definitions->count == 1)))
         return invalid(call, "Invalid KeySchema: Some index key attribute have no definition");
@@ -150,7 +158,8 @@ static bool keys_defined(struct call *call, const struct json *definitions, cons
 static bool key_schema(struct call *call)
 {
     const struct json *definitions = json_at(call->input, "AttributeDefinitions"), *schema = json_at(call->input, "KeySchema");
-    if (!keys_defined(call, definitions, schema)) return false;
+    if (!keys_defined(call, definitions, schema))
+        return false;
     if (!str_eq(json_str(schema->first, "KeyType"), STR("HASH")))
         return invalid(call, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
     if (schema->count == 2 && !str_eq(json_str(schema->last, "KeyType"), STR("RANGE")))
@@ -163,7 +172,8 @@ static bool key_schema(struct call *call)
 
 static bool name_long_enough(struct call *call, struct str name)
 {
-    if (name.n >= TABLE_NAME_MIN) return true;
+    if (name.n >= TABLE_NAME_MIN)
+        return true;
     call_fail(call, "ValidationException",
               "1 validation error detected: Value '" STR_FMT "' at 'tableName' failed to satisfy constraint: "
               "Member must have length greater than or equal to 3",
@@ -175,12 +185,16 @@ void create_table_needs(struct call *call, struct needs *needs)
 {
     struct create *create = arena_new_of(call->arena, struct create);
     call->state = create;
-    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &create->name)) return;
+    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &create->name))
+        return;
     create->arn = table_arn(call, create->name);
-    if (!name_long_enough(call, create->name) || !required(call) || !schema_length(call)) return;
-    if (!billing(call, create) || !key_schema(call) || !tags_check(call, json_at(call->input, "Tags"))) return;
+    if (!name_long_enough(call, create->name) || !required(call) || !schema_length(call))
+        return;
+    if (!billing(call, create) || !key_schema(call) || !tags_check(call, json_at(call->input, "Tags")))
+        return;
     need_add(needs, "dynamodb:CreateTable", create->arn);
-    if (call_has(call, "Tags")) need_add(needs, "dynamodb:TagResource", create->arn);
+    if (call_has(call, "Tags"))
+        need_add(needs, "dynamodb:TagResource", create->arn);
 }
 
 /* ---- the description ---- */
@@ -192,7 +206,8 @@ static void add_throughput(struct call *call, struct create *create, int64_t now
     json_add_i64(call->arena, throughput, "NumberOfDecreasesToday", 0);
     json_add_i64(call->arena, throughput, "ReadCapacityUnits", json_i64(given, "ReadCapacityUnits", 0));
     json_add_i64(call->arena, throughput, "WriteCapacityUnits", json_i64(given, "WriteCapacityUnits", 0));
-    if (!create->on_demand) return;
+    if (!create->on_demand)
+        return;
     struct json *summary = json_add_object(call->arena, create->description, "BillingModeSummary");
     json_add_str(call->arena, summary, "BillingMode", STR("PAY_PER_REQUEST"));
     json_add_epoch_ms(call->arena, summary, "LastUpdateToPayPerRequestDateTime", now);
@@ -202,7 +217,8 @@ void create_table_prepare(struct call *call)
 {
     struct create *create = call->state;
     int64_t now = clock_epoch_ms();
-    if (!only_defaults(call)) return;
+    if (!only_defaults(call))
+        return;
     struct json *d = create->description = json_new(call->arena, JSON_OBJECT);
     json_add(d, "AttributeDefinitions", json_clone(call->arena, json_at(call->input, "AttributeDefinitions")));
     json_add_str(call->arena, d, "TableName", create->name);

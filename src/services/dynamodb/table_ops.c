@@ -15,7 +15,8 @@ static struct named *read_name(struct call *call, struct needs *needs, const cha
 {
     struct named *named = arena_new_of(call->arena, struct named);
     call->state = named;
-    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &named->name)) return NULL;
+    if (!table_name_read(call, call_str(call, "TableName"), "tableName", &named->name))
+        return NULL;
     need_add(needs, action, table_arn(call, named->name));
     return named;
 }
@@ -36,12 +37,14 @@ void list_tables_needs(struct call *call, struct needs *needs)
     need_add(needs, "dynamodb:ListTables", call_arn(call, "dynamodb", "table/*"));
 }
 
-static struct json *find_document(struct call *call, struct store_txn *txn, struct str name)
+static struct json *table_document(struct call *call, struct store_txn *txn, struct str name)
 {
     struct json *document = NULL;
     enum err err = doc_get(txn, table_key(call, name), call->arena, &document);
-    if (err == ERR_NOT_FOUND) table_fail_missing(call, name);
-    else if (err != ERR_OK) call_fail_err(call, err);
+    if (err == ERR_NOT_FOUND)
+        table_fail_missing(call, name);
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
     return err == ERR_OK ? document : NULL;
 }
 
@@ -57,8 +60,9 @@ static uint64_t space_of(const struct json *document)
 void describe_table_prepare(struct call *call)
 {
     struct named *named = call->state;
-    named->document = find_document(call, store_reader(table_store()), named->name);
-    if (named->document && table_counts_due(space_of(named->document), clock_epoch_ms())) call->run = RUN_WORKER;
+    named->document = table_document(call, store_reader(table_store()), named->name);
+    if (named->document && table_counts_due(space_of(named->document), clock_epoch_ms()))
+        call->run = RUN_WORKER;
 }
 
 void describe_table_handle(struct call *call)
@@ -87,8 +91,10 @@ void list_tables_handle(struct call *call)
         return;
     }
     struct json *output = request_output(call), *names = json_add_array(call->arena, output, "TableNames");
-    for JSON_EACH (row, list) json_add(names, NULL, json_new_str(call->arena, json_str(row, "k")));
-    if (more) json_add_str(call->arena, output, "LastEvaluatedTableName", json_str(list->last, "k"));
+    for JSON_EACH (row, list)
+        json_add(names, NULL, json_new_str(call->arena, json_str(row, "k")));
+    if (more)
+        json_add_str(call->arena, output, "LastEvaluatedTableName", json_str(list->last, "k"));
 }
 
 /* ---- DeleteTable ---- */
@@ -96,8 +102,9 @@ void list_tables_handle(struct call *call)
 void delete_table_mutate(struct call *call, struct store_txn *txn)
 {
     const struct named *named = call->state;
-    struct json *document = find_document(call, txn, named->name);
-    if (!document) return;
+    struct json *document = table_document(call, txn, named->name);
+    if (!document)
+        return;
     uint64_t space = space_of(document);
     store_delete(txn, table_key(call, named->name));
     store_delete(txn, table_alive_key(space));
@@ -118,7 +125,8 @@ void delete_table_mutate(struct call *call, struct store_txn *txn)
 void describe_time_to_live_handle(struct call *call)
 {
     const struct named *named = call->state;
-    if (!find_document(call, store_reader(table_store()), named->name)) return;
+    if (!table_document(call, store_reader(table_store()), named->name))
+        return;
     struct json *description = json_add_object(call->arena, request_output(call), "TimeToLiveDescription");
     json_add_str(call->arena, description, "TimeToLiveStatus", STR("DISABLED"));
 }
@@ -129,8 +137,10 @@ void describe_continuous_backups_handle(struct call *call)
     const struct table *table;
     enum err err = table_find(call, named->name, &table);
     if (err != ERR_OK) {
-        if (err == ERR_NOT_FOUND) call_fail(call, "TableNotFoundException", "Table not found: " STR_FMT, STR_ARG(named->name));
-        else call_fail_err(call, err);
+        if (err == ERR_NOT_FOUND)
+            call_fail(call, "TableNotFoundException", "Table not found: " STR_FMT, STR_ARG(named->name));
+        else
+            call_fail_err(call, err);
         return;
     }
     struct json *description = json_add_object(call->arena, request_output(call), "ContinuousBackupsDescription");

@@ -18,7 +18,7 @@ static struct node *attribute_path(struct str name, struct arena *arena)
     struct path_step *step = arena_new_of(arena, struct path_step);
     node->kind = NODE_PATH;
     step->name = step->written = name;
-    node->path = (struct path){step, step, 1};
+    node->path = (struct expression_path){step, step, 1};
     return node;
 }
 
@@ -36,7 +36,8 @@ static struct action *read_action(const struct json *update, struct arena *arena
     struct str name = json_at(update, "Action") ? json_str(update, "Action") : STR("PUT");
     const struct json *json = json_at(update, "Value");
     struct action *action = arena_new_of(arena, struct action);
-    while (row < COUNT_OF(legacy_actions) - 1 && !str_eq(name, str_of(legacy_actions[row].name))) row++;
+    while (row < COUNT_OF(legacy_actions) - 1 && !str_eq(name, str_of(legacy_actions[row].name)))
+        row++;
     action->kind = legacy_actions[row].kind;
     action->path = attribute_path(update->key, arena);
     if (!json) {
@@ -48,7 +49,8 @@ static struct action *read_action(const struct json *update, struct arena *arena
         return action;
     }
     const struct value *value = value_from_json(json, arena, ret_message, ret_serialization);
-    if (!value) return NULL;
+    if (!value)
+        return NULL;
     if (!(legacy_actions[row].types & BIT(value->type))) {
         *ret_message = arena_printf(arena, INVALID STR_FMT " action %sis not supported for the type %s", STR_ARG(name),
                                     action->kind == ACTION_DELETE ? "with value " : "", value_type_name(value->type));
@@ -65,9 +67,12 @@ struct update *update_from_legacy(const struct json *attribute_updates, struct a
     update->legacy = true;
     for JSON_EACH (member, attribute_updates) {
         struct action *action = read_action(member, arena, ret_message, ret_serialization);
-        if (!action) return NULL;
-        if (update->last) update->last->next = action;
-        else update->first = action;
+        if (!action)
+            return NULL;
+        if (update->last)
+            update->last->next = action;
+        else
+            update->first = action;
         update->last = action;
         update->count++;
     }

@@ -19,7 +19,8 @@ const char *value_type_name(enum value_type type)
 bool value_type_parse(struct str name, enum value_type *ret)
 {
     for (int i = 0; i < VALUE_TYPES; i++) {
-        if (name.n == 0 || name.p[0] != type_names[i][0] || !str_eq(name, str_of(type_names[i]))) continue;
+        if (name.n == 0 || name.p[0] != type_names[i][0] || !str_eq(name, str_of(type_names[i])))
+            continue;
         *ret = (enum value_type)i;
         return true;
     }
@@ -55,30 +56,36 @@ struct value *value_clone(struct arena *arena, const struct value *value)
     *copy = *value;
     copy->first = copy->last = copy->next = NULL;
     copy->count = 0;
-    for (const struct value *child = value->first; child; child = child->next) value_append(copy, value_clone(arena, child));
+    for (const struct value *child = value->first; child; child = child->next)
+        value_append(copy, value_clone(arena, child));
     return copy;
 }
 
 struct value *value_member(const struct value *map, struct str name)
 {
     for (struct value *member = map->first; member; member = member->next)
-        if (str_eq(member->name, name)) return member;
+        if (str_eq(member->name, name))
+            return member;
     return NULL;
 }
 
 struct value *value_element(const struct value *list, size_t index)
 {
-    if (index >= list->count) return NULL;
+    if (index >= list->count)
+        return NULL;
     struct value *element = list->first;
-    while (index-- > 0) element = element->next;
+    while (index-- > 0)
+        element = element->next;
     return element;
 }
 
 void value_append(struct value *parent, struct value *child)
 {
     child->next = NULL;
-    if (parent->last) parent->last->next = child;
-    else parent->first = child;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
     parent->last = child;
     parent->count++;
 }
@@ -88,7 +95,8 @@ void value_append(struct value *parent, struct value *child)
 int value_cmp(const struct value *a, const struct value *b, bool *ret_comparable)
 {
     *ret_comparable = a->type == b->type && a->type <= VALUE_B;
-    if (!*ret_comparable) return 0;
+    if (!*ret_comparable)
+        return 0;
     return a->type == VALUE_N ? decimal_cmp(&a->number, &b->number) : str_cmp(a->bytes, b->bytes);
 }
 
@@ -98,7 +106,7 @@ static int by_value(const void *a, const void *b)
     return value_cmp(*(const struct value *const *)a, *(const struct value *const *)b, &comparable);
 }
 
-static int by_name(const void *a, const void *b)
+static int member_name_order(const void *a, const void *b)
 {
     return str_cmp((*(const struct value *const *)a)->name, (*(const struct value *const *)b)->name);
 }
@@ -106,8 +114,10 @@ static int by_name(const void *a, const void *b)
 static void fill_sorted(const struct value *parent, int (*order)(const void *, const void *), const struct value **ret)
 {
     size_t n = 0;
-    for (const struct value *child = parent->first; child; child = child->next) ret[n++] = child;
-    if (n) qsort(ret, n, sizeof *ret, order);
+    for (const struct value *child = parent->first; child; child = child->next)
+        ret[n++] = child;
+    if (n)
+        qsort(ret, n, sizeof *ret, order);
 }
 
 const struct value **value_sorted(const struct value *set, struct arena *arena)
@@ -125,7 +135,8 @@ bool value_sorted_find(const struct value *const *sorted, size_t count, const st
 static bool lists_equal(const struct value *a, const struct value *b)
 {
     const struct value *x = a->first, *y = b->first;
-    while (x && y && value_equal(x, y)) x = x->next, y = y->next;
+    while (x && y && value_equal(x, y))
+        x = x->next, y = y->next;
     return !x && !y;
 }
 
@@ -135,8 +146,8 @@ static bool unordered_equal(const struct value *a, const struct value *b)
     bool map = a->type == VALUE_M, equal = true;
     size_t n = a->count;
     const struct value **x = mem_alloc(sizeof *x * 2 * (n + 1)), **y = x + n + 1;
-    fill_sorted(a, map ? by_name : by_value, x);
-    fill_sorted(b, map ? by_name : by_value, y);
+    fill_sorted(a, map ? member_name_order : by_value, x);
+    fill_sorted(b, map ? member_name_order : by_value, y);
     for (size_t i = 0; i < n && equal; i++)
         equal = (!map || str_eq(x[i]->name, y[i]->name)) && value_equal(x[i], y[i]);
     free(x);
@@ -145,14 +156,20 @@ static bool unordered_equal(const struct value *a, const struct value *b)
 
 bool value_equal(const struct value *a, const struct value *b)
 {
-    if (a->type != b->type) return false;
+    if (a->type != b->type)
+        return false;
     switch (a->type) {
     case VALUE_S: case VALUE_B: return str_eq(a->bytes, b->bytes);
-    case VALUE_N: return decimal_cmp(&a->number, &b->number) == 0;
-    case VALUE_BOOL: return a->boolean == b->boolean;
-    case VALUE_NULL: return true;
-    case VALUE_L: return a->count == b->count && lists_equal(a, b);
-    default: return a->count == b->count && unordered_equal(a, b);
+    case VALUE_N:
+        return decimal_cmp(&a->number, &b->number) == 0;
+    case VALUE_BOOL:
+        return a->boolean == b->boolean;
+    case VALUE_NULL:
+        return true;
+    case VALUE_L:
+        return a->count == b->count && lists_equal(a, b);
+    default:
+        return a->count == b->count && unordered_equal(a, b);
     }
 }
 
@@ -161,7 +178,8 @@ bool value_equal(const struct value *a, const struct value *b)
 static size_t children_size(const struct value *parent)
 {
     size_t size = 0;
-    for (const struct value *child = parent->first; child; child = child->next) size += child->name.n + value_size(child);
+    for (const struct value *child = parent->first; child; child = child->next)
+        size += child->name.n + value_size(child);
     return size;
 }
 
@@ -178,10 +196,12 @@ size_t value_size(const struct value *value)
 {
     switch (value->type) {
     case VALUE_S: case VALUE_B: return value->bytes.n;
-    case VALUE_N: return number_size(&value->number);
+    case VALUE_N:
+        return number_size(&value->number);
     case VALUE_BOOL: case VALUE_NULL: return 1;
     case VALUE_M: case VALUE_L: return 3 + value->count + children_size(value);
-    default: return children_size(value);
+    default:
+        return children_size(value);
     }
 }
 
@@ -192,10 +212,13 @@ size_t item_size(const struct value *item)
 
 static bool deeper_than(const struct value *value, unsigned levels)
 {
-    if (!has_children(value->type) || value_is_set(value->type)) return false;
-    if (levels == 0) return true;
+    if (!has_children(value->type) || value_is_set(value->type))
+        return false;
+    if (levels == 0)
+        return true;
     for (const struct value *child = value->first; child; child = child->next)
-        if (deeper_than(child, levels - 1)) return true;
+        if (deeper_than(child, levels - 1))
+            return true;
     return false;
 }
 
@@ -213,19 +236,24 @@ static void write_scalar(struct buf *buf, const struct value *value)
         return;
     }
     buf_add_char(buf, '"');
-    if (value->type == VALUE_N) decimal_write(buf, &value->number);
-    else base64_write(buf, value->bytes);
+    if (value->type == VALUE_N)
+        decimal_write(buf, &value->number);
+    else
+        base64_write(buf, value->bytes);
     buf_add_char(buf, '"');
 }
 
-static void write_elements(struct buf *buf, const struct value *parent)
+static void value_write_elements(struct buf *buf, const struct value *parent)
 {
     bool set = value_is_set(parent->type);
     buf_add_char(buf, '[');
     for (const struct value *child = parent->first; child; child = child->next) {
-        if (child != parent->first) buf_add_char(buf, ',');
-        if (set) write_scalar(buf, child);
-        else value_write_json(buf, child);
+        if (child != parent->first)
+            buf_add_char(buf, ',');
+        if (set)
+            write_scalar(buf, child);
+        else
+            value_write_json(buf, child);
     }
     buf_add_char(buf, ']');
 }
@@ -234,7 +262,8 @@ void item_write_json(struct buf *buf, const struct value *item)
 {
     buf_add_char(buf, '{');
     for (const struct value *child = item->first; child; child = child->next) {
-        if (child != item->first) buf_add_char(buf, ',');
+        if (child != item->first)
+            buf_add_char(buf, ',');
         json_write_str(buf, child->name);
         buf_add_char(buf, ':');
         value_write_json(buf, child);
@@ -249,10 +278,18 @@ void value_write_json(struct buf *buf, const struct value *value)
     buf_lit(buf, "\":");
     switch (value->type) {
     case VALUE_S: case VALUE_N: case VALUE_B: write_scalar(buf, value); break;
-    case VALUE_BOOL: buf_add(buf, value->boolean ? STR("true") : STR("false")); break;
-    case VALUE_NULL: buf_lit(buf, "true"); break;
-    case VALUE_M: item_write_json(buf, value); break;
-    default: write_elements(buf, value); break;
+    case VALUE_BOOL:
+        buf_add(buf, value->boolean ? STR("true") : STR("false"));
+        break;
+    case VALUE_NULL:
+        buf_lit(buf, "true");
+        break;
+    case VALUE_M:
+        item_write_json(buf, value);
+        break;
+    default:
+        value_write_elements(buf, value);
+        break;
     }
     buf_add_char(buf, '}');
 }

@@ -39,7 +39,8 @@ static enum returns returns_of(const struct call *call)
 {
     static const char *const names[] = {"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (str_eq(call_str(call, "ReturnValues"), str_of(names[i]))) return (enum returns)i;
+        if (str_eq(call_str(call, "ReturnValues"), str_of(names[i])))
+            return (enum returns)i;
     return RETURN_NONE;
 }
 
@@ -54,7 +55,8 @@ static struct write *write_new(struct call *call)
 
 static bool old_or_none(struct call *call, const struct write *w)
 {
-    if (w->returns > RETURN_ALL_OLD) call_fail(call, "ValidationException", "ReturnValues can only be ALL_OLD or NONE");
+    if (w->returns > RETURN_ALL_OLD)
+        call_fail(call, "ValidationException", "ReturnValues can only be ALL_OLD or NONE");
     return w->returns <= RETURN_ALL_OLD;
 }
 
@@ -63,10 +65,12 @@ static bool read_update(struct call *call, struct write *w, struct expression_pa
     struct str message;
     bool serialization = false;
     const struct json *legacy = json_at(call->input, "AttributeUpdates");
-    if (legacy) w->update = update_from_legacy(legacy, call->arena, &message, &serialization);
+    if (legacy)
+        w->update = update_from_legacy(legacy, call->arena, &message, &serialization);
     else if (call_has(call, "UpdateExpression"))
         w->update = update_parse(call_str(call, "UpdateExpression"), params, call->arena, &message);
-    else return true;
+    else
+        return true;
     return w->update || request_invalid(call, message, serialization);
 }
 
@@ -77,7 +81,7 @@ static bool read_expressions(struct call *call, struct write *w, bool update)
            request_condition(call, "ConditionExpression", params, &w->condition) && request_params_used(call, params);
 }
 
-static void add_need(struct call *call, struct needs *needs, const struct write *w, const char *action)
+static void write_need(struct call *call, struct needs *needs, const struct write *w, const char *action)
 {
     struct context_arg arg = {call, needs};
     need_add(needs, action, w->target.arn);
@@ -91,32 +95,39 @@ static void add_need(struct call *call, struct needs *needs, const struct write 
 void put_item_needs(struct call *call, struct needs *needs)
 {
     struct write *w = write_new(call);
-    if (!w || !request_usage(call, &write_usage, call->input)) return;
+    if (!w || !request_usage(call, &write_usage, call->input))
+        return;
     w->item = request_item(call, json_at(call->input, "Item"));
-    if (!w->item || !old_or_none(call, w)) return;
+    if (!w->item || !old_or_none(call, w))
+        return;
     if (item_size(w->item) > ITEM_BYTES_MAX) {
         call_fail(call, "ValidationException", "Item size has exceeded the maximum allowed size");
         return;
     }
-    if (read_expressions(call, w, false)) add_need(call, needs, w, "dynamodb:PutItem");
+    if (read_expressions(call, w, false))
+        write_need(call, needs, w, "dynamodb:PutItem");
 }
 
 void delete_item_needs(struct call *call, struct needs *needs)
 {
     struct write *w = write_new(call);
-    if (!w || !request_usage(call, &write_usage, call->input)) return;
+    if (!w || !request_usage(call, &write_usage, call->input))
+        return;
     w->item = request_item(call, json_at(call->input, "Key"));
-    if (!w->item || !old_or_none(call, w) || !read_expressions(call, w, false)) return;
-    add_need(call, needs, w, "dynamodb:DeleteItem");
+    if (!w->item || !old_or_none(call, w) || !read_expressions(call, w, false))
+        return;
+    write_need(call, needs, w, "dynamodb:DeleteItem");
 }
 
 void update_item_needs(struct call *call, struct needs *needs)
 {
     struct write *w = write_new(call);
-    if (!w || !request_usage(call, &update_usage, call->input)) return;
+    if (!w || !request_usage(call, &update_usage, call->input))
+        return;
     w->item = request_item(call, json_at(call->input, "Key"));
-    if (!w->item || !read_expressions(call, w, true)) return;
-    add_need(call, needs, w, "dynamodb:UpdateItem");
+    if (!w->item || !read_expressions(call, w, true))
+        return;
+    write_need(call, needs, w, "dynamodb:UpdateItem");
 }
 
 /* ---- against the table ---- */
@@ -131,17 +142,19 @@ static bool update_enters_key(const void *update, struct str attribute)
     return update_enters(update, attribute);
 }
 
-static void ready(struct call *call, struct write *w)
+static void write_ready(struct call *call, struct write *w)
 {
-    if (!request_keys_entered(call, w->target.table, condition_enters_key, w->condition)) return;
+    if (!request_keys_entered(call, w->target.table, condition_enters_key, w->condition))
+        return;
     w->key = table_item_key(w->target.table, w->item, call->arena);
 }
 
 void put_item_prepare(struct call *call)
 {
     struct write *w = call->state;
-    if (!request_target_found(call, &w->target) || !table_item_key_check(call, w->target.table, w->item)) return;
-    ready(call, w);
+    if (!request_target_found(call, &w->target) || !table_item_key_check(call, w->target.table, w->item))
+        return;
+    write_ready(call, w);
     w->encoded = item_encode(w->item, call->arena);
     w->written = item_size(w->item);
 }
@@ -149,21 +162,25 @@ void put_item_prepare(struct call *call)
 void delete_item_prepare(struct call *call)
 {
     struct write *w = call->state;
-    if (request_target_found(call, &w->target) && table_key_check(call, w->target.table, w->item)) ready(call, w);
+    if (request_target_found(call, &w->target) && table_key_check(call, w->target.table, w->item))
+        write_ready(call, w);
 }
 
 void update_item_prepare(struct call *call)
 {
     struct write *w = call->state;
-    if (!request_target_found(call, &w->target) || !table_key_check(call, w->target.table, w->item)) return;
+    if (!request_target_found(call, &w->target) || !table_key_check(call, w->target.table, w->item))
+        return;
     const struct str keys[] = {w->target.table->hash.name, w->target.table->range.name};
     for (size_t i = 0; w->update && i < COUNT_OF(keys); i++) {
-        if (!keys[i].n || !update_mentions(w->update, keys[i])) continue;
+        if (!keys[i].n || !update_mentions(w->update, keys[i]))
+            continue;
         call_fail(call, "ValidationException", "One or more parameter values were invalid: Cannot update attribute " STR_FMT
                                                ". This attribute is part of the key", STR_ARG(keys[i]));
         return;
     }
-    if (request_keys_entered(call, w->target.table, update_enters_key, w->update)) ready(call, w);
+    if (request_keys_entered(call, w->target.table, update_enters_key, w->update))
+        write_ready(call, w);
 }
 
 /* ---- in the mutation ---- */
@@ -171,24 +188,29 @@ void update_item_prepare(struct call *call)
 static bool read_old(struct call *call, struct store_txn *txn, struct write *w)
 {
     enum err err = store_get(txn, w->key, call->arena, &w->old_bytes);
-    if (err == ERR_NOT_FOUND) w->old_bytes = STR_NONE;
-    else if (err == ERR_OK && (w->condition || w->update) && !(w->old = item_decode(w->old_bytes, call->arena))) err = ERR_CORRUPT;
-    if (err != ERR_OK && err != ERR_NOT_FOUND) call_fail_err(call, err);
+    if (err == ERR_NOT_FOUND)
+        w->old_bytes = STR_NONE;
+    else if (err == ERR_OK && (w->condition || w->update) && !(w->old = item_decode(w->old_bytes, call->arena)))
+        err = ERR_CORRUPT;
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        call_fail_err(call, err);
     return !call->failed;
 }
 
 static bool condition_passes(struct call *call, const struct write *w)
 {
-    if (!w->condition || condition_holds(w->condition, w->old, call->arena)) return true;
+    if (!w->condition || condition_holds(w->condition, w->old, call->arena))
+        return true;
     call_fail(call, "ConditionalCheckFailedException", "The conditional request failed");
-    if (!w->return_on_failure || !w->old_bytes.p) return false;
+    if (!w->return_on_failure || !w->old_bytes.p)
+        return false;
     call->error_fields = json_new(call->arena, JSON_OBJECT);
     json_add(call->error_fields, "Item", request_raw_value(call, w->old));
     return false;
 }
 
 /* What every write begins with. The run may be a second one. */
-static bool begin(struct call *call, struct store_txn *txn, struct write *w, bool needs_old)
+static bool write_begin(struct call *call, struct store_txn *txn, struct write *w, bool needs_old)
 {
     w->old_bytes = STR_NONE;
     w->old = w->after = NULL;
@@ -199,25 +221,29 @@ static bool begin(struct call *call, struct store_txn *txn, struct write *w, boo
 void put_item_mutate(struct call *call, struct store_txn *txn)
 {
     struct write *w = call->state;
-    if (begin(call, txn, w, false)) store_put(txn, w->key, w->encoded);
+    if (write_begin(call, txn, w, false))
+        store_put(txn, w->key, w->encoded);
 }
 
 void delete_item_mutate(struct call *call, struct store_txn *txn)
 {
     struct write *w = call->state;
-    if (begin(call, txn, w, false)) store_delete(txn, w->key);
+    if (write_begin(call, txn, w, false))
+        store_delete(txn, w->key);
 }
 
 void update_item_mutate(struct call *call, struct store_txn *txn)
 {
     struct write *w = call->state;
     struct str message;
-    if (!begin(call, txn, w, true)) return;
+    if (!write_begin(call, txn, w, true))
+        return;
     const struct value *before = w->old ? w->old : w->item;
     w->written = 0;
     if (!w->update && w->old_bytes.p) {                 /* nothing to change */
         w->after = w->old = item_decode(w->old_bytes, call->arena);
-        if (!w->after) call_fail_err(call, ERR_CORRUPT);
+        if (!w->after)
+            call_fail_err(call, ERR_CORRUPT);
         return;
     }
     w->after = w->update ? update_apply(w->update, before, call->arena, &message) : before;
@@ -228,8 +254,10 @@ void update_item_mutate(struct call *call, struct store_txn *txn)
     w->written = item_size(w->after);
     if (w->written > ITEM_BYTES_MAX)
         call_fail(call, "ValidationException", "Item size to update has exceeded the maximum allowed size");
-    else if (w->update && update_only_removes(w->update) && !w->old) w->after = NULL;
-    else store_put(txn, w->key, item_encode(w->after, call->arena));
+    else if (w->update && update_only_removes(w->update) && !w->old)
+        w->after = NULL;
+    else
+        store_put(txn, w->key, item_encode(w->after, call->arena));
 }
 
 /* ---- the answer ---- */
@@ -238,12 +266,15 @@ static struct json *attributes(struct call *call, const struct write *w)
 {
     const struct value *from = w->returns == RETURN_UPDATED_NEW ? w->after : w->old;
     switch (w->returns) {
-    case RETURN_ALL_OLD: return w->old_bytes.p ? request_raw_item(call, w->old_bytes) : NULL;
-    case RETURN_ALL_NEW: return w->after ? request_raw_value(call, w->after) : NULL;
+    case RETURN_ALL_OLD:
+        return w->old_bytes.p ? request_raw_item(call, w->old_bytes) : NULL;
+    case RETURN_ALL_NEW:
+        return w->after ? request_raw_value(call, w->after) : NULL;
     case RETURN_UPDATED_OLD: case RETURN_UPDATED_NEW:
         from = from && w->update ? update_touched(w->update, from, call->arena) : NULL;
         return from && from->count ? request_raw_value(call, from) : NULL;
-    default: return NULL;
+    default:
+        return NULL;
     }
 }
 
@@ -252,8 +283,11 @@ void write_committed(struct call *call)
     struct write *w = call->state;
     size_t old = 0;
     struct json *shown = attributes(call, w);
-    if (call->failed) return;
-    if (shown) json_add(request_output(call), "Attributes", shown);
-    if (w->old_bytes.p) item_bytes_size(w->old_bytes, &old);
+    if (call->failed)
+        return;
+    if (shown)
+        json_add(request_output(call), "Attributes", shown);
+    if (w->old_bytes.p)
+        item_bytes_size(w->old_bytes, &old);
     capacity_add(call, w->target.given, capacity_write(old > w->written ? old : w->written));
 }

@@ -1,6 +1,6 @@
 /* access_key.c -- access keys of users. The secret is shown once, by CreateAccessKey; it is stored because signatures are
  * checked with it. The account's own (root) key is made at the first start and is not changed through this API. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 
 /* The user of the call, or NULL: failed. The caller's own if the call names none. */

@@ -1,10 +1,10 @@
 /* attach.c -- what gives users and roles their permissions: inline policies, attached managed policies, boundaries; and the
  * index from a policy to its entities. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
-static struct json *load(struct call *call, struct store_txn *txn)
+static struct json *load_attached_to(struct call *call, struct store_txn *txn)
 {
     const struct entity_kind *kind = iam__kind(call);
 
@@ -84,7 +84,7 @@ bool iam__boundary_set(struct call *call, struct store_txn *txn, const struct en
 
 void iam__put_boundary(struct call *call, struct store_txn *txn)
 {
-    struct json *doc = load(call, txn);
+    struct json *doc = load_attached_to(call, txn);
 
     if (doc && iam__boundary_set(call, txn, iam__kind(call), doc))
         iam__entity_save(call, txn, iam__kind(call), doc);
@@ -93,12 +93,13 @@ void iam__put_boundary(struct call *call, struct store_txn *txn)
 void iam__delete_boundary(struct call *call, struct store_txn *txn)
 {
     const struct entity_kind *kind = iam__kind(call);
-    struct json *doc = load(call, txn);
+    struct json *doc = load_attached_to(call, txn);
 
     if (!doc)
         return;
     if (!json_str(doc, "Boundary").n) {
-        call_fail(call, "NoSuchEntity", "%s " STR_FMT " does not have a permission boundary", kind->title, STR_ARG(json_str(doc, "Name")));
+        call_fail(call, "NoSuchEntity", "%s " STR_FMT " does not have a permission boundary", kind->title,
+                  STR_ARG(json_str(doc, "Name")));
         return;
     }
     iam__boundary_clear(call, txn, kind, doc);
@@ -111,7 +112,7 @@ void iam__attach(struct call *call, struct store_txn *txn)
 {
     const struct entity_kind *kind = iam__kind(call);
     struct str arn = call_str(call, "PolicyArn");
-    struct json *doc = load(call, txn);
+    struct json *doc = load_attached_to(call, txn);
 
     if (!doc || !iam__policy_load(call, txn, arn, IAM_NOT_ATTACHABLE))
         return;
@@ -131,7 +132,7 @@ void iam__detach(struct call *call, struct store_txn *txn)
 {
     const struct entity_kind *kind = iam__kind(call);
     struct str arn = call_str(call, "PolicyArn");
-    struct json *doc = load(call, txn);
+    struct json *doc = load_attached_to(call, txn);
 
     if (!doc)
         return;
@@ -146,7 +147,7 @@ void iam__detach(struct call *call, struct store_txn *txn)
     iam__attachment_remove(call, txn, arn, iam__attachment_slot(call, kind, false), json_str(doc, "Name"));
 }
 
-static int by_text(const void *a, const void *b)
+static int arn_order(const void *a, const void *b)
 {
     const struct str *x = a, *y = b;
 
@@ -160,7 +161,7 @@ size_t iam__sorted(struct call *call, const struct json *list, struct str **ret)
     *ret = arena_array(call->arena, struct str, (list ? list->count : 0) + 1);
     for JSON_EACH (item, list)
         (*ret)[count++] = json_is(list, JSON_OBJECT) ? item->key : item->text;
-    qsort(*ret, count, sizeof **ret, by_text);
+    qsort(*ret, count, sizeof **ret, arn_order);
     return count;
 }
 
@@ -181,7 +182,7 @@ static struct str arn_path(struct str arn, struct str *ret_name)
 
 void iam__list_attached(struct call *call)
 {
-    struct json *doc = load(call, iam__reader(call));
+    struct json *doc = load_attached_to(call, iam__reader(call));
     struct iam__page page;
     struct str *arn, name;
 
@@ -248,7 +249,7 @@ void iam__put_inline(struct call *call, struct store_txn *txn)
 {
     const struct entity_kind *kind = iam__kind(call);
     struct str text = call_str(call, "PolicyDocument");
-    struct json *doc = load(call, txn);
+    struct json *doc = load_attached_to(call, txn);
     struct policy *policy = NULL;
     struct str message;
     size_t chars = 0;
@@ -265,8 +266,8 @@ void iam__put_inline(struct call *call, struct store_txn *txn)
     for JSON_EACH (one, policies)
         chars += iam__policy_chars(one->text);
     if (chars > kind->inline_chars_max) {
-        call_fail(call, "LimitExceeded", "Maximum policy size of %zu bytes exceeded for %s " STR_FMT, kind->inline_chars_max, kind->noun,
-                  STR_ARG(json_str(doc, "Name")));
+        call_fail(call, "LimitExceeded", "Maximum policy size of %zu bytes exceeded for %s " STR_FMT, kind->inline_chars_max,
+                  kind->noun, STR_ARG(json_str(doc, "Name")));
         return;
     }
     iam__entity_save(call, txn, kind, doc);
@@ -286,7 +287,7 @@ static const struct json *find_inline(struct call *call, const struct json *doc)
 
 void iam__delete_inline(struct call *call, struct store_txn *txn)
 {
-    struct json *doc = load(call, txn);
+    struct json *doc = load_attached_to(call, txn);
 
     if (!doc || !find_inline(call, doc))
         return;
@@ -297,7 +298,7 @@ void iam__delete_inline(struct call *call, struct store_txn *txn)
 void iam__get_inline(struct call *call)
 {
     const struct entity_kind *kind = iam__kind(call);
-    struct json *doc = load(call, iam__reader(call));
+    struct json *doc = load_attached_to(call, iam__reader(call));
     const struct json *policy = doc ? find_inline(call, doc) : NULL;
 
     if (!policy)
@@ -309,7 +310,7 @@ void iam__get_inline(struct call *call)
 
 void iam__list_inline(struct call *call)
 {
-    struct json *doc = load(call, iam__reader(call));
+    struct json *doc = load_attached_to(call, iam__reader(call));
     struct iam__page page;
     struct str *name;
 

@@ -1,5 +1,5 @@
 /* entity.c -- users and roles: create, get, list, update, delete. Messages: those of IAM. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 
 /* ---- answers ---- */

@@ -3,7 +3,7 @@
  *
  * A session counts for the role that it was issued for: if the role was deleted and made again under its name, the unique id
  * differs and the session has no permissions left, of whatever policy. The same holds for keys of users. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/panic.h"
@@ -51,7 +51,7 @@ static enum err user_of_key(struct store_txn *txn, const struct json *key, struc
     return ERR_OK;
 }
 
-static enum err find_key(void *arg, struct str id, struct arena *arena, struct auth_key *ret)
+static enum err iam_find_key(void *arg, struct str id, struct arena *arena, struct auth_key *ret)
 {
     struct iam *iam = arg;
     struct store_txn *txn = store_reader(iam->store);
@@ -81,7 +81,8 @@ static enum err find_entity(struct iam *iam, const struct principal *principal, 
     bool role = principal->type == PRINCIPAL_ROLE_SESSION;
     struct str id = role ? str_slice(principal->id, 0, str_find(principal->id, ':')) : principal->id;
     struct json *doc;
-    enum err err = doc_get(store_reader(iam->store), iam__place(arena, principal->account, role ? "roles" : "users", principal->name), arena, &doc);
+    enum err err = doc_get(store_reader(iam->store),
+                           iam__place(arena, principal->account, role ? "roles" : "users", principal->name), arena, &doc);
 
     if (err == ERR_OK && !str_eq(json_str(doc, "Id"), id))
         err = ERR_NOT_FOUND;
@@ -90,7 +91,8 @@ static enum err find_entity(struct iam *iam, const struct principal *principal, 
     return err;
 }
 
-static enum err identity_policies(void *arg, const struct principal *principal, struct arena *arena, struct str **ret_texts, size_t *ret_count)
+static enum err identity_policies(void *arg, const struct principal *principal, struct arena *arena, struct str **ret_texts,
+                                  size_t *ret_count)
 {
     struct iam *iam = arg;
     struct json *doc = NULL, *policy;
@@ -154,7 +156,7 @@ static uint64_t generation(void *arg)
 
 struct auth_source iam_auth_source(struct iam *iam)
 {
-    return (struct auth_source){iam, find_key, identity_policies, boundary, principal_tag, generation};
+    return (struct auth_source){iam, iam_find_key, identity_policies, boundary, principal_tag, generation};
 }
 
 /* ---- the root key ---- */
@@ -290,7 +292,8 @@ enum err iam_role_find(struct store_txn *txn, struct str role_arn, struct arena 
     return ERR_OK;
 }
 
-void iam_role_session(const struct iam_role *role, struct str session_name, int64_t now_ms, struct arena *arena, struct principal *ret)
+void iam_role_session(const struct iam_role *role, struct str session_name, int64_t now_ms, struct arena *arena,
+                      struct principal *ret)
 {
     *ret = (struct principal){.type = PRINCIPAL_ROLE_SESSION, .account = role->account, .name = role->name, .role_arn = role->arn,
                               .issued_ms = now_ms};
@@ -302,7 +305,8 @@ void iam_role_session(const struct iam_role *role, struct str session_name, int6
 bool iam_role_trusts_service(const struct iam_role *role, const char *service_principal, struct arena *arena)
 {
     const struct principal service = {.type = PRINCIPAL_SERVICE, .arn = str_of(service_principal)};
-    const struct policy_request request = {.action = STR("sts:AssumeRole"), .resource = role->arn, .principal = &service, .arena = arena};
+    const struct policy_request request = {
+        .action = STR("sts:AssumeRole"), .resource = role->arn, .principal = &service, .arena = arena};
     struct policy *policy = NULL;
     struct str message;
     bool by_account;

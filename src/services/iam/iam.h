@@ -19,7 +19,8 @@ struct iam_role { struct str arn, id, name, path, trust_policy, account; int64_t
 /* By full role ARN. ERR_NOT_FOUND. Reader or mutation. */
 enum err iam_role_find(struct store_txn *txn, struct str role_arn, struct arena *arena, struct iam_role *ret);
 /* The principal of a session of the role, for auth_session_issue. */
-void iam_role_session(const struct iam_role *role, struct str session_name, int64_t now_ms, struct arena *arena, struct principal *ret);
+void iam_role_session(const struct iam_role *role, struct str session_name, int64_t now_ms, struct arena *arena,
+                      struct principal *ret);
 /* The unique id of the user or role of `account` with exactly that ARN; a policy that names an ARN means who bears it when it is
  * written, not who is made under that name later. ERR_NOT_FOUND: none, or no such ARN. Reader or mutation. */
 enum err iam_bearer_id(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct str *ret_id);

@@ -1,7 +1,7 @@
 /* managed.c -- the AWS-managed policies of this server: what each grants, as the AWS managed policy reference guide states it.
  * A statement is a row: the actions (comma-separated, those of one service behind its prefix), the resource, and one condition
  * at most. The JSON documents that GetPolicyVersion answers and that decisions compile are made from the rows. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "base/clock.h"
 
 struct grant_condition {
@@ -20,7 +20,12 @@ struct managed_policy {
 #define NO_CONDITION {NULL, NULL, NULL}
 
 static const struct managed_policy policies[] = {
-    {"/", "AWSLambda_FullAccess", "ANPAZKAPJZG4ONPCSKP2T", "v7", "2020-11-17T21:14:08Z", "2026-02-12T18:00:51Z",
+    {"/",
+     "AWSLambda_FullAccess",
+     "ANPAZKAPJZG4ONPCSKP2T",
+     "v7",
+     "2020-11-17T21:14:08Z",
+     "2026-02-12T18:00:51Z",
      {{"cloudformation:DescribeStacks,ListStackResources; cloudwatch:GetMetricData,ListMetrics; "
        "ec2:DescribeSecurityGroups,DescribeSubnets,DescribeVpcs; "
        "iam:GetPolicy,GetPolicyVersion,GetRole,GetRolePolicy,ListAttachedRolePolicies,ListRolePolicies,ListRoles; "
@@ -28,17 +33,38 @@ static const struct managed_policy policies[] = {
        "tag:GetResources; xray:BatchGetTraces,GetTraceSummaries",
        "*", NO_CONDITION},
       {"iam:PassRole", "*", {"StringEquals", "iam:PassedToService", "lambda.amazonaws.com"}},
-      {"logs:DescribeLogStreams,FilterLogEvents,GetLogEvents,StartLiveTail,StopLiveTail", "arn:aws:logs:*:*:log-group:/aws/lambda/*",
-       NO_CONDITION},
-      {"iam:CreateServiceLinkedRole", "arn:aws:iam::*:role/aws-service-role/lambda.amazonaws.com/AWSServiceRoleForLambda",
+      {"logs:DescribeLogStreams,FilterLogEvents,GetLogEvents,StartLiveTail,StopLiveTail",
+       "arn:aws:logs:*:*:log-group:/aws/lambda/*", NO_CONDITION},
+      {"iam:CreateServiceLinkedRole",
+       "arn:aws:iam::*:role/aws-service-role/lambda.amazonaws.com/AWSServiceRoleForLambda",
        {"StringEquals", "iam:AWSServiceName", "lambda.amazonaws.com"}}}},
-    {"/", "AdministratorAccess", "ANPAIWMBCKSKIEE64ZLYK", "v1", "2015-02-06T18:39:46Z", "2015-02-06T18:39:46Z",
+    {"/",
+     "AdministratorAccess",
+     "ANPAIWMBCKSKIEE64ZLYK",
+     "v1",
+     "2015-02-06T18:39:46Z",
+     "2015-02-06T18:39:46Z",
      {{"*", "*", NO_CONDITION}}},
-    {"/", "AmazonAPIGatewayAdministrator", "ANPAJ4PT6VY5NLKTNUYSI", "v1", "2015-07-09T17:34:45Z", "2015-07-09T17:34:45Z",
+    {"/",
+     "AmazonAPIGatewayAdministrator",
+     "ANPAJ4PT6VY5NLKTNUYSI",
+     "v1",
+     "2015-07-09T17:34:45Z",
+     "2015-07-09T17:34:45Z",
      {{"apigateway:*", "arn:aws:apigateway:*::/*", NO_CONDITION}}},
-    {"/", "AmazonAPIGatewayInvokeFullAccess", "ANPAIIWAX2NOOQJ4AIEQ6", "v2", "2015-07-09T17:36:12Z", "2018-12-18T18:25:10Z",
+    {"/",
+     "AmazonAPIGatewayInvokeFullAccess",
+     "ANPAIIWAX2NOOQJ4AIEQ6",
+     "v2",
+     "2015-07-09T17:36:12Z",
+     "2018-12-18T18:25:10Z",
      {{"execute-api:Invoke,ManageConnections", "arn:aws:execute-api:*:*:*", NO_CONDITION}}},
-    {"/", "AmazonDynamoDBFullAccess", "ANPAINUGF2JSOSUY76KYA", "v15", "2015-02-06T18:40:11Z", "2021-01-29T17:38:30Z",
+    {"/",
+     "AmazonDynamoDBFullAccess",
+     "ANPAINUGF2JSOSUY76KYA",
+     "v15",
+     "2015-02-06T18:40:11Z",
+     "2021-01-29T17:38:30Z",
      {{"application-autoscaling:DeleteScalingPolicy,DeregisterScalableTarget,DescribeScalableTargets,DescribeScalingActivities,"
        "DescribeScalingPolicies,PutScalingPolicy,RegisterScalableTarget; "
        "cloudwatch:DeleteAlarms,DescribeAlarmHistory,DescribeAlarms,DescribeAlarmsForMetric,GetMetricData,GetMetricStatistics,"
@@ -50,18 +76,26 @@ static const struct managed_policy policies[] = {
        "lambda:CreateEventSourceMapping,CreateFunction,DeleteEventSourceMapping,DeleteFunction,GetFunctionConfiguration,"
        "ListEventSourceMappings,ListFunctions; "
        "resource-groups:CreateGroup,DeleteGroup,GetGroup,GetGroupQuery,ListGroupResources,ListGroups; "
-       "sns:CreateTopic,DeleteTopic,ListSubscriptions,ListSubscriptionsByTopic,ListTopics,SetTopicAttributes,Subscribe,Unsubscribe; "
+       "sns:CreateTopic,DeleteTopic,ListSubscriptions,ListSubscriptionsByTopic,ListTopics,SetTopicAttributes,Subscribe,Unsubscribe;"
+       " "
        "tag:GetResources",
        "*", NO_CONDITION},
       {"cloudwatch:GetInsightRuleReport", "arn:aws:cloudwatch:*:*:insight-rule/DynamoDBContributorInsights*", NO_CONDITION},
-      {"iam:PassRole", "*",
+      {"iam:PassRole",
+       "*",
        {"StringLike", "iam:PassedToService",
         "application-autoscaling.amazonaws.com,application-autoscaling.amazonaws.com.cn,dax.amazonaws.com"}},
-      {"iam:CreateServiceLinkedRole", "*",
+      {"iam:CreateServiceLinkedRole",
+       "*",
        {"StringEquals", "iam:AWSServiceName",
         "replication.dynamodb.amazonaws.com,dax.amazonaws.com,dynamodb.application-autoscaling.amazonaws.com,"
         "contributorinsights.dynamodb.amazonaws.com,kinesisreplication.dynamodb.amazonaws.com"}}}},
-    {"/", "AmazonDynamoDBReadOnlyAccess", "ANPAIY2XFNA232XJ6J7X2", "v15", "2015-02-06T18:40:12Z", "2024-11-18T17:38:15Z",
+    {"/",
+     "AmazonDynamoDBReadOnlyAccess",
+     "ANPAIY2XFNA232XJ6J7X2",
+     "v15",
+     "2015-02-06T18:40:12Z",
+     "2024-11-18T17:38:15Z",
      {{"application-autoscaling:DescribeScalableTargets,DescribeScalingActivities,DescribeScalingPolicies; "
        "cloudwatch:DescribeAlarmHistory,DescribeAlarms,DescribeAlarmsForMetric,GetMetricData,GetMetricStatistics,ListMetrics; "
        "datapipeline:DescribeObjects,DescribePipelines,GetPipelineDefinition,ListPipelines,QueryObjects; "
@@ -74,11 +108,21 @@ static const struct managed_policy policies[] = {
        "tag:GetResources",
        "*", NO_CONDITION},
       {"cloudwatch:GetInsightRuleReport", "arn:aws:cloudwatch:*:*:insight-rule/DynamoDBContributorInsights*", NO_CONDITION}}},
-    {"/", "CloudWatchLogsFullAccess", "ANPAJ3ZGNWK2R5HW5BQFO", "v8", "2015-02-06T18:40:02Z", "2026-02-12T18:00:33Z",
+    {"/",
+     "CloudWatchLogsFullAccess",
+     "ANPAJ3ZGNWK2R5HW5BQFO",
+     "v8",
+     "2015-02-06T18:40:02Z",
+     "2026-02-12T18:00:33Z",
      {{"cloudwatch:GenerateQuery,GenerateQueryResultsSummary; logs:*; "
        "observabilityadmin:GetS3TableIntegration,ListS3TableIntegrations,ListTelemetryPipelines",
        "*", NO_CONDITION}}},
-    {"/service-role/", "AWSLambdaBasicExecutionRole", "ANPAJNCQGXC42545SKXIK", "v1", "2015-04-09T15:03:43Z", "2015-04-09T15:03:43Z",
+    {"/service-role/",
+     "AWSLambdaBasicExecutionRole",
+     "ANPAJNCQGXC42545SKXIK",
+     "v1",
+     "2015-04-09T15:03:43Z",
+     "2015-04-09T15:03:43Z",
      {{"logs:CreateLogGroup,CreateLogStream,PutLogEvents", "*", NO_CONDITION}}},
 };
 
@@ -107,7 +151,7 @@ static void add_actions(struct arena *arena, struct json *list, const char *acti
     }
 }
 
-static void add_condition(struct arena *arena, struct json *statement, const struct grant_condition *condition)
+static void grant_add_condition(struct arena *arena, struct json *statement, const struct grant_condition *condition)
 {
     struct str rest = str_of(condition->values);
 
@@ -125,12 +169,13 @@ static struct str policy_text(struct arena *arena, const struct managed_policy *
 
     json_add_str(arena, document, "Version", STR("2012-10-17"));
     struct json *list = json_add_array(arena, document, "Statement");
-    for (const struct managed_statement *row = policy->statement; row < policy->statement + COUNT_OF(policy->statement) && row->actions; row++) {
+    for (const struct managed_statement *row = policy->statement;
+         row < policy->statement + COUNT_OF(policy->statement) && row->actions; row++) {
         struct json *statement = json_add(list, NULL, json_new(arena, JSON_OBJECT));
         json_add_str(arena, statement, "Effect", STR("Allow"));
         add_actions(arena, json_add_array(arena, statement, "Action"), row->actions);
         json_add_str(arena, statement, "Resource", str_of(row->resource));
-        add_condition(arena, statement, &row->condition);
+        grant_add_condition(arena, statement, &row->condition);
     }
     return json_text(arena, document);
 }
@@ -143,7 +188,7 @@ static void add_time(struct arena *arena, struct json *doc, const char *key, con
     json_add_i64(arena, doc, key, ms);
 }
 
-/* In the stored form (internal.h); only the default version is known. */
+/* In the stored form (iam_internal.h); only the default version is known. */
 static struct json *policy_document(struct arena *arena, const struct managed_policy *policy)
 {
     struct json *doc = json_new(arena, JSON_OBJECT);

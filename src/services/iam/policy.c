@@ -1,6 +1,6 @@
 /* policy.c -- managed policies and their versions. Version ids count up and are never used again; one is the default.
  * AWS's own policies (managed.c) can be read like any other and not be changed. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "base/codec.h"
 #include "store/doc.h"
 #include <stdlib.h>
@@ -115,7 +115,7 @@ static struct json *load_version(struct call *call, const struct json *doc)
     return version;
 }
 
-static void save(struct call *call, struct store_txn *txn, const struct json *doc)
+static void policy_save(struct call *call, struct store_txn *txn, const struct json *doc)
 {
     doc_put(txn, iam__place(call->arena, call->account, "policies", json_str(doc, "Name")), doc, call->arena);
 }
@@ -146,7 +146,8 @@ bool iam__policy_check(struct call *call, struct str text, enum policy_kind kind
     }
     policy_free(policy);
     if (iam__policy_chars(text) > max) {
-        call_fail(call, "LimitExceeded", "Cannot exceed quota for %s: %zu", kind == POLICY_TRUST ? "ACLSizePerRole" : "PolicySize", max);
+        call_fail(call, "LimitExceeded", "Cannot exceed quota for %s: %zu", kind == POLICY_TRUST ? "ACLSizePerRole" : "PolicySize",
+                  max);
         return false;
     }
     return true;
@@ -164,7 +165,8 @@ static bool count_usage(struct call *call, struct store_txn *txn, struct str arn
 
     *ret = (struct usage){0, 0};
     for JSON_EACH (row, list)
-        *(str_starts(str_slice(json_str(row, "k"), arn.n + 1, SIZE_MAX), STR("boundary-")) ? &ret->boundaries : &ret->attached) += 1;
+        *(str_starts(str_slice(json_str(row, "k"), arn.n + 1, SIZE_MAX), STR("boundary-")) ? &ret->boundaries : &ret->attached) +=
+            1;
     return list != NULL;
 }
 
@@ -228,7 +230,8 @@ void iam__create_policy(struct call *call, struct store_txn *txn)
     enum err err = doc_get(txn, iam__place(call->arena, call->account, "policies", name), call->arena, &doc);
 
     if (err == ERR_OK) {
-        call_fail(call, "EntityAlreadyExists", "A policy called " STR_FMT " already exists. Duplicate names are not allowed.", STR_ARG(name));
+        call_fail(call, "EntityAlreadyExists", "A policy called " STR_FMT " already exists. Duplicate names are not allowed.",
+                  STR_ARG(name));
         return;
     }
     if (err != ERR_NOT_FOUND) {
@@ -241,11 +244,11 @@ void iam__create_policy(struct call *call, struct store_txn *txn)
     json_add_str(call->arena, doc, "Id", iam__made(call)->policy_id);
     json_add_i64(call->arena, doc, "CreateMs", iam__made(call)->now_ms);
     json_add_str(call->arena, doc, "Description", call_str(call, "Description"));
-    if (!iam__policy_check(call, call_str(call, "PolicyDocument"), POLICY_IDENTITY) || !iam__tags_merge(call, doc, "TagsPerPolicy") ||
-        !iam__count(call, txn, "policies", 1, 1500, "PoliciesPerAccount"))
+    if (!iam__policy_check(call, call_str(call, "PolicyDocument"), POLICY_IDENTITY) ||
+        !iam__tags_merge(call, doc, "TagsPerPolicy") || !iam__count(call, txn, "policies", 1, 1500, "PoliciesPerAccount"))
         return;
     add_version(call, doc, true);
-    save(call, txn, doc);
+    policy_save(call, txn, doc);
     json_add(iam__output(call), "Policy",
              policy_json(call, policy_arn(call->arena, call->account, doc), doc, (struct usage){0, 0}, false));
 }
@@ -260,8 +263,9 @@ void iam__delete_policy(struct call *call, struct store_txn *txn)
     if (usage.attached + usage.boundaries > 0) {
         call_fail(call, "DeleteConflict", "Cannot delete a policy attached to entities.");
     } else if (json_at(doc, "Versions")->count > 1) {
-        call_fail(call, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's "
-                                          "versions. The default version is deleted with the policy.");
+        call_fail(call, "DeleteConflict",
+                  "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                  "versions. The default version is deleted with the policy.");
     } else if (iam__count(call, txn, "policies", -1, 0, NULL)) {
         store_delete(txn, iam__place(call->arena, call->account, "policies", json_str(doc, "Name")));
     }
@@ -274,12 +278,14 @@ void iam__create_policy_version(struct call *call, struct store_txn *txn)
     if (!doc || !iam__policy_check(call, call_str(call, "PolicyDocument"), POLICY_IDENTITY))
         return;
     if (json_at(doc, "Versions")->count >= IAM_POLICY_VERSIONS_MAX) {
-        call_fail(call, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an "
-                                         "existing version.", IAM_POLICY_VERSIONS_MAX);
+        call_fail(call, "LimitExceeded",
+                  "A managed policy can have up to %d versions. Before you create a new version, you must delete an "
+                  "existing version.",
+                  IAM_POLICY_VERSIONS_MAX);
         return;
     }
     struct json *version = add_version(call, doc, json_bool(call->input, "SetAsDefault", false));
-    save(call, txn, doc);
+    policy_save(call, txn, doc);
     json_add(iam__output(call), "PolicyVersion", version_json(call, doc, version, false));
 }
 
@@ -298,7 +304,7 @@ void iam__delete_policy_version(struct call *call, struct store_txn *txn)
     for (struct json *at = versions->first; at != version; at = at->next)
         index++;
     iam__array_remove(versions, index);
-    save(call, txn, doc);
+    policy_save(call, txn, doc);
 }
 
 void iam__set_default_version(struct call *call, struct store_txn *txn)
@@ -309,7 +315,7 @@ void iam__set_default_version(struct call *call, struct store_txn *txn)
         return;
     json_put(doc, STR("Default"), json_new_str(call->arena, json_str(version, "VersionId")));
     json_put(doc, STR("UpdateMs"), json_new_i64(call->arena, iam__made(call)->now_ms));
-    save(call, txn, doc);
+    policy_save(call, txn, doc);
 }
 
 /* ---- reading ---- */
@@ -371,7 +377,8 @@ static void list_one(struct call *call, struct iam__page *page, struct str key, 
 {
     struct usage usage;
 
-    if (call->failed || !count_usage(call, iam__reader(call), arn, &usage) || !wanted(call, doc, usage) || !iam__page_take(page, key))
+    if (call->failed || !count_usage(call, iam__reader(call), arn, &usage) || !wanted(call, doc, usage) ||
+        !iam__page_take(page, key))
         return;
     json_add(json_at(call->output, "Policies"), NULL, policy_json(call, arn, doc, usage, true));
 }

@@ -2,10 +2,13 @@
  * documents (lists, the counts of GetPolicy) runs on a worker. */
 #include "api/service_errors.h"
 #include "net/limits.h"
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 
 #define READ(operation, run_how, function) {.name = operation, .run = run_how, .needs = iam__needs, .handle = function}
-#define WRITE(operation, function) {.name = operation, .run = RUN_MUTATION, .needs = iam__needs, .prepare = iam__prepare, .mutate = function}
+#define WRITE(operation, function)                                                                                                 \
+    {                                                                                                                              \
+        .name = operation, .run = RUN_MUTATION, .needs = iam__needs, .prepare = iam__prepare, .mutate = function                   \
+    }
 
 static const struct row rows[] = {
     WRITE("AttachRolePolicy", iam__attach),

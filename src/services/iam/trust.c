@@ -2,7 +2,7 @@
  * A user or role of the account that a trust policy names must exist when the policy is put. IAM remembers it by its unique
  * id, so whoever is later made under the same name is not trusted. TrustIds keeps those ids beside the text; whenever the
  * text is used, an ARN whose bearer has another id by then, or is gone, is replaced by the id that was meant. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 
 enum err iam_bearer_id(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct str *ret_id)
@@ -24,7 +24,7 @@ enum err iam_bearer_id(struct store_txn *txn, struct str account, struct str arn
     return err;
 }
 
-struct check {
+struct trust_check {
     struct call *call;
     struct store_txn *txn;
     struct json *ids;
@@ -32,7 +32,7 @@ struct check {
 
 static bool check_principal(void *arg, struct str arn)
 {
-    struct check *check = arg;
+    struct trust_check *check = arg;
     struct call *call = check->call;
     struct str prefix = iam__arn(call->arena, call->account, "", STR_NONE, STR_NONE), id;
 
@@ -50,7 +50,7 @@ static bool check_principal(void *arg, struct str arn)
 
 bool iam__trust_set(struct call *call, struct store_txn *txn, struct json *role, struct str text)
 {
-    struct check check = {call, txn, json_new(call->arena, JSON_OBJECT)};
+    struct trust_check check = {call, txn, json_new(call->arena, JSON_OBJECT)};
     struct policy *policy = NULL;
     struct str message;
 

@@ -3,7 +3,7 @@
  * two events. A page without events answers the token that it was asked with, and for the other direction the same place. */
 #include "base/clock.h"
 #include "base/codec.h"
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 
 #define TOO_OLD_MS (14 * 24 * 3600 * 1000LL)
 #define TOO_NEW_MS (2 * 3600 * 1000LL)
@@ -22,22 +22,26 @@ void logs__prepare_put_events(struct call *call)
         size_t size = json_str(event, "message").n + LOGS_EVENT_OVERHEAD;
         first = event == events->first ? at : first;
         if (event != events->first && at < previous) {
-            call_fail(call, "InvalidParameterException", "Log events in a single PutLogEvents request must be in chronological order.");
+            call_fail(call, "InvalidParameterException",
+                      "Log events in a single PutLogEvents request must be in chronological order.");
             return;
         }
         if (at - first > BATCH_SPAN_MS) {
-            call_fail(call, "InvalidParameterException", "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.");
+            call_fail(call, "InvalidParameterException",
+                      "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.");
             return;
         }
         if (size > LOGS_EVENT_BYTES_MAX) {
-            call_fail(call, "InvalidParameterException", "Log event too large: %zu bytes exceeds limit of %u", size, LOGS_EVENT_BYTES_MAX);
+            call_fail(call, "InvalidParameterException", "Log event too large: %zu bytes exceeds limit of %u", size,
+                      LOGS_EVENT_BYTES_MAX);
             return;
         }
         previous = at;
         bytes += size;
     }
     if (bytes > LOGS_BATCH_BYTES_MAX)
-        call_fail(call, "InvalidParameterException", "Upload too large: %zu bytes exceeds limit of %u", bytes, LOGS_BATCH_BYTES_MAX);
+        call_fail(call, "InvalidParameterException", "Upload too large: %zu bytes exceeds limit of %u", bytes,
+                  LOGS_BATCH_BYTES_MAX);
 }
 
 static void reject(struct call *call, const char *name, size_t index)
@@ -102,7 +106,8 @@ static struct str token_of(struct arena *arena, const char *prefix, const uint8_
 
 static bool token_key(struct str token, char kind, uint8_t ret[LOGS_EVENT_KEY_BYTES])
 {
-    return token.n == 2 + 2 * LOGS_EVENT_KEY_BYTES && token.p[0] == kind && token.p[1] == '/' && hex_decode(str_slice(token, 2, token.n), ret);
+    return token.n == 2 + 2 * LOGS_EVENT_KEY_BYTES && token.p[0] == kind && token.p[1] == '/' &&
+           hex_decode(str_slice(token, 2, token.n), ret);
 }
 
 /* The neighbour of a key, as keys of such a length are ordered; the first and the last stay what they are. */
@@ -142,8 +147,8 @@ static struct json *event_json(struct call *call, const struct logs__event *even
 }
 
 /* Bounds of one GetLogEvents page; true: it reads backwards. A fresh request without startFromHead reads the newest. */
-static bool page_range(struct call *call, const struct logs__group *group, struct store_range *range, uint8_t at[LOGS_EVENT_KEY_BYTES],
-                       bool *ret_bad_token)
+static bool page_range(struct call *call, const struct logs__group *group, struct store_range *range,
+                       uint8_t at[LOGS_EVENT_KEY_BYTES], bool *ret_bad_token)
 {
     struct str token = call_str(call, "nextToken");
     int64_t start = json_i64(call->input, "startTime", 0), oldest = logs__oldest_ms(group, clock_epoch_ms());
@@ -251,7 +256,8 @@ static bool stream_wanted(struct call *call, struct str stream)
 /* eventId: a number that grows with time, as AWS's. */
 static struct str event_id(struct arena *arena, const struct logs__event *event)
 {
-    return arena_printf(arena, "%028llu%028llu", (unsigned long long)get_u64(event->key), (unsigned long long)get_u64(event->key + 8));
+    return arena_printf(arena, "%028llu%028llu", (unsigned long long)get_u64(event->key),
+                        (unsigned long long)get_u64(event->key + 8));
 }
 
 static bool filter_range(struct call *call, const struct logs__group *group, struct store_range *range)
@@ -312,7 +318,8 @@ void logs__filter_events(struct call *call)
     struct store_iter *iter = store_range(txn, &range, call->arena);
     enum err err = ERR_OK;
     while (list->count < limit && scanned < SCANNED_MAX && (err = store_next(iter, &key, &value)) == ERR_OK) {
-        bool wanted = logs__event_decode(key.key, value, &event) && stream_wanted(call, event.stream) && logs__pattern_match(pattern, event.message);
+        bool wanted = logs__event_decode(key.key, value, &event) && stream_wanted(call, event.stream) &&
+                      logs__pattern_match(pattern, event.message);
         bytes += wanted ? event.message.n + LOGS_EVENT_OVERHEAD : 0;
         if (bytes > LOGS_PAGE_BYTES_MAX)
             break;

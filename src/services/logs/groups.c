@@ -1,6 +1,6 @@
 /* groups.c -- operations on log groups: create, describe, delete, retention, tags. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
 #define DESCRIBE_LIMIT_MAX 50       /* API reference, DescribeLogGroups */
@@ -10,7 +10,7 @@ static struct str group_arn(struct call *call, struct str name)
     return call_arn(call, "logs", "log-group:" STR_FMT, STR_ARG(name));
 }
 
-static struct store_key group_key(struct call *call, struct str name)
+static struct store_key call_group_key(struct call *call, struct str name)
 {
     return (struct store_key){STORE_SPACE_LOGS, doc_collection(call->arena, call->account, call->region, "log-group"), name};
 }
@@ -30,7 +30,8 @@ void logs__create_group(struct call *call, struct store_txn *txn)
     if (err == ERR_OK)
         call_fail(call, "ResourceAlreadyExistsException", "The specified log group already exists");
     else if (err == ERR_NOT_FOUND)
-        logs__group_make(txn, call->account, call->region, name, json_at(call->input, "tags"), clock_epoch_ms(), call->arena, &group);
+        logs__group_make(txn, call->account, call->region, name, json_at(call->input, "tags"), clock_epoch_ms(), call->arena,
+                         &group);
     else
         call_fail_err(call, err);
 }
@@ -40,7 +41,7 @@ void logs__delete_group(struct call *call, struct store_txn *txn)
     struct logs__group group;
     if (!logs__call_group(call, txn, &group))
         return;
-    store_delete(txn, group_key(call, logs__call_group_name(call)));
+    store_delete(txn, call_group_key(call, logs__call_group_name(call)));
     store_drop_space(txn, group.space);
 }
 
@@ -50,18 +51,21 @@ static void set_retention(struct call *call, struct store_txn *txn, int64_t days
     if (!logs__call_group(call, txn, &group))
         return;
     json_put(group.doc, STR("retentionDays"), json_new_i64(call->arena, days));
-    doc_put(txn, group_key(call, logs__call_group_name(call)), group.doc, call->arena);
+    doc_put(txn, call_group_key(call, logs__call_group_name(call)), group.doc, call->arena);
 }
 
 void logs__prepare_retention(struct call *call)
 {
-    static const int64_t allowed[] = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+    static const int64_t allowed[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
+                                      365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
     int64_t days = json_i64(call->input, "retentionInDays", 0);
     for (size_t i = 0; i < COUNT_OF(allowed); i++)
         if (allowed[i] == days)
             return;
-    call_fail(call, "InvalidParameterException", "1 validation error detected: Value '%lld' at 'retentionInDays' failed to satisfy constraint: "
-              "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]",
+    call_fail(call, "InvalidParameterException",
+              "1 validation error detected: Value '%lld' at 'retentionInDays' failed to satisfy constraint: "
+              "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, "
+              "2192, 2557, 2922, 3288, 3653]",
               (long long)days);
 }
 
@@ -81,7 +85,7 @@ void logs__retention_committed(struct call *call)
     logs__writer_kick_sweep(logs__the_writer);
 }
 
-static void describe(struct call *call, struct json *list, struct json *doc)
+static void describe_group(struct call *call, struct json *list, struct json *doc)
 {
     struct json *out = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
     struct str name = json_str(doc, "name"), arn = group_arn(call, name);
@@ -106,10 +110,12 @@ void logs__describe_groups(struct call *call)
     struct str pattern = call_str(call, "logGroupNamePattern"), last = STR_NONE;
 
     if (pattern.n && call_has(call, "logGroupNamePrefix")) {
-        call_fail(call, "InvalidParameterException", "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
+        call_fail(call, "InvalidParameterException",
+                  "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
         return;
     }
-    enum err err = doc_list(store_reader(logs__store()), STORE_SPACE_LOGS, doc_collection(call->arena, call->account, call->region, "log-group"),
+    enum err err = doc_list(store_reader(logs__store()), STORE_SPACE_LOGS,
+                            doc_collection(call->arena, call->account, call->region, "log-group"),
                             call_str(call, "logGroupNamePrefix"), call_str(call, "nextToken"), limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
@@ -120,7 +126,7 @@ void logs__describe_groups(struct call *call)
     for JSON_EACH (entry, page) {
         last = json_str(entry, "k");
         if (pattern.n == 0 || memmem(last.p, last.n, pattern.p, pattern.n))
-            describe(call, list, json_at(entry, "d"));
+            describe_group(call, list, json_at(entry, "d"));
     }
     if (more)
         json_add_str(call->arena, call->output, "nextToken", last);
@@ -148,7 +154,7 @@ void logs__tag(struct call *call, struct store_txn *txn)
         json_put(tags, tag->key, json_new_str(call->arena, tag->text));
     if (tags->count > 50)
         call_fail(call, "TooManyTagsException", "A resource can have at most 50 tags.");
-    doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
+    doc_put(txn, call_group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
 }
 
 void logs__untag(struct call *call, struct store_txn *txn)
@@ -158,5 +164,5 @@ void logs__untag(struct call *call, struct store_txn *txn)
         return;
     for JSON_EACH (key, json_at(call->input, "tagKeys"))
         json_remove(json_at(group.doc, "tags"), key->text);
-    doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
+    doc_put(txn, call_group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
 }

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "net/limits.h"
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include "api/service_errors.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -66,24 +66,45 @@ static void needs_untag(struct call *call, struct needs *needs)
 static const char *const group_refused[] = {"kmsKeyId", "deletionProtectionEnabled", NULL};
 static const char *const put_refused[] = {"entity", NULL};
 static const char *const read_refused[] = {"unmask", NULL};
-static const char *const describe_refused[] = {"accountIdentifiers", "includeLinkedAccounts", "logGroupClass", "logGroupIdentifiers", NULL};
+static const char *const describe_refused[] = {"accountIdentifiers", "includeLinkedAccounts", "logGroupClass",
+                                               "logGroupIdentifiers", NULL};
 
 static const struct row rows[] = {
-    {.name = "CreateLogGroup", .run = RUN_MUTATION, .needs = needs_create_group, .prepare = logs__prepare_create_group,
-     .mutate = logs__create_group, .refused = group_refused},
-    {.name = "CreateLogStream", .run = RUN_MUTATION, .needs = needs_create_stream, .prepare = logs__prepare_create_stream, .mutate = logs__create_stream},
+    {.name = "CreateLogGroup",
+     .run = RUN_MUTATION,
+     .needs = needs_create_group,
+     .prepare = logs__prepare_create_group,
+     .mutate = logs__create_group,
+     .refused = group_refused},
+    {.name = "CreateLogStream",
+     .run = RUN_MUTATION,
+     .needs = needs_create_stream,
+     .prepare = logs__prepare_create_stream,
+     .mutate = logs__create_stream},
     {.name = "DeleteLogGroup", .run = RUN_MUTATION, .needs = needs_delete_group, .mutate = logs__delete_group},
     {.name = "DeleteLogStream", .run = RUN_WORKER, .needs = needs_delete_stream, .handle = logs__delete_stream},
     {.name = "DeleteRetentionPolicy", .run = RUN_MUTATION, .needs = needs_delete_retention, .mutate = logs__delete_retention},
-    {.name = "DescribeLogGroups", .run = RUN_WORKER, .needs = needs_describe_groups, .handle = logs__describe_groups, .refused = describe_refused},
+    {.name = "DescribeLogGroups",
+     .run = RUN_WORKER,
+     .needs = needs_describe_groups,
+     .handle = logs__describe_groups,
+     .refused = describe_refused},
     {.name = "DescribeLogStreams", .run = RUN_WORKER, .needs = needs_describe_streams, .handle = logs__describe_streams},
     {.name = "FilterLogEvents", .run = RUN_WORKER, .needs = needs_filter, .handle = logs__filter_events, .refused = read_refused},
     {.name = "GetLogEvents", .run = RUN_WORKER, .needs = needs_get, .handle = logs__get_events, .refused = read_refused},
     {.name = "ListTagsForResource", .run = RUN_INLINE, .needs = needs_list_tags, .handle = logs__list_tags},
-    {.name = "PutLogEvents", .run = RUN_MUTATION, .needs = needs_put, .prepare = logs__prepare_put_events, .mutate = logs__put_events,
+    {.name = "PutLogEvents",
+     .run = RUN_MUTATION,
+     .needs = needs_put,
+     .prepare = logs__prepare_put_events,
+     .mutate = logs__put_events,
      .refused = put_refused},
-    {.name = "PutRetentionPolicy", .run = RUN_MUTATION, .needs = needs_put_retention, .prepare = logs__prepare_retention,
-     .mutate = logs__put_retention, .committed = logs__retention_committed},
+    {.name = "PutRetentionPolicy",
+     .run = RUN_MUTATION,
+     .needs = needs_put_retention,
+     .prepare = logs__prepare_retention,
+     .mutate = logs__put_retention,
+     .committed = logs__retention_committed},
     {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_tag, .mutate = logs__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_untag, .mutate = logs__untag},
 };
@@ -114,8 +135,8 @@ void logs_free(struct logs *logs)
     free(logs);
 }
 
-bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms, struct str message,
-                 bool may_make_group)
+bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms,
+                 struct str message, bool may_make_group)
 {
     (void)logs;
     return logs__writer_append(logs__the_writer, account, region, group, stream, epoch_ms, message, may_make_group);

@@ -9,7 +9,8 @@ enum err logs_new(struct store *store, struct logs **ret);
 void logs_free(struct logs *logs);              /* writes what waits, then ends its thread */
 
 /* What functions print: bounded queue, written in batches at most 200 ms or 64 KB behind; makes group and stream when
- * missing (the group only if may_make_group: else the events are dropped). False: the queue is full, the event is dropped and counted (a line in the stream says how many). Any thread. */
+ * missing (the group only if may_make_group: else the events are dropped). False: the queue is full, the event is dropped and
+ * counted (a line in the stream says how many). Any thread. */
 bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream,
                  int64_t epoch_ms, struct str message, bool may_make_group);
 void logs_flush(struct logs *logs);             /* until everything appended before is durable; tests and stop */

@@ -1,6 +1,6 @@
 /* streams.c -- operations on log streams: create, describe, delete. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
@@ -12,8 +12,10 @@ void logs__prepare_create_stream(struct call *call)
 {
     struct str name = call_str(call, "logStreamName");
     if (str_find(name, ':') < name.n || str_find(name, '*') < name.n)
-        call_fail(call, "InvalidParameterException", "1 validation error detected: Value '" STR_FMT "' at 'logStreamName' failed to satisfy "
-                  "constraint: Member must satisfy regular expression pattern: [^:*]*", STR_ARG(name));
+        call_fail(call, "InvalidParameterException",
+                  "1 validation error detected: Value '" STR_FMT "' at 'logStreamName' failed to satisfy "
+                  "constraint: Member must satisfy regular expression pattern: [^:*]*",
+                  STR_ARG(name));
 }
 
 void logs__create_stream(struct call *call, struct store_txn *txn)
@@ -62,7 +64,7 @@ static struct stream_row row_of(struct store_txn *txn, uint64_t space, struct js
     return row;
 }
 
-static void describe(struct call *call, struct json *list, const struct stream_row *row)
+static void describe_stream(struct call *call, struct json *list, const struct stream_row *row)
 {
     struct json *out = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
     struct str group = logs__call_group_name(call);
@@ -73,8 +75,10 @@ static void describe(struct call *call, struct json *list, const struct stream_r
         json_add_i64(call->arena, out, "lastEventTimestamp", row->last_ms);
         json_add_i64(call->arena, out, "lastIngestionTime", row->ingested_ms);
     }
-    json_add_str(call->arena, out, "uploadSequenceToken", arena_printf(call->arena, "%056llu", (unsigned long long)row->ingested_ms));
-    json_add_str(call->arena, out, "arn", call_arn(call, "logs", "log-group:" STR_FMT ":log-stream:" STR_FMT, STR_ARG(group), STR_ARG(row->name)));
+    json_add_str(call->arena, out, "uploadSequenceToken",
+                 arena_printf(call->arena, "%056llu", (unsigned long long)row->ingested_ms));
+    json_add_str(call->arena, out, "arn",
+                 call_arn(call, "logs", "log-group:" STR_FMT ":log-stream:" STR_FMT, STR_ARG(group), STR_ARG(row->name)));
     json_add_i64(call->arena, out, "storedBytes", 0);   /* AWS answers 0 for every stream since 2019 */
 }
 
@@ -90,7 +94,8 @@ static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t 
     struct json *page;
     struct str token = call_str(call, "nextToken"), last = STR_NONE;
     bool more = false;
-    enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), token, limit, call->arena, &page, &more);
+    enum err err =
+        doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), token, limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -99,7 +104,7 @@ static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t 
     struct json *list = json_add_array(call->arena, call->output, "logStreams");
     for JSON_EACH (entry, page) {
         struct stream_row row = row_of(txn, space, entry, call->arena);
-        describe(call, list, &row);
+        describe_stream(call, list, &row);
         last = row.name;
     }
     if (more)
@@ -117,7 +122,8 @@ static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t 
         call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
         return;
     }
-    enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), STR_NONE, ORDERED_STREAMS_MAX, call->arena, &page, &more);
+    enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), STR_NONE, ORDERED_STREAMS_MAX,
+                            call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -138,10 +144,11 @@ static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t 
     for (size_t i = offset; i < count && i - offset < limit; i++) {
         size_t at = descending ? count - 1 - i : i;
         struct stream_row row = by_time ? rows[at] : row_of(txn, space, entries[at], call->arena);
-        describe(call, list, &row);
+        describe_stream(call, list, &row);
     }
     if (offset + limit < count)
-        json_add_str(call->arena, call->output, "nextToken", arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit)));
+        json_add_str(call->arena, call->output, "nextToken",
+                     arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit)));
 }
 
 void logs__describe_streams(struct call *call)

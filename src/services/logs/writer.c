@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/panic.h"
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include "store/doc.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ struct logs__writer {
     struct map *lost;           /* stream's identity → count */
 };
 
-static void *run(void *arg);
+static void *writer_run(void *arg);
 
 struct logs__writer *logs__writer_new(struct store *store)
 {
@@ -62,7 +62,7 @@ struct logs__writer *logs__writer_new(struct store *store)
     pthread_cond_init(&w->wake, &monotonic);
     pthread_cond_init(&w->flushed, NULL);
     pthread_condattr_destroy(&monotonic);
-    ENSURE(pthread_create(&w->thread, NULL, run, w) == 0);
+    ENSURE(pthread_create(&w->thread, NULL, writer_run, w) == 0);
     return w;
 }
 
@@ -82,7 +82,7 @@ void logs__writer_free(struct logs__writer *w)
     free(w);
 }
 
-static struct str place(char **at, struct str s)
+static struct str batch_copy(char **at, struct str s)
 {
     struct str copy = {*at, s.n};
     if (s.n)
@@ -91,16 +91,17 @@ static struct str place(char **at, struct str s)
     return copy;
 }
 
-static struct event *event_new(struct str account, struct str region, struct str group, struct str stream, int64_t time_ms, struct str message)
+static struct event *event_new(struct str account, struct str region, struct str group, struct str stream, int64_t time_ms,
+                               struct str message)
 {
     struct event *e = mem_alloc(sizeof *e + account.n + region.n + group.n + stream.n + message.n);
     char *at = (char *)(e + 1);
     *e = (struct event){.time_ms = time_ms};
-    e->account = place(&at, account);
-    e->region = place(&at, region);
-    e->group = place(&at, group);
-    e->stream = place(&at, stream);
-    e->message = place(&at, message);
+    e->account = batch_copy(&at, account);
+    e->region = batch_copy(&at, region);
+    e->group = batch_copy(&at, group);
+    e->stream = batch_copy(&at, stream);
+    e->message = batch_copy(&at, message);
     return e;
 }
 
@@ -117,7 +118,8 @@ static size_t *share_of(struct logs__writer *w, struct str stream)
 
 static struct str identity(const struct event *e, struct arena *arena)
 {
-    return arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT "\n" STR_FMT, STR_ARG(e->account), STR_ARG(e->region), STR_ARG(e->group), STR_ARG(e->stream));
+    return arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT "\n" STR_FMT, STR_ARG(e->account), STR_ARG(e->region),
+                        STR_ARG(e->group), STR_ARG(e->stream));
 }
 
 static void count_lost(struct logs__writer *w, const struct event *e)
@@ -134,7 +136,8 @@ static void count_lost(struct logs__writer *w, const struct event *e)
 bool logs__writer_append(struct logs__writer *w, struct str account, struct str region, struct str group, struct str stream,
                          int64_t epoch_ms, struct str message, bool may_make_group)
 {
-    struct event *e = event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
+    struct event *e =
+        event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
     e->may_make_group = may_make_group;
     pthread_mutex_lock(&w->lock);
     size_t *share = share_of(w, stream);
@@ -178,19 +181,20 @@ void logs__writer_kick_sweep(struct logs__writer *w)
 
 /* ---- the thread ---- */
 
-struct batch {
+struct writer_batch {
     struct event *events;       /* of one stream, in order */
     uint64_t lost;
 };
 
 static bool same_stream(const struct event *a, const struct event *b)
 {
-    return str_eq(a->stream, b->stream) && str_eq(a->group, b->group) && str_eq(a->region, b->region) && str_eq(a->account, b->account);
+    return str_eq(a->stream, b->stream) && str_eq(a->group, b->group) && str_eq(a->region, b->region) &&
+           str_eq(a->account, b->account);
 }
 
 static enum err write_stream(struct store_txn *txn, void *arg)
 {
-    struct batch *batch = arg;
+    struct writer_batch *batch = arg;
     struct event *first = batch->events;
     struct arena *arena = arena_new();
     struct logs__group group;
@@ -209,7 +213,8 @@ static enum err write_stream(struct store_txn *txn, void *arg)
         if (!logs__stream_exists(txn, group.space, first->stream, arena))
             logs__stream_make(txn, group.space, first->stream, now, arena);
         if (batch->lost) {
-            struct str line = arena_printf(arena, "%llu log events were lost: the log queue was full\n", (unsigned long long)batch->lost);
+            struct str line =
+                arena_printf(arena, "%llu log events were lost: the log queue was full\n", (unsigned long long)batch->lost);
             logs__event_put(txn, group.space, first->stream, first->time_ms, now, line, arena);
         }
         for (struct event *e = first; e; e = e->next) {
@@ -257,11 +262,12 @@ static struct event *take_stream(struct event **list)
 static void write_all(struct logs__writer *w, struct event *list)
 {
     while (list) {
-        struct batch batch = {.events = take_stream(&list)};
+        struct writer_batch batch = {.events = take_stream(&list)};
         batch.lost = take_lost(w, batch.events);
         enum err err = store_mutate(w->store, write_stream, &batch);
         if (err != ERR_OK)
-            log_to(LOG_ERROR, "logs.write_failed", {"group", batch.events->group}, {"stream", batch.events->stream}, {"error", str_of(err_text(err))});
+            log_to(LOG_ERROR, "logs.write_failed", {"group", batch.events->group}, {"stream", batch.events->stream},
+                   {"error", str_of(err_text(err))});
         for (struct event *e = batch.events, *next; e; e = next) {
             next = e->next;
             free(e);
@@ -351,7 +357,8 @@ static enum err expire_group(struct store *store, const struct store_key *place,
 }
 
 /* Up to NAMES_STEP groups behind `after`. */
-static size_t next_groups(struct logs__writer *w, const struct store_key *after, struct arena *arena, struct store_key ret[NAMES_STEP])
+static size_t next_groups(struct logs__writer *w, const struct store_key *after, struct arena *arena,
+                          struct store_key ret[NAMES_STEP])
 {
     struct store_iter *iter = store_walk(store_reader(w->store), STORE_SPACE_LOGS, 0, UINT64_MAX, after, arena);
     struct store_key key;
@@ -363,7 +370,7 @@ static size_t next_groups(struct logs__writer *w, const struct store_key *after,
     return count;
 }
 
-static void sweep(struct logs__writer *w)
+static void writer_sweep(struct logs__writer *w)
 {
     struct store_key groups[NAMES_STEP], last, *after = NULL;
     struct arena *arena = arena_new(), *before = NULL;
@@ -409,7 +416,7 @@ static void wait_for_work(struct logs__writer *w, int64_t next_sweep_ms)
     }
 }
 
-static void *run(void *arg)
+static void *writer_run(void *arg)
 {
     struct logs__writer *w = arg;
     int64_t next_sweep = (int64_t)(clock_mono_ns() / 1000000) + SWEEP_MS;
@@ -432,7 +439,7 @@ static void *run(void *arg)
 
         write_all(w, list);
         if (sweep_now && !stop) {
-            sweep(w);
+            writer_sweep(w);
             next_sweep = now + SWEEP_MS;
         }
         pthread_mutex_lock(&w->lock);

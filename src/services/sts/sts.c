@@ -60,7 +60,8 @@ static bool duration_ok(struct call *call, const struct iam_role *role, int64_t 
     bool chained = call->caller->type == PRINCIPAL_ROLE_SESSION;
 
     if (chained && seconds > CHAINED_SECONDS_MAX)
-        call_fail(call, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.");
+        call_fail(call, "ValidationError",
+                  "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.");
     else if (seconds > role->max_session_s)
         call_fail(call, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
     return !call->failed;
@@ -72,8 +73,10 @@ static bool session_policy_ok(struct call *call, struct str text)
     struct str message;
 
     if (utf8_count(text) > POLICY_CHARS_MAX) {
-        call_fail(call, "ValidationError", "1 validation error detected: Value '" STR_FMT "' at 'policy' failed to satisfy constraint: "
-                                           "Member must have length less than or equal to %d", STR_ARG(text), POLICY_CHARS_MAX);
+        call_fail(call, "ValidationError",
+                  "1 validation error detected: Value '" STR_FMT "' at 'policy' failed to satisfy constraint: "
+                  "Member must have length less than or equal to %d",
+                  STR_ARG(text), POLICY_CHARS_MAX);
         return false;
     }
     if (text.n > 2 * POLICY_CHARS_MAX) {    /* no character of a policy needs more; the token has to hold it */

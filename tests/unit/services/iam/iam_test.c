@@ -1,5 +1,5 @@
 /* iam_test.c -- IAM towards the rest of the server: root key, the source of auth, roles for others, AWS-managed policies. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 #include <setjmp.h>
 #include <stdarg.h>

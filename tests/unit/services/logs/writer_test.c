@@ -1,5 +1,5 @@
 /* writer_test.c -- a function that prints as fast as it can: what the queue takes is written, the rest is counted. */
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include "base/clock.h"
 #include <ftw.h>
 #include <setjmp.h>

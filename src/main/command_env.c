@@ -1,4 +1,4 @@
-/* env.c -- `cloudless env`: shell exports made from the data directory's credentials and endpoint files. */
+/* command_env.c -- `cloudless env`: shell exports made from the data directory's credentials and endpoint files. */
 #include "main/command.h"
 #include "main/datadir.h"
 #include <stdio.h>

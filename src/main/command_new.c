@@ -1,4 +1,4 @@
-/* new.c -- `cloudless new NAME`: copies share/cloudless/templates/common and that of the language to a folder NAME.
+/* command_new.c -- `cloudless new NAME`: copies share/cloudless/templates/common and that of the language to a folder NAME.
  *
  * In the files @NAME@ becomes the project's name and @PREFIX@ the folder where Cloudless is installed or was built. A file
  * or folder of the name that is there already is left alone. */
@@ -21,7 +21,7 @@ static bool said(const char *what, const char *path)
 }
 
 /* `text` with every @NAME@ and @PREFIX@ filled in. */
-static struct str fill(struct str text, const char *name, const char *prefix, struct arena *arena)
+static struct str fill_marks(struct str text, const char *name, const char *prefix, struct arena *arena)
 {
     const struct { struct str mark; const char *value; } marks[] = {{STR("@NAME@"), name}, {STR("@PREFIX@"), prefix}};
     struct buf out;
@@ -47,11 +47,12 @@ static bool copy_file(const char *from, const char *to, const char *name, const 
     struct stat st;
     FILE *in = fopen(from, "rb");
     if (!in || fstat(fileno(in), &st) != 0) {
-        if (in) fclose(in);
+        if (in)
+            fclose(in);
         return said("cannot read", from);
     }
     char *bytes = arena_alloc(arena, FILE_BYTES_MAX);
-    struct str text = fill((struct str){bytes, fread(bytes, 1, FILE_BYTES_MAX, in)}, name, prefix, arena);
+    struct str text = fill_marks((struct str){bytes, fread(bytes, 1, FILE_BYTES_MAX, in)}, name, prefix, arena);
     fclose(in);
     FILE *out = fopen(to, "wxb");
     bool fine = out && fwrite(text.p, 1, text.n, out) == text.n && fchmod(fileno(out), st.st_mode & 0777) == 0;
@@ -69,7 +70,8 @@ static bool copy_template(const char *template, const char *name, const char *pr
         struct str file = str_of(entry->d_name);
         if (entry->d_name[0] == '.')
             continue;
-        fine = copy_file(arena_printf(arena, "%s/%s", template, file.p).p, arena_printf(arena, "%s/%s", name, file.p).p, name, prefix, arena);
+        fine = copy_file(arena_printf(arena, "%s/%s", template, file.p).p, arena_printf(arena, "%s/%s", name, file.p).p, name,
+                         prefix, arena);
     }
     closedir(folder);
     return fine;
@@ -78,9 +80,10 @@ static bool copy_template(const char *template, const char *name, const char *pr
 int command_new(const struct options *options, struct arena *arena)
 {
     const char *name = options->words[0];
-    if (options->word_count != 1 || strlen(name) > NAME_CHARS_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) ||
-        *name == '-' || *name == '\0') {
-        fprintf(stderr, "cloudless: '%s': a project has one name of at most %d small letters, digits and hyphens, like orders-api\n",
+    if (options->word_count != 1 || strlen(name) > NAME_CHARS_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || *name == '-' || *name == '\0') {
+        fprintf(stderr,
+                "cloudless: '%s': a project has one name of at most %d small letters, digits and hyphens, like orders-api\n",
                 options->words[options->word_count - 1], NAME_CHARS_MAX);
         return EXIT_USAGE;
     }
@@ -93,6 +96,7 @@ int command_new(const struct options *options, struct arena *arena)
     for (size_t i = 0; i < COUNT_OF(parts); i++)
         if (!copy_template(arena_printf(arena, "%s/share/cloudless/templates/%s", prefix, parts[i]).p, name, prefix, arena))
             return EXIT_FAILED;
-    printf("%s: made. Next: cd %s && make && make test, then make deploy with a server running (README.md says more)\n", name, name);
+    printf("%s: made. Next: cd %s && make && make test, then make deploy with a server running (README.md says more)\n", name,
+           name);
     return EXIT_FINE;
 }

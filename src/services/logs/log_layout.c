@@ -1,13 +1,13 @@
-/* model.c -- groups, streams and events as they lie in the store (internal.h draws the layout). */
+/* log_layout.c -- groups, streams and events as they lie in the store (logs_internal.h draws the layout). */
 #include "base/codec.h"
 #include "base/panic.h"
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
 #define DAY_MS (24 * 3600 * 1000LL)
 #define EVENT_VERSION 1
 
-static struct store_key group_key(struct str account, struct str region, struct str name, struct arena *arena)
+static struct store_key stored_group_key(struct str account, struct str region, struct str name, struct arena *arena)
 {
     return (struct store_key){STORE_SPACE_LOGS, doc_collection(arena, account, region, "log-group"), name};
 }
@@ -24,7 +24,7 @@ enum err logs__group_find(struct store_txn *txn, struct str account, struct str 
                           struct logs__group *ret)
 {
     struct json *doc;
-    enum err err = doc_get(txn, group_key(account, region, name, arena), arena, &doc);
+    enum err err = doc_get(txn, stored_group_key(account, region, name, arena), arena, &doc);
     if (err == ERR_OK)
         fill_group(doc, ret);
     return err;
@@ -64,8 +64,8 @@ bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__gro
     return err == ERR_OK;
 }
 
-void logs__group_make(struct store_txn *txn, struct str account, struct str region, struct str name, struct json *tags, int64_t now_ms,
-                      struct arena *arena, struct logs__group *ret)
+void logs__group_make(struct store_txn *txn, struct str account, struct str region, struct str name, struct json *tags,
+                      int64_t now_ms, struct arena *arena, struct logs__group *ret)
 {
     struct json *doc = json_new(arena, JSON_OBJECT);
     struct str space = arena_printf(arena, "%llu", (unsigned long long)store_new_space(txn));
@@ -73,7 +73,7 @@ void logs__group_make(struct store_txn *txn, struct str account, struct str regi
     json_add_str(arena, doc, "space", space);
     json_add_i64(arena, doc, "createdMs", now_ms);
     json_add(doc, "tags", tags ? json_clone(arena, tags) : json_new(arena, JSON_OBJECT));
-    doc_put(txn, group_key(account, region, name, arena), doc, arena);
+    doc_put(txn, stored_group_key(account, region, name, arena), doc, arena);
     fill_group(doc, ret);
 }
 

@@ -1,6 +1,6 @@
-/* stage.c -- from the documents of a deployment to what requests are served with. Done once a change and loop. A method
+/* compiled_stage.c -- from the documents of a deployment to what requests are served with. Done once a change and loop. A method
  * that cannot work (an ARN with a stage variable that is missing, say) is compiled as broken: it answers 500, as on AWS. */
-#include "gateway/stage.h"
+#include "gateway/compiled_stage.h"
 #include "base/panic.h"
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/selector.h"
@@ -65,7 +65,8 @@ static void compile_responses(struct arena *arena, const struct json *document, 
     }
 }
 
-static void compile_function(struct arena *arena, const struct json *integration, const struct json *variables, struct gateway_method *method)
+static void compile_function(struct arena *arena, const struct json *integration, const struct json *variables,
+                             struct gateway_method *method)
 {
     struct str arn, uri = substitute(arena, json_str(integration, "uri"), variables);
     if (!str_eq(json_str(integration, "httpMethod"), STR("POST")))
@@ -76,7 +77,8 @@ static void compile_function(struct arena *arena, const struct json *integration
     method->broken = method->broken_reason != NULL;
 }
 
-static struct gateway_method *compile_method(struct arena *arena, const struct json *resource, const struct json *document, const struct json *variables)
+static struct gateway_method *compile_method(struct arena *arena, const struct json *resource, const struct json *document,
+                                             const struct json *variables)
 {
     const struct json *integration = json_at(document, "methodIntegration");
     struct str type = json_str(integration, "type"), passthrough = json_str(integration, "passthroughBehavior");
@@ -95,15 +97,21 @@ static struct gateway_method *compile_method(struct arena *arena, const struct j
     return method;
 }
 
-struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, struct str api_id, struct str name, struct arena *arena)
+struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, struct str api_id, struct str name,
+                                             struct arena *arena)
 {
     const struct json *variables = json_at(documents->stage, "variables");
     struct gateway_stage *stage = arena_new_of(arena, struct gateway_stage);
-    *stage = (struct gateway_stage){
-        .refs = 1, .arena = arena, .routes = route_tree_new(arena), .account = documents->account, .region = documents->region,
-        .api_id = arena_dup(arena, api_id), .name = arena_dup(arena, name), .deployment_id = json_str(documents->stage, "deploymentId"),
-        .variables = variables && variables->count ? json_text(arena, variables) : STR("null"),
-        .disabled = json_bool(documents->api, "disableExecuteApiEndpoint", false)};
+    *stage = (struct gateway_stage){.refs = 1,
+                                    .arena = arena,
+                                    .routes = route_tree_new(arena),
+                                    .account = documents->account,
+                                    .region = documents->region,
+                                    .api_id = arena_dup(arena, api_id),
+                                    .name = arena_dup(arena, name),
+                                    .deployment_id = json_str(documents->stage, "deploymentId"),
+                                    .variables = variables && variables->count ? json_text(arena, variables) : STR("null"),
+                                    .disabled = json_bool(documents->api, "disableExecuteApiEndpoint", false)};
     for JSON_EACH (resource, json_at(documents->snapshot, "resources"))
         for JSON_EACH (method, json_at(resource, "resourceMethods"))
             route_add(stage->routes, json_str(resource, "path"), method->key, compile_method(arena, resource, method, variables));

@@ -1,4 +1,4 @@
-/* doctor.c -- `cloudless doctor` and `cloudless runtime list`: what the sandbox and the runtimes find on this machine. */
+/* command_doctor.c -- `cloudless doctor` and `cloudless runtime list`: what the sandbox and the runtimes find on this machine. */
 #include "main/command.h"
 #include "sandbox/sandbox.h"
 #include "services/lambda/lambda.h"

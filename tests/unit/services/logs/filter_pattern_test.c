@@ -1,5 +1,5 @@
-/* pattern_test.c -- filter patterns of plain terms. The examples follow the table of the user guide's "Filter pattern syntax". */
-#include "services/logs/internal.h"
+/* filter_pattern_test.c -- filter patterns of plain terms. The examples follow the table of the user guide's "Filter pattern syntax". */
+#include "services/logs/logs_internal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,4 +1,4 @@
-/* tags.c -- GetTags, TagResource, UntagResource on REST APIs and stages. Tags stand in the document of what they are on.
+/* restapi_tags.c -- GetTags, TagResource, UntagResource on REST APIs and stages. Tags stand in the document of what they are on.
  * GetTags answers all of them: its position and limit are "not currently supported" on AWS either (API reference). */
 #include "services/apigateway/document.h"
 #include "services/apigateway/handlers.h"

@@ -1,17 +1,16 @@
-/* internal.h -- how users, roles, policies and keys lie in the store; shared by the files of this folder.
+/* iam_internal.h -- how users, roles, policies and keys lie in the store; shared by the files of this folder.
  *
  * Space STORE_SPACE_IAM, documents of store/doc.h, collections "ACCOUNT/aws-global/TYPE":
  *   users        name in lower case     Name Path Id CreateMs Tags Inline Attached Boundary Keys (ids)
  *   roles        name in lower case     the same without Keys; Trust TrustIds (ARN → unique id) Description MaxSession
- *   policies     name in lower case     Name Path Id CreateMs UpdateMs Description Tags Default Next Versions [VersionId CreateMs Text]
- *   attachments  POLICY-ARN \n KIND / NAME   Name; KIND is an entity's noun, with "boundary-" before it for boundaries
- *   counts       type                   Count: how many users, roles, policies there are, for the quotas
- * and in the collection of the account "all", because a request brings no more than the id:
- *   access-keys  key id                 User (name), Account, Secret, Status, CreateMs; Root for the account's own
- *   root-key     account                KeyId
- * Names are unique whatever their letter case. Inline is an object name → text, Attached a list of ARNs in the order of attaching. */
-#ifndef CLOUDLESS_SERVICES_IAM_INTERNAL_H
-#define CLOUDLESS_SERVICES_IAM_INTERNAL_H
+ *   policies     name in lower case     Name Path Id CreateMs UpdateMs Description Tags Default Next Versions [VersionId CreateMs
+ * Text] attachments  POLICY-ARN \n KIND / NAME   Name; KIND is an entity's noun, with "boundary-" before it for boundaries counts
+ * type                   Count: how many users, roles, policies there are, for the quotas and in the collection of the account
+ * "all", because a request brings no more than the id: access-keys  key id                 User (name), Account, Secret, Status,
+ * CreateMs; Root for the account's own root-key     account                KeyId Names are unique whatever their letter case.
+ * Inline is an object name → text, Attached a list of ARNs in the order of attaching. */
+#ifndef CLOUDLESS_SERVICES_IAM_IAM_INTERNAL_H
+#define CLOUDLESS_SERVICES_IAM_IAM_INTERNAL_H
 #include "services/iam/iam.h"
 
 /* Quotas. Source: "IAM and AWS STS quotas" of the IAM user guide. */
@@ -140,9 +139,9 @@ bool iam__page_walk(struct call *call, const char *type, struct iam__page *page,
 
 /* ---- rows ---- */
 call_needs_fn iam__needs;
-call_run_fn iam__get_user, iam__list_users, iam__get_role, iam__list_roles, iam__list_access_keys, iam__get_policy, iam__list_policies,
-    iam__get_policy_version, iam__list_policy_versions, iam__get_inline, iam__list_inline, iam__list_attached, iam__list_entities,
-    iam__list_tags, iam__list_policy_tags, iam__list_instance_profiles, iam__list_groups;
+call_run_fn iam__get_user, iam__list_users, iam__get_role, iam__list_roles, iam__list_access_keys, iam__get_policy,
+    iam__list_policies, iam__get_policy_version, iam__list_policy_versions, iam__get_inline, iam__list_inline, iam__list_attached,
+    iam__list_entities, iam__list_tags, iam__list_policy_tags, iam__list_instance_profiles, iam__list_groups;
 call_mutate_fn iam__create_user, iam__delete_user, iam__update_user, iam__create_role, iam__delete_role, iam__update_role,
     iam__update_role_description, iam__update_trust, iam__create_access_key, iam__update_access_key, iam__delete_access_key,
     iam__create_policy, iam__delete_policy, iam__create_policy_version, iam__delete_policy_version, iam__set_default_version,

@@ -1,4 +1,4 @@
-/* event.c -- `cloudless event apigw-proxy` and `event http-api-proxy`: prints, on one line, the event of a request that is
+/* command_event.c -- `cloudless event apigw-proxy` and `event http-api-proxy`: prints, on one line, the event of a request that is
  * described by options. */
 #include "gateway/gateway.h"
 #include "main/command.h"
@@ -25,7 +25,8 @@ static const struct kind *find_kind(const struct options *options)
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (strcmp(options->words[0], kinds[i].name) == 0)
             return &kinds[i];
-    fprintf(stderr, "cloudless: there is no event '%s'; there are apigw-proxy (REST API) and http-api-proxy (HTTP API)\n", options->words[0]);
+    fprintf(stderr, "cloudless: there is no event '%s'; there are apigw-proxy (REST API) and http-api-proxy (HTTP API)\n",
+            options->words[0]);
     return NULL;
 }
 
@@ -35,7 +36,7 @@ static struct str text_or(const char *value, const char *otherwise)
 }
 
 /* What --body or --body-file says. */
-static bool read_body(const struct options *options, struct arena *arena, struct str *ret)
+static bool event_body(const struct options *options, struct arena *arena, struct str *ret)
 {
     *ret = text_or(options->body, "");
     if (!options->body_file)
@@ -46,7 +47,8 @@ static bool read_body(const struct options *options, struct arena *arena, struct
     size_t n = file ? fread(bytes, 1, BODY_BYTES_MAX + 1, file) : 0;
     bool fine = file && !ferror(file) && n <= BODY_BYTES_MAX;
     if (!fine)
-        fprintf(stderr, "cloudless: %s: %s\n", options->body_file, n > BODY_BYTES_MAX ? "more than the 6 MB of an event" : strerror(errno));
+        fprintf(stderr, "cloudless: %s: %s\n", options->body_file,
+                n > BODY_BYTES_MAX ? "more than the 6 MB of an event" : strerror(errno));
     if (file && !standard)
         fclose(file);
     *ret = (struct str){bytes, n};
@@ -62,7 +64,7 @@ int command_event(const struct options *options, struct arena *arena)
     bool typed = false;
     if (!kind)
         return EXIT_USAGE;
-    if (!read_body(options, arena, &body))
+    if (!event_body(options, arena, &body))
         return EXIT_FAILED;
     for (; count < options->header_count; count++) {
         struct str value = str_of(options->headers[count]), name = str_cut(&value, ':');
@@ -71,8 +73,13 @@ int command_event(const struct options *options, struct arena *arena)
     }
     if (body.n && !typed)
         headers[count++] = (struct http_header){STR("Content-Type"), STR("application/json")};
-    struct gateway_sample sample = {.method = text_or(options->method, "GET"), .path = text_or(options->path, "/"), .stage = text_or(options->stage, kind->stage),
-        .query = text_or(options->query, ""), .body = body, .headers = headers, .header_count = count};
+    struct gateway_sample sample = {.method = text_or(options->method, "GET"),
+                                    .path = text_or(options->path, "/"),
+                                    .stage = text_or(options->stage, kind->stage),
+                                    .query = text_or(options->query, ""),
+                                    .body = body,
+                                    .headers = headers,
+                                    .header_count = count};
     bool root = kind->resource && str_eq(sample.path, STR("/"));
     sample.resource = text_or(options->resource, root ? "/" : kind->resource);
     if (kind->resource && str_eq(sample.stage, STR("$default"))) {
@@ -80,7 +87,9 @@ int command_event(const struct options *options, struct arena *arena)
         return EXIT_USAGE;
     }
     if (!kind->make(&sample, arena, &event)) {
-        fprintf(stderr, "cloudless: resource " STR_FMT " does not take path " STR_FMT ", or the event has more than 6 MB; see cloudless event --help\n",
+        fprintf(stderr,
+                "cloudless: resource " STR_FMT " does not take path " STR_FMT
+                ", or the event has more than 6 MB; see cloudless event --help\n",
                 STR_ARG(sample.resource), STR_ARG(sample.path));
         return EXIT_FAILED;
     }

@@ -1,4 +1,4 @@
-/* mapping.c -- integrations that are no proxies: which body goes in, which integration response comes out.
+/* custom_integration.c -- integrations that are no proxies: which body goes in, which integration response comes out.
  * Sources: "Method request behavior for payloads without mapping templates" (passthrough), "Set up mock integrations",
  * "Handle Lambda errors in API Gateway". Templates are literal: they stand for themselves. */
 #include "services/apigateway/mapping.h"
@@ -46,7 +46,8 @@ static const struct json *response_template(const struct gateway_exchange *x, co
 
 static void fail_configuration(struct gateway_exchange *x, const char *reason)
 {
-    log_to(LOG_INFO, "gateway.configuration_error", {"api", x->stage->api_id}, {"path", x->method->resource_path}, {"reason", str_of(reason)});
+    log_to(LOG_INFO, "gateway.configuration_error", {"api", x->stage->api_id}, {"path", x->method->resource_path},
+           {"reason", str_of(reason)});
     gateway__answer_error(x, GATEWAY_INTERNAL);
 }
 
@@ -99,7 +100,8 @@ struct str gateway__not_json(struct arena *arena, struct str body)
         n++;
     struct str word = str_slice(text, 0, n);
     if (word.n && !str_eq(word, STR("true")) && !str_eq(word, STR("false")) && !str_eq(word, STR("null")))
-        return arena_printf(arena, "%sUnrecognized token '" STR_FMT "': was expecting ('true', 'false' or 'null')", prefix, STR_ARG(word));
+        return arena_printf(arena, "%sUnrecognized token '" STR_FMT "': was expecting ('true', 'false' or 'null')", prefix,
+                            STR_ARG(word));
     static const char open[] = "{[\"", closed[] = "}]\"";
     const char *opening = text.n && text.p[0] ? strchr(open, text.p[0]) : NULL;
     if (opening && (text.n == 1 || text.p[text.n - 1] != closed[opening - open]))

@@ -1,7 +1,7 @@
-/* stage.h -- a stage compiled for serving: routes, integrations, patterns, literal templates. Folder-internal.
+/* compiled_stage.h -- a stage compiled for serving: routes, integrations, patterns, literal templates. Folder-internal.
  * Immutable but for its reference count, which belongs to one loop: each loop compiles and keeps its own. */
-#ifndef CLOUDLESS_GATEWAY_STAGE_H
-#define CLOUDLESS_GATEWAY_STAGE_H
+#ifndef CLOUDLESS_GATEWAY_COMPILED_STAGE_H
+#define CLOUDLESS_GATEWAY_COMPILED_STAGE_H
 #include "base/json.h"
 #include "gateway/route.h"
 #include "net/http.h"
@@ -46,6 +46,7 @@ struct gateway_stage {
 /* ERR_NOT_FOUND, or the store's error. The caller holds one reference. */
 enum err gateway__stage_load(struct store_txn *reader, struct str api_id, struct str name, struct gateway_stage **ret);
 /* From documents; takes the arena in which they lie. For tests and stage_load. */
-struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, struct str api_id, struct str name, struct arena *arena);
+struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, struct str api_id, struct str name,
+                                             struct arena *arena);
 void gateway__stage_unref(struct gateway_stage *stage);
 #endif

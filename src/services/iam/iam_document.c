@@ -1,5 +1,5 @@
-/* document.c -- names, places, loading and saving; pages and common parts of answers. Design: internal.h. */
-#include "services/iam/internal.h"
+/* iam_document.c -- names, places, loading and saving; pages and common parts of answers. Design: iam_internal.h. */
+#include "services/iam/iam_internal.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
@@ -245,7 +245,8 @@ bool iam__page_walk(struct call *call, const char *type, struct iam__page *page,
 
     while (more && !page->truncated) {
         struct json *list;
-        enum err err = doc_list(iam__reader(call), STORE_SPACE_IAM, collection, STR_NONE, after, page->max + 1, call->arena, &list, &more);
+        enum err err =
+            doc_list(iam__reader(call), STORE_SPACE_IAM, collection, STR_NONE, after, page->max + 1, call->arena, &list, &more);
         if (err != ERR_OK) {
             call_fail_err(call, err);
             return false;

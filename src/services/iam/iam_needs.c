@@ -1,7 +1,7 @@
-/* needs.c -- what each IAM call asks permission for: iam:OPERATION on the user, role or policy that it names, with the
+/* iam_needs.c -- what each IAM call asks permission for: iam:OPERATION on the user, role or policy that it names, with the
  * condition keys of the service authorization reference for IAM. A resource that does not exist yet (or not at all) counts by
  * the ARN that it would have. */
-#include "services/iam/internal.h"
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 
 static void add_tag_context(struct call *call, struct needs *needs, const struct json *tags, const char *prefix)
@@ -13,7 +13,7 @@ static void add_tag_context(struct call *call, struct needs *needs, const struct
 }
 
 /* The keys that come from the resource and from the input, for the need added last. */
-static void add_context(struct call *call, struct needs *needs, const struct json *doc)
+static void iam_need_context(struct call *call, struct needs *needs, const struct json *doc)
 {
     struct str boundary = call_str(call, "PermissionsBoundary"), arn = call_str(call, "PolicyArn");
 
@@ -37,16 +37,16 @@ static const char *action_of(struct call *call, const char *operation)
     return arena_printf(call->arena, "iam:%s", operation).p;
 }
 
-static void add_need(struct call *call, struct needs *needs, struct str resource, const struct json *doc, const char *tag_operation)
+static void iam_need(struct call *call, struct needs *needs, struct str resource, const struct json *doc, const char *tag_operation)
 {
     const struct json *tags = json_at(call->input, "Tags");
 
     need_add(needs, action_of(call, call->row->name), resource);
-    add_context(call, needs, doc);
+    iam_need_context(call, needs, doc);
     if (strncmp(call->row->name, "Create", 6) != 0 || !tags || !tags->count)
         return;
     need_add(needs, action_of(call, tag_operation), resource);     /* a resource made with tags */
-    add_context(call, needs, doc);
+    iam_need_context(call, needs, doc);
 }
 
 static void need_entity(struct call *call, struct needs *needs, const struct entity_kind *kind, struct str name)
@@ -61,7 +61,7 @@ static void need_entity(struct call *call, struct needs *needs, const struct ent
     }
     struct str arn = doc ? iam__entity_arn(call->arena, call->account, kind, doc)
                          : iam__arn(call->arena, call->account, kind->noun, path.n ? path : STR("/"), name);
-    add_need(call, needs, arn, doc, kind == &iam__role ? "TagRole" : "TagUser");
+    iam_need(call, needs, arn, doc, kind == &iam__role ? "TagRole" : "TagUser");
 }
 
 static void need_policy(struct call *call, struct needs *needs)
@@ -78,7 +78,7 @@ static void need_policy(struct call *call, struct needs *needs)
     } else {
         arn = iam__arn(call->arena, call->account, "policy", path.n ? path : STR("/"), call_str(call, "PolicyName"));
     }
-    add_need(call, needs, arn, doc, "TagPolicy");
+    iam_need(call, needs, arn, doc, "TagPolicy");
 }
 
 void iam__needs(struct call *call, struct needs *needs)

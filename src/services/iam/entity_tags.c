@@ -1,5 +1,5 @@
-/* tags.c -- tags of users, roles and policies: a list of Key and Value, keys unique whatever their letter case. */
-#include "services/iam/internal.h"
+/* entity_tags.c -- tags of users, roles and policies: a list of Key and Value, keys unique whatever their letter case. */
+#include "services/iam/iam_internal.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
@@ -66,7 +66,7 @@ static void remove_tags(struct call *call, struct json *doc)
     }
 }
 
-static int by_key(const void *a, const void *b)
+static int tag_key_order(const void *a, const void *b)
 {
     const struct json *const *x = a, *const *y = b;
 
@@ -85,7 +85,7 @@ static void list_tags(struct call *call, const struct json *doc)
     for JSON_EACH (one, tags)
         if (count < IAM_TAGS_MAX)
             tag[count++] = one;
-    qsort(tag, count, sizeof *tag, by_key);
+    qsort(tag, count, sizeof *tag, tag_key_order);
     for (size_t i = 0; i < count; i++)
         if (iam__page_take(&page, json_str(tag[i], "Key")))
             json_add(list, NULL, json_clone(call->arena, tag[i]));
@@ -94,7 +94,7 @@ static void list_tags(struct call *call, const struct json *doc)
 
 /* ---- users and roles ---- */
 
-static struct json *load(struct call *call, struct store_txn *txn)
+static struct json *load_tagged_entity(struct call *call, struct store_txn *txn)
 {
     const struct entity_kind *kind = iam__kind(call);
 
@@ -103,7 +103,7 @@ static struct json *load(struct call *call, struct store_txn *txn)
 
 void iam__tag(struct call *call, struct store_txn *txn)
 {
-    struct json *doc = load(call, txn);
+    struct json *doc = load_tagged_entity(call, txn);
 
     if (doc && iam__tags_merge(call, doc, iam__kind(call)->tags_quota))
         iam__entity_save(call, txn, iam__kind(call), doc);
@@ -111,7 +111,7 @@ void iam__tag(struct call *call, struct store_txn *txn)
 
 void iam__untag(struct call *call, struct store_txn *txn)
 {
-    struct json *doc = load(call, txn);
+    struct json *doc = load_tagged_entity(call, txn);
 
     if (!doc)
         return;
@@ -121,7 +121,7 @@ void iam__untag(struct call *call, struct store_txn *txn)
 
 void iam__list_tags(struct call *call)
 {
-    list_tags(call, load(call, iam__reader(call)));
+    list_tags(call, load_tagged_entity(call, iam__reader(call)));
 }
 
 /* ---- policies ---- */

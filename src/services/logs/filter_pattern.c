@@ -1,8 +1,8 @@
-/* pattern.c -- filter patterns of plain terms. Terms are separated by spaces and all must occur; "a phrase" in quotes
+/* filter_pattern.c -- filter patterns of plain terms. Terms are separated by spaces and all must occur; "a phrase" in quotes
  * (\" inside) is one term; -term must not occur; of several ?term one must occur, which counts only when no plain term
  * is given. A term outside quotes is letters, digits and underscores. Matching is exact and case-sensitive. Source: CloudWatch
  * Logs user guide, "Filter pattern syntax". */
-#include "services/logs/internal.h"
+#include "services/logs/logs_internal.h"
 #include <ctype.h>
 
 #define TERMS_MAX 64
@@ -64,7 +64,9 @@ enum err logs__pattern_parse(struct str text, struct arena *arena, struct logs__
     struct str rest = str_trim(text);
 
     if (rest.n && (rest.p[0] == '{' || rest.p[0] == '[' || rest.p[0] == '%')) {
-        *ret_why = rest.p[0] == '{' ? STR("JSON filter patterns") : rest.p[0] == '[' ? STR("space-delimited filter patterns") : STR("regular expressions");
+        *ret_why = rest.p[0] == '{'   ? STR("JSON filter patterns")
+                   : rest.p[0] == '[' ? STR("space-delimited filter patterns")
+                                      : STR("regular expressions");
         return ERR_UNSUPPORTED;
     }
     for (; rest.n; rest = str_trim(rest)) {
@@ -84,7 +86,7 @@ enum err logs__pattern_parse(struct str text, struct arena *arena, struct logs__
     return ERR_OK;
 }
 
-static bool contains(struct str text, struct str part)
+static bool message_contains(struct str text, struct str part)
 {
     return part.n == 0 || (text.n >= part.n && memmem(text.p, text.n, part.p, part.n));
 }
@@ -94,7 +96,7 @@ bool logs__pattern_match(const struct logs__pattern *pattern, struct str message
     bool has_all = false, has_any = false, any = false;
     for (size_t i = 0; i < pattern->count; i++) {
         const struct term *term = &pattern->terms[i];
-        bool found = contains(message, term->text);
+        bool found = message_contains(message, term->text);
         if ((term->kind == TERM_ALL && !found) || (term->kind == TERM_NOT && found))
             return false;
         has_all = has_all || term->kind == TERM_ALL;

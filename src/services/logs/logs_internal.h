@@ -1,4 +1,4 @@
-/* internal.h -- how log groups, streams and events lie in the store; shared by the files of this folder.
+/* logs_internal.h -- how log groups, streams and events lie in the store; shared by the files of this folder.
  *
  * A group is a document in STORE_SPACE_LOGS and a space of its own, so that deleting it is dropping a space:
  *   collection "streams"       stream name              → JSON {"createdMs": …}
@@ -6,8 +6,8 @@
  *   collection "stream/NAME"   time 8 · sequence 8      → empty; the event stands under the same key in "time"
  *   collection "meta"          "bytes"                  → 8 bytes: what the group's events count, for storedBytes
  * Sequences come from one counter of the process, seeded with the clock: never the same twice for one millisecond. */
-#ifndef CLOUDLESS_SERVICES_LOGS_INTERNAL_H
-#define CLOUDLESS_SERVICES_LOGS_INTERNAL_H
+#ifndef CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
+#define CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
 #include "services/logs/logs.h"
 
 #define LOGS_EVENT_KEY_BYTES 16
@@ -34,12 +34,13 @@ uint64_t logs__sequence(void);
 /* ERR_NOT_FOUND: no such group. */
 enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
                           struct logs__group *ret);
-/* The call's group by logGroupName, logGroupIdentifier (a name or an ARN) or resourceArn; call_fail if it is missing. `txn` is a reader or the mutation's. */
+/* The call's group by logGroupName, logGroupIdentifier (a name or an ARN) or resourceArn; call_fail if it is missing. `txn` is a
+ * reader or the mutation's. */
 bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret);
 struct str logs__call_group_name(struct call *call);
 /* Mutation: makes the group when it is not there. */
-void logs__group_make(struct store_txn *txn, struct str account, struct str region, struct str name, struct json *tags, int64_t now_ms,
-                      struct arena *arena, struct logs__group *ret);
+void logs__group_make(struct store_txn *txn, struct str account, struct str region, struct str name, struct json *tags,
+                      int64_t now_ms, struct arena *arena, struct logs__group *ret);
 bool logs__stream_exists(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena);
 void logs__stream_make(struct store_txn *txn, uint64_t space, struct str stream, int64_t now_ms, struct arena *arena);
 struct str logs__stream_collection(struct arena *arena, struct str stream);

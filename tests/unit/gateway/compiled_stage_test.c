@@ -1,6 +1,6 @@
-/* stage_test.c -- what a stage is compiled to: the time an integration has, functions behind URIs with stage variables, what
+/* compiled_stage_test.c -- what a stage is compiled to: the time an integration has, functions behind URIs with stage variables, what
  * cannot work. Sources: "Quotas for configuring and running a REST API" (29 seconds), "Using stage variables". */
-#include "gateway/stage.h"
+#include "gateway/compiled_stage.h"
 #include "../base/unit.h"
 
 /* One resource /a with the method GET, whose integration is given. */

@@ -1,4 +1,4 @@
-/* invoke.c -- an exchange's Lambda invocation. The invocation may outlive its request: the gateway answers 504 after the
+/* proxy_invoke.c -- an exchange's Lambda invocation. The invocation may outlive its request: the gateway answers 504 after the
  * integration's timeout, while the function runs on to its own. So what the invocation needs lives in an arena of its own;
  * when the function is in time, that arena is handed to the request's, which keeps it until the answer is sent.
  *
@@ -40,7 +40,7 @@ static void submit(struct pending *pending, void (*run)(struct work *), void (*d
     done(&pending->work);
 }
 
-static struct pending *of_work(struct work *work)
+static struct pending *pending_of_work(struct work *work)
 {
     return CONTAINER_OF(work, struct pending, work);
 }
@@ -56,7 +56,7 @@ static void log_failure(const struct gateway_exchange *x, const char *event, str
 /* A function error is chosen by its errorMessage; an error without one takes the default response. */
 static void read_answer(struct work *work)
 {
-    struct pending *pending = of_work(work);
+    struct pending *pending = pending_of_work(work);
     const struct lambda_invocation *invocation = &pending->invocation;
     struct gateway_exchange *x = pending->exchange;
     struct json *error;
@@ -66,9 +66,9 @@ static void read_answer(struct work *work)
         pending->selector = json_str(error, "errorMessage");
 }
 
-static void answer(struct work *work)
+static void pending_answer(struct work *work)
 {
-    struct pending *pending = of_work(work);
+    struct pending *pending = pending_of_work(work);
     struct gateway_exchange *x = pending->exchange;
     const struct gateway_proxy_answer *proxied = &pending->answer;
     if (pending->refused) {
@@ -76,7 +76,8 @@ static void answer(struct work *work)
     } else if (x->method->type != GATEWAY_AWS_PROXY) {
         gateway__answer_mapped(x, pending->selector, pending->invocation.answer);
     } else if (pending->malformed) {
-        log_failure(x, "gateway.malformed_proxy_response", STR("not of the form {statusCode, headers, multiValueHeaders, body, isBase64Encoded}"));
+        log_failure(x, "gateway.malformed_proxy_response",
+                    STR("not of the form {statusCode, headers, multiValueHeaders, body, isBase64Encoded}"));
         gateway__answer_error(x, GATEWAY_BAD_GATEWAY);
     } else {
         gateway__answer(x, proxied->status, proxied->headers, proxied->header_count, proxied->body);
@@ -116,10 +117,10 @@ static void on_done(struct lambda_invocation *invocation)
         log_failure(x, "gateway.function_error", invocation->function_error ? str_of(invocation->function_error) : STR_NONE);
         gateway__answer_error(x, GATEWAY_BAD_GATEWAY);
     } else if (invocation->answer.n > INLINE_BYTES_MAX) {
-        submit(pending, read_answer, answer);
+        submit(pending, read_answer, pending_answer);
     } else {
         read_answer(&pending->work);
-        answer(&pending->work);
+        pending_answer(&pending->work);
     }
 }
 
@@ -135,7 +136,7 @@ static void on_timeout(void *arg)
 
 /* ---- the payload ---- */
 
-static void refuse(struct pending *pending, enum gateway_error error, struct str message)
+static void pending_refuse(struct pending *pending, enum gateway_error error, struct str message)
 {
     pending->refused = true;
     pending->error = error;
@@ -144,31 +145,31 @@ static void refuse(struct pending *pending, enum gateway_error error, struct str
 
 static void make_payload(struct work *work)
 {
-    struct pending *pending = of_work(work);
+    struct pending *pending = pending_of_work(work);
     struct gateway_exchange *x = pending->exchange;
     struct str *payload = &pending->invocation.payload, body;
     if (x->method->type == GATEWAY_AWS_PROXY) {
         if (!gateway__event(x, pending->arena, payload))
-            refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
+            pending_refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
         return;
     }
     if (!gateway__request_body(x, &body)) {
-        refuse(pending, GATEWAY_UNSUPPORTED_MEDIA_TYPE, STR_NONE);
+        pending_refuse(pending, GATEWAY_UNSUPPORTED_MEDIA_TYPE, STR_NONE);
         return;
     }
     if (str_trim(body).n == 0)
         body = STR("{}");
     if (body.n > LAMBDA_PAYLOAD_BYTES_MAX)
-        refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
+        pending_refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
     else if (json_check(body, x->arena) != ERR_OK)
-        refuse(pending, GATEWAY_BAD_REQUEST, gateway__not_json(x->arena, body));
+        pending_refuse(pending, GATEWAY_BAD_REQUEST, gateway__not_json(x->arena, body));
     else
         *payload = arena_dup(pending->arena, body);
 }
 
-static void start(struct work *work)
+static void pending_start(struct work *work)
 {
-    struct pending *pending = of_work(work);
+    struct pending *pending = pending_of_work(work);
     struct gateway_exchange *x = pending->exchange;
     if (!pending->refused) {
         pending->timer = loop_timer_start(x->request->loop, x->method->timeout_ms, on_timeout, pending);
@@ -185,10 +186,12 @@ static void start(struct work *work)
 static bool permitted(const struct gateway_exchange *x, struct lambda *lambda)
 {
     const struct gateway_stage *stage = x->stage;
-    struct str source_arn = arena_printf(x->arena, "arn:aws:execute-api:" STR_FMT ":" STR_FMT ":" STR_FMT "/" STR_FMT "/" STR_FMT STR_FMT,
-                                         STR_ARG(stage->region), STR_ARG(stage->account), STR_ARG(stage->api_id), STR_ARG(stage->name),
-                                         STR_ARG(x->request->method), STR_ARG(x->method->resource_path));
-    return lambda_permits(lambda, x->method->account, x->method->region, x->method->function, "apigateway.amazonaws.com", source_arn, x->arena);
+    struct str source_arn =
+        arena_printf(x->arena, "arn:aws:execute-api:" STR_FMT ":" STR_FMT ":" STR_FMT "/" STR_FMT "/" STR_FMT STR_FMT,
+                     STR_ARG(stage->region), STR_ARG(stage->account), STR_ARG(stage->api_id), STR_ARG(stage->name),
+                     STR_ARG(x->request->method), STR_ARG(x->method->resource_path));
+    return lambda_permits(lambda, x->method->account, x->method->region, x->method->function, "apigateway.amazonaws.com",
+                          source_arn, x->arena);
 }
 
 void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct workers *workers)
@@ -200,7 +203,8 @@ void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct w
         return;
     }
     if (!permitted(x, lambda)) {
-        log_failure(x, "gateway.not_permitted", STR("the function's policy does not let apigateway.amazonaws.com invoke it for this API"));
+        log_failure(x, "gateway.not_permitted",
+                    STR("the function's policy does not let apigateway.amazonaws.com invoke it for this API"));
         gateway__answer_error(x, GATEWAY_INTERNAL);
         return;
     }
@@ -210,14 +214,19 @@ void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct w
     pending->exchange = x;
     pending->lambda = lambda;
     pending->workers = workers;
-    pending->invocation = (struct lambda_invocation){
-        .loop = x->request->loop, .arena = arena, .account = arena_dup(arena, method->account), .region = arena_dup(arena, method->region),
-        .function = arena_dup(arena, method->function), .qualifier = arena_dup(arena, method->qualifier),
-        .trace_id = arena_dup(arena, x->ids.trace), .done = on_done, .arg = pending};
+    pending->invocation = (struct lambda_invocation){.loop = x->request->loop,
+                                                     .arena = arena,
+                                                     .account = arena_dup(arena, method->account),
+                                                     .region = arena_dup(arena, method->region),
+                                                     .function = arena_dup(arena, method->function),
+                                                     .qualifier = arena_dup(arena, method->qualifier),
+                                                     .trace_id = arena_dup(arena, x->ids.trace),
+                                                     .done = on_done,
+                                                     .arg = pending};
     if (x->request->body.n > INLINE_BYTES_MAX) {
-        submit(pending, make_payload, start);
+        submit(pending, make_payload, pending_start);
         return;
     }
     make_payload(&pending->work);
-    start(&pending->work);
+    pending_start(&pending->work);
 }

@@ -24,15 +24,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WRITE_PIECES_MAX 32 /* in one system call */
-
 static void conn_run(struct http_conn *conn);
 
 /* ---- closing ---- */
 
-static void conn_closed(uv_handle_t *handle)
+static struct http_conn *conn_of(struct transport *transport)
 {
-    struct http_conn *conn = handle->data;
+    return CONTAINER_OF(transport, struct http_conn, transport);
+}
+
+static void conn_closed(struct transport *transport)
+{
+    struct http_conn *conn = conn_of(transport);
     struct http_exchange *exchange = conn->first;
     while (exchange) {
         struct http_exchange *next = exchange->next;
@@ -59,7 +62,7 @@ void http__conn_close(struct http_conn *conn)
     conn->state = CONN_CLOSING;
     link_remove(&conn->link);
     link_remove(&conn->of_listener);
-    uv_close((uv_handle_t *)&conn->tcp, conn_closed);
+    transport_close(&conn->transport);
 }
 
 bool http__conn_gone(const struct http_conn *conn)
@@ -67,10 +70,10 @@ bool http__conn_gone(const struct http_conn *conn)
     return conn->state == CONN_CLOSING || conn->eof;
 }
 
-static void shut_down(uv_shutdown_t *shutdown, int status)
+/* The loop's clock. */
+static uint64_t conn_now(const struct http_conn *conn)
 {
-    (void)shutdown;
-    (void)status;
+    return uv_now(loop_uv(conn->hl->loop));
 }
 
 static void set_reading(struct http_conn *conn, bool reading);
@@ -79,12 +82,13 @@ static void set_reading(struct http_conn *conn, bool reading);
 static void conn_end(struct http_conn *conn)
 {
     bool unread = conn->parser.phase == HTTP_PHASE_REFUSED || conn->parser.exchange || http__parser_has_input(&conn->parser);
-    if (conn->eof || !unread || uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, shut_down) != 0) {
+    if (conn->eof || !unread) {
         http__conn_close(conn);
         return;
     }
+    transport_end(&conn->transport);
     conn->state = CONN_LINGERING;
-    conn->wrote_ms = uv_now(conn->tcp.loop);
+    conn->wrote_ms = conn_now(conn);
     set_reading(conn, true);
 }
 
@@ -108,57 +112,35 @@ static void pop_written(struct http_conn *conn)
     http__exchange_release(exchange);
 }
 
-static void write_done(uv_write_t *write, int status)
+static void conn_written(struct transport *transport, bool fine)
 {
-    struct http_conn *conn = write->data;
+    struct http_conn *conn = conn_of(transport);
     conn->write_busy = false;
-    if (conn->state == CONN_CLOSING)
-        return;
-    if (status < 0) {
+    if (!fine) {
         http__conn_close(conn);
         return;
     }
-    conn->wrote_ms = uv_now(conn->tcp.loop);
+    conn->wrote_ms = conn_now(conn);
     for (; conn->write_covers > 0 && conn->state != CONN_CLOSING; conn->write_covers--)
         pop_written(conn);
     conn_run(conn);
 }
 
-static void write_rest(struct http_conn *conn, uv_buf_t *bufs, size_t count, size_t sent, size_t covers)
+/* Writes what it can at once; the transport goes on with what the socket does not take. False: failed. */
+static bool write_now(struct http_conn *conn, const uv_buf_t *bufs, size_t count, size_t total, size_t covers)
 {
-    while (count && sent >= bufs->len) {
-        sent -= bufs->len;
-        bufs++;
-        count--;
-    }
-    bufs->base += sent;
-    bufs->len -= sent;
-    conn->write_busy = true;
-    conn->write_covers = covers;
-    conn->write_left = 0;
-    conn->wrote_ms = uv_now(conn->tcp.loop);
-    conn->write.data = conn;
-    if (uv_write(&conn->write, (uv_stream_t *)&conn->tcp, bufs, (unsigned)count, write_done) != 0) {
-        conn->write_busy = false;
-        http__conn_close(conn);
-    }
-}
-
-/* Writes what it can at once; what the socket does not take goes to libuv. False: failed. */
-static bool write_now(struct http_conn *conn, uv_buf_t *bufs, size_t count, size_t total, size_t covers)
-{
-    int sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, (unsigned)count);
-    if (sent == UV_EAGAIN)
-        sent = 0;
+    ssize_t sent = transport_write(&conn->transport, bufs, count);
     if (sent < 0) {
         http__conn_close(conn);
         return false;
     }
+    conn->wrote_ms = conn_now(conn);
     if ((size_t)sent < total) {
-        write_rest(conn, bufs, count, (size_t)sent, covers);
+        conn->write_busy = true;
+        conn->write_covers = covers;
+        conn->write_left = 0;
         return true;
     }
-    conn->wrote_ms = uv_now(conn->tcp.loop);
     for (; covers > 0 && conn->state != CONN_CLOSING; covers--)
         pop_written(conn);
     return conn->state != CONN_CLOSING;
@@ -167,9 +149,9 @@ static bool write_now(struct http_conn *conn, uv_buf_t *bufs, size_t count, size
 static void flush(struct http_conn *conn)
 {
     while (!conn->write_busy && conn->state <= CONN_ENDING) {
-        uv_buf_t bufs[WRITE_PIECES_MAX];
+        uv_buf_t bufs[TRANSPORT_PIECES_MAX];
         size_t count = 0, total = 0, covers = 0;
-        for (struct http_exchange *at = conn->first; at && at->out_count && count + COUNT_OF(at->out) <= WRITE_PIECES_MAX;
+        for (struct http_exchange *at = conn->first; at && at->out_count && count + COUNT_OF(at->out) <= TRANSPORT_PIECES_MAX;
              at = at->next) {
             for (size_t i = 0; i < at->out_count; i++) {
                 total += at->out[i].n;
@@ -293,7 +275,7 @@ static bool pump(struct http_conn *conn)
         if (!has_room(conn))
             return true;
         if (!conn->parser.exchange) {
-            conn->message_ms = uv_now(conn->tcp.loop);
+            conn->message_ms = conn_now(conn);
             conn->received_ms = loop_now_ms();
         }
         switch (http__parser_next(&conn->parser, &exchange)) {
@@ -358,25 +340,22 @@ void http__conn_flush(struct http_conn *conn)
 
 /* ---- reading ---- */
 
-static void give_space(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+static char *conn_space(struct transport *transport, size_t *ret_n)
 {
-    (void)suggested;
     static _Thread_local char thrown_away[16384];
-    struct http_conn *conn = handle->data;
-    size_t n = sizeof(thrown_away);
-    char *p = conn->state == CONN_OPEN ? http__parser_space(&conn->parser, &n) : thrown_away;
-    *ret = uv_buf_init(p, (unsigned)n);
+    struct http_conn *conn = conn_of(transport);
+    if (conn->state == CONN_OPEN)
+        return http__parser_space(&conn->parser, ret_n);
+    *ret_n = sizeof(thrown_away);
+    return thrown_away;
 }
 
-static void got(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void conn_got(struct transport *transport, ssize_t n)
 {
-    (void)buf;
-    struct http_conn *conn = stream->data;
-    if (n == 0 || conn->state == CONN_CLOSING)
-        return;
-    if (n < 0) {
+    struct http_conn *conn = conn_of(transport);
+    if (n <= 0) {
         conn->eof = true;
-        if (n != UV_EOF || conn->state == CONN_LINGERING)
+        if (n < 0 || conn->state == CONN_LINGERING)
             http__conn_close(conn);
         else
             conn_run(conn);
@@ -384,19 +363,24 @@ static void got(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (conn->state != CONN_OPEN)
         return; /* thrown away */
-    conn->read_ms = uv_now(stream->loop);
+    conn->read_ms = conn_now(conn);
     http__parser_filled(&conn->parser, (size_t)n);
     conn_run(conn);
 }
+
+static const struct transport_user conn_user = {
+    .space = conn_space,
+    .got = conn_got,
+    .written = conn_written,
+    .closed = conn_closed,
+};
 
 static void set_reading(struct http_conn *conn, bool reading)
 {
     if (reading == conn->reading)
         return;
     conn->reading = reading;
-    if (!reading)
-        uv_read_stop((uv_stream_t *)&conn->tcp);
-    else if (uv_read_start((uv_stream_t *)&conn->tcp, give_space, got) != 0)
+    if (!transport_read(&conn->transport, reading))
         http__conn_close(conn);
 }
 
@@ -408,7 +392,7 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
         if (now - conn->wrote_ms >= limits->linger_ms)
             http__conn_close(conn);
     } else if (conn->write_busy) {
-        size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp);
+        size_t left = transport_unsent(&conn->transport);
         if (left != conn->write_left) {
             conn->write_left = left;
             conn->wrote_ms = now;
@@ -469,9 +453,11 @@ void http__conn_arrive(struct loop_task *arrive)
         http__conn_freed(listener);
         return;
     }
-    uv_loop_t *uv = loop_uv(hl->loop);
-    ENSURE(uv_tcp_init(uv, &conn->tcp) == 0);
-    conn->tcp.data = conn;
+    if (!transport_open(&conn->transport, loop_uv(hl->loop), conn->fd, &conn_user)) {
+        free(conn);
+        http__conn_freed(listener);
+        return;
+    }
     link_add_last(&hl->conns, &conn->link);
     link_init(&conn->of_listener);
     if (listener->options.only)
@@ -480,14 +466,8 @@ void http__conn_arrive(struct loop_task *arrive)
     if (listener->options.only)
         conn->parser.share = &listener->bodies_held;
     conn->last = &conn->first;
-    conn->read_ms = conn->wrote_ms = conn->message_ms = uv_now(uv);
+    conn->read_ms = conn->wrote_ms = conn->message_ms = conn_now(conn);
     http__count(&hl->connections);
-    if (uv_tcp_open(&conn->tcp, conn->fd) != 0) {
-        close(conn->fd);
-        http__conn_close(conn);
-        return;
-    }
-    uv_tcp_nodelay(&conn->tcp, 1);
     if (!hl->sweep)
         hl->sweep = loop_timer_start(hl->loop, sweep_period(&hl->server->limits), sweep, hl);
     set_reading(conn, true);

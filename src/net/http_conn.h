@@ -5,6 +5,7 @@
 #ifndef CLOUDLESS_NET_HTTP_CONN_H
 #define CLOUDLESS_NET_HTTP_CONN_H
 #include "net/http_parse.h"
+#include "net/transport.h"
 #include <pthread.h>
 #include <uv.h>
 
@@ -60,13 +61,11 @@ enum conn_state {
     CONN_OPEN,
     CONN_ENDING,    /* parses no more; ends with its last answer */
     CONN_LINGERING, /* all is written; throws away what still comes */
-    CONN_CLOSING,   /* uv_close was called */
+    CONN_CLOSING,   /* transport_close was called */
 };
 
 struct http_conn {
-    uv_tcp_t tcp;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
+    struct transport transport;
     struct http_loop *hl;
     struct http_listener *listener;
     struct link link, of_listener;
@@ -79,7 +78,7 @@ struct http_conn {
     enum conn_state state;
     bool reading, eof, corked;
     bool continue_due; /* "100 Continue", once everything before is written */
-    bool write_busy;   /* a uv_write is out; it covers the first write_covers pieces of the queue */
+    bool write_busy;   /* a write is unfinished; it covers the first write_covers exchanges of the queue */
     size_t write_covers;
     size_t write_left;                      /* unsent bytes the sweep saw last */
     uint64_t message_ms, read_ms, wrote_ms; /* uv_now: first byte of the message, last byte in, last progress out */

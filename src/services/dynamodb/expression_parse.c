@@ -36,7 +36,7 @@ static struct node *expression_syntax_error(struct parser *parser)
     return NULL;
 }
 
-static void advance(struct parser *parser)
+static void parser_advance(struct parser *parser)
 {
     parser->previous = parser->current;
     parser->current = expression__lex(parser->source, parser->grammar, &parser->at);
@@ -46,7 +46,7 @@ static bool accept(struct parser *parser, enum token_kind kind)
 {
     if (parser->current.kind != kind)
         return false;
-    advance(parser);
+    parser_advance(parser);
     return true;
 }
 
@@ -61,7 +61,7 @@ bool expression__open(struct parser *parser, struct str source, const char *labe
     *parser = (struct parser){.source = source, .label = label, .grammar = grammar, .arena = arena, .params = params};
     if (source.n > EXPRESSION_BYTES_MAX)
         expression__fail(parser, "Expression size has exceeded the maximum allowed size; expression size: %zu", source.n);
-    advance(parser);
+    parser_advance(parser);
     parser->previous = (struct token){TOKEN_END, STR_NONE};
     if (parser->current.kind == TOKEN_END)
         expression__fail(parser, "The expression can not be empty;");
@@ -130,7 +130,7 @@ static bool parse_step_name(struct parser *parser, struct expression_path *path)
         return expression_syntax_error(parser);
     struct path_step *step = add_step(parser, path);
     step->written = step->name = parser->current.text;
-    advance(parser);
+    parser_advance(parser);
     return true;
 }
 
@@ -147,7 +147,7 @@ static bool parse_step_index(struct parser *parser, struct expression_path *path
     struct path_step *step = add_step(parser, path);
     step->is_index = true;
     step->index = index;
-    advance(parser);
+    parser_advance(parser);
     return expect(parser, TOKEN_CLOSE_INDEX);
 }
 
@@ -205,8 +205,8 @@ static struct node *parse_simple(struct parser *parser)
 {
     if (call_follows(parser)) {
         struct str name = parser->current.text;
-        advance(parser);
-        advance(parser);
+        parser_advance(parser);
+        parser_advance(parser);
         if (!parser_enter(parser))
             return NULL;
         struct node *call = parse_call(parser, name);
@@ -215,7 +215,7 @@ static struct node *parse_simple(struct parser *parser)
     }
     if (parser->current.kind == TOKEN_VALUE_PLACEHOLDER) {
         struct node *node = node_new(parser, NODE_VALUE, parser->current.text);
-        advance(parser);
+        parser_advance(parser);
         return node;
     }
     return parse_path(parser);
@@ -307,7 +307,7 @@ static struct node *parse_relation(struct parser *parser, struct node *subject)
 static struct node *parse_not(struct parser *parser)
 {
     if (parser->current.kind == TOKEN_NOT) {
-        advance(parser);
+        parser_advance(parser);
         if (!parser_enter(parser))
             return NULL;
         struct node *inner = parse_not(parser);
@@ -330,7 +330,7 @@ static struct node *parse_chain(struct parser *parser, enum token_kind token, en
         if (!is_condition(first))
             return expression_syntax_error(parser);
         struct str text = parser->current.text;
-        advance(parser);
+        parser_advance(parser);
         struct node *next = part(parser);
         if (!next)
             return NULL;
@@ -399,7 +399,7 @@ static struct node *parse_sum(struct parser *parser)
     if (!first || !more || first->kind == NODE_SUM)
         return first;
     struct node *sum = operator_new(parser, NODE_SUM, parser->current.text, first);
-    advance(parser);
+    parser_advance(parser);
     return with_operand(parser, sum);
 }
 
@@ -411,7 +411,7 @@ static bool parse_action(struct parser *parser, struct action *action)
     if (action->kind == ACTION_SET) {
         if (parser->current.kind != TOKEN_COMPARATOR || !str_eq(parser->current.text, STR("=")))
             return expression_syntax_error(parser);
-        advance(parser);
+        parser_advance(parser);
         action->operand = parse_sum(parser);
     } else {
         if (parser->current.kind != TOKEN_VALUE_PLACEHOLDER)
@@ -445,7 +445,7 @@ bool expression__parse_update(struct parser *parser, struct update *ret)
         if (parser->current.kind < TOKEN_SET || parser->current.kind > TOKEN_DELETE)
             return expression_syntax_error(parser);
         enum action_kind kind = (enum action_kind)(parser->current.kind - TOKEN_SET);
-        advance(parser);
+        parser_advance(parser);
         if (!parse_section(parser, kind, ret))
             return false;
         if (seen[kind] && !ret->section_again) {

@@ -9,7 +9,7 @@
  *   finish          the answer, on the request's loop
  *
  * A request with a large body goes through admit and prepare on a worker, whatever its row says: hashing, parsing and
- * checking it take up to 70 ns a byte. Nothing is said about operations, input or resources before the caller is
+ * checking it take up to 70 ns a byte. Each kind of work has its lane: bodies, what blocks in prepare, handlers of RUN_WORKER. Nothing is said about operations, input or resources before the caller is
  * authenticated. A call is always in the
  * hands of exactly one thread; it changes hands through the store's mutation, the worker's item or the loop's task that
  * are embedded in it. Its memory is the request's arena, which lives until the answer was sent. */
@@ -182,10 +182,10 @@ static struct api_call *of_work(struct work *work)
     return (struct api_call *)(void *)((char *)work - offsetof(struct api_call, work));
 }
 
-static void submit_work(struct api_call *c, void (*work)(struct work *), void (*done)(struct work *))
+static void submit_work(struct api_call *c, enum lane lane, void (*work)(struct work *), void (*done)(struct work *))
 {
     c->work = (struct work){.run = work, .done = done, .loop = c->call.http->loop};
-    enum err err = workers_submit(c->api->options.workers, &c->work);
+    enum err err = workers_submit(c->api->options.workers, lane, &c->work);
     if (err == ERR_OK) return;
     call_fail_err(&c->call, err);
     finish(c);
@@ -252,7 +252,7 @@ static void run(struct api_call *c)
         c->call.row->handle(&c->call);
         finish(c);
         return;
-    case RUN_WORKER: ENSURE(c->call.row->handle); submit_work(c, handle_on_worker, handled_on_worker); return;
+    case RUN_WORKER: ENSURE(c->call.row->handle); submit_work(c, LANE_SCAN, handle_on_worker, handled_on_worker); return;
     case RUN_MUTATION: run_mutation(c); return;
     case RUN_ASYNC: c->call.row->handle(&c->call); return;
     }
@@ -348,7 +348,14 @@ static struct api_call *call_new(struct api *api, const struct service *service,
 static void start_on_worker(struct work *work)
 {
     struct api_call *c = of_work(work);
-    if (admit(c)) prepare(c);
+    if (admit(c) && !c->call.row->prepare_blocks) prepare(c);
+}
+
+static void started_on_loop(struct work *work)
+{
+    struct api_call *c = of_work(work);
+    if (!c->call.failed && c->call.row->prepare_blocks) submit_work(c, LANE_UNPACK, prepare_on_worker, ready_on_loop);
+    else run_or_finish(c);
 }
 
 static void start(struct api_call *c)
@@ -356,7 +363,7 @@ static void start(struct api_call *c)
     if (!admit(c)) {
         finish(c);
     } else if (c->call.row->prepare_blocks) {
-        submit_work(c, prepare_on_worker, ready_on_loop);
+        submit_work(c, LANE_UNPACK, prepare_on_worker, ready_on_loop);
     } else {
         prepare(c);
         run_or_finish(c);
@@ -366,7 +373,7 @@ static void start(struct api_call *c)
 void api_handle(struct api *api, const struct service *service, struct http_request *request)
 {
     struct api_call *c = call_new(api, service, request);
-    if (request->body.n > BODY_INLINE_MAX) submit_work(c, start_on_worker, ready_on_loop);
+    if (request->body.n > BODY_INLINE_MAX) submit_work(c, LANE_BODY, start_on_worker, started_on_loop);
     else start(c);
 }
 

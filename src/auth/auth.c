@@ -1,7 +1,9 @@
 /* auth.c -- who is it, and may they: ties signatures, keys, sessions and policies together.
  *
  * Every loop has a slot of caches that only its thread touches: keys by access key id, opened session tokens, signing
- * keys, compiled policies of a principal, and decisions. Threads that are no loop share one more slot under a mutex.
+ * keys, compiled policies of a principal, and decisions. Threads that are no loop share one more slot under a mutex; it is
+ * let go while a body is hashed, so that large ones, which go to workers, are authenticated beside each other. What was
+ * looked up before is looked up again after, since an entry may have gone meanwhile.
  * Keys, policies and decisions belong to a generation of the source: it is read first, and when it differs from the
  * slot's, all three are emptied before anything is looked up. Session tokens and signing keys do not depend on it.
  * A decision is kept for (access key, action, resource) if no policy that took part asks about more of the request than
@@ -134,9 +136,14 @@ static struct auth_slot *slot_take(struct auth *auth)
     return &auth->slots[auth->loops];
 }
 
+static bool slot_is_outside(const struct auth *auth, const struct auth_slot *slot)
+{
+    return slot == &auth->slots[auth->loops];
+}
+
 static void slot_release(struct auth *auth, struct auth_slot *slot)
 {
-    if (slot == &auth->slots[auth->loops])
+    if (slot_is_outside(auth, slot))
         pthread_mutex_unlock(&auth->outside);
 }
 
@@ -264,11 +271,19 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
     struct auth_slot *slot = slot_take(auth);
     slot_refresh(auth, slot);
     enum auth_failure failure = auth_find_key(auth, slot, sig, now_ms, &key);
+    uint8_t digest[SHA256_BYTES];
     if (failure == AUTH_OK) {
-        bool twice = strcmp(service, "s3") != 0;
-        failure = auth_failure_of(sigv4_check(slot->signing, request, &checked, key->secret, now_ms, twice, arena));
-        *ret_message = checked.message;
+        slot_release(auth, slot);
+        failure = auth_failure_of(sigv4_digest(request, &checked, now_ms, strcmp(service, "s3") != 0, arena, digest));
+        slot_take(auth);
+        if (failure == AUTH_OK && slot_is_outside(auth, slot)) {
+            slot_refresh(auth, slot);
+            failure = auth_find_key(auth, slot, sig, now_ms, &key);
+        }
     }
+    if (failure == AUTH_OK)
+        failure = auth_failure_of(sigv4_check(slot->signing, &checked, key->secret, digest, arena));
+    *ret_message = checked.message;
     if (failure == AUTH_OK) {
         *ret = principal_copy(arena, &key->principal);
         (*ret)->source_ip = request->peer_ip;

@@ -625,16 +625,22 @@ static enum sigv4_status mismatch(struct sigv4 *sig)
     return SIGV4_MISMATCH;
 }
 
-enum sigv4_status sigv4_check(struct sigv4_cache *cache, const struct http_request *request, struct sigv4 *sig, struct str secret,
-                              int64_t now_ms, bool encode_path_twice, struct arena *arena)
+enum sigv4_status sigv4_digest(const struct http_request *request, struct sigv4 *sig, int64_t now_ms, bool encode_path_twice,
+                               struct arena *arena, uint8_t ret[SHA256_BYTES])
 {
-    uint8_t digest[SHA256_BYTES], mac[SHA256_BYTES];
-    char expected[HEX_DIGEST];
-
     if (check_time(sig, now_ms, arena) != SIGV4_OK)
         return SIGV4_EXPIRED;
-    if (sig->signature.n != HEX_DIGEST || !canonical_request(request, sig, encode_path_twice, arena, digest))
+    if (sig->signature.n != HEX_DIGEST || !canonical_request(request, sig, encode_path_twice, arena, ret))
         return mismatch(sig);
+    return SIGV4_OK;
+}
+
+enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, struct str secret, const uint8_t digest[SHA256_BYTES],
+                              struct arena *arena)
+{
+    uint8_t mac[SHA256_BYTES];
+    char expected[HEX_DIGEST];
+
     size_t scope_bytes = (size_t)(sig->service.p + sig->service.n - sig->date.p);
     char *text = arena_alloc(arena, sizeof ALGORITHM + sig->amz_date.n + scope_bytes + sizeof TERMINATOR + HEX_DIGEST + 8),
          *out = text;
@@ -643,7 +649,7 @@ enum sigv4_status sigv4_check(struct sigv4_cache *cache, const struct http_reque
     *out++ = '\n';
     out = sigv4_append(out, (struct str){sig->date.p, scope_bytes});
     out = sigv4_append(out, STR("/" TERMINATOR "\n"));
-    out = hex_put(out, digest, sizeof digest);
+    out = hex_put(out, digest, SHA256_BYTES);
     sigv4_mac(signing_key_of(cache, sig, secret), (struct str){text, (size_t)(out - text)}, mac);
     hex_put(expected, mac, sizeof mac);
     return bytes_equal_const_time(expected, sig->signature.p, HEX_DIGEST) ? SIGV4_OK : mismatch(sig);

@@ -2,6 +2,7 @@
  * The signature itself only: who the key belongs to and whether it is valid comes from auth.h. */
 #ifndef CLOUDLESS_AUTH_SIGV4_H
 #define CLOUDLESS_AUTH_SIGV4_H
+#include "base/hash.h"
 #include "net/http.h"
 
 #define SIGV4_SKEW_MS (15 * 60 * 1000)
@@ -33,7 +34,11 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
 struct sigv4_cache;
 struct sigv4_cache *sigv4_cache_new(size_t max);
 void sigv4_cache_free(struct sigv4_cache *cache);
-/* OK, EXPIRED or MISMATCH. `encode_path_twice` for every service but S3. */
-enum sigv4_status sigv4_check(struct sigv4_cache *cache, const struct http_request *request, struct sigv4 *sig, struct str secret,
-                              int64_t now_ms, bool encode_path_twice, struct arena *arena);
+/* The SHA-256 of the canonical request, which needs no key and takes as long as the body is. `encode_path_twice` for every
+ * service but S3. OK, EXPIRED, or MISMATCH if no signer could have made it. */
+enum sigv4_status sigv4_digest(const struct http_request *request, struct sigv4 *sig, int64_t now_ms, bool encode_path_twice,
+                               struct arena *arena, uint8_t ret[SHA256_BYTES]);
+/* OK or MISMATCH. `digest` is sigv4_digest's. */
+enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, struct str secret, const uint8_t digest[SHA256_BYTES],
+                              struct arena *arena);
 #endif

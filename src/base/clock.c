@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include <inttypes.h>
-#include <time.h>
 
 #define DAY_MS INT64_C(86400000)
 
@@ -29,6 +28,12 @@ uint64_t clock_mono_ns(void)
     struct timespec now;
     ENSURE(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct timespec clock_deadline(uint64_t ms)
+{
+    uint64_t at = clock_mono_ns() + ms * 1000000u;
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000u), .tv_nsec = (long)(at % 1000000000u)};
 }
 
 /* Years begin in March here, so that the leap day is the last day of its year; 400 years have 146097 days, and

@@ -2,9 +2,11 @@
 #ifndef CLOUDLESS_BASE_CLOCK_H
 #define CLOUDLESS_BASE_CLOCK_H
 #include "base/arena.h"
+#include <time.h>
 
 int64_t clock_epoch_ms(void);
 uint64_t clock_mono_ns(void);
+struct timespec clock_deadline(uint64_t ms);             /* from now, of CLOCK_MONOTONIC: for pthread_cond_clockwait */
 
 struct str clock_iso8601(struct arena *arena, int64_t epoch_ms);        /* 2026-01-31T09:05:07Z, seconds */
 struct str clock_iso8601_ms(struct arena *arena, int64_t epoch_ms);     /* 2026-01-31T09:05:07.123Z */

@@ -33,7 +33,7 @@ struct pending {
 static void submit(struct pending *pending, void (*run)(struct work *), void (*done)(struct work *))
 {
     pending->work = (struct work){.run = run, .done = done, .loop = pending->exchange->request->loop};
-    if (workers_submit(pending->workers, &pending->work) == ERR_OK)
+    if (workers_submit(pending->workers, LANE_BODY, &pending->work) == ERR_OK)
         return;
     pending->refused = true;
     pending->error = GATEWAY_UNAVAILABLE;

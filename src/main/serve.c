@@ -146,7 +146,7 @@ static int make_services(struct server *s)
         return status;
     struct auth_source source = iam_auth_source(s->iam);
     s->loops = loops_new(loops_wanted());
-    s->workers = workers_new(NET_WORKER_THREADS, NET_WORKER_QUEUE_MAX);
+    s->workers = workers_new(NULL);
     s->http = http_server_new(s->loops);
     s->front = front_new();
     if ((err = auth_new(s->store, &source, loops_count(s->loops), &s->auth)) != ERR_OK)

@@ -432,7 +432,7 @@ static void stream_next(void *arg)
     struct http_exchange *exchange = stream->exchange;
     stream->retry = NULL;
     stream->busy = true;
-    enum err err = workers_submit(stream->workers, &stream->work);
+    enum err err = workers_submit(stream->workers, LANE_READ, &stream->work);
     if (err == ERR_OK)
         return;
     stream->busy = false;

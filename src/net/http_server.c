@@ -415,18 +415,11 @@ static void detach_here(struct http_loop *hl)
 /* Waits until that count is 0; false: not within the time. */
 static bool wait_for_none(struct http_server *server, atomic_size_t *count, uint64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = clock_deadline(ms);
     int result = 0;
     pthread_mutex_lock(&server->lock);
     while (atomic_load(count) > 0 && result == 0)
-        result = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+        result = pthread_cond_clockwait(&server->changed, &server->lock, CLOCK_MONOTONIC, &until);
     bool none = atomic_load(count) == 0;
     pthread_mutex_unlock(&server->lock);
     return none;

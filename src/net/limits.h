@@ -25,7 +25,11 @@
 #define NET_WRITE_STALL_MS 30000                    /* a client that does not read: closed */
 #define NET_LINGER_MS 2000                          /* after a refusal: its unread input is thrown away so that the answer arrives */
 #define NET_OUT_BYTES_MAX (128u << 10)              /* a streamed answer is read and sent in pieces of that size, one at a time */
-#define NET_WORKER_THREADS 4
-#define NET_WORKER_QUEUE_MAX 4096                   /* more: ERR_BUSY, answered 503 */
+#define NET_LANE_READ_THREADS 4                     /* lanes of workers, see net/worker.h; started when they are needed */
+#define NET_LANE_SCAN_THREADS 4
+#define NET_LANE_BODY_THREADS 4
+#define NET_LANE_UNPACK_THREADS 2
+#define NET_LANE_START_THREADS 4
+#define NET_LANE_QUEUE_MAX 4096                     /* of each; more: ERR_BUSY, answered 503 */
 #define NET_DRAIN_MS 30000                          /* after SIGTERM: running requests may end */
 #endif

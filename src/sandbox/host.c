@@ -13,6 +13,7 @@
  * over nothing but itself: mounts can be cloned only with CAP_SYS_ADMIN over one's mount namespace. */
 #include "sandbox/internal.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -232,11 +233,9 @@ static void *fill(void *arg)
             list_add(&host->spares, made);
             continue;
         }
-        struct timespec later;
-        clock_gettime(CLOCK_REALTIME, &later);
-        later.tv_sec += FILLER_PAUSE_S;
+        struct timespec later = clock_deadline(FILLER_PAUSE_S * 1000);
         if (!host->stopping)
-            pthread_cond_timedwait(&host->wake, &host->lock, &later);
+            pthread_cond_clockwait(&host->wake, &host->lock, CLOCK_MONOTONIC, &later);
     }
     pthread_mutex_unlock(&host->lock);
     return NULL;

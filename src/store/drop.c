@@ -9,10 +9,10 @@
  *   4. a mutation removes the record
  * Files first: a file holding the range delete itself must not go while older data below it stays. */
 #include "store/internal.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/panic.h"
 #include <errno.h>
-#include <time.h>
 
 #define RETRY_SECONDS 2         /* after a failure, a full disk for example */
 
@@ -68,12 +68,10 @@ static enum err first_space(struct store *store, uint64_t *ret)
 /* Until told to stop, or for RETRY_SECONDS. */
 static void pause_after_failure(struct store *store)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RETRY_SECONDS;
+    struct timespec until = clock_deadline(RETRY_SECONDS * 1000);
     pthread_mutex_lock(&store->drop_lock);
     while (!store->drop_stop &&
-           pthread_cond_timedwait(&store->drop_wake, &store->drop_lock, &until) != ETIMEDOUT)
+           pthread_cond_clockwait(&store->drop_wake, &store->drop_lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
         ;
     pthread_mutex_unlock(&store->drop_lock);
 }

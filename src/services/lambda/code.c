@@ -298,7 +298,7 @@ void lambda__code_warm(struct str blob)
     warming->work.run = warm;
     warming->n = blob.n;
     memcpy(warming->blob, blob.p, blob.n);
-    if (workers_submit(lambda__options()->workers, &warming->work) != ERR_OK)
+    if (workers_submit(lambda__options()->workers, LANE_UNPACK, &warming->work) != ERR_OK)
         free(warming);              /* the first invocation unpacks it */
 }
 
@@ -431,7 +431,7 @@ static void due(void *arg)
     timer = NULL;
     again = false;
     work = (struct work){.run = sweep_on_worker, .done = swept, .loop = loop_current()};
-    running = workers_submit(lambda__options()->workers, &work) == ERR_OK;
+    running = workers_submit(lambda__options()->workers, LANE_UNPACK, &work) == ERR_OK;
     if (!running)
         arm(SWEEP_EVERY_MS);
 }

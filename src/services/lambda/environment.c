@@ -555,7 +555,7 @@ struct lambda__environment *lambda__environment_start(struct lambda__pool *pool,
     e->started_ns = clock_mono_ns();
     e->start = (struct lambda__start){.function = e->function, .arena = e->arena, .stream = stream_name(e->arena)};
     e->work = (struct work){.run = start_on_worker, .done = start_done, .loop = loop_current()};
-    enum err err = workers_submit(lambda__options()->workers, &e->work);    /* from here on the worker may have it */
+    enum err err = workers_submit(lambda__options()->workers, LANE_START, &e->work);    /* from here on the worker may have it */
     if (err != ERR_OK) {                /* the workers are busy: reported from the loop, not from inside the pool's call */
         e->work.task.run = submit_failed;
         loop_post(loop_current(), &e->work.task);

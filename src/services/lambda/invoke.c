@@ -249,7 +249,7 @@ void lambda__invoke_call(struct call *call)
     }
     struct check *check = arena_new_of(call->arena, struct check);
     *check = (struct check){.work = {.run = check_on_worker, .done = checked, .loop = call->http->loop}, .call = call};
-    enum err err = workers_submit(lambda__options()->workers, &check->work);
+    enum err err = workers_submit(lambda__options()->workers, LANE_BODY, &check->work);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         call_complete(call);

@@ -393,12 +393,7 @@ static void writer_sweep(struct logs__writer *w)
 
 static void wait_ms(struct logs__writer *w, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_deadline(ms > 0 ? (uint64_t)ms : 0);
     pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 

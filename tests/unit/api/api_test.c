@@ -216,7 +216,7 @@ static int open_site(void **state)
     struct str message;
     ENSURE(store_open(&store, site.arena, &site.store, &message) == ERR_OK);
     site.loops = loops_new(2);
-    site.workers = workers_new(2, 64);
+    site.workers = workers_new(NULL);
     site.http = http_server_new(site.loops);
     struct api_options options = {.store = site.store, .workers = site.workers, .services = services,
                                   .default_account = STR("000000000000"), .default_region = STR("us-east-1")};

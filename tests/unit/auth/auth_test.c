@@ -5,10 +5,14 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "../base/files.h"
 
@@ -117,15 +121,16 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A signed empty request, by a signer of the test's own. */
-static struct http_request sign_request(struct arena *arena, struct str id, struct str secret, struct str token, int64_t now_ms)
+/* A signed request, by a signer of the test's own. */
+static struct http_request sign_body(struct arena *arena, struct str id, struct str secret, struct str token, int64_t now_ms, struct str body)
 {
-    struct http_request request = {.arena = arena, .method = STR("GET"), .path = STR("/"), .target = STR("/"), .peer_ip = STR("127.0.0.1")};
+    struct http_request request = {
+        .arena = arena, .method = STR("GET"), .path = STR("/"), .target = STR("/"), .peer_ip = STR("127.0.0.1"), .body = body};
     struct str date = clock_sigv4(arena, now_ms), day = str_slice(date, 0, 8);
     const char *names = token.n ? "host;x-amz-date;x-amz-security-token" : "host;x-amz-date";
     struct str extra = token.n ? arena_printf(arena, "x-amz-security-token:" STR_FMT "\n", STR_ARG(token)) : STR("");
     struct str canonical = arena_printf(arena, "GET\n/\n\nhost:localhost\nx-amz-date:" STR_FMT "\n" STR_FMT "\n%s\n" STR_FMT, STR_ARG(date),
-                                        STR_ARG(extra), names, STR_ARG(sha256_hex(arena, STR(""))));
+                                        STR_ARG(extra), names, STR_ARG(sha256_hex(arena, body)));
     struct str scope = arena_printf(arena, STR_FMT "/eu-west-1/dynamodb/aws4_request", STR_ARG(day));
     struct str text = arena_printf(arena, "AWS4-HMAC-SHA256\n" STR_FMT "\n" STR_FMT "\n" STR_FMT, STR_ARG(date), STR_ARG(scope),
                                    STR_ARG(sha256_hex(arena, canonical)));
@@ -149,6 +154,11 @@ static struct http_request sign_request(struct arena *arena, struct str id, stru
         STR("Authorization"), arena_printf(arena, "AWS4-HMAC-SHA256 Credential=" STR_FMT "/" STR_FMT ", SignedHeaders=%s, Signature=" STR_FMT,
                                            STR_ARG(id), STR_ARG(scope), names, STR_ARG(buf_str(&hex)))};
     return request;
+}
+
+static struct http_request sign_request(struct arena *arena, struct str id, struct str secret, struct str token, int64_t now_ms)
+{
+    return sign_body(arena, id, secret, token, now_ms, STR(""));
 }
 
 static enum auth_failure authenticate(struct fixture *f, struct str id, struct str secret, struct str token, struct principal **ret)
@@ -321,12 +331,95 @@ static void test_trust(void **state)
     assert_int_equal(auth_authorize(f->auth, &by_root, trust, f->arena, &message), ERR_DENIED);
 }
 
+/* ---- two bodies at once ---- */
+
+/* The body of one request cannot be read until `held` lets go: whoever hashes it waits in the handler of the fault. */
+#define HELD_BYTES (256u << 10)
+
+static char *held_page;
+static int held_reached[2], held_go[2];
+
+static void wait_for_go(int number)
+{
+    char byte = 0;
+    (void)number;
+    if (write(held_reached[1], &byte, 1) != 1 || read(held_go[0], &byte, 1) != 1 || mprotect(held_page, HELD_BYTES, PROT_READ) != 0)
+        _exit(1);
+}
+
+struct one_body {
+    struct fixture *f;
+    struct str body;
+    struct http_request request;
+    enum auth_failure failure;
+};
+
+static void sign_one_body(struct one_body *one, struct fixture *f)
+{
+    one->f = f;
+    one->request = sign_body(arena_new(), STR("AKIAUSER"), STR("secret"), STR_NONE, clock_epoch_ms(), one->body);
+}
+
+static void *authenticate_body(void *arg)
+{
+    struct one_body *one = arg;
+    struct principal *principal;
+    struct str region, message;
+    struct sigv4 sig;
+
+    one->failure = AUTH_INTERNAL;
+    if (sigv4_parse(&one->request, one->request.arena, &sig) == SIGV4_OK)
+        one->failure = auth_authenticate(one->f->auth, &one->request, &sig, "dynamodb", one->request.arena, &principal, &region, &message);
+    return NULL;
+}
+
+static void test_two_bodies(void **state)
+{
+    struct fixture *f = *state;
+    struct sigaction on_fault = {.sa_handler = wait_for_go}, before;
+    struct one_body held, other = {.body = STR("short")};
+    pthread_t thread;
+    char byte = 0;
+
+    held_page = mmap(NULL, HELD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(held_page != MAP_FAILED);
+    held.body = (struct str){held_page, HELD_BYTES};
+    assert_int_equal(pipe(held_reached), 0);
+    assert_int_equal(pipe(held_go), 0);
+    assert_int_equal(sigaction(SIGSEGV, &on_fault, &before), 0);
+    sign_one_body(&held, f);
+    sign_one_body(&other, f);
+    assert_int_equal(mprotect(held_page, HELD_BYTES, PROT_NONE), 0);
+
+    assert_int_equal(pthread_create(&thread, NULL, authenticate_body, &held), 0);
+    assert_int_equal(read(held_reached[0], &byte, 1), 1);
+    alarm(60);                      /* one that waits for the other would wait for ever */
+    authenticate_body(&other);
+    alarm(0);
+    assert_int_equal(other.failure, AUTH_OK);
+    f->generation++;                /* the key is looked up again once the body is hashed */
+    f->active = false;
+    assert_int_equal(write(held_go[1], &byte, 1), 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(held.failure, AUTH_UNKNOWN_KEY);
+
+    sigaction(SIGSEGV, &before, NULL);
+    munmap(held_page, HELD_BYTES);
+    for (int i = 0; i < 2; i++) {
+        close(held_reached[i]);
+        close(held_go[i]);
+    }
+    arena_free(held.request.arena);
+    arena_free(other.request.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_long_term_key, setup, teardown), cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),      cmocka_unit_test_setup_teardown(test_authorize, setup, teardown),
         cmocka_unit_test_setup_teardown(test_global_keys, setup, teardown),   cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_bodies, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

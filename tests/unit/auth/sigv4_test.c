@@ -30,9 +30,12 @@ static void add_header(struct http_request *request, const char *name, const cha
 static enum sigv4_status parse_and_check(struct sigv4_cache *cache, struct http_request *request, struct sigv4 *sig, int64_t now_ms, bool s3)
 {
     enum sigv4_status status = sigv4_parse(request, request->arena, sig);
+    uint8_t digest[SHA256_BYTES];
 
     if (status == SIGV4_OK)
-        status = sigv4_check(cache, request, sig, SECRET, now_ms, !s3, request->arena);
+        status = sigv4_digest(request, sig, now_ms, !s3, request->arena, digest);
+    if (status == SIGV4_OK)
+        status = sigv4_check(cache, sig, SECRET, digest, request->arena);
     return status;
 }
 

@@ -230,7 +230,7 @@ static void handle(struct http_request *request, void *arg)
         struct late *late = mem_zalloc(sizeof(*late));
         late->work.run = answer_late;
         late->request = request;
-        ENSURE(workers_submit(site.workers, &late->work) == ERR_OK);
+        ENSURE(workers_submit(site.workers, LANE_SCAN, &late->work) == ERR_OK);
     } else if (str_eq(path, STR("/hold"))) {
         pthread_mutex_lock(&site.lock);
         ENSURE(site.held_count < COUNT_OF(site.held));
@@ -300,7 +300,7 @@ static inline void wait_count(atomic_size_t *count, size_t wanted)
 
 static void site_open(const struct http_limits *limits, const struct http_listener_options *more)
 {
-    site = (struct site){.loops = loops_new(2), .workers = workers_new(2, 256)};
+    site = (struct site){.loops = loops_new(2), .workers = workers_new(NULL)};
     pthread_mutex_init(&site.lock, NULL);
     buf_init(&site.log, NULL, 1 << 20);
     site.server = http_server_new(site.loops);

@@ -66,15 +66,27 @@ static void reset(void)
     atomic_store(&last, 0);
 }
 
+static struct workers *lane_of(size_t threads, size_t queue_max)
+{
+    return workers_new((struct lane_limits[LANE_COUNT]){[LANE_SCAN] = {threads, queue_max}});
+}
+
+static struct lane_stats stats_of(struct workers *workers, enum lane lane)
+{
+    struct lane_stats stats;
+    workers_stats(workers, lane, &stats);
+    return stats;
+}
+
 static void test_many(void **state)
 {
     (void)state;
     reset();
     struct loops *loops = loops_new(2);
     loops_start(loops);
-    struct workers *workers = workers_new(4, 10000);
+    struct workers *workers = lane_of(4, 10000);
     for (size_t i = 0; i < 2000; i++)
-        assert_int_equal(workers_submit(workers, &job_new(loops_at(loops, i % 2))->work), ERR_OK);
+        assert_int_equal(workers_submit(workers, LANE_SCAN, &job_new(loops_at(loops, i % 2))->work), ERR_OK);
     wait_until(&done, 2000);
     assert_int_equal(atomic_load(&ran), 2000);
     workers_free(workers);
@@ -91,17 +103,17 @@ static void test_bound_and_end(void **state)
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     struct loops *loops = loops_new(1);
     loops_start(loops);
-    struct workers *workers = workers_new(1, 10);
+    struct workers *workers = lane_of(1, 10);
     pthread_mutex_lock(&gate);
     struct job *first = job_new(loops_at(loops, 0));
     first->gate = &gate;
     first->number = 1;
-    assert_int_equal(workers_submit(workers, &first->work), ERR_OK);
+    assert_int_equal(workers_submit(workers, LANE_SCAN, &first->work), ERR_OK);
     size_t accepted = 0;
     for (;;) {
         struct job *job = job_new(loops_at(loops, 0));
         job->number = accepted + 2;
-        enum err err = workers_submit(workers, &job->work);
+        enum err err = workers_submit(workers, LANE_SCAN, &job->work);
         if (err != ERR_OK) {
             assert_int_equal(err, ERR_BUSY);
             free(job);
@@ -128,7 +140,7 @@ static void submit_again(struct work *work)
     pthread_mutex_lock(job->gate);
     pthread_mutex_unlock(job->gate);
     struct job late = {.work = {.run = run_job}};
-    while ((job->again = workers_submit(job->workers, &late.work)) == ERR_BUSY)
+    while ((job->again = workers_submit(job->workers, LANE_SCAN, &late.work)) == ERR_BUSY)
         usleep(1000);
 }
 
@@ -136,16 +148,58 @@ static void test_closed(void **state)
 {
     (void)state;
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    struct workers *workers = workers_new(1, 1);
+    struct workers *workers = lane_of(1, 1);
     struct job job = {.work = {.run = submit_again}, .workers = workers, .gate = &gate};
     struct job filler = {.work = {.run = run_job}};
     pthread_mutex_lock(&gate);
-    assert_int_equal(workers_submit(workers, &job.work), ERR_OK);
-    while (workers_submit(workers, &filler.work) == ERR_BUSY)
+    assert_int_equal(workers_submit(workers, LANE_SCAN, &job.work), ERR_OK);
+    while (workers_submit(workers, LANE_SCAN, &filler.work) == ERR_BUSY)
         usleep(1000);
     pthread_mutex_unlock(&gate);
     workers_free(workers);
     assert_int_equal(job.again, ERR_CLOSED);
+}
+
+/* A full lane stops no other; threads come with the work; what stands in a queue is counted. */
+static void test_lanes(void **state)
+{
+    (void)state;
+    reset();
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    struct loops *loops = loops_new(1);
+    loops_start(loops);
+    struct workers *workers = lane_of(2, 1);
+    struct job scans[3];
+    assert_int_equal(stats_of(workers, LANE_SCAN).threads, 0);
+    pthread_mutex_lock(&gate);
+    for (size_t i = 0; i < 3; i++) {
+        scans[i] = (struct job){.work = {.run = run_job}, .gate = &gate};
+        while (workers_submit(workers, LANE_SCAN, &scans[i].work) == ERR_BUSY)
+            usleep(1000); /* no thread has taken the one before yet */
+    }
+    while (stats_of(workers, LANE_SCAN).running < 2)
+        usleep(1000);
+    struct job more = {.work = {.run = run_job}};
+    assert_int_equal(workers_submit(workers, LANE_SCAN, &more.work), ERR_BUSY);
+    for (enum lane lane = 0; lane < LANE_COUNT; lane++)
+        if (lane != LANE_SCAN)
+            assert_int_equal(workers_submit(workers, lane, &job_new(loops_at(loops, 0))->work), ERR_OK);
+    wait_until(&done, LANE_COUNT - 1);
+    struct lane_stats scan = stats_of(workers, LANE_SCAN);
+    assert_int_equal(scan.threads, 2);
+    assert_int_equal(scan.queued, 1);
+    assert_true(scan.rejected >= 1);
+    pthread_mutex_unlock(&gate);
+    workers_stop(workers);
+    assert_int_equal(workers_submit(workers, LANE_START, &more.work), ERR_CLOSED);
+    scan = stats_of(workers, LANE_SCAN);
+    assert_int_equal(scan.finished, 3);
+    assert_int_equal(scan.queued + scan.running, 0);
+    assert_int_equal(stats_of(workers, LANE_BODY).threads, 1);
+    assert_string_equal(lane_name(LANE_BODY), "body");
+    workers_free(workers);
+    loops_stop(loops);
+    loops_free(loops);
 }
 
 int main(void)
@@ -154,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_bound_and_end),
         cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,16 +2,11 @@
  *
  * Operations are sorted by name and found by bisection; members of a structure are few and found one by one, their
  * lengths first. Routes stand in the order of their specificity (gen_api.py: a static segment before a label before a
- * greedy label), so the first that matches is the answer. A path is cut into segments once and compared while it is
- * still percent-encoded: AWS's labels hold encoded slashes. One trailing slash is ignored, as AWS does. */
+ * greedy label), so the first that matches is the answer. Segments are compared while they are still percent-encoded: AWS's
+ * labels hold encoded slashes. One slash at a path's end is ignored, as AWS does, except by a greedy label that ends the path:
+ * there it is part of S3's key, and so are empty segments. Operations of S3 that share a route are told apart by the
+ * parameters and headers that they require. */
 #include "api/model.h"
-
-#define SEGMENTS_MAX 32     /* of a request's path; models have at most 16 (checked by gen_api.py) */
-
-struct path {
-    struct str segment[SEGMENTS_MAX];
-    size_t count;
-};
 
 const struct model_operation *model_operation_find(const struct model *m, struct str name)
 {
@@ -58,73 +53,160 @@ const struct model_shape *model_error_find(const struct model *m, struct str nam
 
 /* ---- routes ---- */
 
-/* False: an empty segment within, or too many. */
-static bool path_cut(struct str path, struct path *ret)
+/* A path's segments, one after the other, from the front or from the back. */
+struct path {
+    struct str rest;            /* without the slash at its beginning */
+    bool slash_ends;            /* one more slash stood at its end */
+};
+
+static struct path path_of(struct str text)
 {
-    ret->count = 0;
-    if (path.n && path.p[0] == '/') path = str_slice(path, 1, path.n);
-    if (path.n && path.p[path.n - 1] == '/') path.n--;
-    while (path.n) {
-        size_t slash = str_find(path, '/');
-        if (slash == 0 || ret->count == SEGMENTS_MAX) return false;
-        ret->segment[ret->count++] = str_slice(path, 0, slash);
-        if (slash + 1 == path.n) return false;
-        path = str_slice(path, slash + 1, path.n);
-    }
-    return true;
+    struct path path = {text, false};
+    if (text.n && text.p[0] == '/') path.rest = str_slice(text, 1, text.n);
+    path.slash_ends = path.rest.n && path.rest.p[path.rest.n - 1] == '/';
+    if (path.slash_ends) path.rest.n--;
+    return path;
+}
+
+static size_t path_count(const struct path *path)
+{
+    size_t count = path->rest.n > 0;
+    for (size_t i = 0; i < path->rest.n; i++) count += path->rest.p[i] == '/';
+    return count;
+}
+
+static struct str path_front(struct path *path)
+{
+    return str_cut(&path->rest, '/');
+}
+
+static struct str path_back(struct path *path)
+{
+    size_t n = path->rest.n;
+    while (n && path->rest.p[n - 1] != '/') n--;
+    struct str last = str_slice(path->rest, n, path->rest.n);
+    path->rest.n = n ? n - 1 : 0;
+    return last;
 }
 
 static bool is_greedy(struct str label)
 {
-    return label.n > 2 && label.p[label.n - 2] == '+';
+    return label.n > 2 && label.p[0] == '{' && label.p[label.n - 2] == '+';
 }
 
-static bool segments_match(const struct path *pattern, const struct path *path)
+static bool segment_matches(struct str pattern, struct str segment)
 {
-    for (size_t i = 0; i < pattern->count; i++) {
-        if (pattern->segment[i].p[0] != '{' && !str_eq(pattern->segment[i], path->segment[i])) return false;
+    return pattern.p[0] == '{' ? segment.n > 0 : str_eq(pattern, segment);
+}
+
+/* What stands for a greedy label in the middle or at the end: all that the segments around it leave. A slash at the
+ * end of a path belongs to a greedy label that ends it. */
+static struct str greedy_rest(const struct path *asked, bool last)
+{
+    struct str rest = asked->rest;
+    if (last && asked->slash_ends) rest.n++;
+    return rest;
+}
+
+/* Takes what surrounds the greedy label off both; true: it fits, and *asked is what the label stands for. */
+static bool around_greedy(struct path *pattern, struct path *asked)
+{
+    while (pattern->rest.n) {
+        struct path before = *pattern;
+        struct str segment = path_front(pattern);
+        if (is_greedy(segment)) {
+            *pattern = before;
+            break;
+        }
+        if (!segment_matches(segment, path_front(asked))) return false;
+    }
+    for (;;) {
+        struct str segment = path_back(pattern);
+        if (is_greedy(segment)) return asked->rest.n > 0;
+        if (!segment_matches(segment, path_back(asked))) return false;
+    }
+}
+
+static bool path_matches(const struct model_route *route, struct path pattern, struct path asked)
+{
+    if (route->greedy) return around_greedy(&pattern, &asked);
+    while (pattern.rest.n) {
+        if (!segment_matches(path_front(&pattern), path_front(&asked))) return false;
     }
     return true;
 }
 
-/* Whether "a=b" stands among the parameters of a raw query. */
+/* Whether a parameter stands among those of a raw query: "a=b", or with any value "a". */
 static bool query_has(struct str query, struct str parameter)
 {
+    bool valued = str_find(parameter, '=') < parameter.n;
     while (query.n) {
-        if (str_eq(str_cut(&query, '&'), parameter)) return true;
+        struct str pair = str_cut(&query, '&');
+        if (str_eq(valued ? pair : str_slice(pair, 0, str_find(pair, '=')), parameter)) return true;
     }
     return false;
 }
 
-const struct model_operation *model_operation_route(const struct model *m, struct str method, struct str path, struct str query)
+static bool constants_match(struct str constants, struct str query)
 {
-    struct path asked, pattern;
-    if (!path_cut(path, &asked)) return NULL;
+    while (constants.n) {
+        if (!query_has(query, str_cut(&constants, '&'))) return false;
+    }
+    return true;
+}
+
+static bool needs_met(struct str needs, const struct model_request *request)
+{
+    while (needs.n) {
+        struct str need = str_cut(&needs, ' '), name = str_slice(need, 1, need.n);
+        if (need.p[0] == '?' ? !query_has(request->query, name) : !request->has_header || !request->has_header(name, request->arg))
+            return false;
+    }
+    return true;
+}
+
+const struct model_operation *model_operation_route(const struct model *m, const struct model_request *request)
+{
+    struct path asked = path_of(request->path);
+    size_t count = path_count(&asked);
     for (size_t i = 0; i < m->route_count; i++) {
         const struct model_route *route = &m->routes[i];
         const struct model_operation *op = &m->operations[route->operation];
-        if (route->greedy ? asked.count < route->segments : asked.count != route->segments) continue;
-        if (!str_eq(method, str_of(model_text(m, op->method)))) continue;
-        if (route->query && !query_has(query, str_of(model_text(m, route->query)))) continue;
-        path_cut(str_of(model_text(m, op->uri)), &pattern);
-        if (segments_match(&pattern, &asked)) return op;
+        if (route->greedy ? count < route->segments : count != route->segments) continue;
+        if (!str_eq(request->method, str_of(model_text(m, op->method)))) continue;
+        if (route->query && !constants_match(str_of(model_text(m, route->query)), request->query)) continue;
+        if (!path_matches(route, path_of(str_of(model_text(m, op->uri))), asked)) continue;
+        if (!route->needs || needs_met(str_of(model_text(m, route->needs)), request)) return op;
     }
     return NULL;
 }
 
 bool model_uri_value(const struct model *m, const struct model_operation *op, struct str path, struct str label, struct str *ret)
 {
-    struct path asked, pattern;
-    if (!path_cut(path, &asked) || !path_cut(str_of(model_text(m, op->uri)), &pattern)) return false;
-    for (size_t i = 0; i < pattern.count && i < asked.count; i++) {
-        struct str segment = pattern.segment[i];
+    struct path pattern = path_of(str_of(model_text(m, op->uri))), asked = path_of(path);
+    while (pattern.rest.n) {
+        struct path before = pattern;
+        struct str segment = path_front(&pattern);
         bool greedy = is_greedy(segment);
-        if (segment.p[0] != '{' || !str_eq(str_slice(segment, 1, segment.n - (greedy ? 2 : 1)), label)) continue;
-        *ret = asked.segment[i];
-        if (greedy) {
-            struct str last = asked.segment[asked.count - 1];
-            ret->n = (size_t)(last.p + last.n - ret->p);
+        if (greedy && !str_eq(str_slice(segment, 1, segment.n - 2), label)) {       /* what is sought stands behind it */
+            while (pattern.rest.n && asked.rest.n) {
+                struct str last = path_back(&pattern), value = path_back(&asked);
+                if (last.p[0] != '{' || !str_eq(str_slice(last, 1, last.n - 1), label)) continue;
+                *ret = value;
+                return true;
+            }
+            return false;
         }
+        if (greedy) {
+            bool last = !pattern.rest.n;
+            if (!around_greedy(&before, &asked)) return false;
+            *ret = greedy_rest(&asked, last);
+            return true;
+        }
+        if (!asked.rest.n) return false;
+        struct str value = path_front(&asked);
+        if (segment.p[0] != '{' || !str_eq(str_slice(segment, 1, segment.n - 1), label)) continue;
+        *ret = value;
         return true;
     }
     return false;

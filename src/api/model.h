@@ -10,62 +10,108 @@ enum model_type {
     MODEL_FLOAT, MODEL_DOUBLE, MODEL_TIMESTAMP
 };
 enum model_location { MODEL_IN_BODY, MODEL_IN_URI, MODEL_IN_QUERY, MODEL_IN_HEADER, MODEL_IN_HEADERS, MODEL_IN_STATUS };
-enum model_protocol { MODEL_JSON, MODEL_REST_JSON, MODEL_QUERY };
+enum model_protocol {
+    MODEL_JSON, MODEL_REST_JSON, MODEL_QUERY, MODEL_REST_XML, MODEL_CBOR,
+    MODEL_EC2,                  /* in models only: nothing speaks it here */
+    MODEL_PROTOCOL_COUNT
+};
 enum model_time { MODEL_TIME_DEFAULT, MODEL_TIME_ISO8601, MODEL_TIME_EPOCH, MODEL_TIME_RFC822 };
 
 enum {
     MODEL_SHAPE_ERROR = 1, MODEL_SHAPE_FAULT = 2, MODEL_SHAPE_HAS_MIN = 4, MODEL_SHAPE_HAS_MAX = 8,
     MODEL_SHAPE_FLATTENED = 16, MODEL_SHAPE_STREAMING = 32, MODEL_SHAPE_UNION = 64, MODEL_SHAPE_SENSITIVE = 128,
     MODEL_SHAPE_CONSTRAINED = 256,      /* it or a shape within it has something to validate */
-    MODEL_SHAPE_OVERRIDDEN = 512        /* validate_override.c has a row for it */
+    MODEL_SHAPE_OVERRIDDEN = 512,       /* validate_override.c has a row for it */
+    MODEL_SHAPE_SENDER = 1024,          /* an error that the model calls the caller's fault */
+    MODEL_SHAPE_EVENTSTREAM = 2048,     /* a union of events that come one by one */
+    MODEL_SHAPE_EVENT = 4096,
+    MODEL_SHAPE_DOCUMENT = 8192,        /* any JSON value; its type is structure without members */
+    MODEL_SHAPE_SPARSE = 16384,         /* a list or map whose elements may be null */
+    MODEL_SHAPE_REQUIRES_LENGTH = 32768 /* a stream whose length must be known ahead */
+};
+union model_bound {             /* real for MODEL_FLOAT and MODEL_DOUBLE, whole for all others */
+    int64_t whole;
+    double real;
 };
 struct model_shape {
     uint32_t name;              /* in the pool */
     uint8_t type, time;         /* enum model_type, enum model_time */
     uint16_t flags;
-    int64_t min, max;           /* length (string: characters), count or value; where the flags say so */
+    union model_bound min, max; /* length (string: characters), count or value; where the flags say so */
     uint32_t pattern;           /* in the pool; 0: none */
     uint32_t enums;             /* index of the first value in enums[]; with enum_count */
     uint16_t enum_count, member_count;
     uint32_t members;           /* index of the first in members[]; list: 1 (the element), map: 2 (key, value) */
     uint16_t http_status;       /* of an error; 0: 400, or 500 for a fault */
+    uint8_t xml_namespace;      /* in namespaces[]; 0: none */
     uint32_t error_code;        /* the wire code of an error where it differs from the name (query); 0: the name */
     uint16_t payload;           /* structure: 1 + index within its members of the payload member; 0: none */
     uint16_t required_count;    /* members that are required */
+    uint32_t wire;              /* rest-xml: the name of its element where it is the root; 0: its name */
 };
-enum { MODEL_MEMBER_REQUIRED = 1, MODEL_MEMBER_FLATTENED = 2, MODEL_MEMBER_JSONVALUE = 4 };
+enum {
+    MODEL_MEMBER_REQUIRED = 1, MODEL_MEMBER_FLATTENED = 2, MODEL_MEMBER_JSONVALUE = 4,
+    MODEL_MEMBER_ATTRIBUTE = 8, /* of XML: an attribute of its structure's element */
+    MODEL_MEMBER_HOST_LABEL = 16, MODEL_MEMBER_EVENT_PAYLOAD = 32, MODEL_MEMBER_EVENT_HEADER = 64
+};
 struct model_member {
     uint32_t name;              /* as the model spells it */
     uint32_t wire;              /* locationName, or the name */
     uint16_t shape;
     uint8_t location, flags, time;
     uint8_t name_n, wire_n;     /* bytes of both */
+    uint8_t xml_namespace;      /* in namespaces[]; 0: none */
+};
+enum {
+    MODEL_OP_UNSIGNED_BODY = 1, /* its body need not be hashed into the signature */
+    MODEL_OP_EVENTS_IN = 2, MODEL_OP_EVENTS_OUT = 4,    /* bodies that are event streams */
+    MODEL_OP_STREAM_IN = 8, MODEL_OP_STREAM_OUT = 16,   /* bodies that are blobs of any length */
+    MODEL_OP_CHECKSUM_REQUIRED = 32, MODEL_OP_GZIP = 64 /* its body may be compressed */
+};
+enum { MODEL_AUTH_SIGV4 = 1, MODEL_AUTH_SIGV4A = 2, MODEL_AUTH_BEARER = 4, MODEL_AUTH_NONE = 8 };
+enum {
+    MODEL_CHECKSUM_CRC32 = 1, MODEL_CHECKSUM_CRC32C = 2, MODEL_CHECKSUM_CRC64NVME = 4, MODEL_CHECKSUM_SHA1 = 8,
+    MODEL_CHECKSUM_SHA256 = 16, MODEL_CHECKSUM_SHA512 = 32, MODEL_CHECKSUM_MD5 = 64, MODEL_CHECKSUM_XXHASH64 = 128,
+    MODEL_CHECKSUM_XXHASH3 = 256, MODEL_CHECKSUM_XXHASH128 = 512
 };
 struct model_operation {
     uint32_t name, method, uri; /* uri: "/restapis/{restapi_id}/…", greedy labels as "{name+}", without a query */
     uint16_t input, output;     /* shape + 1; 0: none */
     uint16_t status;            /* of success: 200, 201, 202, 204 */
+    uint8_t flags, auth;        /* MODEL_OP_…, MODEL_AUTH_… */
+    uint8_t input_namespace;    /* of the root element of a rest-xml body; in namespaces[] */
+    uint32_t host_prefix;       /* "{AccountId}.": clients put it before the host; 0: none */
+    uint32_t input_root;        /* the root element of a rest-xml body; 0: the input's name */
+    uint16_t checksum_member;   /* 1 + index within the input's members: which checksum the body has; 0: none */
+    uint16_t checksum_mode;     /* the same: whether the answer shall have one */
+    uint16_t checksums;         /* MODEL_CHECKSUM_…: those that answers may have */
 };
 struct model_route {
     uint16_t operation;
     uint8_t segments;           /* of its path */
-    bool greedy;                /* the last segment is a greedy label */
-    uint32_t query;             /* "mode=import": a parameter that the request must have; 0: none */
+    uint8_t greedy;             /* 1 + index of the segment that is a greedy label; 0: none */
+    uint32_t query;             /* "mode=import", "delete&x=y": parameters that the request must have; 0: none */
+    uint32_t needs;             /* "?uploadId :x-amz-copy-source": parameters and headers that tell it from another; 0: none */
 };
+struct model_namespace { uint32_t prefix, uri; };
 struct model {
     const char *service;        /* our folder's name: "dynamodb" */
     const char *signing_name;   /* SigV4 scope */
-    const char *target_prefix;  /* json: "DynamoDB_20120810"; else NULL */
+    const char *endpoint_prefix, *service_id;
+    const char *target_prefix;  /* json: "DynamoDB_20120810"; cbor: the service in the path; else NULL */
     const char *json_version;   /* "1.0", "1.1", or NULL */
     const char *api_version;    /* "2012-08-10" */
-    const char *xml_namespace;  /* query; else NULL */
-    enum model_protocol protocol;
+    const char *xml_namespace;  /* query, rest-xml; or NULL */
+    enum model_protocol protocol;       /* what its own clients use first */
+    unsigned protocols;         /* all: bits, 1 << enum model_protocol */
+    bool query_compatible;      /* spoke query before: x-amzn-query-error */
     const char *pool;
     const struct model_shape *shapes;
     const struct model_member *members;
     const uint32_t *enums;
     const struct model_operation *operations;   /* sorted by name */
-    const struct model_route *routes;           /* rest-json; the first match is the most specific */
+    const struct model_route *routes;           /* rest-json, rest-xml; the first match is the most specific */
+    const struct model_namespace *namespaces;
     const uint16_t *errors;                     /* indices of the error shapes */
     uint16_t shape_count, operation_count, route_count, error_count;
 };
@@ -98,8 +144,14 @@ static inline const struct model_member *model_element(const struct model *m, co
 extern const struct model model_dynamodb, model_lambda, model_iam, model_sts, model_logs, model_apigateway;
 
 const struct model_operation *model_operation_find(const struct model *m, struct str name);       /* or NULL */
-/* The most specific operation for method, raw path and raw query; path variables are found again by model_uri_value. */
-const struct model_operation *model_operation_route(const struct model *m, struct str method, struct str path, struct str query);
+/* A request's method, raw path and raw query; and whether it has a header, in lower case (NULL: none has). */
+struct model_request {
+    struct str method, path, query;
+    bool (*has_header)(struct str name, const void *arg);
+    const void *arg;
+};
+/* The most specific operation; path variables are found again by model_uri_value. */
+const struct model_operation *model_operation_route(const struct model *m, const struct model_request *request);
 /* The raw (still percent-encoded) text that stands for {label} in the path. */
 bool model_uri_value(const struct model *m, const struct model_operation *op, struct str path, struct str label, struct str *ret);
 const struct model_shape *model_error_find(const struct model *m, struct str name);   /* by shape name or wire code; or NULL */

@@ -14,6 +14,7 @@
 #include "api/validate_override.h"
 #include "api/wire.h"
 #include "base/panic.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ERRORS_MAX 10
@@ -50,7 +51,7 @@ static struct constraint constraint_of(const struct call *call, const struct mod
     const struct model *m = call->service->model;
     struct constraint c = {.shape = shape,
                            .has_min = shape->flags & MODEL_SHAPE_HAS_MIN, .has_max = shape->flags & MODEL_SHAPE_HAS_MAX,
-                           .min = shape->min, .max = shape->max,
+                           .min = shape->min.whole, .max = shape->max.whole,
                            .pattern = shape->pattern ? model_text(m, shape->pattern) : NULL};
     if (shape->flags & MODEL_SHAPE_OVERRIDDEN) override_constraint(call, node, &c);
     return c;
@@ -76,19 +77,30 @@ static double measure(const struct model_shape *shape, const struct json *node)
     UNREACHABLE();
 }
 
+static bool is_real(const struct model_shape *shape)
+{
+    return shape->type == MODEL_FLOAT || shape->type == MODEL_DOUBLE;
+}
+
+static double bound_of(const struct constraint *c, bool upper)
+{
+    if (is_real(c->shape)) return upper ? c->shape->max.real : c->shape->min.real;
+    return (double)(upper ? c->max : c->min);
+}
+
 /* A string of n bytes has n / 3 to n UTF-16 units, so most need no counting. */
 static bool min_holds(const struct constraint *c, const struct json *node)
 {
     if (!c->has_min) return true;
     if (c->shape->type == MODEL_STRING && (int64_t)(node->text.n / 3) >= c->min) return true;
-    return measure(c->shape, node) >= (double)c->min;
+    return measure(c->shape, node) >= bound_of(c, false);
 }
 
 static bool max_holds(const struct constraint *c, const struct json *node)
 {
     if (!c->has_max) return true;
     if (c->shape->type == MODEL_STRING && (int64_t)node->text.n <= c->max) return true;
-    return measure(c->shape, node) <= (double)c->max;
+    return measure(c->shape, node) <= bound_of(c, true);
 }
 
 static bool pattern_holds(const struct constraint *c, const struct json *node)
@@ -229,11 +241,27 @@ static void begin_error(struct validator *v, const struct constraint *c, const s
     buf_lit(&v->text, "' failed to satisfy constraint: ");
 }
 
+/* As Java prints a double: the fewest digits that are read back as the same, 0.001 but 1.0E-4. */
+static void add_real(struct buf *buf, double value)
+{
+    char text[40];
+    int precision = 0;
+    do snprintf(text, sizeof text, "%.*e", precision, value);
+    while (strtod(text, NULL) != value && ++precision < 17);
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+    if (exponent >= -3 && exponent < 7) {
+        int decimals = precision - exponent;
+        buf_printf(buf, "%.*f", decimals < 1 ? 1 : decimals, value);
+        return;
+    }
+    buf_printf(buf, "%.*fE%d", precision < 1 ? 1 : precision, strtod(arena_cstr(buf->arena, str_slice(str_of(text), 0, str_find(str_of(text), 'e'))), NULL), exponent);
+}
+
 static void add_bound(struct buf *buf, const struct constraint *c, bool upper)
 {
-    bool real = c->shape->type == MODEL_FLOAT || c->shape->type == MODEL_DOUBLE;
-    buf_printf(buf, "Member must have %s %s than or equal to %lld%s", is_numeric(c->shape) ? "value" : "length",
-               upper ? "less" : "greater", (long long)(upper ? c->max : c->min), real ? ".0" : "");
+    buf_printf(buf, "Member must have %s %s than or equal to ", is_numeric(c->shape) ? "value" : "length", upper ? "less" : "greater");
+    if (is_real(c->shape)) add_real(buf, bound_of(c, upper));
+    else buf_printf(buf, "%lld", (long long)(upper ? c->max : c->min));
 }
 
 static void add_enum(struct validator *v, const struct constraint *c)

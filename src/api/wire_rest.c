@@ -4,10 +4,16 @@
 #include "api/wire.h"
 #include "base/codec.h"
 
+static bool request_has(struct str name, const void *arg)
+{
+    return http_header_named(arg, name).p != NULL;
+}
+
 static bool find_operation(struct call *call)
 {
     const struct http_request *request = call->http;
-    call->operation = model_operation_route(call->service->model, request->method, request->path, request->query);
+    struct model_request asked = {request->method, request->path, request->query, request_has, request};
+    call->operation = model_operation_route(call->service->model, &asked);
     if (!call->operation) wire_fail(call, FAULT_UNKNOWN_OPERATION, STR_NONE);
     return call->operation != NULL;
 }

@@ -21,6 +21,7 @@ static const char *const create_table_refused[] = {"LocalSecondaryIndexes",
                                                    "ResourcePolicy",
                                                    "GlobalTableSourceArn",
                                                    "GlobalTableSettingsReplicationMode",
+                                                   "VectorIndexes",
                                                    NULL};
 static const char *const write_refused[] = {"Expected", "ConditionalOperator", NULL};
 static const char *const get_refused[] = {"AttributesToGet", NULL};

@@ -5,10 +5,12 @@
 #include "services/iam/iam_internal.h"
 
 #define READ(operation, run_how, function) {.name = operation, .run = run_how, .needs = iam__needs, .handle = function}
-#define WRITE(operation, function)                                                                                                 \
+#define WRITE(operation, function, ...)                                                                                            \
     {                                                                                                                              \
-        .name = operation, .run = RUN_MUTATION, .needs = iam__needs, .prepare = iam__prepare, .mutate = function                   \
+        .name = operation, .run = RUN_MUTATION, .needs = iam__needs, .prepare = iam__prepare, .mutate = function, __VA_ARGS__      \
     }
+
+static const char *const refused_session[] = {"MaxSigninSessionDuration", "ResetMaxSigninSessionDuration", NULL};
 
 static const struct row rows[] = {
     WRITE("AttachRolePolicy", iam__attach),
@@ -16,7 +18,7 @@ static const struct row rows[] = {
     WRITE("CreateAccessKey", iam__create_access_key),
     WRITE("CreatePolicy", iam__create_policy),
     WRITE("CreatePolicyVersion", iam__create_policy_version),
-    WRITE("CreateRole", iam__create_role),
+    WRITE("CreateRole", iam__create_role, .refused = refused_session),
     WRITE("CreateUser", iam__create_user),
     WRITE("DeleteAccessKey", iam__delete_access_key),
     WRITE("DeletePolicy", iam__delete_policy),
@@ -63,7 +65,7 @@ static const struct row rows[] = {
     WRITE("UntagUser", iam__untag),
     WRITE("UpdateAccessKey", iam__update_access_key),
     WRITE("UpdateAssumeRolePolicy", iam__update_trust),
-    WRITE("UpdateRole", iam__update_role),
+    WRITE("UpdateRole", iam__update_role, .refused = refused_session),
     WRITE("UpdateRoleDescription", iam__update_role_description),
     WRITE("UpdateUser", iam__update_user),
 };

@@ -69,9 +69,10 @@ static void needs_invoke(struct call *call, struct needs *needs)
     }
 }
 
-static const char *const create_refused[] = {"CapacityProviderConfig", "CodeSigningConfigArn", "DurableConfig", "ImageConfig", "KMSKeyArn",
-                                             "PublishTo", "TenancyConfig", NULL};
-static const char *const update_refused[] = {"CapacityProviderConfig", "DurableConfig", "ImageConfig", "KMSKeyArn", NULL};
+static const char *const create_refused[] = {"AcceleratorConfig", "CapacityProviderConfig", "CodeSigningConfigArn", "DurableConfig", "ImageConfig",
+                                             "KMSKeyArn", "PublishTo", "RuntimeConfig", "TenancyConfig", NULL};
+static const char *const update_refused[] = {"AcceleratorConfig", "CapacityProviderConfig", "DurableConfig", "ImageConfig", "KMSKeyArn", "RuntimeConfig",
+                                             NULL};
 static const char *const code_refused[] = {"ImageUri", "PublishTo", "S3Bucket", "S3Key", "S3ObjectStorageMode", "S3ObjectVersion",
                                            "SourceKMSKeyArn", NULL};
 static const char *const list_refused[] = {"MasterRegion", "FunctionVersion", NULL};

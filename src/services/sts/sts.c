@@ -125,7 +125,8 @@ static void assume_role(struct call *call)
 /* ---- the service ---- */
 
 static const char *const assume_role_refused[] = {"PolicyArns", "Tags",           "TransitiveTagKeys", "SerialNumber",
-                                                  "TokenCode",  "SourceIdentity", "ProvidedContexts",  NULL};
+                                                  "TokenCode",  "SourceIdentity", "ProvidedContexts",  "MinimumSessionTokenSize",
+                                                  NULL};
 
 static const struct row rows[] = {
     {.name = "AssumeRole", .run = RUN_INLINE, .needs = assume_role_needs, .handle = assume_role, .refused = assume_role_refused},

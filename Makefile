@@ -57,21 +57,22 @@ CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -
 CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) $(WARN) $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
-FOLDERS := base net store auth api sandbox services/iam services/sts services/logs services/dynamodb services/lambda \
+FOLDERS := base net store auth call wire sandbox services/iam services/sts services/logs services/dynamodb services/lambda \
            services/apigateway gateway front main
 # What a folder may link with, nearest first.
 DEPS_base                :=
 DEPS_net                 := base
 DEPS_store               := base
 DEPS_auth                := net store base
-DEPS_api                 := auth $(DEPS_auth)
+DEPS_call                := auth $(DEPS_auth)
+DEPS_wire                := call $(DEPS_call)
 DEPS_sandbox             := net base
-DEPS_services/iam        := api $(DEPS_api)
+DEPS_services/iam        := wire $(DEPS_wire)
 DEPS_services/sts        := services/iam $(DEPS_services/iam)
-DEPS_services/logs       := api $(DEPS_api)
-DEPS_services/dynamodb   := api $(DEPS_api)
-DEPS_services/lambda     := services/iam services/logs sandbox api $(DEPS_api)
-DEPS_services/apigateway := api $(DEPS_api)
+DEPS_services/logs       := wire $(DEPS_wire)
+DEPS_services/dynamodb   := wire $(DEPS_wire)
+DEPS_services/lambda     := services/iam services/logs sandbox wire $(DEPS_wire)
+DEPS_services/apigateway := wire $(DEPS_wire)
 DEPS_gateway             := services/apigateway services/lambda $(DEPS_services/lambda)
 DEPS_front               := gateway $(DEPS_gateway)
 DEPS_main                := front services/dynamodb services/sts $(DEPS_front)
@@ -136,7 +137,7 @@ $(LLHTTP): $(O)/obj/llhttp/llhttp.c.o $(O)/obj/llhttp/api.c.o $(O)/obj/llhttp/ht
 
 # The folder itself is named for sources that went away. An archive takes its name when it is whole.
 define folder_rule
-$(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter api,$(1)),$(GEN_OBJ)) src/$(1)
+$(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter call,$(1)),$(GEN_OBJ)) src/$(1)
 	@mkdir -p $$(@D)
 	@rm -f $$@.new
 	$(Q)$(AR) rcs $$@.new $$(filter %.o,$$^)
@@ -211,8 +212,10 @@ one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o
 # ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
 UNITS     := $(filter-out tests/unit/function/%,$(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c))
 UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
+# Tests of calls and of the protocols look at real services.
+unit_libs = $(call libs_of,$(1)) $(if $(filter call wire,$(1)),$(foreach f,$(DEPS_main),$(call lib_of,$(f))))
 define unit_rule
-$(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call libs_of,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP) | deps-test
+$(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call unit_libs,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP) | deps-test
 	@mkdir -p $$(@D)
 	$$(call say,LD  $$@)
 	$$(call one_program,,-lcmocka)

@@ -10,11 +10,11 @@
 
 int main(void)
 {
-    const struct service *const services[] = {&apigateway_service, &dynamodb_service, &iam_service, &lambda_service, &logs_service, &sts_service};
-    for (size_t i = 0; i < COUNT_OF(services); i++)
-        for (size_t j = 0; j < services[i]->row_count; j++) {
-            const struct row *row = &services[i]->rows[j];
-            printf("%s\t%s\t", services[i]->model->service, row->name);
+    const struct service_api *const apis[] = {&apigateway_api, &dynamodb_api, &iam_api, &lambda_api, &logs_api, &sts_api};
+    for (size_t i = 0; i < COUNT_OF(apis); i++)
+        for (size_t j = 0; j < apis[i]->row_count; j++) {
+            const struct row *row = &apis[i]->rows[j];
+            printf("%s\t%s\t", apis[i]->model->service, row->name);
             for (size_t k = 0; row->refused && row->refused[k]; k++)
                 printf("%s%s", k ? " " : "", row->refused[k]);
             putchar('\n');

@@ -11,7 +11,7 @@ struct auth;
 enum err auth_new(struct store *store, const struct auth_source *source, size_t loops, struct auth **ret);
 void auth_free(struct auth *auth);
 
-enum auth_failure {             /* api/service_errors.c maps each to code, status and message of the service */
+enum auth_failure {             /* a service's table of errors maps each to code, status and message of the service */
     AUTH_OK, AUTH_MISSING_TOKEN, AUTH_INCOMPLETE_SIGNATURE, AUTH_BAD_SCOPE, AUTH_UNKNOWN_KEY, AUTH_BAD_SESSION_TOKEN,
     AUTH_EXPIRED_TOKEN, AUTH_SIGNATURE_EXPIRED, AUTH_SIGNATURE_MISMATCH, AUTH_UNSUPPORTED, AUTH_INTERNAL
 };

@@ -1,5 +1,5 @@
 /* err.h -- what an operation of the lower layers can answer. One table makes the enum and the texts.
- * Errors that a client of an AWS API sees are names of the service's model: see api/call.h. */
+ * Errors that a client of an AWS API sees are names of the service's model: see call/call.h. */
 #ifndef CLOUDLESS_BASE_ERR_H
 #define CLOUDLESS_BASE_ERR_H
 

@@ -111,9 +111,9 @@ static void front_answer(struct front *front, struct http_request *request, cons
     case FRONT_AWS:
         break;
     }
-    const struct service *service = api_find_service(front->options.api, request);
-    if (service)
-        api_handle(front->options.api, service, request);
+    const struct service_api *api = door_find_api(front->options.door, request);
+    if (api)
+        door_handle(front->options.door, api, request);
     else
         answer_nobody(request);
 }
@@ -141,7 +141,7 @@ size_t front_body_limit(const struct http_request *headers_only, void *arg)
     case FRONT_GATEWAY:
         return NET_BODY_API_INVOKE_MAX;
     case FRONT_AWS:
-        return api_body_limit(front->options.api, headers_only);
+        return door_body_limit(front->options.door, headers_only);
     default:
         return 0;
     }
@@ -155,7 +155,7 @@ void front_refuse(const struct http_request *request, int status, struct arena *
         gateway_refuse(request, status, arena, ret);
         return;
     }
-    if (kind == FRONT_AWS && api_refuse(front->options.api, request, status, arena, ret))
+    if (kind == FRONT_AWS && door_refuse(front->options.door, request, status, arena, ret))
         return;
     static const struct http_header json[] = {{{"Content-Type", 12}, {"application/json", 16}}};
     *ret = (struct http_response){.status = status, .headers = (struct http_header *)json, .header_count = 1,

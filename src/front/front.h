@@ -3,13 +3,13 @@
  * own path prefix says it is an AWS call. From inside a sandbox all of these answer except /_cloudless/. */
 #ifndef CLOUDLESS_FRONT_FRONT_H
 #define CLOUDLESS_FRONT_FRONT_H
-#include "api/api.h"
+#include "wire/door.h"
 #include "gateway/gateway.h"
 #include <stdatomic.h>
 
 struct front;
 struct front_options {
-    struct api *api;
+    struct door *door;
     struct gateway *gateway;
     struct lambda *lambda;
     struct store *store;                /* health tells whether it can be written */

@@ -4,7 +4,7 @@
  * because starting the launcher sweeps what a killed server of this directory left behind. It builds its root while the
  * store is opened.
  * Signals are blocked in every thread; the main thread waits for them. */
-#include "api/api.h"
+#include "wire/door.h"
 #include "base/panic.h"
 #include "front/front.h"
 #include "main/command.h"
@@ -27,8 +27,7 @@
 #define BLOCK_CACHE_BYTES (256u << 20)
 #define ROW_CACHE_BYTES (128u << 20)
 
-static const struct service *const services[] = {&dynamodb_service, &lambda_service, &iam_service, &sts_service,
-                                                 &logs_service,     &apigateway_service, NULL};
+static const struct service_api *const apis[] = {&dynamodb_api, &lambda_api, &iam_api, &sts_api, &logs_api, &apigateway_api, NULL};
 
 struct server {
     const struct options *options;
@@ -46,7 +45,8 @@ struct server {
     struct front *front;
     struct lambda *lambda;
     struct gateway *gateway;
-    struct api *api;
+    struct calls *calls;
+    struct door *door;
     atomic_bool ready;
 };
 
@@ -168,10 +168,11 @@ static int make_services(struct server *s)
         return fail_err("Lambda", err);
     if ((err = gateway_new(s->store, s->lambda, s->loops, s->workers, &s->gateway)) != ERR_OK)
         return fail_err("the gateway", err);
-    struct api_options api = {.store = s->store, .auth = s->auth, .workers = s->workers, .services = services,
-                              .default_account = str_of(o->account), .default_region = str_of(o->region)};
-    s->api = api_new(&api);
-    struct front_options front = {.api = s->api,
+    struct calls_options calls = {.store = s->store, .auth = s->auth, .workers = s->workers,
+                                  .default_account = str_of(o->account), .default_region = str_of(o->region)};
+    s->calls = calls_new(&calls);
+    s->door = door_new(s->calls, apis);
+    struct front_options front = {.door = s->door,
                                   .gateway = s->gateway,
                                   .lambda = s->lambda,
                                   .store = s->store,
@@ -239,7 +240,8 @@ static void serve_stop(struct server *s)
         loops_stop(s->loops);
     workers_free(s->workers);
     gateway_free(s->gateway);
-    api_free(s->api);
+    door_free(s->door);
+    calls_free(s->calls);
     lambda_free(s->lambda);
     logs_free(s->logs);
     store_close(s->store);      /* answers what still waits; nothing is left to use it */

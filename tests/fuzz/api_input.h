@@ -1,11 +1,11 @@
-/* api_input.h -- shared by the fuzzers of src/api: runs a request up to its handler, and checks what a handler may rely on.
+/* api_input.h -- shared by the fuzzers of src/wire: runs a request up to its handler, and checks what a handler may rely on.
  * Properties: an accepted input has the model's names only, each value of its shape's type, nothing required missing,
  * every string valid UTF-8 and every enum one of its values; a refused one has an answer that is valid UTF-8, and JSON
  * where the protocol says so. */
 #ifndef CLOUDLESS_TESTS_FUZZ_API_INPUT_H
 #define CLOUDLESS_TESTS_FUZZ_API_INPUT_H
-#include "api/validate.h"
-#include "api/wire.h"
+#include "call/validate.h"
+#include "wire/wire.h"
 #include "base/codec.h"
 #include "base/panic.h"
 
@@ -60,22 +60,23 @@ static void check_answer(struct call *call, const struct http_response *response
     struct json *tree = NULL;
     ENSURE(response->status >= 200 && response->status < 600 && utf8_valid(response->body));
     for (size_t i = 0; i < response->header_count; i++) ENSURE(response->headers[i].name.n > 0);
-    if (call->failed && call->service->model->protocol != MODEL_QUERY && response->status != 404)
+    if (call->failed && call->api->model->protocol != MODEL_QUERY && response->status != 404)
         ENSURE(json_parse(response->body, call->arena, &tree) == ERR_OK && tree->type == JSON_OBJECT);
 }
 
-static void run_request(const struct service *service, struct http_request *request)
+static void run_request(const struct service_api *api, struct http_request *request)
 {
-    struct call call = {.arena = request->arena, .http = request, .service = service, .request_id = STR("ID")};
-    const struct wire_protocol *protocol = wire_protocol_of(service->model);
+    const struct wire_protocol *protocol = wire_protocol_of(api, request);
+    struct wire_exchange exchange = {.request = request, .protocol = protocol};
+    struct call call = {.arena = request->arena, .door_state = &exchange, .api = api, .request_id = STR("ID")};
     struct http_response response;
     if (protocol->find(&call)) protocol->read(&call);
     if (!call.failed && validate_input(&call)) {
-        const struct model_shape *shape = model_input(service->model, call.operation);
+        const struct model_shape *shape = model_input(api->model, call.operation);
         ENSURE(call.input != NULL && call.input->type == JSON_OBJECT);
         if (shape) {
-            check_node(service->model, shape, call.input);
-            check_required(service->model, shape, &call);
+            check_node(api->model, shape, call.input);
+            check_required(api->model, shape, &call);
         }
     }
     wire_answer(&call, &response);

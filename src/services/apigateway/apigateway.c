@@ -3,7 +3,7 @@
  * arn:aws:apigateway:REGION::/restapis/ID/… ("Actions, resources, and condition keys for Amazon API Gateway Management").
  * The path is made anew from the operation's template and the decoded input, so no spelling of a URL slips by a policy. */
 #include "services/apigateway/apigateway.h"
-#include "api/service_errors.h"
+#include "call/service_errors.h"
 #include "base/codec.h"
 #include "net/limits.h"
 #include "services/apigateway/handlers.h"
@@ -12,7 +12,7 @@
 
 static struct str uri_input(struct call *call, struct str label)
 {
-    const struct model *m = call->service->model;
+    const struct model *m = call->api->model;
     const struct model_shape *shape = &m->shapes[call->operation->input - 1];
     for (uint16_t i = 0; i < shape->member_count; i++) {
         const struct model_member *member = &m->members[shape->members + i];
@@ -24,7 +24,7 @@ static struct str uri_input(struct call *call, struct str label)
 
 static void needs_path(struct call *call, struct needs *needs)
 {
-    const struct model *m = call->service->model;
+    const struct model *m = call->api->model;
     struct str uri = str_of(model_text(m, call->operation->uri));
     struct buf arn;
     buf_init(&arn, call->arena, RESOURCE_ARN_MAX);
@@ -104,19 +104,19 @@ static const struct row rows[] = {
     WRITE("UpdateStage", apigateway__update_stage, NULL),
 };
 
-struct service apigateway_service = {.model = &model_apigateway,
+struct service_api apigateway_api = {.model = &model_apigateway,
                                      .rows = rows,
                                      .row_count = COUNT_OF(rows),
-                                     .errors = &service_errors_apigateway,
+                                     .errors = &apigateway_errors,
                                      .body_max = NET_BODY_APIGATEWAY_MAX};
 
 enum err apigateway_new(struct store *store)
 {
-    apigateway_service.state = store;
+    apigateway_api.state = store;
     return ERR_OK;
 }
 
 void apigateway_free(void)
 {
-    apigateway_service.state = NULL;
+    apigateway_api.state = NULL;
 }

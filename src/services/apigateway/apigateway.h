@@ -1,8 +1,10 @@
 /* apigateway.h -- REST APIs, control plane; and what a stage serves, for the data plane. */
 #ifndef CLOUDLESS_SERVICES_APIGATEWAY_APIGATEWAY_H
 #define CLOUDLESS_SERVICES_APIGATEWAY_APIGATEWAY_H
-#include "api/call.h"
-extern struct service apigateway_service;
+#include "call/call.h"
+extern const struct model model_apigateway;         /* generated */
+extern const struct service_errors apigateway_errors;
+extern struct service_api apigateway_api;
 enum err apigateway_new(struct store *store);
 void apigateway_free(void);
 

@@ -7,7 +7,7 @@
 
 struct store_txn *apigateway__reader(void)
 {
-    return store_reader(apigateway_service.state);
+    return store_reader(apigateway_api.state);
 }
 
 static struct store_key document_key(struct arena *arena, struct str account, struct str region, const char *type,

@@ -10,7 +10,7 @@
  * The finders fail the call with AWS's message and return false. */
 #ifndef CLOUDLESS_SERVICES_APIGATEWAY_DOCUMENT_H
 #define CLOUDLESS_SERVICES_APIGATEWAY_DOCUMENT_H
-#include "api/call.h"
+#include "call/call.h"
 #include "store/doc.h"
 
 /* Quotas of "Amazon API Gateway quotas", and our own bounds of a stored document. */

@@ -2,7 +2,7 @@
  * Folder-internal. Reads answer inline from the store's reader; writes are mutations. */
 #ifndef CLOUDLESS_SERVICES_APIGATEWAY_HANDLERS_H
 #define CLOUDLESS_SERVICES_APIGATEWAY_HANDLERS_H
-#include "api/call.h"
+#include "call/call.h"
 
 /* restapi.c */
 call_mutate_fn apigateway__create_rest_api, apigateway__update_rest_api, apigateway__delete_rest_api;

@@ -2,7 +2,7 @@
  * Source: "PatchOperation" in the API Gateway REST API reference and its tables of supported paths. */
 #ifndef CLOUDLESS_SERVICES_APIGATEWAY_PATCH_H
 #define CLOUDLESS_SERVICES_APIGATEWAY_PATCH_H
-#include "api/call.h"
+#include "call/call.h"
 
 enum { PATCH_ADD = 1, PATCH_REMOVE = 2, PATCH_REPLACE = 4 };
 #define PATCH_OPERATIONS_MAX 200

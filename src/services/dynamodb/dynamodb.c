@@ -6,7 +6,7 @@
  * The needs function of a row reads the input as well, since policies may ask which items and attributes a request
  * touches; so what is wrong with an input is told before what is not allowed, as AWS does. */
 #include "services/dynamodb/dynamodb.h"
-#include "api/service_errors.h"
+#include "call/service_errors.h"
 #include "net/limits.h"
 #include "services/dynamodb/batch.h"
 #include "services/dynamodb/reads.h"
@@ -111,17 +111,17 @@ static const struct row rows[] = {
      .refused = write_refused},
 };
 
-struct service dynamodb_service = {
+struct service_api dynamodb_api = {
     .model = &model_dynamodb,
     .rows = rows,
     .row_count = COUNT_OF(rows),
-    .errors = &service_errors_dynamodb,
+    .errors = &dynamodb_errors, .overrides = &dynamodb_overrides,
     .body_max = NET_BODY_DYNAMODB_MAX,
 };
 
 enum err dynamodb_new(struct store *store)
 {
-    dynamodb_service.state = store;
+    dynamodb_api.state = store;
     table_cache_open(store);
     table_counts_open();
     return ERR_OK;
@@ -131,5 +131,5 @@ void dynamodb_free(void)
 {
     table_counts_close();
     table_cache_close();
-    dynamodb_service.state = NULL;
+    dynamodb_api.state = NULL;
 }

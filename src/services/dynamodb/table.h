@@ -9,7 +9,7 @@
  * immutable and counted; a call that found one holds it until its arena goes. */
 #ifndef CLOUDLESS_SERVICES_DYNAMODB_TABLE_H
 #define CLOUDLESS_SERVICES_DYNAMODB_TABLE_H
-#include "api/call.h"
+#include "call/call.h"
 #include "services/dynamodb/expression.h"
 
 #define TABLE_NAME_MIN 3            /* CreateTable; elsewhere a shorter name is just not found */

@@ -1,7 +1,7 @@
 /* table_tags.h -- tags of tables: {"key": "value"} in the table's document. */
 #ifndef CLOUDLESS_SERVICES_DYNAMODB_TABLE_TAGS_H
 #define CLOUDLESS_SERVICES_DYNAMODB_TABLE_TAGS_H
-#include "api/call.h"
+#include "call/call.h"
 
 #define TAGS_MAX 50                     /* quota of a resource */
 

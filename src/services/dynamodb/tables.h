@@ -1,7 +1,7 @@
 /* tables.h -- the rows' functions of the operations on tables and their tags. */
 #ifndef CLOUDLESS_SERVICES_DYNAMODB_TABLES_H
 #define CLOUDLESS_SERVICES_DYNAMODB_TABLES_H
-#include "api/call.h"
+#include "call/call.h"
 
 call_needs_fn create_table_needs, delete_table_needs, describe_table_needs, list_tables_needs, describe_time_to_live_needs,
     describe_continuous_backups_needs, tag_resource_needs, untag_resource_needs, list_tags_needs;

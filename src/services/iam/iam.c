@@ -16,7 +16,7 @@ enum err iam_new(struct store *store, struct str root_account, struct iam **ret)
 
     iam->store = store;
     iam->root_account = (struct str){mem_dup(root_account.p, root_account.n), root_account.n};
-    iam_service.state = iam;
+    iam_api.state = iam;
     *ret = iam;
     return ERR_OK;
 }
@@ -25,8 +25,8 @@ void iam_free(struct iam *iam)
 {
     if (!iam)
         return;
-    if (iam_service.state == iam)
-        iam_service.state = NULL;
+    if (iam_api.state == iam)
+        iam_api.state = NULL;
     free((char *)iam->root_account.p);
     free(iam);
 }

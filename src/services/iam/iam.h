@@ -1,11 +1,14 @@
 /* iam.h -- what other parts may ask of IAM. Users, roles, policies: documents in STORE_SPACE_IAM, region aws-global. */
 #ifndef CLOUDLESS_SERVICES_IAM_IAM_H
 #define CLOUDLESS_SERVICES_IAM_IAM_H
-#include "api/call.h"
+#include "call/call.h"
 #include "auth/auth.h"
 
 struct iam;
-extern struct service iam_service;              /* rows; state is set by iam_new */
+extern const struct model model_iam;         /* generated */
+extern const struct service_errors iam_errors;
+extern struct service_api iam_api;
+extern const struct validate_overrides iam_overrides;
 enum err iam_new(struct store *store, struct str root_account, struct iam **ret);
 void iam_free(struct iam *iam);
 void iam_set_auth(struct iam *iam, struct auth *auth);

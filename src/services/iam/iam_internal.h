@@ -29,7 +29,7 @@ struct iam {
 };
 static inline struct iam *iam__of(const struct call *call)
 {
-    return call->service->state;
+    return call->api->state;
 }
 static inline struct store_txn *iam__reader(const struct call *call)
 {

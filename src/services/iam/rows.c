@@ -1,6 +1,6 @@
 /* rows.c -- the service: the operations of IAM that are served, sorted by name. What may walk many
  * documents (lists, the counts of GetPolicy) runs on a worker. */
-#include "api/service_errors.h"
+#include "call/service_errors.h"
 #include "net/limits.h"
 #include "services/iam/iam_internal.h"
 
@@ -70,6 +70,6 @@ static const struct row rows[] = {
     WRITE("UpdateUser", iam__update_user),
 };
 
-struct service iam_service = {
-    .model = &model_iam, .errors = &service_errors_iam, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_IAM_MAX,
+struct service_api iam_api = {
+    .model = &model_iam, .global = true, .errors = &iam_errors, .overrides = &iam_overrides, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_IAM_MAX,
 };

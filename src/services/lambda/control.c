@@ -39,7 +39,7 @@ static bool take_package(struct call *call, struct json *holder, struct package 
     }
     if (zip.n > LAMBDA_ZIP_BYTES_MAX) {
         call_fail(call, "RequestTooLargeException", "Request must be smaller than %u bytes for the %s operation", LAMBDA_ZIP_BYTES_MAX,
-                  model_text(call->service->model, call->operation->name));
+                  model_text(call->api->model, call->operation->name));
         return false;
     }
     const char *wrong = lambda__package_check(zip);
@@ -196,7 +196,7 @@ void lambda__get_function(struct call *call)
     struct json *out = json_new(call->arena, JSON_OBJECT);
     json_add(out, "Configuration", call->output);
     struct json *code = json_add_object(call->arena, out, "Code");
-    struct str host = call->http->host;
+    struct str host = call_request_header(call, "Host");
     json_add_str(call->arena, code, "RepositoryType", STR("S3"));
     if (host.n)                 /* a client of HTTP/1.0 may have named none */
         json_add_str(call->arena, code, "Location", lambda__code_url(host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));

@@ -186,6 +186,7 @@ static void invoked(struct lambda_invocation *i)
     json_add_str(call->arena, call->output, "ExecutedVersion", STR("$LATEST"));
     call->output_payload = i->answer;
     call->has_output_payload = true;
+    call_header(call, "X-Amzn-Trace-Id", i->trace_id);     /* as the function saw it */
     call_complete(call);
 }
 
@@ -211,9 +212,9 @@ static void invoke_checked(struct call *call, bool is_json)
         return;
     }
     *i = (struct lambda_invocation){
-        .loop = call->http->loop, .arena = call->arena, .account = call->account, .region = call->region, .function = name,
+        .loop = call->loop, .arena = call->arena, .account = call->account, .region = call->region, .function = name,
         .payload = call->payload.n ? call->payload : STR("{}"), .client_context = call_str(call, "ClientContext"),
-        .trace_id = http_header(call->http, "X-Amzn-Trace-Id"), .tail_log = str_eq(call_str(call, "LogType"), STR("Tail")),
+        .trace_id = call_request_header(call, "X-Amzn-Trace-Id"), .tail_log = str_eq(call_str(call, "LogType"), STR("Tail")),
         .request_id = call->request_id, .done = invoked, .arg = call,
     };
     call->state = i;
@@ -248,7 +249,7 @@ void lambda__invoke_call(struct call *call)
         return;
     }
     struct check *check = arena_new_of(call->arena, struct check);
-    *check = (struct check){.work = {.run = check_on_worker, .done = checked, .loop = call->http->loop}, .call = call};
+    *check = (struct check){.work = {.run = check_on_worker, .done = checked, .loop = call->loop}, .call = call};
     enum err err = workers_submit(lambda__options()->workers, LANE_BODY, &check->work);
     if (err != ERR_OK) {
         call_fail_err(call, err);

@@ -1,5 +1,5 @@
 /* lambda.c -- Lambda: the table of operations, what each needs to be authorised, and the service's singleton. */
-#include "api/service_errors.h"
+#include "call/service_errors.h"
 #include "base/panic.h"
 #include "net/limits.h"
 #include "services/lambda/environment.h"
@@ -36,13 +36,13 @@ static struct str named_arn(struct call *call)
 /* The action is lambda: and the operation's name, the resource the function. */
 static void needs_function(struct call *call, struct needs *needs)
 {
-    struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->service->model, call->operation->name));
+    struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->api->model, call->operation->name));
     need_add(needs, action.p, named_arn(call));
 }
 
 static void needs_all(struct call *call, struct needs *needs)
 {
-    struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->service->model, call->operation->name));
+    struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->api->model, call->operation->name));
     need_add(needs, action.p, STR("*"));
 }
 
@@ -104,17 +104,8 @@ static const struct row rows[] = {
      .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed, .refused = update_refused},
 };
 
-/* Invoke's answers carry the tracing header that the function saw. */
-static void answer_headers(struct call *call, struct http_response *response)
-{
-    const struct lambda_invocation *invocation = call->has_output_payload ? call->state : NULL;
-    if (invocation)
-        call_header(call, response, "X-Amzn-Trace-Id", invocation->trace_id);
-}
-
-struct service lambda_service = {
-    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_lambda, .body_max = NET_BODY_LAMBDA_MAX,
-    .answer_headers = answer_headers,
+struct service_api lambda_api = {
+    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = NET_BODY_LAMBDA_MAX,
 };
 
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
@@ -124,7 +115,7 @@ enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
     if (!lambda->options.concurrency_max)
         lambda->options.concurrency_max = LAMBDA_CONCURRENCY_DEFAULT;
     the_lambda = lambda;
-    lambda_service.state = lambda;
+    lambda_api.state = lambda;
     lambda__code_open();
     lambda__code_url_key_new();
     if (options->loops)

@@ -3,7 +3,7 @@
  * once: answered, failed, timed out or refused. */
 #ifndef CLOUDLESS_SERVICES_LAMBDA_LAMBDA_H
 #define CLOUDLESS_SERVICES_LAMBDA_LAMBDA_H
-#include "api/call.h"
+#include "call/call.h"
 #include "auth/auth.h"
 #include "net/worker.h"
 #include "sandbox/sandbox.h"
@@ -16,7 +16,10 @@
 #define LAMBDA_TIMEOUT_S_MAX 900
 
 struct lambda;
-extern struct service lambda_service;           /* state is set by lambda_new */
+extern const struct model model_lambda;         /* generated */
+extern const struct service_errors lambda_errors;
+extern struct service_api lambda_api;
+extern const struct validate_overrides lambda_overrides;
 
 struct lambda_options {
     struct store *store;

@@ -3,7 +3,7 @@
 #include "base/panic.h"
 #include "net/limits.h"
 #include "services/logs/logs_internal.h"
-#include "api/service_errors.h"
+#include "call/service_errors.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -109,8 +109,8 @@ static const struct row rows[] = {
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_untag, .mutate = logs__untag},
 };
 
-struct service logs_service = {
-    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &service_errors_logs, .body_max = NET_BODY_LOGS_MAX,
+struct service_api logs_api = {
+    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &logs_errors, .body_max = NET_BODY_LOGS_MAX,
 };
 
 enum err logs_new(struct store *store, struct logs **ret)
@@ -119,7 +119,7 @@ enum err logs_new(struct store *store, struct logs **ret)
     logs->store = store;
     logs->sequence = (uint64_t)clock_epoch_ms() << 20;
     the_logs = logs;
-    logs_service.state = logs;
+    logs_api.state = logs;
     logs__the_writer = logs__writer_new(store);
     *ret = logs;
     return ERR_OK;

@@ -1,10 +1,12 @@
 /* logs.h -- CloudWatch Logs, and how other parts write to it. */
 #ifndef CLOUDLESS_SERVICES_LOGS_LOGS_H
 #define CLOUDLESS_SERVICES_LOGS_LOGS_H
-#include "api/call.h"
+#include "call/call.h"
 
 struct logs;
-extern struct service logs_service;             /* state is set by logs_new */
+extern const struct model model_logs;         /* generated */
+extern const struct service_errors logs_errors;
+extern struct service_api logs_api;
 enum err logs_new(struct store *store, struct logs **ret);
 void logs_free(struct logs *logs);              /* writes what waits, then ends its thread */
 

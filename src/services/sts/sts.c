@@ -4,7 +4,7 @@
  * answered as one that may not be assumed. Nothing is stored: the credentials carry their session (auth/session.c).
  * Session tags, managed session policies, MFA and source identities are refused by name. */
 #include "services/sts/sts.h"
-#include "api/service_errors.h"
+#include "call/service_errors.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "net/limits.h"
@@ -134,8 +134,8 @@ static const struct row rows[] = {
     {.name = "GetCallerIdentity", .run = RUN_INLINE, .handle = get_caller_identity},
 };
 
-struct service sts_service = {
-    .model = &model_sts, .errors = &service_errors_sts, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_STS_MAX,
+struct service_api sts_api = {
+    .model = &model_sts, .global = true, .errors = &sts_errors, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_STS_MAX,
 };
 
 void sts_init(struct auth *auth, struct store *store)

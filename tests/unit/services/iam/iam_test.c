@@ -76,11 +76,11 @@ static void store_doc(struct fixture *f, struct store_key key, const char *text)
 static void test_rows_sorted(void **state)
 {
     (void)state;
-    for (size_t i = 1; i < iam_service.row_count; i++)
-        assert_true(strcmp(iam_service.rows[i - 1].name, iam_service.rows[i].name) < 0);
-    for (size_t i = 0; i < iam_service.row_count; i++) {
-        assert_non_null(model_operation_find(&model_iam, str_of(iam_service.rows[i].name)));
-        assert_non_null(iam_service.rows[i].needs);
+    for (size_t i = 1; i < iam_api.row_count; i++)
+        assert_true(strcmp(iam_api.rows[i - 1].name, iam_api.rows[i].name) < 0);
+    for (size_t i = 0; i < iam_api.row_count; i++) {
+        assert_non_null(model_operation_find(&model_iam, str_of(iam_api.rows[i].name)));
+        assert_non_null(iam_api.rows[i].needs);
     }
 }
 

@@ -1,0 +1,165 @@
+/* call.c -- what handlers say about a call: failures, refusals, needs, ARNs.
+ *
+ * A failure's HTTP status comes from the service's table of faults, else from its model, else from the list of AWS's
+ * common errors below. A code in none of them is a programmer's error. The first failure wins. */
+#include "call/dispatch.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MESSAGE_BYTES_MAX (256u << 10)      /* of an error message */
+
+/* Codes that a handler may use although its service's model has no shape for them. Source: "Common errors" pages. */
+static const struct service_error common_errors[] = {
+    {"AccessDenied", 403, NULL},
+    {"AccessDeniedException", 403, NULL},
+    {"InternalFailure", 500, NULL},
+    {"InvalidParameterCombination", 400, NULL},
+    {"InvalidParameterValue", 400, NULL},
+    {"MissingParameter", 400, NULL},
+    {"NotImplemented", 501, NULL},
+    {"ServiceUnavailable", 503, NULL},
+    {"ThrottlingException", 400, NULL},
+    {"ValidationError", 400, NULL},
+    {"ValidationException", 400, NULL},
+};
+
+/* ---- failing ---- */
+
+static const struct service_error *find_code(const struct service_error *rows, size_t count, const char *code)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].code && strcmp(rows[i].code, code) == 0) return &rows[i];
+    }
+    return NULL;
+}
+
+const struct model_shape *call_error_shape(const struct call *call)
+{
+    return model_error_find(call->api->model, str_of(call->error_code));
+}
+
+static int status_of(const struct call *call, const char *code)
+{
+    const struct service_error *row = find_code(call->api->errors->faults, FAULT_COUNT, code);
+    if (row) return row->status;
+    const struct model_shape *shape = model_error_find(call->api->model, str_of(code));
+    if (shape) return shape->http_status ? shape->http_status : shape->flags & MODEL_SHAPE_FAULT ? 500 : 400;
+    row = find_code(common_errors, COUNT_OF(common_errors), code);
+    return row ? row->status : 0;
+}
+
+/* What an error shape calls its text: "message" mostly, "Message" in some. */
+struct str call_error_message_member(const struct call *call)
+{
+    const struct model *m = call->api->model;
+    const struct model_shape *shape = call_error_shape(call);
+    const struct service_error *faults = call->api->errors->faults;
+    if (!shape) {
+        bool capital = strcmp(call->error_code, faults[FAULT_DENIED].code) == 0 ||
+                       strcmp(call->error_code, faults[FAULT_SERIALIZATION].code) == 0;
+        return capital ? STR("Message") : STR("message");
+    }
+    for (size_t i = 0; i < shape->member_count; i++) {
+        struct str wire = model_member_wire(m, &m->members[shape->members + i]);
+        if (str_eq_nocase(wire, STR("message"))) return wire;
+    }
+    return STR("message");
+}
+
+static void fail_with(struct call *call, const char *code, int status, struct str message)
+{
+    call->failed = true;
+    call->error_code = code;
+    call->error_status = status;
+    call->error_message = message;
+    call->output = NULL;
+    call->has_output_payload = false;
+}
+
+void call_fail(struct call *call, const char *code, const char *format, ...)
+{
+    if (call->failed) return;
+    int status = status_of(call, code);
+    ENSURE(status != 0);
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(call->arena, format, args);
+    va_end(args);
+    fail_with(call, code, status, str_slice(message, 0, MESSAGE_BYTES_MAX));
+}
+
+void call_fault(struct call *call, enum fault fault, struct str message)
+{
+    if (call->failed) return;
+    const struct service_error *row = &call->api->errors->faults[fault];
+    ENSURE(row->code != NULL);
+    fail_with(call, row->code, row->status, message.p ? message : str_of(row->message));
+}
+
+void call_fail_not_implemented(struct call *call, const char *what)
+{
+    const struct model *m = call->api->model;
+    const char *operation = call->operation ? model_text(m, call->operation->name) : "";
+    call_fault(call, FAULT_NOT_IMPLEMENTED,
+              arena_printf(call->arena, "Cloudless does not implement %s%s%s:%s.", what, what[0] ? " of " : "", m->service,
+                           operation));
+}
+
+void call_fail_err(struct call *call, enum err err)
+{
+    if (call->failed) return;
+    log_to(err == ERR_BUSY ? LOG_WARN : LOG_ERROR, "api.failed", {"service", str_of(call->api->model->service)},
+           {"operation", call->operation ? str_of(model_text(call->api->model, call->operation->name)) : STR_NONE},
+           {"request_id", call->request_id}, {"error", str_of(err_text(err))});
+    call_fault(call, err == ERR_BUSY || err == ERR_CLOSED ? FAULT_BUSY : FAULT_INTERNAL, STR_NONE);
+}
+
+bool call_refuse_members(struct call *call, const char *const *names)
+{
+    for (; *names; names++) {
+        if (!json_at(call->input, *names)) continue;
+        call_fail_not_implemented(call, arena_printf(call->arena, "the parameter %s", *names).p);
+        return false;
+    }
+    return true;
+}
+
+/* ---- names and headers ---- */
+
+struct str call_arn(struct call *call, const char *service, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str rest = arena_vprintf(call->arena, format, args);
+    va_end(args);
+    struct buf arn;
+    buf_init(&arn, call->arena, rest.n + call->region.n + call->account.n + strlen(service) + 16);
+    buf_lit(&arn, "arn:aws:");
+    buf_add(&arn, str_of(service));
+    buf_add_char(&arn, ':');
+    if (!call->api->global) buf_add(&arn, call->region);
+    buf_add_char(&arn, ':');
+    buf_add(&arn, call->account);
+    buf_add_char(&arn, ':');
+    buf_add(&arn, rest);
+    ENSURE(!arn.failed);
+    return buf_str(&arn);
+}
+
+struct str call_request_header(const struct call *call, const char *name)
+{
+    return call->door->header ? call->door->header(call, name) : STR_NONE;
+}
+
+void call_header(struct call *call, const char *name, struct str value)
+{
+    struct http_header *grown = arena_array(call->arena, struct http_header, call->header_count + 1);
+    if (call->header_count)
+        memcpy(grown, call->headers, call->header_count * sizeof *grown);
+    grown[call->header_count++] = (struct http_header){str_of(name), value};
+    call->headers = grown;
+}

@@ -1,0 +1,319 @@
+/* dispatch.c -- the life of a call:
+ *
+ *   admit           find the operation → its row → authenticate → read the input → validate → authorise → refuse
+ *   prepare         on the loop, or on a worker if it may block
+ *   run             inline: handle on the loop
+ *                   worker: handle, and the door's answer, on a worker
+ *                   mutation: mutate on the committer; once durable, committed on the loop
+ *                   async: handle returns; call_complete comes later from any thread
+ *   end             the door's answer; done on the call's loop
+ *
+ * A large call goes through admit and prepare on a worker, whatever its row says. The operation is found first, because it
+ * says how to authenticate; but nothing is said about operations, input or resources before the caller is authenticated.
+ * A call is always in the hands of exactly one thread; it changes hands through the store's mutation, the worker's item or
+ * the loop's task that are embedded in it. */
+#include "call/dispatch.h"
+#include "base/panic.h"
+#include "call/internal.h"
+#include "call/pattern.h"
+#include "call/service_errors.h"
+#include "call/validate.h"
+#include "net/worker.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct calls {
+    struct calls_options options;
+};
+
+/* A call and what moves it. */
+struct call_frame {
+    struct call call;                   /* first: the outside holds this address */
+    struct calls *calls;
+    struct needs needs;
+    struct store_mutation mutation;
+    struct work work;
+    struct loop_task task;
+    enum err err;                       /* of the mutation */
+    atomic_bool completed;              /* RUN_ASYNC */
+};
+
+struct calls *calls_new(const struct calls_options *options)
+{
+    struct calls *calls = mem_zalloc(sizeof *calls);
+    calls->options = *options;
+    return calls;
+}
+
+void calls_free(struct calls *calls)
+{
+    free(calls);
+    pattern_free_all();
+}
+
+struct auth *calls_auth(const struct calls *calls)
+{
+    return calls->options.auth;
+}
+
+struct call *call_new(struct calls *calls, const struct service_api *api, struct arena *arena, struct loop *loop,
+                      const struct call_door *door, void *door_state)
+{
+    struct call_frame *f = arena_new_of(arena, struct call_frame);
+    f->calls = calls;
+    f->call.arena = arena;
+    f->call.loop = loop;
+    f->call.door = door;
+    f->call.door_state = door_state;
+    f->call.api = api;
+    f->call.account = calls->options.default_account;
+    f->call.region = calls->options.default_region;
+    f->call.request_id = call_request_id(arena, api->errors);
+    return &f->call;
+}
+
+struct calls *call_calls(const struct call *call)
+{
+    return ((const struct call_frame *)(const void *)call)->calls;
+}
+
+/* ---- ending ---- */
+
+static void call_ended(struct call *call)
+{
+    if (call->door->ended)
+        call->door->ended(call);
+}
+
+static void call_end(struct call *call)
+{
+    call_ended(call);
+    call->door->done(call);
+}
+
+static struct call_frame *frame_of_task(struct loop_task *task)
+{
+    return (struct call_frame *)(void *)((char *)task - offsetof(struct call_frame, task));
+}
+
+static void call_end_task(struct loop_task *task)
+{
+    call_end(&frame_of_task(task)->call);
+}
+
+void call_complete(struct call *call)
+{
+    struct call_frame *f = (struct call_frame *)call;
+    ENSURE(call->run == RUN_ASYNC);
+    ENSURE(!atomic_exchange(&f->completed, true));
+    if (loop_current() == call->loop) {
+        call_end(call);
+        return;
+    }
+    f->task.run = call_end_task;
+    loop_post(call->loop, &f->task);
+}
+
+/* ---- running ---- */
+
+static struct call_frame *frame_of_work(struct work *work)
+{
+    return (struct call_frame *)(void *)((char *)work - offsetof(struct call_frame, work));
+}
+
+static void submit_call(struct call_frame *f, enum lane lane, void (*work)(struct work *), void (*done)(struct work *))
+{
+    f->work = (struct work){.run = work, .done = done, .loop = f->call.loop};
+    enum err err = workers_submit(f->calls->options.workers, lane, &f->work);
+    if (err == ERR_OK)
+        return;
+    call_fail_err(&f->call, err);
+    call_end(&f->call);
+}
+
+static void handle_on_worker(struct work *work)
+{
+    struct call *call = &frame_of_work(work)->call;
+    call->row->handle(call);
+    call_ended(call);
+}
+
+static void handled_on_worker(struct work *work)
+{
+    struct call *call = &frame_of_work(work)->call;
+    call->door->done(call);
+}
+
+static enum err mutate_call(struct store_txn *txn, void *arg)
+{
+    struct call *call = arg;
+    call->failed = false;       /* may be a second run */
+    call->error_fields = NULL;
+    call->output = NULL;
+    call->header_count = 0;
+    call->row->mutate(call, txn);
+    return call->failed ? ERR_ABORTED : ERR_OK;
+}
+
+static void mutated_on_loop(struct loop_task *task)
+{
+    struct call_frame *f = frame_of_task(task);
+    if (f->err == ERR_OK) {
+        if (f->call.row->committed)
+            f->call.row->committed(&f->call);
+    } else if (f->err != ERR_ABORTED) {
+        f->call.failed = false;     /* the store's failure is the truth, whatever mutate said in this run */
+        f->call.error_fields = NULL;
+        call_fail_err(&f->call, f->err);
+    }
+    call_end(&f->call);
+}
+
+static void mutated_on_committer(struct store_mutation *mutation, enum err err)
+{
+    struct call_frame *f = (struct call_frame *)(void *)((char *)mutation - offsetof(struct call_frame, mutation));
+    f->err = err;
+    f->task.run = mutated_on_loop;
+    loop_post(f->call.loop, &f->task);
+}
+
+static void submit_mutation(struct call_frame *f)
+{
+    if (store_queued(f->calls->options.store) > STORE_QUEUE_MAX) {
+        call_fail_err(&f->call, ERR_BUSY);
+        call_end(&f->call);
+        return;
+    }
+    f->mutation = (struct store_mutation){.mutate = mutate_call, .done = mutated_on_committer, .arg = &f->call};
+    store_submit(f->calls->options.store, &f->mutation);
+}
+
+static void run_call(struct call_frame *f)
+{
+    switch (f->call.run) {
+    case RUN_INLINE:
+        f->call.row->handle(&f->call);
+        call_end(&f->call);
+        return;
+    case RUN_WORKER:
+        ENSURE(f->call.row->handle);
+        submit_call(f, LANE_SCAN, handle_on_worker, handled_on_worker);
+        return;
+    case RUN_MUTATION:
+        submit_mutation(f);
+        return;
+    case RUN_ASYNC:
+        f->call.row->handle(&f->call);
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void prepare_call(struct call_frame *f)
+{
+    f->call.run = f->call.row->run;
+    if (f->call.row->prepare)
+        f->call.row->prepare(&f->call);
+}
+
+static void run_or_end(struct call_frame *f)
+{
+    if (f->call.failed)
+        call_end(&f->call);
+    else
+        run_call(f);
+}
+
+static void prepare_on_worker(struct work *work)
+{
+    prepare_call(frame_of_work(work));
+}
+
+static void prepared_on_loop(struct work *work)
+{
+    run_or_end(frame_of_work(work));
+}
+
+/* ---- before running ---- */
+
+static const struct row *row_find(const struct service_api *api, const char *name)
+{
+    size_t low = 0, high = api->row_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int c = strcmp(name, api->rows[middle].name);
+        if (c == 0)
+            return &api->rows[middle];
+        if (c < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* Finds operation and row, and says nothing of a failure before the caller is known. */
+static bool find_and_authenticate(struct call *call)
+{
+    const struct call_door *door = call->door;
+    if (door->find && !door->find(call)) {
+        struct call held = *call;
+        call->failed = false;
+        if (!door->authenticate || door->authenticate(call))
+            *call = held;
+        return false;
+    }
+    call->row = row_find(call->api, model_text(call->api->model, call->operation->name));
+    bool open = call->row && call->row->open;
+    if (!open && door->authenticate && !door->authenticate(call))
+        return false;
+    if (!call->row)
+        call_fail_not_implemented(call, "");
+    return call->row != NULL;
+}
+
+/* Everything up to the row's own code. */
+static bool admit_call(struct call_frame *f)
+{
+    struct call *call = &f->call;
+    if (!find_and_authenticate(call))
+        return false;
+    if (call->door->read)
+        call->door->read(call);
+    if (call->failed || !validate_input(call))
+        return false;
+    if (!call__authorize(call, f->calls->options.auth, &f->needs))
+        return false;
+    return !call->row->refused || call_refuse_members(call, call->row->refused);
+}
+
+static void admit_on_worker(struct work *work)
+{
+    struct call_frame *f = frame_of_work(work);
+    if (admit_call(f) && !f->call.row->prepare_blocks)
+        prepare_call(f);
+}
+
+static void admitted_on_loop(struct work *work)
+{
+    struct call_frame *f = frame_of_work(work);
+    if (!f->call.failed && f->call.row->prepare_blocks)
+        submit_call(f, LANE_UNPACK, prepare_on_worker, prepared_on_loop);
+    else
+        run_or_end(f);
+}
+
+void call_begin(struct call *call, bool large)
+{
+    struct call_frame *f = (struct call_frame *)call;
+    if (large) {
+        submit_call(f, LANE_BODY, admit_on_worker, admitted_on_loop);
+    } else if (!admit_call(f)) {
+        call_end(call);
+    } else if (call->row->prepare_blocks) {
+        submit_call(f, LANE_UNPACK, prepare_on_worker, prepared_on_loop);
+    } else {
+        prepare_call(f);
+        run_or_end(f);
+    }
+}

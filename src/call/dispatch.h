@@ -1,0 +1,43 @@
+/* dispatch.h -- runs calls: from a door's operation to its answer, the same for every service and every door.
+ * A door makes a call (call_new), fills what it knows of the caller, and begins it; its own functions are asked on the way. */
+#ifndef CLOUDLESS_CALL_DISPATCH_H
+#define CLOUDLESS_CALL_DISPATCH_H
+#include "call/call.h"
+
+struct auth;
+struct workers;
+
+struct calls;
+struct calls_options {
+    struct store *store;
+    struct auth *auth;
+    struct workers *workers;
+    struct str default_account, default_region;     /* of a call that nobody has authenticated yet */
+};
+struct calls *calls_new(const struct calls_options *options);       /* the strings live as long as it */
+void calls_free(struct calls *calls);
+struct auth *calls_auth(const struct calls *calls);
+
+/* What lies outside a call. Each function may run on call->loop, or on a worker when the call is large. */
+struct call_door {
+    const char *name;
+    /* Sets call->operation, or fails; NULL: it is set. Who calls is not known yet, so a failure is told only to a caller who
+     * was authenticated. */
+    bool (*find)(struct call *call);
+    /* Sets caller, account and region, or fails; NULL: they are set. Not asked of an operation that anybody may call. */
+    bool (*authenticate)(struct call *call);
+    /* Sets call->input and call->payload, or fails; NULL: they are set. */
+    void (*read)(struct call *call);
+    struct str (*header)(const struct call *call, const char *name);    /* call_request_header; NULL: there are none */
+    /* The call has ended, well or not; on the thread where that happened. Makes the answer's text; may be NULL. */
+    void (*ended)(struct call *call);
+    /* After `ended`, on call->loop, once: takes the answer. The call's memory is the door's from then on. */
+    void (*done)(struct call *call);
+};
+
+struct call *call_new(struct calls *calls, const struct service_api *api, struct arena *arena, struct loop *loop,
+                      const struct call_door *door, void *door_state);
+struct calls *call_calls(const struct call *call);
+/* On call->loop. `large`: its door's work takes so long (over some ms) that everything up to the handler runs on a worker. */
+void call_begin(struct call *call, bool large);
+#endif

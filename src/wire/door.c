@@ -1,0 +1,222 @@
+/* door.c -- HTTP's door: from a request to a call, and from its end to the answer.
+ *
+ * Which API: the signing name of the request's scope, if it has one, says the service; several APIs may share it (apigateway
+ * and apigatewayv2, a table service and its streams). Among them, and for a request without a scope, the target, the path or
+ * the version decide.
+ * A request with a large body is read on a worker: hashing, parsing and checking it take up to 70 ns a byte. */
+#include "wire/door.h"
+#include "auth/auth.h"
+#include "base/panic.h"
+#include "net/limits.h"
+#include "wire/wire.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define BODY_INLINE_MAX (64u << 10)     /* of a request that is read on the loop: under 5 ms */
+
+struct door {
+    struct calls *calls;
+    const struct service_api *const *apis;
+    bool *shared;                       /* of each: another one has its signing name */
+};
+
+struct door *door_new(struct calls *calls, const struct service_api *const *apis)
+{
+    struct door *door = mem_zalloc(sizeof *door);
+    door->calls = calls;
+    door->apis = apis;
+    size_t count = 0;
+    while (apis[count])
+        count++;
+    door->shared = mem_zalloc((count + 1) * sizeof *door->shared);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (i != j && strcmp(apis[i]->model->signing_name, apis[j]->model->signing_name) == 0)
+                door->shared[i] = true;
+        }
+    }
+    return door;
+}
+
+void door_free(struct door *door)
+{
+    if (!door)
+        return;
+    free(door->shared);
+    free(door);
+}
+
+/* ---- whose request is it ---- */
+
+/* A part of a credential, counted from 0: AKIA…/20260131/us-east-1/dynamodb/aws4_request; in a query string "/" is %2F. */
+static struct str credential_part(struct str credential, struct str separator, int wanted)
+{
+    for (int part = 0; credential.n; part++) {
+        const char *at = separator.n == 1 ? memchr(credential.p, separator.p[0], credential.n)
+                                          : memmem(credential.p, credential.n, separator.p, separator.n);
+        size_t n = at ? (size_t)(at - credential.p) : credential.n;
+        if (part == wanted)
+        return str_slice(credential, 0, n);
+        credential = str_slice(credential, n + separator.n, credential.n);
+    }
+    return STR_NONE;
+}
+
+/* From `from` up to the first `end`. */
+static struct str value_at(struct str text, size_t from, char end)
+{
+    struct str value = str_slice(text, from, text.n);
+    return str_slice(value, 0, str_find(value, end));
+}
+
+/* What follows `name` in text, up to the first `end`. */
+static struct str value_after(struct str text, struct str name, char end)
+{
+    const char *at = text.n ? memmem(text.p, text.n, name.p, name.n) : NULL;
+    return at ? value_at(text, (size_t)(at - text.p) + name.n, end) : STR_NONE;
+}
+
+/* The credential of SigV4A names no region. */
+static struct str scope_service(const struct http_request *request)
+{
+    struct str header = http_header(request, "authorization");
+    struct str usual = STR("AWS4-HMAC-SHA256 Credential=");
+    struct str credential = str_starts(header, usual) ? value_at(header, usual.n, ',') : value_after(header, STR("Credential="), ',');
+    if (credential.n)
+        return credential_part(credential, STR("/"), str_starts(header, STR("AWS4-ECDSA-")) ? 2 : 3);
+    credential = value_after(request->query, STR("X-Amz-Credential="), '&');
+    bool plain = credential.n && memchr(credential.p, '/', credential.n);
+    bool ecdsa = value_after(request->query, STR("X-Amz-Algorithm=AWS4-ECDSA-"), '&').n > 0;
+    return credential_part(credential, plain ? STR("/") : STR("%2F"), ecdsa ? 2 : 3);
+}
+
+/* Whether one of its routes begins as the path does. */
+static bool owns_path(const struct model *m, struct str path)
+{
+    path = str_slice(path, 1, path.n);
+    struct str first = str_slice(path, 0, str_find(path, '/'));
+    for (size_t i = 0; i < m->route_count && first.n; i++) {
+        struct str uri = str_of(model_text(m, m->operations[m->routes[i].operation].uri));
+        uri = str_slice(uri, 1, uri.n);
+        if (str_eq(first, str_slice(uri, 0, str_find(uri, '/'))))
+        return true;
+    }
+    return false;
+}
+
+/* By target, path, or the version in a form: what a request has beside its signature. */
+static bool owns_request(const struct model *m, const struct http_request *request)
+{
+    struct str target = http_header(request, "x-amz-target");
+    if (m->protocol == MODEL_JSON)
+        return target.n && str_starts(target, str_of(m->target_prefix)) && target.p[strlen(m->target_prefix)] == '.';
+    if (target.n)
+        return false;
+    if (m->protocol == MODEL_REST_JSON)
+        return owns_path(m, request->path);
+    struct str version = value_after(request->query, STR("Version="), '&');
+    bool form = str_starts(http_header(request, "content-type"), STR("application/x-www-form-urlencoded"));
+    if (!version.n && form)
+        version = value_after(request->body, STR("Version="), '&');
+    return str_eq(request->path, STR("/")) && str_eq(version, str_of(m->api_version));
+}
+
+const struct service_api *door_find_api(const struct door *door, const struct http_request *request)
+{
+    const struct service_api *first = NULL;
+    struct str scope = scope_service(request);
+    for (size_t i = 0; door->apis[i]; i++) {
+        const struct service_api *api = door->apis[i];
+        if (scope.n && !str_eq(scope, str_of(api->model->signing_name)))
+            continue;
+        if ((scope.n && !door->shared[i]) || owns_request(api->model, request))
+            return api;
+        if (scope.n && !first)
+            first = api;
+    }
+    return first;
+}
+
+size_t door_body_limit(const struct door *door, const struct http_request *headers_only)
+{
+    const struct service_api *api = door_find_api(door, headers_only);
+    return api ? api->body_max : NET_BODY_UNKNOWN_MAX;
+}
+
+/* ---- a call that came by HTTP ---- */
+
+static bool door_find_operation(struct call *call)
+{
+    return wire_exchange(call)->protocol->find(call);
+}
+
+static bool door_authenticate(struct call *call)
+{
+    static_assert((int)FAULT_INTERNAL == (int)AUTH_INTERNAL, "the first faults are those of enum auth_failure");
+    const struct http_request *request = wire_http(call);
+    struct sigv4 signature = {0};
+    struct str message = STR_NONE;
+    enum fault fault = (enum fault)auth_failure_of(sigv4_parse(request, call->arena, &signature));
+    if (fault == FAULT_NONE)
+        fault = (enum fault)auth_authenticate(calls_auth(call_calls(call)), request, &signature, call->api->model->signing_name,
+                                              call->arena, &call->caller, &call->region, &message);
+    else
+        message = signature.message;
+    if (fault == FAULT_NONE) {
+        call->account = call->caller->account;
+        return true;
+    }
+    call_fault(call, fault, message);
+    return false;
+}
+
+static void door_read(struct call *call)
+{
+    wire_exchange(call)->protocol->read(call);
+}
+
+static struct str door_header(const struct call *call, const char *name)
+{
+    return http_header(wire_http(call), name);
+}
+
+static void door_ended(struct call *call)
+{
+    wire_answer(call, &wire_exchange(call)->response);
+}
+
+static void door_done(struct call *call)
+{
+    http_respond(wire_exchange(call)->request, &wire_exchange(call)->response);
+}
+
+static const struct call_door http_door = {
+    .name = "http", .find = door_find_operation, .authenticate = door_authenticate, .read = door_read, .header = door_header, .ended = door_ended,
+    .done = door_done,
+};
+
+static struct call *door_call(struct door *door, const struct service_api *api, struct http_request *request)
+{
+    struct wire_exchange *exchange = arena_new_of(request->arena, struct wire_exchange);
+    exchange->request = request;
+    exchange->protocol = wire_protocol_of(api, request);
+    return call_new(door->calls, api, request->arena, request->loop, &http_door, exchange);
+}
+
+void door_handle(struct door *door, const struct service_api *api, struct http_request *request)
+{
+    call_begin(door_call(door, api, request), request->body.n > BODY_INLINE_MAX);
+}
+
+bool door_refuse(struct door *door, const struct http_request *request, int status, struct arena *arena, struct http_response *ret)
+{
+    const struct service_api *api = door_find_api(door, request);
+    if (!api || status != 413)
+        return false;
+    struct http_request copy = *request;
+    copy.arena = arena;
+    struct call *call = door_call(door, api, &copy);
+    call_fault(call, FAULT_TOO_LARGE, STR_NONE);
+    wire_answer(call, ret);
+    return true;
+}

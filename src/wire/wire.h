@@ -1,0 +1,51 @@
+/* wire.h -- the adapters of the protocols: between an HTTP request and a call. Inside src/wire, and for tests.
+ *
+ * A protocol adapter does four things: name the operation of a request, read its input into call->input, write
+ * call->output, write a failure. It works on struct call and buffers only, so tests drive it without sockets. */
+#ifndef CLOUDLESS_WIRE_WIRE_H
+#define CLOUDLESS_WIRE_WIRE_H
+#include "base/buf.h"
+#include "call/bind.h"
+#include "call/service_errors.h"
+
+#define WIRE_DEPTH_MAX JSON_DEPTH_MAX           /* of shapes within shapes: no deeper than JSON itself */
+#define WIRE_ANSWER_BYTES_MAX (64u << 20)       /* of an answer's body */
+#define WIRE_PARAMETERS_MAX 4096                /* of a query string: a target of 8 KB has no more */
+
+struct wire_protocol {
+    bool (*find)(struct call *call);                /* sets call->operation, or call_fail and false */
+    void (*read)(struct call *call);                /* sets call->input and payload, or call_fail */
+    /* Append to body and to response->headers; status is set by the caller before and may be changed. */
+    void (*write)(struct call *call, struct buf *body, struct http_response *response);
+    void (*write_error)(struct call *call, struct buf *body, struct http_response *response);
+};
+extern const struct wire_protocol wire_json, wire_rest_json, wire_query;
+/* The one that the request speaks, of those that the API has. */
+const struct wire_protocol *wire_protocol_of(const struct service_api *api, const struct http_request *request);
+
+/* What a call that came through HTTP's door has there: its door_state. */
+struct wire_exchange {
+    struct http_request *request;
+    const struct wire_protocol *protocol;
+    struct http_response response;
+};
+static inline struct wire_exchange *wire_exchange(const struct call *call)
+{
+    return call->door_state;
+}
+static inline const struct http_request *wire_http(const struct call *call)
+{
+    return wire_exchange(call)->request;
+}
+
+/* Appends a header to an answer. */
+void wire_header(struct call *call, struct http_response *response, const char *name, struct str value);
+/* The whole answer of a call that ended: body, headers, status. */
+void wire_answer(struct call *call, struct http_response *ret);
+/* The bare XML with which AWS's json and rest-json services answer a request that is none of theirs (404). */
+void wire_write_unknown(struct buf *body);
+/* An output tree as JSON with wire names. */
+void wire_json_write(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *tree);
+/* A timestamp node (epoch seconds) in the given format. */
+struct str wire_time_text(struct arena *arena, const struct json *seconds, enum model_time time);
+#endif

@@ -1,0 +1,465 @@
+/* door_test.c -- the life of a call through a real server: authentication first, then each way to run; with an
+ * authentication of its own (the four functions of auth that dispatch calls), a store in a temporary directory, and
+ * rows of DynamoDB, Lambda and STS that are made for the test. */
+#include "offline.h"
+#include "auth/auth.h"
+#include "wire/door.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include <arpa/inet.h>
+#include "../base/files.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- authentication: the header "x-who" says everything ---- */
+
+enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *arena, struct sigv4 *ret)
+{
+    (void)arena;
+    struct str who = http_header(request, "x-who");
+    if (!who.n) return SIGV4_MISSING;
+    if (str_eq(who, STR("malformed"))) {
+        ret->message = STR("Authorization header requires 'Credential' parameter. ");
+        return SIGV4_INCOMPLETE;
+    }
+    return SIGV4_OK;
+}
+
+enum auth_failure auth_failure_of(enum sigv4_status status)
+{
+    return status == SIGV4_OK ? AUTH_OK : status == SIGV4_MISSING ? AUTH_MISSING_TOKEN : AUTH_INCOMPLETE_SIGNATURE;
+}
+
+enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig, const char *service,
+                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message)
+{
+    (void)auth, (void)sig, (void)service, (void)ret_message;
+    struct str who = http_header(request, "x-who");
+    if (str_eq(who, STR("stranger"))) return AUTH_UNKNOWN_KEY;
+    *ret = arena_new_of(arena, struct principal);
+    (*ret)->account = STR("123456789012");
+    (*ret)->name = who;
+    *ret_region = STR("eu-west-1");
+    return AUTH_OK;
+}
+
+static atomic_int authorized;
+
+enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
+                        struct str *ret_message)
+{
+    (void)auth, (void)arena;
+    atomic_fetch_add(&authorized, 1);
+    if (str_eq(request->principal->name, STR("nobody"))) {
+        *ret_message = STR("User: nobody is not authorized to perform: dynamodb:GetItem");
+        return ERR_DENIED;
+    }
+    if (request->context_count != 3 && str_eq(request->action, STR("dynamodb:GetItem"))) return ERR_DENIED;
+    return str_eq(resource_policy, STR("{\"deny\"}")) ? ERR_DENIED : ERR_OK;
+}
+
+/* ---- a service ---- */
+
+#define KEY ((struct store_key){STORE_SPACE_DYNAMODB, STR("test"), STR("counter")})
+static atomic_int committed, prepared;
+
+static void need_table(struct call *call, struct needs *needs)
+{
+    need_add(needs, "dynamodb:GetItem", call_arn(call, "dynamodb", "table/" STR_FMT, STR_ARG(call_str(call, "TableName"))));
+    need_context(needs, "a", STR("1"));
+    need_context(needs, "b", STR("2"));
+    need_context(needs, "c", STR("3"));
+}
+
+static void need_nothing(struct call *call, struct needs *needs)
+{
+    (void)call, (void)needs;
+}
+
+static void need_many(struct call *call, struct needs *needs)
+{
+    for (int i = 0; i < 20; i++) {
+        need_add(needs, "dynamodb:PutItem", call->region);
+        if (i == 17 && json_bool(call->input, "ConsistentRead", false)) need_resource_policy(needs, STR("{\"deny\"}"));
+    }
+}
+
+static void answer_thread(struct call *call)
+{
+    call_header(call, "x-extra", STR("yes"));
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "Thread", loop_current() ? STR("loop") : STR("worker"));
+    json_add_str(call->arena, call->output, "Caller", call->caller ? call->caller->name : STR("anybody"));
+    json_add_str(call->arena, call->output, "Region", call->region);
+}
+
+static void prepare(struct call *call)
+{
+    atomic_fetch_add(&prepared, 1);
+    static char on_loop[] = "loop", on_worker[] = "worker";
+    call->state = loop_current() ? on_loop : on_worker;
+    if (str_eq(call_str(call, "TableName"), STR("unprepared"))) call_fail(call, "ResourceNotFoundException", "not prepared");
+    if (str_eq(call_str(call, "TableName"), STR("long"))) call->run = RUN_WORKER;
+}
+
+static void count(struct call *call, struct store_txn *txn)
+{
+    struct str value;
+    uint64_t n = 0;
+    if (store_get(txn, KEY, call->arena, &value) == ERR_OK) str_to_u64(value, &n);
+    store_put(txn, KEY, arena_printf(call->arena, "%llu", (unsigned long long)n + 1));
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_i64(call->arena, call->output, "Count", (int64_t)n + 1);
+    if (json_bool(call->input, "DeletionProtectionEnabled", false)) {
+        call->error_fields = json_new(call->arena, JSON_OBJECT);
+        call_fail(call, "ConditionalCheckFailedException", "The conditional request failed");
+    }
+}
+
+static void after_commit(struct call *call)
+{
+    ENSURE(loop_current() == call->loop);
+    atomic_fetch_add(&committed, 1);
+    if (call->state) json_add_str(call->arena, call->output, "Prepared", str_of(call->state));
+}
+
+static void *complete_later(void *arg)
+{
+    usleep(2000);
+    call_complete(arg);
+    return NULL;
+}
+
+static void start_async(struct call *call)
+{
+    call->has_output_payload = true;
+    call->output_payload = call->payload;
+    if (str_eq(call_str(call, "FunctionName"), STR("now"))) {
+        call_complete(call);
+        return;
+    }
+    pthread_t thread;
+    ENSURE(pthread_create(&thread, NULL, complete_later, call) == 0);
+    pthread_detach(thread);
+}
+
+static void fail_internally(struct call *call)
+{
+    call_fail_err(call, ERR_IO);
+}
+
+static const char *const refused[] = {"AttributesToGet", NULL};
+static const struct row dynamodb_rows[] = {
+    {.name = "CreateTable", .run = RUN_MUTATION, .needs = need_many, .prepare = prepare, .prepare_blocks = true, .mutate = count, .committed = after_commit},
+    {.name = "DescribeTable", .run = RUN_INLINE, .needs = need_nothing, .handle = answer_thread},
+    {.name = "GetItem", .run = RUN_INLINE, .needs = need_table, .handle = answer_thread, .refused = refused},
+    {.name = "ListTables", .run = RUN_INLINE, .needs = need_many, .handle = fail_internally},
+    {.name = "Query", .run = RUN_INLINE, .needs = need_many, .prepare = prepare, .handle = answer_thread},
+    {.name = "Scan", .run = RUN_WORKER, .needs = need_many, .handle = answer_thread},
+    {.name = "UpdateTable", .run = RUN_MUTATION, .needs = need_many, .mutate = count, .committed = after_commit},
+};
+static const struct row lambda_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_many, .handle = start_async}};
+static const struct row sts_rows[] = {{.name = "DecodeAuthorizationMessage", .open = true, .run = RUN_INLINE, .handle = answer_thread},
+                                      {.name = "GetCallerIdentity", .run = RUN_INLINE, .handle = answer_thread}};
+
+static const struct service_api dynamodb = {.model = &model_dynamodb, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows),
+                                            .errors = &dynamodb_errors, .body_max = 4096};
+static const struct service_api lambda = {.model = &model_lambda, .rows = lambda_rows, .row_count = 1, .errors = &lambda_errors, .body_max = 1 << 20};
+static const struct service_api sts = {.model = &model_sts, .rows = sts_rows, .row_count = COUNT_OF(sts_rows), .errors = &sts_errors, .body_max = 65536};
+/* Shares DynamoDB's signing name; only its target differs. */
+static struct model streams_model;
+static struct service_api streams = {.model = &streams_model, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows), .errors = &dynamodb_errors, .body_max = 100};
+static const struct service_api *const apis[] = {&streams, &dynamodb, &lambda, &sts, NULL};
+
+/* ---- the server ---- */
+
+static struct site {
+    char dir[64];
+    struct arena *arena;
+    struct store *store;
+    struct workers *workers;
+    struct loops *loops;
+    struct http_server *http;
+    struct calls *calls;
+    struct door *door;
+    uint16_t port;
+} site;
+
+static void on_request(struct http_request *request, void *arg)
+{
+    (void)arg;
+    const struct service_api *api = door_find_api(site.door, request);
+    if (api)
+        door_handle(site.door, api, request);
+    else http_respond_text(request, 404, "text/plain", STR("nobody's"));
+}
+
+static size_t body_limit(const struct http_request *request, void *arg)
+{
+    (void)arg;
+    return door_body_limit(site.door, request);
+}
+
+static void refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
+{
+    (void)arg;
+    if (!door_refuse(site.door, request, status, arena, ret)) ret->status = status;
+}
+
+static int open_site(void **state)
+{
+    (void)state;
+    log_set_level(LOG_ERROR);
+    strcpy(site.dir, "/tmp/api-test-XXXXXX");
+    ENSURE(mkdtemp(site.dir) != NULL);
+    site.arena = arena_new();
+    struct store_options store = {.dir = site.dir};
+    struct str message;
+    ENSURE(store_open(&store, site.arena, &site.store, &message) == ERR_OK);
+    site.loops = loops_new(2);
+    site.workers = workers_new(NULL);
+    site.http = http_server_new(site.loops);
+    struct calls_options options = {.store = site.store, .workers = site.workers,
+                                    .default_account = STR("000000000000"), .default_region = STR("us-east-1")};
+    streams_model = model_dynamodb;
+    streams_model.target_prefix = "DynamoDBStreams_20120810";
+    site.calls = calls_new(&options);
+    site.door = door_new(site.calls, apis);
+    int fd = -1;
+    ENSURE(http_bind(STR("127.0.0.1:0"), &fd) == ERR_OK);
+    struct sockaddr_in in;
+    socklen_t n = sizeof in;
+    ENSURE(getsockname(fd, (struct sockaddr *)&in, &n) == 0);
+    site.port = ntohs(in.sin_port);
+    struct http_listener_options listener = {.fd = fd, .handler = on_request, .body_max = 1 << 20, .body_limit = body_limit, .refuse = refuse};
+    http_listen(site.http, &listener);
+    loops_start(site.loops);
+    return 0;
+}
+
+static int close_site(void **state)
+{
+    (void)state;
+    http_server_drain(site.http);
+    loops_stop(site.loops);
+    workers_free(site.workers);
+    door_free(site.door);
+    calls_free(site.calls);
+    store_close(site.store);
+    http_server_free(site.http);
+    loops_free(site.loops);
+    arena_free(site.arena);
+    files_remove_tree(site.dir);
+    return 0;
+}
+
+/* ---- a client ---- */
+
+static char answer[65536];
+
+/* Sends one request and reads the whole answer (head and body) into `answer`. */
+static void exchange(const char *method, const char *path, const char *headers, const char *body)
+{
+    char request[16384];
+    int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
+                     headers, strlen(body), body);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(send(fd, request, (size_t)n, MSG_NOSIGNAL), n);
+    size_t got = 0;
+    for (ssize_t r; got < sizeof answer - 1 && (r = recv(fd, answer + got, sizeof answer - 1 - got, 0)) > 0;) got += (size_t)r;
+    answer[got] = '\0';
+    close(fd);
+}
+
+static const char *dynamo(const char *who, const char *operation, const char *body)
+{
+    char headers[512];
+    snprintf(headers, sizeof headers,
+             "%s%s%sX-Amz-Target: DynamoDB_20120810.%s\r\nContent-Type: application/x-amz-json-1.0\r\n", who[0] ? "x-who: " : "", who,
+             who[0] ? "\r\n" : "", operation);
+    exchange("POST", "/", headers, body);
+    return answer;
+}
+
+#define assert_has(text)                                          \
+    do {                                                          \
+        if (!strstr(answer, (text))) fail_msg("%s\n--- lacks %s", answer, (text)); \
+    } while (0)
+
+static void nothing_is_told_to_strangers(void **state)
+{
+    (void)state;
+    static const char *const operations[] = {"GetItem", "DescribeLimits", "Nonsense"};
+    for (size_t i = 0; i < COUNT_OF(operations); i++) {
+        dynamo("", operations[i], "not JSON");
+        assert_has("HTTP/1.1 400 ");
+        assert_has("{\"__type\":\"com.amazon.coral.service#MissingAuthenticationTokenException\",\"message\":\"Request is missing Authentication Token\"}");
+        dynamo("stranger", operations[i], "not JSON");
+        assert_has("com.amazon.coral.service#UnrecognizedClientException");
+        dynamo("malformed", operations[i], "not JSON");
+        assert_has("{\"__type\":\"com.amazon.coral.service#IncompleteSignatureException\",\"message\":\"Authorization header requires 'Credential' parameter. \"}");
+    }
+}
+
+static void authenticated_callers_are_told(void **state)
+{
+    (void)state;
+    dynamo("alice", "Nonsense", "{}");
+    assert_has("{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"}");
+    dynamo("alice", "DescribeLimits", "{}");
+    assert_has("HTTP/1.1 501 ");
+    assert_has("Cloudless does not implement dynamodb:DescribeLimits.");
+    dynamo("alice", "GetItem", "not JSON");
+    assert_has("{\"__type\":\"com.amazon.coral.service#SerializationException\"}");
+    dynamo("alice", "GetItem", "{\"Key\":{}}");
+    assert_has("Value null at 'tableName' failed to satisfy constraint: Member must not be null");
+}
+
+static void permissions_come_before_refusals(void **state)
+{
+    (void)state;
+    dynamo("nobody", "GetItem", "{\"TableName\":\"abc\",\"Key\":{},\"AttributesToGet\":[\"a\"]}");
+    assert_has("com.amazon.coral.service#AccessDeniedException\",\"Message\":\"User: nobody is not authorized to perform: dynamodb:GetItem\"");
+    dynamo("alice", "GetItem", "{\"TableName\":\"abc\",\"Key\":{},\"AttributesToGet\":[\"a\"]}");
+    assert_has("HTTP/1.1 501 ");
+    assert_has("the parameter AttributesToGet of dynamodb:GetItem");
+    dynamo("alice", "DescribeTable", "{\"TableName\":\"abc\"}");
+    assert_has("HTTP/1.1 500 ");        /* a row that asks for nothing is not run */
+    dynamo("alice", "Query", "{\"TableName\":\"abc\",\"ConsistentRead\":true}");
+    assert_has("AccessDeniedException");    /* the resource policy of one need of twenty */
+    int before = atomic_load(&authorized);
+    dynamo("alice", "Query", "{\"TableName\":\"abc\"}");
+    assert_has("HTTP/1.1 200 ");
+    assert_int_equal(atomic_load(&authorized) - before, 20);
+}
+
+static void rows_run_where_they_say(void **state)
+{
+    (void)state;
+    dynamo("alice", "GetItem", "{\"TableName\":\"abc\",\"Key\":{}}");
+    assert_has("{\"Thread\":\"loop\",\"Caller\":\"alice\",\"Region\":\"eu-west-1\"}");
+    assert_has("x-extra: yes");
+    assert_has("x-amz-crc32: ");
+    dynamo("alice", "Scan", "{\"TableName\":\"abc\"}");
+    assert_has("\"Thread\":\"worker\"");
+    dynamo("alice", "Query", "{\"TableName\":\"long\"}");
+    assert_has("\"Thread\":\"worker\"");
+    dynamo("alice", "Query", "{\"TableName\":\"unprepared\"}");
+    assert_has("com.amazonaws.dynamodb.v20120810#ResourceNotFoundException");
+    dynamo("alice", "ListTables", "{}");
+    assert_has("HTTP/1.1 500 ");
+    assert_has("InternalServerError");
+}
+
+static void mutations_are_answered_when_durable(void **state)
+{
+    (void)state;
+    int before = atomic_load(&committed);
+    dynamo("alice", "UpdateTable", "{\"TableName\":\"abc\"}");
+    assert_has("{\"Count\":1}");
+    dynamo("alice", "UpdateTable", "{\"TableName\":\"abc\",\"DeletionProtectionEnabled\":true}");
+    assert_has("ConditionalCheckFailedException\",\"message\":\"The conditional request failed\"}");
+    dynamo("alice", "CreateTable", "{\"TableName\":\"abc\",\"AttributeDefinitions\":[],\"KeySchema\":[{\"AttributeName\":\"a\",\"KeyType\":\"HASH\"}]}");
+    assert_has("{\"Count\":2,\"Prepared\":\"worker\"}");
+    dynamo("alice", "CreateTable", "{\"TableName\":\"unprepared\",\"AttributeDefinitions\":[],\"KeySchema\":[{\"AttributeName\":\"a\",\"KeyType\":\"HASH\"}]}");
+    assert_has("ResourceNotFoundException");
+    assert_int_equal(atomic_load(&committed) - before, 2);
+}
+
+static void async_calls_complete_once(void **state)
+{
+    (void)state;
+    const char *who = "x-who: alice\r\n";
+    exchange("POST", "/2015-03-31/functions/now/invocations", who, "payload 1");
+    assert_has("HTTP/1.1 200 ");
+    assert_has("\r\n\r\npayload 1");
+    exchange("POST", "/2015-03-31/functions/later/invocations", who, "payload 2");
+    assert_has("\r\n\r\npayload 2");
+    exchange("GET", "/2015-03-31/nonsense", who, "");
+    assert_has("HTTP/1.1 404 ");
+    assert_has("<UnknownOperationException/>");
+    exchange("GET", "/2015-03-31/functions/", who, "");
+    assert_has("HTTP/1.1 501 ");
+    assert_has("{\"message\":\"Cloudless does not implement lambda:ListFunctions.\"}");
+}
+
+static void services_are_found(void **state)
+{
+    (void)state;
+    exchange("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", "x-who: alice\r\n", "");
+    assert_has("<GetCallerIdentityResponse ");
+    exchange("POST", "/", "Content-Type: application/x-www-form-urlencoded\r\n", "Action=GetCallerIdentity&Version=2011-06-15");
+    assert_has("<Code>MissingAuthenticationToken</Code>");
+    exchange("POST", "/x", "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/eu-west-1/sts/aws4_request, SignedHeaders=host\r\nx-who: a\r\n", "");
+    assert_has("HTTP/1.1 302 ");
+    exchange("POST", "/", "Authorization: AWS4-ECDSA-P256-SHA256 Credential=AKIA/20260131/dynamodb/aws4_request, SignedHeaders=host\r\n", "");
+    assert_has("com.amazon.coral.service#Missing");
+    exchange("GET", "/?X-Amz-Credential=AKIA%2F20260131%2Feu-west-1%2Flambda%2Faws4_request", "", "");
+    assert_has("{\"message\":\"Missing Authentication Token\"}");
+    exchange("GET", "/", "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/eu-west-1/s3/aws4_request, SignedHeaders=host\r\n", "");
+    assert_has("nobody's");
+    exchange("GET", "/index.html", "", "");
+    assert_has("nobody's");
+}
+
+static void bodies_are_limited(void **state)
+{
+    (void)state;
+    char body[6000];
+    memset(body, 'x', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    dynamo("alice", "GetItem", body);
+    assert_has("HTTP/1.1 413 ");
+    assert_has("{\"__type\":\"com.amazon.coral.service#RequestEntityTooLargeException\"}");
+}
+
+#define DYNAMODB_SCOPE "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/eu-west-1/dynamodb/aws4_request, SignedHeaders=host\r\n"
+
+/* The target decides between the APIs of one signing name; a target of neither leaves the answer to one of them. */
+static void a_signing_name_may_be_shared(void **state)
+{
+    (void)state;
+    static const char *const targets[] = {"DynamoDB_20120810.DescribeLimits", "DynamoDBStreams_20120810.DescribeLimits", "Other.DescribeLimits"};
+    static const char *const answers[] = {"HTTP/1.1 501 ", "HTTP/1.1 501 ", "UnknownOperationException"};
+    char headers[512];
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        snprintf(headers, sizeof headers, DYNAMODB_SCOPE "x-who: alice\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: %s\r\n", targets[i]);
+        exchange("POST", "/", headers, "{}");
+        assert_has(answers[i]);
+    }
+    char body[200];
+    memset(body, ' ', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    exchange("POST", "/", DYNAMODB_SCOPE "x-who: alice\r\nX-Amz-Target: DynamoDB_20120810.GetItem\r\nContent-Type: application/x-amz-json-1.0\r\n", body);
+    assert_has("SerializationException");
+    exchange("POST", "/", DYNAMODB_SCOPE "x-who: alice\r\nX-Amz-Target: DynamoDBStreams_20120810.GetItem\r\nContent-Type: application/x-amz-json-1.0\r\n", body);
+    assert_has("HTTP/1.1 413 ");
+}
+
+/* An operation that needs no signature is run without one, and with one that nobody has. */
+static void open_operations_need_no_caller(void **state)
+{
+    (void)state;
+    static const char *const callers[] = {"", "x-who: stranger\r\n", "x-who: alice\r\n"};
+    for (size_t i = 0; i < COUNT_OF(callers); i++) {
+        exchange("GET", "/?Action=DecodeAuthorizationMessage&Version=2011-06-15&EncodedMessage=x", callers[i], "");
+        assert_has("<DecodeAuthorizationMessageResponse ");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_told_to_strangers),     cmocka_unit_test(authenticated_callers_are_told),
+        cmocka_unit_test(permissions_come_before_refusals), cmocka_unit_test(rows_run_where_they_say),
+        cmocka_unit_test(mutations_are_answered_when_durable), cmocka_unit_test(async_calls_complete_once),
+        cmocka_unit_test(services_are_found),               cmocka_unit_test(bodies_are_limited),
+        cmocka_unit_test(a_signing_name_may_be_shared),     cmocka_unit_test(open_operations_need_no_caller),
+    };
+    return cmocka_run_group_tests(tests, open_site, close_site);
+}

@@ -86,7 +86,7 @@ ENCODINGS = {'gzip': 'GZIP'}
 STATUSES = {200, 201, 202, 204}
 SEGMENTS_MAX = 16
 
-# Shapes whose constraints AWS does not keep as the model says: the rows stand in src/call/validate_override.c.
+# Shapes whose constraints AWS does not keep as the model says: the rows stand in NAME_errors.c of the service.
 OVERRIDDEN = {'dynamodb': {'TableArn', 'PositiveIntegerObject', 'KeySchema'}}
 # Members that the model calls optional for the sake of a feature that is not served (tables made from another account's).
 REQUIRED = {('dynamodb', 'CreateTableInput'): ['AttributeDefinitions', 'KeySchema']}
@@ -406,7 +406,7 @@ class Generator:
             return '"%s"' % value if value else 'NULL'
         namespaces = ['{%d, %d}' % (self.pool.at(prefix), self.pool.at(uri)) for prefix, uri in self.namespaces]
         out.write(f'/* {self.service}: made by tools/gen_api.py from the model of API version {self.meta["apiVersion"]}. */\n'
-                  '#include "api/model.h"\n\n')
+                  '#include "call/model.h"\n\n')
         table('struct model_shape', 'shapes', self.shapes)
         table('struct model_member', 'members', self.members)
         table('uint32_t', 'enums', self.enums, 16)

@@ -40,7 +40,8 @@ static bool check_table_name(struct call *call)
 {
     const struct model *m = call->api->model;
     for (size_t i = 0; i < COUNT_OF(table_operations); i++) {
-        if (strcmp(table_operations[i].operation, model_text(m, call->operation->name)) != 0) continue;
+        if (strcmp(table_operations[i].operation, model_text(m, call->operation->name)) != 0)
+            continue;
         const struct json *name = json_at(call->input, "TableName");
         if (!name) {
             call_fault(call, FAULT_VALIDATION, STR("The parameter 'TableName' is required but was not present in the request"));

@@ -23,7 +23,8 @@ static const struct iam_pattern {
 static struct str lower_first(struct arena *arena, struct str name)
 {
     struct str copy = arena_dup(arena, name);
-    if (copy.n && copy.p[0] >= 'A' && copy.p[0] <= 'Z') ((char *)(uintptr_t)copy.p)[0] += 'a' - 'A';
+    if (copy.n && copy.p[0] >= 'A' && copy.p[0] <= 'Z')
+        ((char *)(uintptr_t)copy.p)[0] += 'a' - 'A';
     return copy;
 }
 

@@ -25,6 +25,17 @@
 #define QUERY_PARAMS_MAX 512
 #define HEX_DIGEST (2 * SHA256_BYTES)
 
+struct signing_state {          /* HMAC-SHA256 with a scope's key: what is fed to both hashes first */
+    SHA256_CTX inner, outer;
+};
+
+/* What each chunk's string to sign has: the time and scope are the request's. */
+struct sigv4_chain {
+    struct signing_state key;
+    struct str amz_date, scope;
+    char previous[HEX_DIGEST];
+};
+
 /* ---- parsing ---- */
 
 static struct str header_hash(struct arena *arena, struct str header)
@@ -241,6 +252,37 @@ static enum sigv4_status check_signed_list(const struct http_request *request, s
     return SIGV4_OK;
 }
 
+enum sigv4_payload sigv4_payload(struct str header)
+{
+    static const char *const kinds[] = {
+        [SIGV4_PAYLOAD_UNSIGNED] = "UNSIGNED-PAYLOAD",
+        [SIGV4_PAYLOAD_CHUNKS] = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        [SIGV4_PAYLOAD_CHUNKS_TRAILER] = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        [SIGV4_PAYLOAD_UNSIGNED_TRAILER] = "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    };
+
+    for (size_t i = 1; i < COUNT_OF(kinds) && header.n > 2 && (header.p[0] == 'U' || header.p[0] == 'S'); i++)
+        if (str_eq(header, str_of(kinds[i])))
+            return (enum sigv4_payload)i;
+    return SIGV4_PAYLOAD_HASHED;
+}
+
+static void chain_wipe(void *chain);
+
+static void read_payload(const struct http_request *request, struct arena *arena, struct sigv4 *sig)
+{
+    struct str header = http_header(request, "x-amz-content-sha256");
+    enum sigv4_payload payload = sigv4_payload(header);
+
+    if (payload == SIGV4_PAYLOAD_HASHED)
+        return;
+    sig->payload = header;
+    if (payload != SIGV4_PAYLOAD_CHUNKS && payload != SIGV4_PAYLOAD_CHUNKS_TRAILER)
+        return;
+    sig->chain = arena_new_of(arena, struct sigv4_chain);
+    arena_on_free(arena, chain_wipe, sig->chain);
+}
+
 static enum sigv4_status unsupported(struct sigv4 *sig, struct str what)
 {
     sig->message = what;
@@ -286,13 +328,15 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
         status = sigv4_date(date, from_date, arena, ret);
     if (status == SIGV4_OK)
         status = check_signed_list(request, arena, ret);
+    if (status == SIGV4_OK)
+        read_payload(request, arena, ret);
     return status;
 }
 
 /* ---- signing keys ---- */
 
 struct signing_key {
-    SHA256_CTX inner, outer;
+    struct signing_state state;
     size_t secret_bytes;
     char secret[];              /* the entry is good for this secret only */
 };
@@ -337,7 +381,7 @@ static void pad_start(SHA256_CTX *ctx, const uint8_t *key, size_t n, uint8_t pad
     OPENSSL_cleanse(block, sizeof block);
 }
 
-static void sigv4_mac(const struct signing_key *key, struct str text, uint8_t ret[SHA256_BYTES])
+static void sigv4_mac(const struct signing_state *key, struct str text, uint8_t ret[SHA256_BYTES])
 {
     SHA256_CTX ctx = key->inner;
     uint8_t digest[SHA256_BYTES];
@@ -366,8 +410,8 @@ static struct signing_key *key_derive(const struct sigv4 *sig, struct str secret
         hmac_sha256(by, step[i], mac);
         by = (struct str){(const char *)mac, sizeof mac};
     }
-    pad_start(&key->inner, mac, sizeof mac, 0x36);
-    pad_start(&key->outer, mac, sizeof mac, 0x5c);
+    pad_start(&key->state.inner, mac, sizeof mac, 0x36);
+    pad_start(&key->state.outer, mac, sizeof mac, 0x5c);
     OPENSSL_cleanse(mac, sizeof mac);
     OPENSSL_cleanse(first.p, first.n);
     buf_clear(&first);
@@ -543,13 +587,13 @@ static char *put_headers(char *out, const struct http_request *request, const st
 
 /* What stands for the body. Services other than S3 hash what arrived, whatever x-amz-content-sha256 claims, so a claim
  * that is not true ends as a mismatch and UNSIGNED-PAYLOAD is not accepted. S3 takes UNSIGNED-PAYLOAD as such. */
-static char *put_payload(char *out, const struct http_request *request, bool s3)
+static char *put_payload(char *out, const struct http_request *request, const struct sigv4 *sig, bool s3)
 {
     uint8_t digest[SHA256_BYTES];
     SHA256_CTX ctx;
 
-    if (s3 && str_eq(http_header(request, "x-amz-content-sha256"), STR("UNSIGNED-PAYLOAD")))
-        return sigv4_append(out, STR("UNSIGNED-PAYLOAD"));
+    if (sig->payload.n && (s3 || sig->body_unsigned))
+        return sigv4_append(out, sig->payload);
     SHA256_Init(&ctx);
     SHA256_Update(&ctx, request->body.p, request->body.n);
     SHA256_Final(digest, &ctx);
@@ -587,7 +631,7 @@ static bool canonical_request(const struct http_request *request, const struct s
     *out++ = '\n';
     out = sigv4_append(out, sig->signed_headers);
     *out++ = '\n';
-    out = put_payload(out, request, !twice);
+    out = put_payload(out, request, sig, !twice);
     ENSURE((size_t)(out - text) <= bound);
     SHA256_Init(&ctx);
     SHA256_Update(&ctx, text, (size_t)(out - text));
@@ -635,6 +679,19 @@ enum sigv4_status sigv4_digest(const struct http_request *request, struct sigv4 
     return SIGV4_OK;
 }
 
+static void chain_wipe(void *chain)
+{
+    OPENSSL_cleanse(chain, sizeof(struct sigv4_chain));
+}
+
+static void chain_begin(struct sigv4_chain *chain, const struct signing_state *key, const struct sigv4 *sig)
+{
+    chain->key = *key;
+    chain->amz_date = sig->amz_date;
+    chain->scope = (struct str){sig->date.p, (size_t)(sig->service.p + sig->service.n - sig->date.p)};
+    memcpy(chain->previous, sig->signature.p, HEX_DIGEST);
+}
+
 enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, struct str secret, const uint8_t digest[SHA256_BYTES],
                               struct arena *arena)
 {
@@ -650,7 +707,59 @@ enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, stru
     out = sigv4_append(out, (struct str){sig->date.p, scope_bytes});
     out = sigv4_append(out, STR("/" TERMINATOR "\n"));
     out = hex_put(out, digest, SHA256_BYTES);
-    sigv4_mac(signing_key_of(cache, sig, secret), (struct str){text, (size_t)(out - text)}, mac);
+    const struct signing_key *key = signing_key_of(cache, sig, secret);
+    sigv4_mac(&key->state, (struct str){text, (size_t)(out - text)}, mac);
     hex_put(expected, mac, sizeof mac);
-    return bytes_equal_const_time(expected, sig->signature.p, HEX_DIGEST) ? SIGV4_OK : mismatch(sig);
+    if (!bytes_equal_const_time(expected, sig->signature.p, HEX_DIGEST))
+        return mismatch(sig);
+    if (sig->chain)
+        chain_begin(sig->chain, &key->state, sig);
+    return SIGV4_OK;
+}
+
+/* ---- chunks ---- */
+
+/* Algorithm, time, scope, the signature before, the hash of nothing unless it is a trailer, the hash of the data. */
+static void chain_sign(struct sigv4_chain *chain, struct str algorithm, bool empty_hash, const uint8_t digest[SHA256_BYTES],
+                       char ret[HEX_DIGEST])
+{
+    static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
+    char text[512], *out = text;
+    uint8_t mac[SHA256_BYTES];
+
+    ENSURE(algorithm.n + chain->amz_date.n + chain->scope.n + sizeof TERMINATOR + 3 * HEX_DIGEST + 8 <= sizeof text);
+    out = sigv4_append(out, algorithm);
+    out = sigv4_append(out, chain->amz_date);
+    *out++ = '\n';
+    out = sigv4_append(out, chain->scope);
+    out = sigv4_append(out, STR("/" TERMINATOR "\n"));
+    out = sigv4_append(out, (struct str){chain->previous, HEX_DIGEST});
+    *out++ = '\n';
+    if (empty_hash)
+        out = sigv4_append(out, STR(empty));
+    out = hex_put(out, digest, SHA256_BYTES);
+    sigv4_mac(&chain->key, (struct str){text, (size_t)(out - text)}, mac);
+    hex_put(chain->previous, mac, sizeof mac);
+    memcpy(ret, chain->previous, HEX_DIGEST);
+}
+
+void sigv4_chain_chunk(struct sigv4_chain *chain, const uint8_t digest[SHA256_BYTES], char ret[HEX_DIGEST])
+{
+    chain_sign(chain, STR(ALGORITHM "-PAYLOAD\n"), true, digest, ret);
+}
+
+void sigv4_chain_trailer(struct sigv4_chain *chain, const uint8_t digest[SHA256_BYTES], char ret[HEX_DIGEST])
+{
+    chain_sign(chain, STR(ALGORITHM "-TRAILER\n"), false, digest, ret);
+}
+
+struct sigv4_chain *sigv4_chain_of(const struct sigv4 *sig, struct str secret, struct arena *arena)
+{
+    struct sigv4_chain *chain = arena_new_of(arena, struct sigv4_chain);
+    struct signing_key *key = key_derive(sig, secret);
+
+    chain_begin(chain, &key->state, sig);
+    arena_on_free(arena, chain_wipe, chain);
+    key_free(key);
+    return chain;
 }

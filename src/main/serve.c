@@ -12,8 +12,10 @@
 #include "net/limits.h"
 #include "services/apigateway/apigateway.h"
 #include "services/dynamodb/dynamodb.h"
+#include "services/iam/iam.h"
 #include "services/logs/logs.h"
 #include "services/sts/sts.h"
+#include "store/blob.h"
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -159,7 +161,7 @@ static int make_services(struct server *s)
     if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(s);
     struct lambda_options lambda = {
-        .store = s->store, .blobs = s->blobs, .auth = s->auth, .iam = s->iam, .logs = s->logs, .loops = s->loops,
+        .store = s->store, .blobs = s->blobs, .auth = s->auth, .logs = s->logs, .loops = s->loops,
         .workers = s->workers, .http = s->http, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
         .cache_dir = datadir_path(s->arena, o->data, "cache"), .runtimes_dir = o->runtimes_dir, .runtime_flags = o->runtimes,
         .concurrency_max = o->concurrency, .aws_endpoint = front_handle_inside, .aws_endpoint_arg = s->front,

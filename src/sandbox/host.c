@@ -507,6 +507,17 @@ size_t sandbox_memory_peak(struct sandbox *sandbox)
     return peak ? peak : rss_peak_now(sandbox->pid);
 }
 
+const struct sandbox_driver sandbox_processes = {
+    .name = "processes",
+    .start = sandbox_start,
+    .take_runtime_listener = sandbox_take_runtime_listener,
+    .take_aws_listener = sandbox_take_aws_listener,
+    .take_output = sandbox_take_output,
+    .memory_peak = sandbox_memory_peak,
+    .kill = sandbox_kill,
+    .free = sandbox_free,
+};
+
 /* ---- the host ---- */
 
 static bool put_file(const char *path, const char *text)

@@ -71,6 +71,20 @@ size_t sandbox_memory_peak(struct sandbox *sandbox);    /* bytes, as the cgroup 
 void sandbox_kill(struct sandbox *sandbox);             /* SIGKILL to the whole tree; `exited` follows. Any thread */
 void sandbox_free(struct sandbox **sandbox);            /* after `exited` */
 
+/* What a user of sandboxes calls of all this, so that a test can put a script in its place. Each does what the function above
+ * of that name does. */
+struct sandbox_driver {
+    const char *name;
+    enum err (*start)(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks, struct sandbox **ret);
+    int (*take_runtime_listener)(struct sandbox *sandbox);
+    int (*take_aws_listener)(struct sandbox *sandbox);
+    int (*take_output)(struct sandbox *sandbox);
+    size_t (*memory_peak)(struct sandbox *sandbox);
+    void (*kill)(struct sandbox *sandbox);
+    void (*free)(struct sandbox **sandbox);
+};
+extern const struct sandbox_driver sandbox_processes;      /* the real one */
+
 /* What this machine offers, for `cloudless doctor`. */
 struct sandbox_check { const char *what; bool fine; struct str detail; };    /* detail says how to get it when not fine */
 size_t sandbox_doctor(struct arena *arena, struct sandbox_check **ret);

@@ -1,5 +1,5 @@
 /* package_fuzz.c -- any bytes as a deployment package: checked without a crash, a leak or a limitless loop; the same twice. */
-#include "services/lambda/function.h"
+#include "services/lambda/package.h"
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,19 +3,22 @@
  * Environments mount these folders, so what one of them uses is never removed: acquire and release count users. Of the
  * rest, what no function refers to goes with the next sweep, and the longest unused goes when the cache passes its bound.
  * A folder appears and disappears by rename, out of and into DIR/cache/work-RANDOM of this process, under the lock; the
- * slow part (unpacking, removing) happens there without it. Who wants what another thread is unpacking waits for it.
+ * slow part (unpacking, removing) happens on a worker without it. Who wants what is being unpacked is put on its entry's list
+ * and told on its loop: no thread waits for another.
  * BOOT is the kernel's boot id: files are not synced one by one, so what was unpacked before the machine's last start may
  * be incomplete after a power cut, and is thrown away.
  *
  * A sweep also removes packages (blobs) that no function refers to: left by a delete, an update, or a crash between the
  * package's write and the commit. blob.h keeps young ones. Sweeps run on a worker, one at a time: after start, every
- * SWEEP_EVERY_MS, and soon after a function or its last environment went; when is decided on the first loop. */
+ * SWEEP_EVERY_MS, and soon after a function or its last environment went; when is decided on the first loop.
+ * `lock` guards the entries; paths never change; what stands under `when` belongs to the first loop. */
+#include "services/lambda/code.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/panic.h"
-#include "services/lambda/function.h"
+#include "services/lambda/package.h"
 #include "store/doc.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -35,26 +38,40 @@
 #define SWEEP_EVERY_MS (10 * 60 * 1000)
 #define SWEEP_SOON_MS 1000
 
-struct entry {
+struct code_entry {
+    struct lambda__code *code;
+    struct work work;                   /* its unpacking */
     char *blob;
-    bool ready;                         /* false: being unpacked by who acquired it */
+    const char *dir;
+    bool ready;                         /* false: being unpacked */
     unsigned users;
+    struct lambda__code_want *wanted;   /* told when it is ready, or failed */
     int64_t bytes;
     uint64_t used_ns;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct map *entries;             /* by blob */
-static int64_t bytes_unpacked;
-static struct arena *paths;
-static const char *folder, *workplace;  /* DIR/cache/BOOT, DIR/cache/work-RANDOM */
-static struct str boot_name, work_name;
-static bool first_sweep_done;
+struct lambda__code {
+    struct lambda__code_options options;
+    struct arena *paths;
+    const char *folder, *workplace;     /* DIR/cache/BOOT, DIR/cache/work-RANDOM */
+    struct str boot_name, work_name;
+    pthread_mutex_t lock;
+    struct map *entries;                /* by blob */
+    int64_t bytes_unpacked;
+    unsigned moved;                     /* names what is moved out of the way */
+    _Atomic unsigned made;              /* names what is being unpacked */
+    bool first_sweep_done;              /* the sweep's */
+    /* when */
+    struct loop_task ask_task;
+    atomic_bool asked;
+    struct loop_timer *timer;
+    struct work sweep;
+    bool sweeping, again;
+};
 
 /* ---- trees of files ---- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int remove_one_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st, (void)type, (void)ftw;
     return remove(path);
@@ -62,26 +79,26 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static void remove_tree(const char *path)
 {
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(path, remove_one_file, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static _Thread_local int64_t counted;
+static _Thread_local int64_t bytes_counted;     /* nftw hands nothing on */
 
-static int count_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int count_one_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)path, (void)type, (void)ftw;
-    counted += (int64_t)st->st_blocks * 512;
+    bytes_counted += (int64_t)st->st_blocks * 512;
     return 0;
 }
 
 static int64_t tree_bytes(const char *path)
 {
-    counted = 0;
-    nftw(path, count_one, 16, FTW_PHYS);
-    return counted;
+    bytes_counted = 0;
+    nftw(path, count_one_file, 16, FTW_PHYS);
+    return bytes_counted;
 }
 
-/* ---- open, close ---- */
+/* ---- new, free ---- */
 
 static struct str boot_id(struct arena *arena)
 {
@@ -93,51 +110,54 @@ static struct str boot_id(struct arena *arena)
     return n > 0 ? arena_dup(arena, str_trim((struct str){text, (size_t)n})) : uuid4(arena);
 }
 
-static void entry_free(void *value)
+static void code_entry_free(void *value)
 {
-    struct entry *entry = value;
+    struct code_entry *entry = value;
     free(entry->blob);
     free(entry);
 }
 
-void lambda__code_open(void)
+struct lambda__code *lambda__code_new(const struct lambda__code_options *options)
 {
-    const char *cache = lambda__options()->cache_dir;
-    paths = arena_new();
-    boot_name = boot_id(paths);
-    work_name = arena_printf(paths, "work-" STR_FMT, STR_ARG(uuid4(paths)));
-    folder = arena_printf(paths, "%s/" STR_FMT, cache, STR_ARG(boot_name)).p;
-    workplace = arena_printf(paths, "%s/" STR_FMT, cache, STR_ARG(work_name)).p;
+    struct lambda__code *code = mem_zalloc(sizeof *code);
+    const char *cache = options->cache_dir;
+    code->options = *options;
+    code->paths = arena_new();
+    code->boot_name = boot_id(code->paths);
+    code->work_name = arena_printf(code->paths, "work-" STR_FMT, STR_ARG(uuid4(code->paths)));
+    code->folder = arena_printf(code->paths, "%s/" STR_FMT, cache, STR_ARG(code->boot_name)).p;
+    code->workplace = arena_printf(code->paths, "%s/" STR_FMT, cache, STR_ARG(code->work_name)).p;
     mkdir(cache, 0700);         /* code is not for other users of the machine; sandboxes get mounts of what lies below */
-    mkdir(folder, 0755);
-    mkdir(workplace, 0755);
-    entries = map_new(ENTRIES_MAX, entry_free);
-    bytes_unpacked = 0;
-    first_sweep_done = false;
+    mkdir(code->folder, 0755);
+    mkdir(code->workplace, 0755);
+    pthread_mutex_init(&code->lock, NULL);
+    code->entries = map_new(ENTRIES_MAX, code_entry_free);
+    return code;
 }
 
-void lambda__code_close(void)
+void lambda__code_free(struct lambda__code *code)
 {
-    if (!paths)
+    if (!code)
         return;
-    remove_tree(workplace);
-    map_free(entries);
-    entries = NULL;
-    arena_free(paths);
-    paths = NULL;
+    loop_timer_cancel(&code->timer);
+    remove_tree(code->workplace);
+    map_free(code->entries);
+    pthread_mutex_destroy(&code->lock);
+    arena_free(code->paths);
+    free(code);
 }
 
 /* ---- eviction ---- */
 
-struct pick {
+struct code_pick {
     const struct map *referred;         /* NULL: by age */
-    struct entry *entry;
+    struct code_entry *entry;
 };
 
-static bool consider(struct str key, void *value, void *arg)
+static bool consider_entry(struct str key, void *value, void *arg)
 {
-    struct entry *entry = value;
-    struct pick *pick = arg;
+    struct code_entry *entry = value;
+    struct code_pick *pick = arg;
     if (entry->users || !entry->ready || (pick->referred && map_get(pick->referred, key)))
         return true;
     if (!pick->entry || entry->used_ns < pick->entry->used_ns)
@@ -146,34 +166,34 @@ static bool consider(struct str key, void *value, void *arg)
 }
 
 /* Moves one folder that nobody uses out of the way: the longest unused, or one that is not in `referred`. NULL: none. */
-static const char *move_one(const struct map *referred, struct arena *arena)
+static const char *move_one_away(struct lambda__code *code, const struct map *referred, struct arena *arena)
 {
-    static unsigned counter;
-    struct pick pick = {.referred = referred};
-    map_each(entries, consider, &pick);
+    struct code_pick pick = {.referred = referred};
+    map_each(code->entries, consider_entry, &pick);
     if (!pick.entry)
         return NULL;
-    const char *from = arena_printf(arena, "%s/%s", folder, pick.entry->blob).p, *to = arena_printf(arena, "%s/old-%u", workplace, counter++).p;
-    bytes_unpacked -= pick.entry->bytes;
-    map_take(entries, str_of(pick.entry->blob));
-    entry_free(pick.entry);
+    const char *from = arena_printf(arena, "%s/%s", code->folder, pick.entry->blob).p;
+    const char *to = arena_printf(arena, "%s/old-%u", code->workplace, code->moved++).p;
+    code->bytes_unpacked -= pick.entry->bytes;
+    map_take(code->entries, str_of(pick.entry->blob));
+    code_entry_free(pick.entry);
     return rename(from, to) == 0 ? to : NULL;
 }
 
-static bool over_bound(void)
+static bool code_over_bound(const struct lambda__code *code)
 {
-    int64_t max = lambda__options()->cache_bytes_max;
-    return bytes_unpacked > (max ? max : CACHE_BYTES_MAX) || map_count(entries) > CACHE_FOLDERS_MAX;
+    int64_t max = code->options.bytes_max;
+    return code->bytes_unpacked > (max ? max : CACHE_BYTES_MAX) || map_count(code->entries) > CACHE_FOLDERS_MAX;
 }
 
 /* referred NULL: down to the bound. `all`: everything that is not in use. */
-static void evict(const struct map *referred, bool all)
+static void evict_code(struct lambda__code *code, const struct map *referred, bool all)
 {
     struct arena *arena = arena_new();
     for (;;) {
-        pthread_mutex_lock(&lock);
-        const char *path = referred || all || over_bound() ? move_one(referred, arena) : NULL;
-        pthread_mutex_unlock(&lock);
+        pthread_mutex_lock(&code->lock);
+        const char *path = referred || all || code_over_bound(code) ? move_one_away(code, referred, arena) : NULL;
+        pthread_mutex_unlock(&code->lock);
         if (!path)
             break;
         remove_tree(path);
@@ -181,16 +201,15 @@ static void evict(const struct map *referred, bool all)
     arena_free(arena);
 }
 
-/* ---- acquire, release ---- */
+/* ---- unpacking, on a worker ---- */
 
-static enum err unpack(struct str blob, const char *dir, struct arena *arena)
+static enum err unpack_code(struct lambda__code *code, struct str blob, const char *dir, struct arena *arena)
 {
-    static _Atomic unsigned counter;
     struct str zip;
-    enum err err = blob_get(lambda__options()->blobs, blob, arena, &zip);
+    enum err err = blob_get(code->options.blobs, blob, arena, &zip);
     if (err != ERR_OK)
         return err;
-    const char *temporary = arena_printf(arena, "%s/new-%u", workplace, atomic_fetch_add(&counter, 1)).p;
+    const char *temporary = arena_printf(arena, "%s/new-%u", code->workplace, atomic_fetch_add(&code->made, 1)).p;
     if (mkdir(temporary, 0755) != 0)
         return ERR_IO;
     if (lambda__package_unpack(zip, temporary) && rename(temporary, dir) == 0)
@@ -200,125 +219,152 @@ static enum err unpack(struct str blob, const char *dir, struct arena *arena)
 }
 
 /* `dir` may be there already, from the server before this one. A full disk may have room without what is not in use. */
-static enum err make(struct str blob, const char *dir)
+static enum err make_code(struct lambda__code *code, struct str blob, const char *dir)
 {
     if (access(dir, F_OK) == 0)
         return ERR_OK;
     struct arena *arena = arena_new();
-    enum err err = unpack(blob, dir, arena);
+    enum err err = unpack_code(code, blob, dir, arena);
     if (err == ERR_IO) {
-        evict(NULL, true);
-        err = unpack(blob, dir, arena);
+        evict_code(code, NULL, true);
+        err = unpack_code(code, blob, dir, arena);
     }
     arena_free(arena);
     return err;
 }
 
-static struct entry *entry_new(struct str blob)
+static void tell_want(struct loop_task *task)
 {
-    struct entry *entry = mem_zalloc(sizeof *entry);
+    struct lambda__code_want *want = CONTAINER_OF(task, struct lambda__code_want, task);
+    want->done(want);
+}
+
+static void take_entry(struct code_entry *entry, struct lambda__code_want *want)
+{
+    entry->users++;
+    want->dir = entry->dir;
+    want->err = ERR_OK;
+}
+
+/* Makes what the entry stands for and tells who waits. The entry may be gone afterwards. */
+static void fill_entry(struct code_entry *entry)
+{
+    struct lambda__code *code = entry->code;
+    enum err err = make_code(code, str_of(entry->blob), entry->dir);
+    int64_t bytes = err == ERR_OK ? tree_bytes(entry->dir) : 0;
+    pthread_mutex_lock(&code->lock);
+    struct lambda__code_want *want = entry->wanted, *next;
+    entry->wanted = NULL;
+    entry->ready = true;
+    entry->bytes = bytes;
+    entry->used_ns = clock_mono_ns();
+    code->bytes_unpacked += bytes;
+    for (struct lambda__code_want *each = want; each; each = each->next) {
+        each->err = err;
+        if (err == ERR_OK)
+            take_entry(entry, each);
+    }
+    if (err != ERR_OK)
+        code_entry_free(map_take(code->entries, str_of(entry->blob)));
+    bool over = code_over_bound(code);
+    pthread_mutex_unlock(&code->lock);
+    for (; want; want = next) {
+        next = want->next;              /* told, it may be gone */
+        want->task.run = tell_want;
+        loop_post(want->loop, &want->task);
+    }
+    if (over)
+        evict_code(code, NULL, false);
+}
+
+static void fill_on_worker(struct work *work)
+{
+    fill_entry(CONTAINER_OF(work, struct code_entry, work));
+}
+
+/* Under the lock. */
+static struct code_entry *code_entry_new(struct lambda__code *code, struct str blob)
+{
+    size_t dir_bytes = strlen(code->folder) + 1 + blob.n + 1;
+    struct code_entry *entry = mem_zalloc(sizeof *entry + dir_bytes);
+    char *dir = (char *)(entry + 1);
+    snprintf(dir, dir_bytes, "%s/" STR_FMT, code->folder, STR_ARG(blob));
+    entry->code = code;
+    entry->work.run = fill_on_worker;
     entry->blob = mem_dup(blob.p, blob.n);
-    entry->users = 1;
-    map_put(entries, blob, entry);
+    entry->dir = dir;
+    map_put(code->entries, blob, entry);
     return entry;
 }
 
-/* Under the lock, which it gives up meanwhile. */
-static enum err fill(struct entry *entry, const char *dir)
+/* Under the lock: the entry, its unpacking under way if need be. */
+static enum err entry_of(struct lambda__code *code, struct str blob, struct code_entry **ret)
 {
-    pthread_mutex_unlock(&lock);
-    enum err err = make(str_of(entry->blob), dir);
-    int64_t bytes = err == ERR_OK ? tree_bytes(dir) : 0;
-    pthread_mutex_lock(&lock);
-    entry->ready = true;
-    entry->bytes = bytes;
-    bytes_unpacked += bytes;
+    *ret = map_get(code->entries, blob);
+    if (*ret)
+        return ERR_OK;
+    struct code_entry *entry = code_entry_new(code, blob);
+    enum err err = workers_submit(code->options.workers, LANE_UNPACK, &entry->work);
     if (err != ERR_OK)
-        entry_free(map_take(entries, str_of(entry->blob)));
-    pthread_cond_broadcast(&changed);
+        code_entry_free(map_take(code->entries, blob));
+    else
+        *ret = entry;
     return err;
 }
 
-enum err lambda__code_acquire(struct str blob, struct arena *arena, const char **ret_dir)
+/* ---- acquire, release ---- */
+
+bool lambda__code_acquire(struct lambda__code *code, struct lambda__code_want *want)
 {
-    const char *dir = arena_printf(arena, "%s/" STR_FMT, folder, STR_ARG(blob)).p;
-    enum err err = ERR_OK;
-    bool over = false;
-    pthread_mutex_lock(&lock);
-    struct entry *entry;
-    while ((entry = map_get(entries, blob)) && !entry->ready)
-        pthread_cond_wait(&changed, &lock);
-    if (entry) {
-        entry->users++;
-    } else {
-        err = fill(entry_new(blob), dir);
-        over = over_bound();
+    struct code_entry *entry;
+    pthread_mutex_lock(&code->lock);
+    want->err = entry_of(code, want->blob, &entry);
+    bool now = want->err != ERR_OK || entry->ready;
+    if (want->err == ERR_OK && entry->ready) {
+        take_entry(entry, want);
+    } else if (!now) {
+        want->next = entry->wanted;
+        entry->wanted = want;
     }
-    pthread_mutex_unlock(&lock);
-    if (over)
-        evict(NULL, false);
-    if (err == ERR_OK)
-        *ret_dir = dir;
-    return err;
+    pthread_mutex_unlock(&code->lock);
+    return now;
 }
 
-void lambda__code_release(struct str blob)
+void lambda__code_release(struct lambda__code *code, struct str blob)
 {
-    pthread_mutex_lock(&lock);
-    struct entry *entry = map_get(entries, blob);
+    pthread_mutex_lock(&code->lock);
+    struct code_entry *entry = map_get(code->entries, blob);
     ENSURE(entry && entry->users);
     entry->users--;
     entry->used_ns = clock_mono_ns();
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&code->lock);
 }
 
-/* ---- ahead of the first invocation ---- */
-
-struct warming {
-    struct work work;
-    size_t n;
-    char blob[];
-};
-
-static void warm(struct work *work)
+void lambda__code_warm(struct lambda__code *code, struct str blob)
 {
-    struct warming *warming = CONTAINER_OF(work, struct warming, work);
-    struct arena *arena = arena_new();
-    struct str blob = {warming->blob, warming->n};
-    const char *dir;
-    if (lambda__code_acquire(blob, arena, &dir) == ERR_OK)
-        lambda__code_release(blob);
-    arena_free(arena);
-    free(warming);
-}
-
-void lambda__code_warm(struct str blob)
-{
-    struct warming *warming = mem_zalloc(sizeof *warming + blob.n);
-    warming->work.run = warm;
-    warming->n = blob.n;
-    memcpy(warming->blob, blob.p, blob.n);
-    if (workers_submit(lambda__options()->workers, LANE_UNPACK, &warming->work) != ERR_OK)
-        free(warming);              /* the first invocation unpacks it */
+    struct code_entry *entry;
+    pthread_mutex_lock(&code->lock);
+    entry_of(code, blob, &entry);       /* no worker is free: the first invocation unpacks it */
+    pthread_mutex_unlock(&code->lock);
 }
 
 /* ---- the sweep ---- */
 
 /* Calls visit for each name in `dir`, but "." and "..". */
-static void each_name(const char *dir, void (*visit)(const char *dir, struct str name))
+static void each_name(struct lambda__code *code, const char *dir, void (*visit)(struct lambda__code *code, const char *dir, struct str name))
 {
     DIR *open_dir = opendir(dir);
     if (!open_dir)
         return;
     for (struct dirent *entry; (entry = readdir(open_dir));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            visit(dir, str_of(entry->d_name));
+            visit(code, dir, str_of(entry->d_name));
     closedir(open_dir);
 }
 
-static void remove_foreign(const char *dir, struct str name)
+static void remove_foreign(struct lambda__code *code, const char *dir, struct str name)
 {
-    if (str_eq(name, boot_name) || str_eq(name, work_name))
+    if (str_eq(name, code->boot_name) || str_eq(name, code->work_name))
         return;
     struct arena *arena = arena_new();
     remove_tree(arena_printf(arena, "%s/" STR_FMT, dir, STR_ARG(name)).p);
@@ -326,21 +372,21 @@ static void remove_foreign(const char *dir, struct str name)
 }
 
 /* What the server before this one unpacked counts too. */
-static void adopt(const char *dir, struct str name)
+static void adopt(struct lambda__code *code, const char *dir, struct str name)
 {
-    struct arena *arena = arena_new();
-    const char *path;
     (void)dir;
-    if (lambda__code_acquire(name, arena, &path) == ERR_OK)
-        lambda__code_release(name);
-    arena_free(arena);
+    pthread_mutex_lock(&code->lock);
+    struct code_entry *entry = map_get(code->entries, name) ? NULL : code_entry_new(code, name);
+    pthread_mutex_unlock(&code->lock);
+    if (entry)
+        fill_entry(entry);
 }
 
 /* The packages that functions refer to. A step's keys first, then the documents: nothing is read while an iterator is open. */
-static enum err gather(struct map *referred)
+static enum err gather_referred(struct store *store, struct map *referred)
 {
     static char yes;
-    struct store_txn *reader = store_reader(lambda__options()->store);
+    struct store_txn *reader = store_reader(store);
     struct store_key at[FUNCTIONS_STEP], last, *after = NULL;
     struct arena *kept = arena_new();
     enum err err = ERR_OK;
@@ -378,18 +424,18 @@ static bool is_referred(void *arg, struct str blob)
     return map_get(arg, blob) != NULL;
 }
 
-void lambda__code_sweep(void)
+void lambda__code_sweep(struct lambda__code *code)
 {
-    if (!first_sweep_done) {
-        each_name(lambda__options()->cache_dir, remove_foreign);
-        each_name(folder, adopt);
-        first_sweep_done = true;
+    if (!code->first_sweep_done) {
+        each_name(code, code->options.cache_dir, remove_foreign);
+        each_name(code, code->folder, adopt);
+        code->first_sweep_done = true;
     }
     struct map *referred = map_new(FUNCTIONS_MAX, NULL);
-    enum err err = gather(referred);
+    enum err err = gather_referred(code->options.store, referred);
     if (err == ERR_OK && map_count(referred) < FUNCTIONS_MAX) {      /* a set that is cut short would call used what is not */
-        evict(referred, false);
-        err = blob_sweep(lambda__options()->blobs, is_referred, referred);
+        evict_code(code, referred, false);
+        err = blob_sweep(code->options.blobs, is_referred, referred);
     }
     if (err != ERR_OK)
         log_to(LOG_WARN, "lambda.sweep_failed", {"error", str_of(err_text(err))});
@@ -398,57 +444,50 @@ void lambda__code_sweep(void)
 
 /* ---- when; all on the first loop but sweep_soon ---- */
 
-static struct loop_task ask_task;
-static atomic_bool asked;
-static struct loop_timer *timer;
-static struct work work;
-static bool running, again;
-
-static void sweep_on_worker(struct work *w)
+static void sweep_on_worker(struct work *work)
 {
-    (void)w;
-    lambda__code_sweep();
+    lambda__code_sweep(CONTAINER_OF(work, struct lambda__code, sweep));
 }
 
-static void due(void *arg);
+static void sweep_due(void *arg);
 
-static void arm(uint64_t ms)
+static void arm_sweep(struct lambda__code *code, uint64_t ms)
 {
-    loop_timer_cancel(&timer);
-    timer = loop_timer_start(loop_current(), ms, due, NULL);
+    loop_timer_cancel(&code->timer);
+    code->timer = loop_timer_start(loop_current(), ms, sweep_due, code);
 }
 
-static void swept(struct work *w)
+static void swept(struct work *work)
 {
-    (void)w;
-    running = false;
-    arm(again ? SWEEP_SOON_MS : SWEEP_EVERY_MS);
+    struct lambda__code *code = CONTAINER_OF(work, struct lambda__code, sweep);
+    code->sweeping = false;
+    arm_sweep(code, code->again ? SWEEP_SOON_MS : SWEEP_EVERY_MS);
 }
 
-static void due(void *arg)
+static void sweep_due(void *arg)
 {
-    (void)arg;
-    timer = NULL;
-    again = false;
-    work = (struct work){.run = sweep_on_worker, .done = swept, .loop = loop_current()};
-    running = workers_submit(lambda__options()->workers, LANE_UNPACK, &work) == ERR_OK;
-    if (!running)
-        arm(SWEEP_EVERY_MS);
+    struct lambda__code *code = arg;
+    code->timer = NULL;
+    code->again = false;
+    code->sweep = (struct work){.run = sweep_on_worker, .done = swept, .loop = loop_current()};
+    code->sweeping = workers_submit(code->options.workers, LANE_UNPACK, &code->sweep) == ERR_OK;
+    if (!code->sweeping)
+        arm_sweep(code, SWEEP_EVERY_MS);
 }
 
-static void take_question(struct loop_task *task)
+static void sweep_asked(struct loop_task *task)
 {
-    (void)task;
-    atomic_store(&asked, false);
-    if (!running && !again)
-        arm(SWEEP_SOON_MS);
-    again = true;
+    struct lambda__code *code = CONTAINER_OF(task, struct lambda__code, ask_task);
+    atomic_store(&code->asked, false);
+    if (!code->sweeping && !code->again)
+        arm_sweep(code, SWEEP_SOON_MS);
+    code->again = true;
 }
 
-void lambda__code_sweep_soon(void)
+void lambda__code_sweep_soon(struct lambda__code *code)
 {
-    if (atomic_exchange(&asked, true))
+    if (atomic_exchange(&code->asked, true))
         return;
-    ask_task.run = take_question;
-    loop_post(loops_at(lambda__options()->loops, 0), &ask_task);
+    code->ask_task.run = sweep_asked;
+    loop_post(loops_at(code->options.loops, 0), &code->ask_task);
 }

@@ -1,13 +1,17 @@
 /* config.c -- members of CreateFunction and UpdateFunctionConfiguration, checked and put into the function's configuration.
  * A table says for each member how it is taken; what would change behaviour that is not there is refused by name.
  * Source: Lambda API reference, CreateFunction; quotas. */
-#include "services/lambda/function.h"
+#include "services/lambda/config.h"
+#include "services/iam/iam.h"
+#include "services/lambda/interpreter.h"
+#include "services/lambda/lambda_call.h"
 
 #define TIMEOUT_DEFAULT_S 3
 #define MEMORY_DEFAULT_MB 128
 #define MEMORY_MAX_MB 10240
 #define TMP_MIN_MB 512
 #define TMP_MAX_MB 10240
+#define ENVIRONMENT_BYTES_MAX 4096      /* quota: environment variables */
 
 typedef bool apply_fn(struct call *call, struct json *config, struct json *value);
 
@@ -18,7 +22,7 @@ static bool copy_member(struct call *call, struct json *config, struct json *val
 }
 
 /* The model has no maximum for these two. */
-static bool in_range(struct call *call, const char *member, int64_t value, int64_t max)
+static bool config_in_range(struct call *call, const char *member, int64_t value, int64_t max)
 {
     if (value <= max)
         return true;
@@ -30,13 +34,13 @@ static bool in_range(struct call *call, const char *member, int64_t value, int64
 static bool apply_timeout(struct call *call, struct json *config, struct json *value)
 {
     int64_t seconds = json_i64(call->input, "Timeout", 0);
-    return in_range(call, "timeout", seconds, LAMBDA_TIMEOUT_S_MAX) && copy_member(call, config, value);
+    return config_in_range(call, "timeout", seconds, LAMBDA_TIMEOUT_S_MAX) && copy_member(call, config, value);
 }
 
 static bool apply_memory(struct call *call, struct json *config, struct json *value)
 {
     int64_t mb = json_i64(call->input, "MemorySize", 0);
-    return in_range(call, "memorySize", mb, MEMORY_MAX_MB) && copy_member(call, config, value);
+    return config_in_range(call, "memorySize", mb, MEMORY_MAX_MB) && copy_member(call, config, value);
 }
 
 static bool apply_runtime(struct call *call, struct json *config, struct json *value)
@@ -48,7 +52,7 @@ static bool apply_runtime(struct call *call, struct json *config, struct json *v
                   STR_ARG(value->text));
         return false;
     }
-    if (lambda__interpreter_find(value->text, call->arena, &interpreter, &remedy) != ERR_OK) {
+    if (lambda__interpreter_find(lambda__of(call)->interpreters, value->text, call->arena, &interpreter, &remedy) != ERR_OK) {
         call_fail(call, "InvalidParameterValueException", "The runtime " STR_FMT " has no interpreter on this machine: " STR_FMT,
                   STR_ARG(value->text), STR_ARG(remedy));
         return false;
@@ -56,10 +60,10 @@ static bool apply_runtime(struct call *call, struct json *config, struct json *v
     return copy_member(call, config, value);
 }
 
-bool lambda__role_usable(struct call *call, struct str role_arn)
+static bool role_usable(struct call *call, struct str role_arn)
 {
     struct iam_role role;
-    enum err err = iam_role_find(store_reader(lambda__options()->store), role_arn, call->arena, &role);
+    enum err err = iam_role_find(lambda__reader(call), role_arn, call->arena, &role);
     if (err == ERR_OK && !str_eq(role.account, call->account)) {
         call_fail(call, "AccessDeniedException", "Cross-account pass role is not allowed.");
         return false;
@@ -77,10 +81,10 @@ bool lambda__role_usable(struct call *call, struct str role_arn)
 
 static bool apply_role(struct call *call, struct json *config, struct json *value)
 {
-    return lambda__role_usable(call, value->text) && copy_member(call, config, value);
+    return role_usable(call, value->text) && copy_member(call, config, value);
 }
 
-static bool reserved(struct str name)
+static bool is_reserved_variable(struct str name)
 {
     static const char *const names[] = {
         "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
@@ -99,7 +103,7 @@ static bool apply_environment(struct call *call, struct json *config, struct jso
     struct json *variables = json_at(value, "Variables");
     size_t bytes = 0;
     for JSON_EACH (variable, variables) {
-        if (reserved(variable->key)) {
+        if (is_reserved_variable(variable->key)) {
             call_fail(call, "InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables "
                       "you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this "
                       "request: " STR_FMT, STR_ARG(variable->key));
@@ -111,7 +115,7 @@ static bool apply_environment(struct call *call, struct json *config, struct jso
         }
         bytes += variable->key.n + variable->text.n;
     }
-    if (bytes > LAMBDA_ENVIRONMENT_BYTES_MAX) {
+    if (bytes > ENVIRONMENT_BYTES_MAX) {
         struct str text = json_text(call->arena, variables);
         call_fail(call, "InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables you "
                   "have provided exceeded the 4KB limit. String measured: " STR_FMT, STR_ARG(text));
@@ -125,10 +129,10 @@ static bool apply_environment(struct call *call, struct json *config, struct jso
 static bool apply_tmp(struct call *call, struct json *config, struct json *value)
 {
     int64_t size = json_i64(value, "Size", TMP_MIN_MB);
-    return in_range(call, "ephemeralStorage.size", size, TMP_MAX_MB) && copy_member(call, config, value);
+    return config_in_range(call, "ephemeralStorage.size", size, TMP_MAX_MB) && copy_member(call, config, value);
 }
 
-static bool refuse(struct call *call, struct json *value)
+static bool refuse_member(struct call *call, struct json *value)
 {
     call_fail_not_implemented(call, arena_cstr(call->arena, value->key));
     return false;
@@ -137,13 +141,13 @@ static bool refuse(struct call *call, struct json *value)
 static bool apply_tracing(struct call *call, struct json *config, struct json *value)
 {
     (void)config;
-    return str_eq(json_str(value, "Mode"), STR("PassThrough")) || refuse(call, value);
+    return str_eq(json_str(value, "Mode"), STR("PassThrough")) || refuse_member(call, value);
 }
 
 static bool apply_snap_start(struct call *call, struct json *config, struct json *value)
 {
     (void)config;
-    return str_eq(json_str(value, "ApplyOn"), STR("None")) || refuse(call, value);
+    return str_eq(json_str(value, "ApplyOn"), STR("None")) || refuse_member(call, value);
 }
 
 static bool apply_architectures(struct call *call, struct json *config, struct json *value)
@@ -159,12 +163,12 @@ static bool apply_logging(struct call *call, struct json *config, struct json *v
 {
     (void)config;
     struct str format = json_str(value, "LogFormat");
-    return (value->count == (format.n ? 1u : 0u) && (format.n == 0 || str_eq(format, STR("Text")))) || refuse(call, value);
+    return (value->count == (format.n ? 1u : 0u) && (format.n == 0 || str_eq(format, STR("Text")))) || refuse_member(call, value);
 }
 
 static bool apply_package_type(struct call *call, struct json *config, struct json *value)
 {
-    return str_eq(value->text, STR("Zip")) ? copy_member(call, config, value) : refuse(call, value);
+    return str_eq(value->text, STR("Zip")) ? copy_member(call, config, value) : refuse_member(call, value);
 }
 
 static bool apply_empty(struct call *call, struct json *config, struct json *value)
@@ -172,19 +176,19 @@ static bool apply_empty(struct call *call, struct json *config, struct json *val
     (void)config;
     struct json *subnets = json_at(value, "SubnetIds"), *groups = json_at(value, "SecurityGroupIds");
     bool empty = value->type == JSON_ARRAY ? value->count == 0 : (!subnets || subnets->count == 0) && (!groups || groups->count == 0);
-    return empty || refuse(call, value);
+    return empty || refuse_member(call, value);
 }
 
 static bool apply_target(struct call *call, struct json *config, struct json *value)
 {
     (void)config;
-    return json_str(value, "TargetArn").n == 0 ? true : refuse(call, value);
+    return json_str(value, "TargetArn").n == 0 ? true : refuse_member(call, value);
 }
 
 static bool apply_publish(struct call *call, struct json *config, struct json *value)
 {
     (void)config;
-    return value->type != JSON_TRUE || refuse(call, value);
+    return value->type != JSON_TRUE || refuse_member(call, value);
 }
 
 static bool apply_nothing(struct call *call, struct json *config, struct json *value)
@@ -196,7 +200,7 @@ static bool apply_nothing(struct call *call, struct json *config, struct json *v
 static bool apply_refused(struct call *call, struct json *config, struct json *value)
 {
     (void)config;
-    return refuse(call, value);
+    return refuse_member(call, value);
 }
 
 static const struct member {

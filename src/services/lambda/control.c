@@ -2,10 +2,18 @@
  * What blocks (reading the zip, writing the package) is done in `prepare` on a worker; the document is written in the
  * mutation. Creation and updates take effect when they are answered; the answers say Pending and InProgress because AWS's
  * do, the next reads Active and Successful; an invocation that comes before the code is unpacked waits for it. */
+#include "services/lambda/control.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
-#include "services/lambda/environment.h"
+#include "services/lambda/code.h"
+#include "services/lambda/config.h"
+#include "services/lambda/download.h"
+#include "services/lambda/function_doc.h"
+#include "services/lambda/function_name.h"
+#include "services/lambda/lambda_call.h"
+#include "services/lambda/package.h"
+#include "services/lambda/pool.h"
 #include "store/doc.h"
 
 struct package {            /* call->state between prepare and mutate */
@@ -13,11 +21,6 @@ struct package {            /* call->state between prepare and mutate */
     size_t bytes;
     struct json *config;
 };
-
-static void store_doc(struct call *call, struct store_txn *txn, struct str name, struct json *doc)
-{
-    doc_put(txn, lambda__key(call->arena, call->account, call->region, name), doc, call->arena);
-}
 
 /* Decodes, checks and stores the zip of `holder` (Code, or UpdateFunctionCode's input). */
 static bool take_package(struct call *call, struct json *holder, struct package *package)
@@ -47,7 +50,7 @@ static bool take_package(struct call *call, struct json *holder, struct package 
         call_fail(call, "InvalidParameterValueException", "%s", wrong);
         return false;
     }
-    enum err err = blob_put(lambda__options()->blobs, zip, call->arena, &package->blob);
+    enum err err = blob_put(lambda__of(call)->options.blobs, zip, call->arena, &package->blob);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return false;
@@ -62,7 +65,7 @@ static bool take_package(struct call *call, struct json *holder, struct package 
     return true;
 }
 
-static void stamp(struct call *call, struct json *config, const struct package *package)
+static void stamp_config(struct call *call, struct json *config, const struct package *package)
 {
     if (package->blob.n) {
         json_put(config, STR("CodeSize"), json_new_i64(call->arena, (int64_t)package->bytes));
@@ -127,7 +130,7 @@ void lambda__prepare_create(struct call *call)
         return;
     lambda__config_defaults(call, config);
     drop_empty_environment(call, config);
-    stamp(call, config, package);
+    stamp_config(call, config, package);
     package->config = with_logging(call, config);
 }
 
@@ -149,25 +152,12 @@ void lambda__create(struct call *call, struct store_txn *txn)
     json_add_str(call->arena, doc, "blob", package->blob);
     json_add(doc, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
     json_add(doc, "statements", json_new(call->arena, JSON_ARRAY));
-    store_doc(call, txn, package->name, doc);
+    lambda__put_doc(call, txn, package->name, doc);
     answer_config(call, package->config, "Pending", "Successful");
     json_remove(call->output, STR("LastUpdateStatus"));
 }
 
 /* ---- read ---- */
-
-bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **ret)
-{
-    struct str name;
-    if (!lambda__call_name(call, &name))
-        return false;
-    enum err err = doc_get(txn, lambda__key(call->arena, call->account, call->region, name), call->arena, ret);
-    if (err == ERR_NOT_FOUND)
-        lambda__not_found(call, name);
-    else if (err != ERR_OK)
-        call_fail_err(call, err);
-    return err == ERR_OK;
-}
 
 void lambda__prepare_named(struct call *call)
 {
@@ -175,22 +165,17 @@ void lambda__prepare_named(struct call *call)
     lambda__call_name(call, &name);
 }
 
-static struct store_txn *reader(void)
-{
-    return store_reader(lambda__options()->store);
-}
-
 void lambda__get_configuration(struct call *call)
 {
     struct json *doc;
-    if (lambda__call_doc(call, reader(), &doc))
+    if (lambda__call_doc(call, lambda__reader(call), &doc))
         answer_config(call, json_at(doc, "config"), "Active", "Successful");
 }
 
 void lambda__get_function(struct call *call)
 {
     struct json *doc, *tags;
-    if (!lambda__call_doc(call, reader(), &doc))
+    if (!lambda__call_doc(call, lambda__reader(call), &doc))
         return;
     answer_config(call, json_at(doc, "config"), "Active", "Successful");
     struct json *out = json_new(call->arena, JSON_OBJECT);
@@ -199,19 +184,19 @@ void lambda__get_function(struct call *call)
     struct str host = call_request_header(call, "Host");
     json_add_str(call->arena, code, "RepositoryType", STR("S3"));
     if (host.n)                 /* a client of HTTP/1.0 may have named none */
-        json_add_str(call->arena, code, "Location", lambda__code_url(host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
+        json_add_str(call->arena, code, "Location", lambda__download_url(lambda__of(call)->downloads, host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
     if ((tags = json_at(doc, "tags")) && tags->count)
         json_add(out, "Tags", json_clone(call->arena, tags));
     call->output = out;
 }
 
-static void list_page(struct call *call, const char *member)
+static void list_functions_page(struct call *call, const char *member)
 {
     struct json *page, *list;
     bool more = false;
     struct str last = STR_NONE;
     size_t limit = (size_t)json_i64(call->input, "MaxItems", 50);
-    enum err err = doc_list(reader(), STORE_SPACE_LAMBDA, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
+    enum err err = doc_list(lambda__reader(call), STORE_SPACE_LAMBDA, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
                             call_str(call, "Marker"), limit > 50 ? 50 : limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
@@ -230,14 +215,14 @@ static void list_page(struct call *call, const char *member)
 
 void lambda__list(struct call *call)
 {
-    list_page(call, "Functions");
+    list_functions_page(call, "Functions");
 }
 
 /* There is one version of each function, $LATEST. */
 void lambda__list_versions(struct call *call)
 {
     struct json *doc;
-    if (!lambda__call_doc(call, reader(), &doc))
+    if (!lambda__call_doc(call, lambda__reader(call), &doc))
         return;
     struct json *config = json_clone(call->arena, json_at(doc, "config"));
     struct str arn = json_str(config, "FunctionArn");
@@ -249,7 +234,7 @@ void lambda__list_versions(struct call *call)
 void lambda__code_signing(struct call *call)
 {
     struct json *doc;
-    if (!lambda__call_doc(call, reader(), &doc))
+    if (!lambda__call_doc(call, lambda__reader(call), &doc))
         return;
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, call->output, "CodeSigningConfigArn", STR_NONE);
@@ -258,30 +243,20 @@ void lambda__code_signing(struct call *call)
 
 /* ---- update ---- */
 
-bool lambda__revision_fits(struct call *call, struct json *doc, const char *api)
-{
-    struct str wanted = call_str(call, "RevisionId");
-    if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
-        return true;
-    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the "
-              "latest Revision Id", api);
-    return false;
-}
-
 /* After a commit: environments of what was before are of no use any more, nor may its package be. */
 void lambda__function_changed(struct call *call)
 {
     struct str name;
     if (lambda__call_name(call, &name))
-        lambda__pool_changed(call->account, call->region, name);
-    lambda__code_sweep_soon();
+        lambda__pools_changed(lambda__of(call)->pools, call->account, call->region, name);
+    lambda__code_sweep_soon(lambda__of(call)->code);
 }
 
 /* Its code is unpacked while it is Pending, or its update InProgress, so that the first invocation does not wait for it. */
 void lambda__function_created(struct call *call)
 {
     const struct package *package = call->state;
-    lambda__code_warm(package->blob);
+    lambda__code_warm(lambda__of(call)->code, package->blob);
 }
 
 void lambda__code_changed(struct call *call)
@@ -298,7 +273,7 @@ void lambda__prepare_update_code(struct call *call)
     struct json *architectures = json_at(call->input, "Architectures");
 
     call->state = package;
-    if (!lambda__call_doc(call, reader(), &doc))
+    if (!lambda__call_doc(call, lambda__reader(call), &doc))
         return;
     if (publish && publish->type == JSON_TRUE)
         call_fail_not_implemented(call, "Publish");
@@ -310,9 +285,9 @@ void lambda__prepare_update_code(struct call *call)
 
 static void write_config(struct call *call, struct store_txn *txn, struct json *doc, struct json *config, const struct package *package)
 {
-    stamp(call, config, package);
+    stamp_config(call, config, package);
     json_put(doc, STR("config"), config);
-    store_doc(call, txn, json_str(config, "FunctionName"), doc);
+    lambda__put_doc(call, txn, json_str(config, "FunctionName"), doc);
     answer_config(call, config, "Active", "InProgress");
 }
 
@@ -324,7 +299,7 @@ void lambda__update_code(struct call *call, struct store_txn *txn)
         return;
     struct json *config = json_clone(call->arena, json_at(doc, "config"));
     if (json_bool(call->input, "DryRun", false)) {
-        stamp(call, config, package);
+        stamp_config(call, config, package);
         answer_config(call, config, "Active", "Successful");
         return;
     }
@@ -336,7 +311,7 @@ void lambda__update_code(struct call *call, struct store_txn *txn)
 void lambda__prepare_update_configuration(struct call *call)
 {
     struct json *doc, *changes = json_new(call->arena, JSON_OBJECT);
-    if (lambda__call_doc(call, reader(), &doc) && lambda__config_apply(call, changes))
+    if (lambda__call_doc(call, lambda__reader(call), &doc) && lambda__config_apply(call, changes))
         call->state = changes;
 }
 
@@ -365,7 +340,7 @@ void lambda__delete(struct call *call, struct store_txn *txn)
 void lambda__list_tags(struct call *call)
 {
     struct json *doc;
-    if (!lambda__call_doc(call, reader(), &doc))
+    if (!lambda__call_doc(call, lambda__reader(call), &doc))
         return;
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add(call->output, "Tags", json_clone(call->arena, json_at(doc, "tags")));
@@ -381,7 +356,7 @@ void lambda__tag(struct call *call, struct store_txn *txn)
         json_put(tags, tag->key, json_new_str(call->arena, tag->text));
     if (tags->count > 50)
         call_fail(call, "InvalidParameterValueException", "The maximum number of tags for a function is 50.");
-    store_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
+    lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
 }
 
 void lambda__untag(struct call *call, struct store_txn *txn)
@@ -391,5 +366,5 @@ void lambda__untag(struct call *call, struct store_txn *txn)
         return;
     for JSON_EACH (key, json_at(call->input, "TagKeys"))
         json_remove(json_at(doc, "tags"), key->text);
-    store_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
+    lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
 }

@@ -3,41 +3,61 @@
  * The signature is the HMAC of everything before it, from the path on, under a key that lives as long as the process; so
  * nothing of a URL can be altered, and what follows is parsed only when it is ours. HOST is the one the client used. It is
  * signed once GetFunction was authorised, lasts ten minutes as AWS's does, and fails with the errors of S3. */
+#include "services/lambda/download.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
-#include "services/lambda/function.h"
+#include "base/panic.h"
+#include "services/lambda/lambda.h"
+#include "store/blob.h"
 #include <fcntl.h>
+#include <stdlib.h>
 
 #define EXPIRES_S 600
 #define SIGNATURE "&X-Amz-Signature="
 
-static uint8_t url_key[32];
+struct lambda__downloads {
+    struct blobs *blobs;
+    struct workers *workers;
+    uint8_t key[32];
+};
 
-void lambda__code_url_key_new(void)
+struct lambda__downloads *lambda__downloads_new(struct blobs *blobs, struct workers *workers)
 {
-    random_bytes(url_key, sizeof url_key);
+    struct lambda__downloads *downloads = mem_zalloc(sizeof *downloads);
+    downloads->blobs = blobs;
+    downloads->workers = workers;
+    random_bytes(downloads->key, sizeof downloads->key);
+    return downloads;
 }
 
-static struct str signature_of(struct str text, struct arena *arena)
+void lambda__downloads_free(struct lambda__downloads *downloads)
+{
+    if (!downloads)
+        return;
+    explicit_bzero(downloads->key, sizeof downloads->key);
+    free(downloads);
+}
+
+static struct str url_signature(const struct lambda__downloads *downloads, struct str text, struct arena *arena)
 {
     uint8_t digest[SHA256_BYTES];
     struct buf hex;
-    hmac_sha256((struct str){(char *)url_key, sizeof url_key}, text, digest);
+    hmac_sha256((struct str){(const char *)downloads->key, sizeof downloads->key}, text, digest);
     buf_init(&hex, arena, 2 * sizeof digest + 1);
     hex_write(&hex, (struct str){(char *)digest, sizeof digest});
     return buf_str(&hex);
 }
 
-struct str lambda__code_url(struct str host, struct str blob, int64_t now_ms, struct arena *arena)
+struct str lambda__download_url(const struct lambda__downloads *downloads, struct str host, struct str blob, int64_t now_ms, struct arena *arena)
 {
     struct str date = clock_sigv4(arena, now_ms);
     struct str text = arena_printf(arena, LAMBDA_CODE_PATH STR_FMT "?X-Amz-Date=" STR_FMT "&X-Amz-Expires=%d", STR_ARG(blob), STR_ARG(date), EXPIRES_S);
-    struct str signature = signature_of(text, arena);
+    struct str signature = url_signature(downloads, text, arena);
     return arena_printf(arena, "http://" STR_FMT STR_FMT SIGNATURE STR_FMT, STR_ARG(host), STR_ARG(text), STR_ARG(signature));
 }
 
-enum err lambda__code_url_check(struct str path, struct str query, int64_t now_ms, struct arena *arena)
+enum err lambda__download_check(const struct lambda__downloads *downloads, struct str path, struct str query, int64_t now_ms, struct arena *arena)
 {
     struct str mark = STR(SIGNATURE);
     const char *at = query.n ? memmem(query.p, query.n, mark.p, mark.n) : NULL;
@@ -45,41 +65,40 @@ enum err lambda__code_url_check(struct str path, struct str query, int64_t now_m
     if (!at)
         return ERR_DENIED;
     struct str given = str_slice(query, (size_t)(at - query.p) + mark.n, query.n), before = str_slice(query, 0, (size_t)(at - query.p));
-    struct str wanted = signature_of(arena_printf(arena, STR_FMT "?" STR_FMT, STR_ARG(path), STR_ARG(before)), arena);
+    struct str wanted = url_signature(downloads, arena_printf(arena, STR_FMT "?" STR_FMT, STR_ARG(path), STR_ARG(before)), arena);
     if (given.n != wanted.n || !bytes_equal_const_time(given.p, wanted.p, wanted.n))
         return ERR_DENIED;
     struct str date = str_slice(before, STR("X-Amz-Date=").n, str_find(before, '&'));
     return clock_parse(date, &signed_ms) && now_ms <= signed_ms + EXPIRES_S * 1000LL ? ERR_OK : ERR_TIMEOUT;
 }
 
-static void refuse(struct http_request *request, int status, const char *code, const char *message)
+static void refuse_download(struct http_request *request, int status, const char *code, const char *message)
 {
     http_respond_text(request, status, "application/xml", arena_printf(request->arena,
                       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, message));
 }
 
-void lambda_serve_code(struct lambda *lambda, struct http_request *request)
+void lambda__download_serve(const struct lambda__downloads *downloads, struct http_request *request)
 {
     struct http_header type = {STR("Content-Type"), STR("application/zip")};
     struct http_response head = {.status = 200, .headers = &type, .header_count = 1};
-    (void)lambda;
     if (!str_eq(request->method, STR("GET")) && !str_eq(request->method, STR("HEAD"))) {
-        refuse(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+        refuse_download(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
         return;
     }
-    enum err err = lambda__code_url_check(request->path, request->query, clock_epoch_ms(), request->arena);
+    enum err err = lambda__download_check(downloads, request->path, request->query, clock_epoch_ms(), request->arena);
     if (err == ERR_DENIED) {
-        refuse(request, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
+        refuse_download(request, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
         return;
     }
     if (err != ERR_OK) {
-        refuse(request, 403, "AccessDenied", "Request has expired");
+        refuse_download(request, 403, "AccessDenied", "Request has expired");
         return;
     }
     struct str blob = str_slice(request->path, STR(LAMBDA_CODE_PATH).n, request->path.n);
-    int fd = open(blob_path(lambda__options()->blobs, blob, request->arena).p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(blob_path(downloads->blobs, blob, request->arena).p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
-        refuse(request, 404, "NoSuchKey", "The specified key does not exist.");
+        refuse_download(request, 404, "NoSuchKey", "The specified key does not exist.");
     else
-        http_respond_file(request, &head, fd, lambda__options()->workers);
+        http_respond_file(request, &head, fd, downloads->workers);
 }

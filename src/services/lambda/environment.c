@@ -1,21 +1,25 @@
-/* environment.c -- one environment, from its start to its end. Home loop only, but for start.c on a worker.
+/* environment.c -- one environment, from its start to its end. Home loop only, but for environment_start.c on a worker.
  *
- *   STARTING ──worker──> INIT ──GET next──> IDLE ⇄ BUSY ──answer──> SETTLING ──GET next──> IDLE
+ *   STARTING ──code, worker──> INIT ──GET next──> IDLE ⇄ BUSY ──answer──> SETTLING ──GET next──> IDLE
  *       └ failed            └ error, exit, limit       └ timeout, exit        └ timeout
  *   every state ──kill──> DYING ──exited──> closing (Runtime API, AWS endpoint) ──> freed
  *
- * The worker has `start` until start_done: before that a kill is only remembered, and so is an exit, which may come first
- * when the program ends at once. After it, `exited` comes exactly once, whatever else happened, and is the way out.
+ * A start waits for its code to be unpacked without a thread, then a worker has `start` until start_done: before that a kill is
+ * only remembered, and so is an exit, which may come first when the program ends at once. After it, `exited` comes exactly once, whatever else happened, and is the way out.
  * The client is answered when the function answered; the environment takes its next invocation when it asks for it. What
  * it printed is in the pipe by then, so the pipe is drained before END and REPORT are written. Output is otherwise read at the
  * pace of OUTPUT_COST_MS: a function that prints without end waits at its full pipe, not the loop for it.
- * Initialisation may take LAMBDA_INIT_MS_MAX; past it the environment is started once more and has the function's own
- * timeout. Source: "Understanding the Lambda execution environment lifecycle". What clients are told: failure.c. */
+ * Initialisation may take limits->init_ms; past it the environment is started once more (when it is gone: its place
+ * among the server's environments goes on) and has the function's own timeout. Source: "Understanding the Lambda execution environment lifecycle". What clients are told: failure.c. */
 #include "services/lambda/environment.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/panic.h"
+#include "sandbox/runtime_api.h"
+#include "services/lambda/code.h"
+#include "services/lambda/failure.h"
+#include "services/lambda/invocation.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,15 +34,19 @@
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
 #define MIB (1u << 20)
 
-enum state { STARTING, INIT, IDLE, BUSY, SETTLING, DYING };
+enum environment_state { STARTING, INIT, IDLE, BUSY, SETTLING, DYING };
 
 struct lambda__environment {
-    struct lambda__pool *pool;
+    const struct lambda__environment_parts *parts;
+    void *owner;
     struct lambda__environment *next;
     struct lambda__function *function;
     struct arena *arena;
-    enum state state;
+    enum environment_state state;
     bool second;                        /* the first initialisation timed out */
+    bool again;                         /* this one's did, and the owner starts another */
+    struct lambda__code_want want;
+    bool has_code;                      /* its release is due */
     struct work work;                   /* the start */
     struct lambda__start start;         /* the worker's until `begun` */
     bool begun, exited;                 /* start_done ran; the sandbox has ended */
@@ -85,22 +93,28 @@ uint64_t lambda__environment_idle_ns(const struct lambda__environment *environme
     return environment->idle_ns;
 }
 
+/* The function's timeout, in milliseconds of the loop's timers. */
+static uint64_t timeout_of(const struct lambda__environment *e)
+{
+    return (uint64_t)e->function->timeout_ms * e->parts->limits->second_ms / 1000;
+}
+
 static double ms_since(uint64_t ns)
 {
     return (double)(clock_mono_ns() - ns) / 1e6;
 }
 
 /* The one place where the state changes, so that what is counted of it is right. */
-static void enter(struct lambda__environment *e, enum state next)
+static void enter(struct lambda__environment *e, enum environment_state next)
 {
     if ((e->state == BUSY) != (next == BUSY))
-        lambda__pool_busy(next == BUSY);
+        e->parts->hooks->busy(e->owner, next == BUSY);
     if ((e->state == STARTING || e->state == INIT) && next != INIT)
-        lambda__pool_started(e->pool);
+        e->parts->hooks->started(e->owner);
     if (e->state == IDLE && next == DYING)
-        lambda__pool_left_idle(e->pool, e);
+        e->parts->hooks->left_idle(e->owner, e);
     if (next == DYING)
-        lambda__pool_ending(e->pool);
+        e->parts->hooks->ending(e->owner);
     e->state = next;
 }
 
@@ -172,7 +186,7 @@ static size_t memory_peak_mb(struct lambda__environment *e)
 {
     uint64_t now = clock_mono_ns();
     if (e->start.sandbox && (e->peak == 0 || now - e->peak_read_ns > PEAK_READ_MS * 1000000ULL)) {
-        e->peak = sandbox_memory_peak(e->start.sandbox);
+        e->peak = e->parts->starter.driver->memory_peak(e->start.sandbox);
         e->peak_read_ns = now;
     }
     return (e->peak + MIB - 1) / MIB;
@@ -231,7 +245,7 @@ static void fail_current(struct lambda__environment *e, const struct lambda__fai
 /* The oldest invocation that waits is what the initialisation was for. False: nobody waits any more. */
 static bool take_waiting(struct lambda__environment *e)
 {
-    e->current = lambda__pool_take(e->pool);
+    e->current = e->parts->hooks->take(e->owner);
     if (e->current)
         log_start(e);
     return e->current != NULL;
@@ -245,7 +259,7 @@ static void end(struct lambda__environment *e)
     loop_timer_cancel(&e->timer);
     enter(e, DYING);
     if (e->begun && !e->exited)
-        sandbox_kill(e->start.sandbox);
+        e->parts->starter.driver->kill(e->start.sandbox);
 }
 
 void lambda__environment_kill(struct lambda__environment *e)
@@ -305,7 +319,7 @@ static void init_limit(void *arg)
     drain(e, DRAIN_COST_MAX);
     report_init(e, "timeout");
     if (!e->second) {
-        lambda__pool_start_again(e->pool);
+        e->again = e->parts->hooks->again(e->owner);
         return;
     }
     if (!take_waiting(e))
@@ -329,8 +343,8 @@ static void ready(void *arg)
         e->init_ms = ms_since(e->started_ns);
     enter(e, IDLE);
     e->idle_ns = clock_mono_ns();
-    e->timer = loop_timer_start(loop_current(), LAMBDA_IDLE_MS, retire, e);
-    lambda__pool_ready(e->pool, e);
+    e->timer = loop_timer_start(loop_current(), e->parts->limits->idle_ms, retire, e);
+    e->parts->hooks->ready(e->owner, e);
 }
 
 void lambda__environment_run(struct lambda__environment *e, struct lambda_invocation *invocation)
@@ -346,7 +360,7 @@ void lambda__environment_run(struct lambda__environment *e, struct lambda_invoca
         .client_context = invocation->client_context, .payload = invocation->payload,
         .deadline_ms = clock_epoch_ms() + e->function->timeout_ms,
     };
-    e->timer = loop_timer_start(loop_current(), (uint64_t)e->function->timeout_ms, deadline, e);
+    e->timer = loop_timer_start(loop_current(), timeout_of(e), deadline, e);
     ENSURE(runtime_api_send(e->api, &event) == ERR_OK);     /* IDLE means that a GET waits */
 }
 
@@ -397,7 +411,7 @@ static void on_init_error(void *arg, struct str error_type, struct str body)
     e->init_error_type = arena_dup(e->arena, error_type);
     e->init_error = arena_dup(e->arena, body);
     loop_timer_cancel(&e->timer);
-    e->timer = loop_timer_start(loop_current(), LAMBDA_INIT_ERROR_MS, init_limit, e);
+    e->timer = loop_timer_start(loop_current(), e->parts->limits->init_error_ms, init_limit, e);
 }
 
 /* ---- the end ---- */
@@ -409,10 +423,10 @@ static void free_environment(struct lambda__environment *e)
     if (e->output_fd >= 0)
         close(e->output_fd);
     lambda__output_free(&e->output);
-    sandbox_free(&e->start.sandbox);
-    if (e->start.has_code)
-        lambda__code_release(e->function->blob);
-    lambda__pool_gone(e->pool, e);
+    e->parts->starter.driver->free(&e->start.sandbox);
+    if (e->has_code)
+        lambda__code_release(e->parts->code, e->function->blob);
+    e->parts->hooks->gone(e->owner, e, e->again);
     lambda__function_unref(&e->function);
     arena_free(e->arena);
     free(e);
@@ -435,7 +449,7 @@ static void failed_by_exit(struct lambda__environment *e)
 /* Nothing of the sandbox runs any more; what it printed is in the pipe, all of it. */
 static void wind_up(struct lambda__environment *e)
 {
-    enum state was = e->state;
+    enum environment_state was = e->state;
     if (!drain(e, DRAIN_END_COST_MAX))
         lambda__output_line(e->output, "The rest of the output was dropped: it was printed faster than it can be logged.\n");
     if (was == INIT && e->init_failed) {
@@ -467,7 +481,7 @@ static void start_on_worker(struct work *work)
 {
     struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
     struct sandbox_hooks hooks = {.exited = exited, .arg = e, .loop = work->loop};
-    lambda__start_run(&e->start, &hooks);
+    lambda__start_run(&e->parts->starter, &e->start, &hooks);
 }
 
 static void start_failed(struct lambda__environment *e)
@@ -478,13 +492,13 @@ static void start_failed(struct lambda__environment *e)
     if (e->state != DYING)
         enter(e, DYING);
     if (s->entry_reason.n) {
-        e->output = lambda__output_new(e->function, s->stream, &s->principal);
+        e->output = lambda__output_new(&e->parts->output_to, e->function, s->stream, &s->principal);
         report_init(e, "error\tError Type: Runtime.InvalidEntrypoint");
         if (take_waiting(e)) {
             struct lambda__failure failure = lambda__failure_entrypoint(s->entry_reason, e->current->request_id, e->current->arena);
             fail_current(e, &failure);
         }
-    } else if ((first = lambda__pool_take(e->pool))) {
+    } else if ((first = e->parts->hooks->take(e->owner))) {
         lambda__invocation_refuse(first, s->error_code, s->error_status, arena_dup(first->arena, s->message));
     }
     free_environment(e);
@@ -492,15 +506,17 @@ static void start_failed(struct lambda__environment *e)
 
 static void open_listeners(struct lambda__environment *e)
 {
-    const struct lambda_options *o = lambda__options();
+    const struct lambda__environment_parts *o = e->parts;
+    const struct sandbox_driver *driver = o->starter.driver;
+    struct sandbox *sandbox = e->start.sandbox;
     struct runtime_api_hooks hooks = {.ready = ready, .response = on_response, .error = on_error, .init_error = on_init_error,
                                       .too_large = on_too_large, .closed = closed, .arg = e};
-    struct http_listener_options aws = {.fd = sandbox_take_aws_listener(e->start.sandbox), .only = loop_current(), .handler = o->aws_endpoint,
+    struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox), .only = loop_current(), .handler = o->aws_endpoint,
                                         .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = closed, .closed_arg = e};
     e->open = 2;
-    ENSURE(runtime_api_open(o->http, loop_current(), sandbox_take_runtime_listener(e->start.sandbox), &hooks, &e->api) == ERR_OK);
+    ENSURE(runtime_api_open(o->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->http, &aws);
-    e->output_fd = sandbox_take_output(e->start.sandbox);
+    e->output_fd = driver->take_output(sandbox);
     e->output_ns = clock_mono_ns();
     e->output_credit = OUTPUT_CREDIT_MAX;
     e->watch = loop_watch_start(loop_current(), e->output_fd, readable, e);
@@ -514,27 +530,54 @@ static void start_done(struct work *work)
         return;
     }
     e->begun = true;
-    e->output = lambda__output_new(e->function, e->start.stream, &e->start.principal);
+    e->output = lambda__output_new(&e->parts->output_to, e->function, e->start.stream, &e->start.principal);
     open_listeners(e);
     lambda__output_line(e->output, "INIT_START Runtime Version: " STR_FMT "\n", STR_ARG(e->function->runtime));
     if (e->state == STARTING) {
         enter(e, INIT);
-        uint64_t limit = e->second ? (uint64_t)e->function->timeout_ms : LAMBDA_INIT_MS_MAX;
+        uint64_t limit = e->second ? timeout_of(e) : e->parts->limits->init_ms;
         e->timer = loop_timer_start(loop_current(), limit, init_limit, e);
     } else if (!e->exited) {            /* killed meanwhile */
-        sandbox_kill(e->start.sandbox);
+        e->parts->starter.driver->kill(e->start.sandbox);
     }
     if (e->exited)
         wind_up(e);
 }
 
-static void submit_failed(struct loop_task *task)
+/* Reported from the loop, not from inside the owner's call. */
+static void run_start_failed(struct loop_task *task)
 {
-    struct lambda__environment *e = CONTAINER_OF(task, struct lambda__environment, work.task);
-    e->start.error_code = "ServiceException";
-    e->start.error_status = 500;
-    e->start.message = STR("The server is too busy to start an environment.");
-    start_failed(e);
+    start_failed(CONTAINER_OF(task, struct lambda__environment, work.task));
+}
+
+static void refuse_start(struct lambda__environment *e, struct str message)
+{
+    lambda__start_refuse(&e->start, "ServiceException", 500, message);
+    e->work.task.run = run_start_failed;
+    loop_post(loop_current(), &e->work.task);
+}
+
+static void code_there(struct lambda__environment *e)
+{
+    enum err err = e->want.err;
+    e->has_code = err == ERR_OK;
+    e->start.code_dir = e->want.dir;
+    if (e->state == DYING) {            /* killed meanwhile */
+        free_environment(e);
+        return;
+    }
+    if (err != ERR_OK) {
+        refuse_start(e, arena_printf(e->arena, "The function's code cannot be unpacked: %s.", err_text(err)));
+        return;
+    }
+    e->work = (struct work){.run = start_on_worker, .done = start_done, .loop = loop_current()};
+    if (workers_submit(e->parts->workers, LANE_START, &e->work) != ERR_OK)      /* else the worker may have it by now */
+        refuse_start(e, STR("The server is too busy to start an environment."));
+}
+
+static void code_came(struct lambda__code_want *want)
+{
+    code_there(CONTAINER_OF(want, struct lambda__environment, want));
 }
 
 static struct str stream_name(struct arena *arena)
@@ -543,10 +586,12 @@ static struct str stream_name(struct arena *arena)
     return arena_printf(arena, "%.4s/%.2s/%.2s/[$LATEST]" STR_FMT, day.p, day.p + 5, day.p + 8, STR_ARG(id));
 }
 
-struct lambda__environment *lambda__environment_start(struct lambda__pool *pool, struct lambda__function *function, bool second)
+struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner, struct lambda__function *function,
+                                                      bool second)
 {
     struct lambda__environment *e = mem_zalloc(sizeof *e);
-    e->pool = pool;
+    e->parts = parts;
+    e->owner = owner;
     e->function = lambda__function_ref(function);
     e->arena = arena_new();
     e->second = second;
@@ -554,11 +599,8 @@ struct lambda__environment *lambda__environment_start(struct lambda__pool *pool,
     e->init_ms = -1;
     e->started_ns = clock_mono_ns();
     e->start = (struct lambda__start){.function = e->function, .arena = e->arena, .stream = stream_name(e->arena)};
-    e->work = (struct work){.run = start_on_worker, .done = start_done, .loop = loop_current()};
-    enum err err = workers_submit(lambda__options()->workers, LANE_START, &e->work);    /* from here on the worker may have it */
-    if (err != ERR_OK) {                /* the workers are busy: reported from the loop, not from inside the pool's call */
-        e->work.task.run = submit_failed;
-        loop_post(loop_current(), &e->work.task);
-    }
+    e->want = (struct lambda__code_want){.blob = e->function->blob, .loop = loop_current(), .done = code_came};
+    if (lambda__code_acquire(parts->code, &e->want))
+        code_there(e);
     return e;
 }

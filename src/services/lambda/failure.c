@@ -2,10 +2,12 @@
  * errorMessage) and the reason that the REPORT line names. Texts of the invocation live in its arena.
  * Sources: Lambda developer guide, "Troubleshoot invocation issues" and "execution environment lifecycle"; the error types of
  * AWS's open runtime interface emulator. */
-#include "services/lambda/environment.h"
+#include "services/lambda/failure.h"
+#include "base/json.h"
+#include "sandbox/runtime_api.h"
 #include <signal.h>
 
-static struct str payload(struct arena *arena, const char *type, struct str request_id, struct str reason)
+static struct str failure_payload(struct arena *arena, const char *type, struct str request_id, struct str reason)
 {
     struct json *body = json_new(arena, JSON_OBJECT);
     json_add_str(arena, body, "errorType", str_of(type));
@@ -47,20 +49,20 @@ struct lambda__failure lambda__failure_exit(const struct sandbox_exit *exit, str
 {
     const char *type = exit->out_of_memory ? "Runtime.OutOfMemory" : "Runtime.ExitError";
     struct str reason = exit_reason(exit, arena);
-    return (struct lambda__failure){.payload = payload(arena, type, request_id, reason), .reason = reason,
+    return (struct lambda__failure){.payload = failure_payload(arena, type, request_id, reason), .reason = reason,
                                     .status = arena_printf(arena, "Status: error\tError Type: %s", type)};
 }
 
 struct lambda__failure lambda__failure_timeout(int64_t timeout_ms, struct str request_id, struct arena *arena)
 {
     struct str reason = arena_printf(arena, "Task timed out after %.2f seconds", (double)timeout_ms / 1000);
-    return (struct lambda__failure){.payload = payload(arena, "Sandbox.Timedout", request_id, reason), .reason = reason,
+    return (struct lambda__failure){.payload = failure_payload(arena, "Sandbox.Timedout", request_id, reason), .reason = reason,
                                     .status = STR("Status: timeout")};
 }
 
 struct lambda__failure lambda__failure_entrypoint(struct str reason, struct str request_id, struct arena *arena)
 {
-    return (struct lambda__failure){.payload = payload(arena, "Runtime.InvalidEntrypoint", request_id, reason), .reason = reason,
+    return (struct lambda__failure){.payload = failure_payload(arena, "Runtime.InvalidEntrypoint", request_id, reason), .reason = reason,
                                     .status = STR("Status: error\tError Type: Runtime.InvalidEntrypoint")};
 }
 
@@ -72,7 +74,7 @@ struct lambda__failure lambda__failure_init(struct str error_type, struct str bo
     const char *type = error_type.n && error_type.n < 200 ? arena_cstr(arena, error_type) : "Runtime.Unknown";
     struct lambda__failure failure = {.status = arena_printf(arena, "Status: error\tError Type: %s", type)};
     if (json_parse(body, arena, &tree) != ERR_OK || !json_is(tree, JSON_OBJECT)) {
-        failure.payload = payload(arena, type, request_id, STR("Runtime failed to initialize"));
+        failure.payload = failure_payload(arena, type, request_id, STR("Runtime failed to initialize"));
         return failure;
     }
     if (json_str(tree, "requestId").n == 0)

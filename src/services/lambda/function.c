@@ -3,6 +3,8 @@
 #include "services/lambda/function.h"
 #include "base/map.h"
 #include "base/panic.h"
+#include "net/loop.h"
+#include "services/lambda/function_doc.h"
 #include "store/doc.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,11 +13,15 @@
 #define LOOPS_MAX 256
 #define CACHED_MAX 1024         /* functions a loop */
 
-struct cache {
+struct function_cache {
     struct map *functions;
     uint64_t generation;
 };
-static struct cache caches[LOOPS_MAX];      /* each touched by its loop only */
+
+struct lambda__functions {
+    struct store *store;
+    struct function_cache caches[LOOPS_MAX];        /* each touched by its loop only */
+};
 
 struct lambda__function *lambda__function_ref(struct lambda__function *function)
 {
@@ -34,30 +40,42 @@ void lambda__function_unref(struct lambda__function **function)
     arena_free(f->arena);
 }
 
-static void drop(void *value)
+static void drop_function(void *value)
 {
     struct lambda__function *function = value;
     lambda__function_unref(&function);
 }
 
-void lambda__function_caches_free(void)
+struct lambda__functions *lambda__functions_new(struct store *store)
 {
-    for (size_t i = 0; i < LOOPS_MAX; i++) {
-        map_free(caches[i].functions);
-        caches[i] = (struct cache){0};
-    }
+    struct lambda__functions *functions = mem_zalloc(sizeof *functions);
+    functions->store = store;
+    return functions;
 }
 
-struct store_key lambda__key(struct arena *arena, struct str account, struct str region, struct str name)
+void lambda__functions_free(struct lambda__functions *functions)
 {
-    return (struct store_key){STORE_SPACE_LAMBDA, doc_collection(arena, account, region, "function"), name};
+    if (!functions)
+        return;
+    for (size_t i = 0; i < LOOPS_MAX; i++)
+        map_free(functions->caches[i].functions);
+    free(functions);
 }
 
-static enum err compile(struct str account, struct str region, struct str name, struct lambda__function **ret)
+bool lambda__function_key(char key[LAMBDA_FUNCTION_KEY_BYTES], struct str account, struct str region, struct str name, struct str *ret)
+{
+    int n = snprintf(key, LAMBDA_FUNCTION_KEY_BYTES, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(account), STR_ARG(region), STR_ARG(name));
+    if (n < 0 || n >= LAMBDA_FUNCTION_KEY_BYTES)
+        return false;
+    *ret = (struct str){key, (size_t)n};
+    return true;
+}
+
+static enum err compile_function(struct store *store, struct str account, struct str region, struct str name, struct lambda__function **ret)
 {
     struct arena *arena = arena_new();
     struct json *doc;
-    enum err err = doc_get(store_reader(lambda__options()->store), lambda__key(arena, account, region, name), arena, &doc);
+    enum err err = doc_get(store_reader(store), lambda__key(arena, account, region, name), arena, &doc);
     if (err != ERR_OK) {
         arena_free(arena);
         return err;
@@ -79,52 +97,32 @@ static enum err compile(struct str account, struct str region, struct str name, 
     return ERR_OK;
 }
 
-enum err lambda__function_get(struct str account, struct str region, struct str name, struct lambda__function **ret)
+enum err lambda__functions_get(struct lambda__functions *functions, struct str account, struct str region, struct str name,
+                               struct lambda__function **ret)
 {
     struct loop *loop = loop_current();
+    char key[LAMBDA_FUNCTION_KEY_BYTES];
+    struct str id;
+    if (!lambda__function_key(key, account, region, name, &id))
+        return ERR_NOT_FOUND;
     if (!loop)
-        return compile(account, region, name, ret);
+        return compile_function(functions->store, account, region, name, ret);
 
     ENSURE(loop_index(loop) < LOOPS_MAX);
-    struct cache *cache = &caches[loop_index(loop)];
-    uint64_t generation = store_generation(lambda__options()->store, STORE_SPACE_LAMBDA);
+    struct function_cache *cache = &functions->caches[loop_index(loop)];
+    uint64_t generation = store_generation(functions->store, STORE_SPACE_LAMBDA);
     if (!cache->functions || cache->generation != generation) {
         map_free(cache->functions);
-        cache->functions = map_new(CACHED_MAX, drop);
+        cache->functions = map_new(CACHED_MAX, drop_function);
         cache->generation = generation;
     }
-    char key[256];
-    int n = snprintf(key, sizeof key, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(account), STR_ARG(region), STR_ARG(name));
-    if (n < 0 || (size_t)n >= sizeof key)
-        return ERR_NOT_FOUND;
-    struct str id = {key, (size_t)n};
     struct lambda__function *function = map_get(cache->functions, id);
     if (!function) {
-        enum err err = compile(account, region, name, &function);
+        enum err err = compile_function(functions->store, account, region, name, &function);
         if (err != ERR_OK)
             return err;
         map_put(cache->functions, id, function);
     }
     *ret = lambda__function_ref(function);
     return ERR_OK;
-}
-
-bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function, const char *service_principal,
-                    struct str source_arn, struct arena *arena)
-{
-    (void)lambda;
-    struct lambda__function *f = NULL;
-    if (lambda__function_get(account, region, function, &f) != ERR_OK)
-        return false;
-    struct principal principal = {.type = PRINCIPAL_SERVICE, .arn = str_of(service_principal)};
-    struct str rest = source_arn, source_account = STR_NONE;
-    for (int i = 0; i < 5; i++)
-        source_account = str_cut(&rest, ':');
-    struct policy_context context[] = {{"aws:SourceArn", source_arn}, {"aws:SourceAccount", source_account}};
-    struct policy_request request = {.action = STR("lambda:InvokeFunction"), .resource = arena_dup(arena, f->arn), .principal = &principal,
-                                     .context = context, .context_count = COUNT_OF(context)};
-    bool by_account;
-    bool permitted = f->policy && policy_match(f->policy, &request, &by_account) == POLICY_ALLOW;
-    lambda__function_unref(&f);
-    return permitted;
 }

@@ -1,27 +1,32 @@
-/* lambda.c -- Lambda: the table of operations, what each needs to be authorised, and the service's singleton. */
+/* lambda.c -- Lambda: its parts, made in their order; the table of operations, what each needs to be authorised. */
+#include "services/lambda/lambda.h"
 #include "call/service_errors.h"
 #include "base/panic.h"
 #include "net/limits.h"
-#include "services/lambda/environment.h"
+#include "services/lambda/code.h"
+#include "services/lambda/control.h"
+#include "services/lambda/download.h"
+#include "services/lambda/function_doc.h"
+#include "services/lambda/function_name.h"
+#include "services/lambda/interpreter.h"
+#include "services/lambda/invoke_operation.h"
+#include "services/lambda/lambda_call.h"
+#include "services/lambda/permission.h"
+#include "services/lambda/pool.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
 #define LAMBDA_CONCURRENCY_DEFAULT 1000     /* quota: concurrent executions of an account */
 
-struct lambda {
-    struct lambda_options options;
+const struct lambda_limits lambda_limits_default = {
+    .environments_max = LAMBDA_ENVIRONMENTS_MAX,
+    .starts_max = 4,
+    .queue_wait_ms = 10,
+    .init_ms = 10000,
+    .init_error_ms = 1000,
+    .idle_ms = 5 * 60 * 1000,
+    .second_ms = 1000,
 };
-static struct lambda *the_lambda;
-
-struct lambda *lambda__get(void)
-{
-    return the_lambda;
-}
-
-const struct lambda_options *lambda__options(void)
-{
-    return &the_lambda->options;
-}
 
 /* ---- what is authorised ---- */
 
@@ -62,7 +67,7 @@ static void needs_invoke(struct call *call, struct needs *needs)
     need_add(needs, "lambda:InvokeFunction", named_arn(call));
     struct json *doc;
     if (lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) &&
-        doc_get(store_reader(the_lambda->options.store), lambda__key(call->arena, call->account, call->region, name), call->arena, &doc) == ERR_OK) {
+        doc_get(lambda__reader(call), lambda__key(call->arena, call->account, call->region, name), call->arena, &doc) == ERR_OK) {
         struct str policy = lambda__policy_text(doc, NULL, call->arena);
         if (policy.n)
             need_resource_policy(needs, policy);
@@ -108,34 +113,57 @@ struct service_api lambda_api = {
     .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = NET_BODY_LAMBDA_MAX,
 };
 
+static void make_parts(struct lambda *lambda)
+{
+    const struct lambda_options *o = &lambda->options;
+    lambda->functions = lambda__functions_new(o->store);
+    lambda->interpreters = lambda__interpreters_new(o->runtimes_dir, o->runtime_flags);
+    struct lambda__code_options code = {.store = o->store, .blobs = o->blobs, .workers = o->workers, .loops = o->loops, .cache_dir = o->cache_dir,
+                                        .bytes_max = o->cache_bytes_max};
+    lambda->code = lambda__code_new(&code);
+    lambda->downloads = lambda__downloads_new(o->blobs, o->workers);
+    struct lambda__pools_options pools = {
+        .loops = o->loops, .functions = lambda->functions, .limits = &lambda->limits, .concurrency_max = o->concurrency_max,
+        .parts = {
+            .starter = {.store = o->store, .auth = o->auth, .interpreters = lambda->interpreters, .driver = o->driver, .sandboxes = o->sandboxes,
+                        .sandboxes_missing = o->sandboxes_missing},
+            .output_to = {.auth = o->auth, .logs = o->logs},
+            .code = lambda->code, .http = o->http, .workers = o->workers, .aws_endpoint = o->aws_endpoint, .aws_endpoint_arg = o->aws_endpoint_arg,
+        },
+    };
+    lambda->pools = lambda__pools_new(&pools);
+}
+
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
 {
     struct lambda *lambda = mem_zalloc(sizeof *lambda);
     lambda->options = *options;
+    lambda->limits = options->limits ? *options->limits : lambda_limits_default;
     if (!lambda->options.concurrency_max)
         lambda->options.concurrency_max = LAMBDA_CONCURRENCY_DEFAULT;
-    the_lambda = lambda;
+    if (!lambda->options.driver)
+        lambda->options.driver = &sandbox_processes;
+    make_parts(lambda);
     lambda_api.state = lambda;
-    lambda__code_open();
-    lambda__code_url_key_new();
-    if (options->loops)
-        lambda__code_sweep_soon();
+    lambda__code_sweep_soon(lambda->code);
     *ret = lambda;
     return ERR_OK;
 }
 
 void lambda_stop(struct lambda *lambda)
 {
-    (void)lambda;
-    lambda__pools_stop();
+    lambda__pools_stop(lambda->pools);
 }
 
 void lambda_free(struct lambda *lambda)
 {
     if (!lambda)
         return;
-    lambda__function_caches_free();
-    lambda__code_close();
-    the_lambda = NULL;
+    lambda__pools_free(lambda->pools);
+    lambda__downloads_free(lambda->downloads);
+    lambda__code_free(lambda->code);
+    lambda__interpreters_free(lambda->interpreters);
+    lambda__functions_free(lambda->functions);
+    lambda_api.state = NULL;
     free(lambda);
 }

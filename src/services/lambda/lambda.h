@@ -4,42 +4,55 @@
 #ifndef CLOUDLESS_SERVICES_LAMBDA_LAMBDA_H
 #define CLOUDLESS_SERVICES_LAMBDA_LAMBDA_H
 #include "call/call.h"
-#include "auth/auth.h"
 #include "net/worker.h"
 #include "sandbox/sandbox.h"
-#include "services/iam/iam.h"
-#include "services/logs/logs.h"
-#include "store/blob.h"
 
 #define LAMBDA_PAYLOAD_BYTES_MAX 6291456        /* quota: 6 MB request, synchronous */
-#define LAMBDA_INIT_MS_MAX 10000
 #define LAMBDA_TIMEOUT_S_MAX 900
+#define LAMBDA_ENVIRONMENTS_MAX 256             /* that any server may have */
 
+struct auth;
+struct blobs;
+struct logs;
 struct lambda;
 extern const struct model model_lambda;         /* generated */
 extern const struct service_errors lambda_errors;
-extern struct service_api lambda_api;
+extern struct service_api lambda_api;           /* state is set by lambda_new */
 extern const struct validate_overrides lambda_overrides;
+
+/* Bounds and times of environments; a test makes them small. */
+struct lambda_limits {
+    size_t environments_max;        /* of the server, and no more than may run at the same time; all busy: 429 */
+    size_t starts_max;              /* environments of one function that start at the same time */
+    uint64_t queue_wait_ms;         /* an invocation that waited so long gets an environment of its own started */
+    uint64_t init_ms;               /* of initialisation */
+    uint64_t init_error_ms;         /* a runtime that reported its initialisation's error has so long to end by itself */
+    uint64_t idle_ms;               /* an environment without work for so long is retired */
+    uint64_t second_ms;             /* of a function's timeout: 1,000 */
+};
+extern const struct lambda_limits lambda_limits_default;
 
 struct lambda_options {
     struct store *store;
     struct blobs *blobs;
     struct auth *auth;
-    struct iam *iam;
     struct logs *logs;
     struct loops *loops;
     struct workers *workers;
     struct http_server *http;
-    struct sandbox_host *sandboxes;             /* NULL: invocations answer an error that says why */
+    const struct sandbox_driver *driver;        /* NULL: sandbox_processes */
+    struct sandbox_host *sandboxes;             /* the driver's. NULL: invocations answer an error that says why */
     struct str sandboxes_missing;               /* that reason */
     const char *cache_dir;                      /* DIR/cache: unpacked code, rebuilt at need */
     const char *runtimes_dir;                   /* build/runtimes or share/cloudless/runtimes */
     const char *const *runtime_flags;           /* --runtime python3.13=/path, NULL-terminated */
     size_t concurrency_max;                     /* invocations at the same time, more: 429; 0: 1,000 */
     int64_t cache_bytes_max;                    /* of unpacked code that is not in use; 0: 2 GiB */
+    const struct lambda_limits *limits;         /* NULL: lambda_limits_default */
     http_handler *aws_endpoint;                 /* front's handler for requests from inside a sandbox */
     void *aws_endpoint_arg;
 };
+/* Everything in the options is borrowed until lambda_free. */
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret);
 void lambda_stop(struct lambda *lambda);        /* ends environments; pending invocations fail */
 void lambda_free(struct lambda *lambda);

@@ -1,10 +1,14 @@
 /* output.c -- one line printed is one log event. Events are kept only if the execution role may write them, as on AWS:
  * logs:CreateLogStream and logs:PutLogEvents on the stream, and logs:CreateLogGroup when the group has to be made; the
  * decision is asked for again every PERMISSION_MS. The last 4 KB since the invocation's start are its tail, role or not. */
+#include "services/lambda/output.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/panic.h"
-#include "services/lambda/environment.h"
+#include "auth/auth.h"
+#include "net/loop.h"
+#include "services/logs/logs.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +16,7 @@
 #define PERMISSION_MS 1000
 
 struct lambda__output {
+    struct lambda__output_to to;
     struct lambda__function *function;
     struct arena *arena;
     struct str stream, group;
@@ -23,9 +28,11 @@ struct lambda__output {
     bool may_write, may_make_group;
 };
 
-struct lambda__output *lambda__output_new(struct lambda__function *function, struct str stream, const struct principal *principal)
+struct lambda__output *lambda__output_new(const struct lambda__output_to *to, struct lambda__function *function, struct str stream,
+                                          const struct principal *principal)
 {
     struct lambda__output *o = mem_zalloc(sizeof *o);
+    o->to = *to;
     o->function = lambda__function_ref(function);
     o->arena = arena_new();
     o->stream = arena_dup(o->arena, stream);
@@ -48,14 +55,14 @@ void lambda__output_free(struct lambda__output **output)
     free(o);
 }
 
-static bool allowed(struct lambda__output *o, const char *action, struct str resource, struct arena *arena)
+static bool output_allowed(struct lambda__output *o, const char *action, struct str resource, struct arena *arena)
 {
     struct policy_request request = {.action = str_of(action), .resource = resource, .principal = o->principal};
     struct str message;
-    return auth_authorize(lambda__options()->auth, &request, STR_NONE, arena, &message) == ERR_OK;
+    return auth_authorize(o->to.auth, &request, STR_NONE, arena, &message) == ERR_OK;
 }
 
-static void ask(struct lambda__output *o, int64_t now)
+static void ask_permission(struct lambda__output *o, int64_t now)
 {
     if (o->asked_ms && now - o->asked_ms < PERMISSION_MS)
         return;
@@ -64,8 +71,8 @@ static void ask(struct lambda__output *o, int64_t now)
     struct str group = arena_printf(arena, "arn:aws:logs:" STR_FMT ":" STR_FMT ":log-group:" STR_FMT ":log-stream:", STR_ARG(f->region),
                                     STR_ARG(f->account), STR_ARG(o->group));
     struct str stream = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(group), STR_ARG(o->stream));
-    o->may_write = allowed(o, "logs:CreateLogStream", stream, arena) && allowed(o, "logs:PutLogEvents", stream, arena);
-    o->may_make_group = o->may_write && allowed(o, "logs:CreateLogGroup", group, arena);
+    o->may_write = output_allowed(o, "logs:CreateLogStream", stream, arena) && output_allowed(o, "logs:PutLogEvents", stream, arena);
+    o->may_make_group = o->may_write && output_allowed(o, "logs:CreateLogGroup", group, arena);
     o->asked_ms = now;
     arena_free(arena);
 }
@@ -80,19 +87,19 @@ static void keep_tail(struct lambda__output *o, struct str text)
         o->tail[(at + i) % LAMBDA_LOG_TAIL_BYTES] = text.p[i];
 }
 
-static void event(struct lambda__output *o, struct str text)
+static void output_event(struct lambda__output *o, struct str text)
 {
     int64_t now = loop_now_ms();
-    ask(o, now);
+    ask_permission(o, now);
     keep_tail(o, text);
     if (o->may_write)
-        logs_append(lambda__options()->logs, o->function->account, o->function->region, o->group, o->stream, now, text, o->may_make_group);
+        logs_append(o->to.logs, o->function->account, o->function->region, o->group, o->stream, now, text, o->may_make_group);
 }
 
 void lambda__output_end_line(struct lambda__output *o)
 {
     if (o->line.n)
-        event(o, buf_str(&o->line));
+        output_event(o, buf_str(&o->line));
     buf_reset(&o->line);
 }
 
@@ -123,7 +130,7 @@ void lambda__output_line(struct lambda__output *o, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    event(o, (struct str){text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1});
+    output_event(o, (struct str){text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1});
 }
 
 void lambda__output_tail_start(struct lambda__output *o)

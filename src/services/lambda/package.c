@@ -2,11 +2,11 @@
  * libarchive reads the zip by its central directory, as unzip does: a truncated package has none. Only files and folders;
  * names relative, without "..", UTF-8, no links. Sizes are counted while unpacking, not believed from headers, so a bomb
  * ends at the quota. Folders are counted as well: a name of a kilobyte could stand for five hundred of them. */
+#include "services/lambda/package.h"
 #include "base/codec.h"
 #include "base/file.h"
 #include "base/map.h"
 #include "base/panic.h"
-#include "services/lambda/function.h"
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>

@@ -1,41 +1,14 @@
 /* permission.c -- the resource policy of a function: AddPermission, RemovePermission, GetPolicy.
- * A statement is kept as it is answered; the whole is compiled with the function (function.c). Source: Lambda API reference. */
-#include "services/lambda/function.h"
-#include "store/doc.h"
+ * A statement is kept as it is answered (function_doc.c makes the policy of them); the whole is compiled with the function (function.c). Source: Lambda API reference. */
+#include "services/lambda/permission.h"
+#include "auth/policy.h"
+#include "services/iam/iam.h"
+#include "services/lambda/function_doc.h"
+#include "services/lambda/function_name.h"
+#include "services/lambda/lambda_call.h"
 #include <ctype.h>
 
-/* Shows the ARN as long as the one who was meant bears it. */
-static void name_by_id(struct json *statement, struct str id, struct store_txn *txn, struct arena *arena)
-{
-    struct json *principal = json_at(statement, "Principal");
-    struct str arn = json_str(principal, "AWS"), rest = arn, now;
-    for (int i = 0; i < 4; i++)
-        str_cut(&rest, ':');
-    if (!txn || iam_bearer_id(txn, str_cut(&rest, ':'), arn, arena, &now) != ERR_OK || !str_eq(now, id))
-        json_put(principal, STR("AWS"), json_new_str(arena, id));
-}
-
-struct str lambda__policy_text(struct json *doc, struct store_txn *txn, struct arena *arena)
-{
-    struct json *statements = json_at(doc, "statements"), *bearers = json_at(doc, "bearers");
-    if (!statements || statements->count == 0)
-        return STR_NONE;
-    struct json *policy = json_new(arena, JSON_OBJECT), *list = json_clone(arena, statements);
-    for JSON_EACH (statement, list) {
-        struct str id = STR_NONE;
-        for JSON_EACH (bearer, bearers)
-            if (str_eq(bearer->key, json_str(statement, "Sid")))
-                id = bearer->text;
-        if (id.n)
-            name_by_id(statement, id, txn, arena);
-    }
-    json_add_str(arena, policy, "Version", STR("2012-10-17"));
-    json_add_str(arena, policy, "Id", STR("default"));
-    json_add(policy, "Statement", list);
-    return json_text(arena, policy);
-}
-
-static bool is_account(struct str s)
+static bool is_account_id(struct str s)
 {
     size_t digits = 0;
     while (digits < s.n && isdigit((unsigned char)s.p[digits]))
@@ -43,12 +16,12 @@ static bool is_account(struct str s)
     return s.n == 12 && digits == 12;
 }
 
-static struct json *principal_of(struct call *call, struct str principal)
+static struct json *permission_principal(struct call *call, struct str principal)
 {
     struct json *out = json_new(call->arena, JSON_OBJECT);
     if (str_eq(principal, STR("*")))
         return json_new_str(call->arena, principal);
-    if (is_account(principal))
+    if (is_account_id(principal))
         json_add_str(call->arena, out, "AWS", arena_printf(call->arena, "arn:aws:iam::" STR_FMT ":root", STR_ARG(principal)));
     else if (str_starts(principal, STR("arn:")))
         json_add_str(call->arena, out, "AWS", principal);
@@ -57,7 +30,7 @@ static struct json *principal_of(struct call *call, struct str principal)
     return out;
 }
 
-static void add_condition(struct call *call, struct json *statement, const char *operator, const char *key, struct str value)
+static void add_permission_condition(struct call *call, struct json *statement, const char *operator, const char *key, struct str value)
 {
     if (value.n == 0)
         return;
@@ -73,16 +46,16 @@ void lambda__prepare_add_permission(struct call *call)
     if (!lambda__call_name(call, &name))
         return;
     bool service = str_ends(principal, STR(".amazonaws.com"));
-    if (!service && !str_eq(principal, STR("*")) && !is_account(principal) && !str_starts(principal, STR("arn:aws:")))
+    if (!service && !str_eq(principal, STR("*")) && !is_account_id(principal) && !str_starts(principal, STR("arn:aws:")))
         call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
     struct json *statement = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, statement, "Sid", call_str(call, "StatementId"));
     json_add_str(call->arena, statement, "Effect", STR("Allow"));
-    json_add(statement, "Principal", principal_of(call, principal));
+    json_add(statement, "Principal", permission_principal(call, principal));
     json_add_str(call->arena, statement, "Action", call_str(call, "Action"));
     json_add_str(call->arena, statement, "Resource", lambda__function_arn(call->arena, call->account, call->region, name));
-    add_condition(call, statement, "StringEquals", "AWS:SourceAccount", call_str(call, "SourceAccount"));
-    add_condition(call, statement, "ArnLike", "AWS:SourceArn", call_str(call, "SourceArn"));
+    add_permission_condition(call, statement, "StringEquals", "AWS:SourceAccount", call_str(call, "SourceAccount"));
+    add_permission_condition(call, statement, "ArnLike", "AWS:SourceArn", call_str(call, "SourceArn"));
     call->state = statement;
 }
 
@@ -113,11 +86,6 @@ static bool remember_bearer(struct call *call, struct store_txn *txn, struct jso
     return true;
 }
 
-static void put_doc(struct call *call, struct store_txn *txn, struct json *doc)
-{
-    doc_put(txn, lambda__key(call->arena, call->account, call->region, json_str(json_at(doc, "config"), "FunctionName")), doc, call->arena);
-}
-
 void lambda__add_permission(struct call *call, struct store_txn *txn)
 {
     struct json *doc, *statement = json_clone(call->arena, call->state);
@@ -143,12 +111,12 @@ void lambda__add_permission(struct call *call, struct store_txn *txn)
         return;
     }
     policy_free(policy);
-    put_doc(call, txn, doc);
+    lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, call->output, "Statement", json_text(call->arena, statement));
 }
 
-static void no_policy(struct call *call)
+static void fail_no_policy(struct call *call)
 {
     call_fail(call, "ResourceNotFoundException", "The resource you requested does not exist.");
 }
@@ -173,18 +141,18 @@ void lambda__remove_permission(struct call *call, struct store_txn *txn)
     json_put(doc, STR("statements"), kept);
     if (json_at(doc, "bearers"))
         json_remove(json_at(doc, "bearers"), id);
-    put_doc(call, txn, doc);
+    lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
 }
 
 void lambda__get_policy(struct call *call)
 {
     struct json *doc;
-    struct store_txn *reader = store_reader(lambda__options()->store);
+    struct store_txn *reader = lambda__reader(call);
     if (!lambda__call_doc(call, reader, &doc))
         return;
     struct str text = lambda__policy_text(doc, reader, call->arena);
     if (text.n == 0) {
-        no_policy(call);
+        fail_no_policy(call);
         return;
     }
     call->output = json_new(call->arena, JSON_OBJECT);

@@ -1,32 +1,37 @@
 /* pool.c -- the environments of one function and the invocations that wait for one. Home loop only.
  * An invocation takes an idle environment of the function's current revision, or waits. A new environment is started when
- * there is none, or when the oldest waiting invocation has waited LAMBDA_QUEUE_WAIT_MS: short handlers under load share few
+ * there is none, or when the oldest waiting invocation has waited limits->queue_wait_ms: short handlers under load share few
  * environments, long ones get one each. Environments of an older revision, or of a function that was deleted, are killed
  * as soon as they are idle.
- * The bound on environments is one for the server. Where it is reached, the one that has been idle longest makes room, of
- * whichever function and loop (another loop is asked by a task); only when all are busy is an invocation refused with 429.
+ * The bound on environments is one for the server: a place is taken before an environment is started, in one step that all
+ * loops share, and given back when it is gone; one that is started a second time inherits its place. Where none is left, the
+ * environment that has been idle longest makes room, of whichever function and loop (another loop is asked by a task); only
+ * when all are busy is an invocation refused with 429.
  * Invariant: a pool without environments has an empty queue, or a timer that tries again; with neither it is freed.
- * Invocations are refused by a posted task (invoke.c), so nothing here is entered a second time from within.
+ * Invocations are refused by a posted task (invocation.c), so nothing here is entered a second time from within.
  * Counted across loops: environments, those that run an invocation, those that are ending, the idle ones of each loop. */
-#include "services/lambda/environment.h"
+#include "services/lambda/pool.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/panic.h"
+#include "services/lambda/function.h"
+#include "services/lambda/invocation.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOPS_MAX 256
 #define POOLS_MAX 100000            /* a loop; each has an environment or an invocation, which are bounded much lower */
 #define RATE_EXCEEDED STR("Rate Exceeded.")
 #define SHUTTING_DOWN STR("The server is shutting down.")
 
 struct lambda__pool {
+    struct pool_home *home;
     char *key;
-    struct loop *loop;
     struct lambda__environment *all, *idle[LAMBDA_ENVIRONMENTS_MAX];    /* idle: the longest idle first */
     size_t count, alive, idle_count, starting;      /* alive: without those that are ending */
+    size_t again;                           /* of those that are ending: how many will be started a second time */
     struct lambda_invocation *head, **tail;
     size_t queued;
     struct loop_timer *timer;
@@ -34,62 +39,70 @@ struct lambda__pool {
     bool deleted;
 };
 
-static struct map *pools[LOOPS_MAX];        /* each touched by its loop only */
-static _Atomic size_t environments, busy, ending, idle_on[LOOPS_MAX];
-static struct loop_task retire_tasks[LOOPS_MAX];
-static atomic_bool retire_posted[LOOPS_MAX];
-static atomic_bool stopping;
-static pthread_mutex_t gone_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t gone = PTHREAD_COND_INITIALIZER;
+struct pool_home {                          /* what one loop has */
+    struct lambda__pools *pools;
+    struct loop *loop;
+    struct map *map;                        /* its pools, by ACCOUNT/REGION/NAME */
+    _Atomic size_t idle;
+    struct loop_task retire, stop;
+    atomic_bool retire_posted;
+};
 
-static void schedule(struct lambda__pool *pool);
+struct lambda__pools {
+    struct lambda__pools_options options;
+    size_t environments_max;
+    _Atomic size_t environments, busy, ending;
+    atomic_bool stopping;
+    pthread_mutex_t gone_lock;              /* guards what stop waits for: the two counts below it */
+    pthread_cond_t gone;
+    size_t homes_left;
+    size_t home_count;
+    struct pool_home home[];
+};
 
-static struct lambda__flight *flight(struct lambda_invocation *invocation)
+static void schedule_pool(struct lambda__pool *pool);
+
+static struct pool_home *current_home(struct lambda__pools *pools)
 {
-    return invocation->internal;
+    size_t index = loop_index(loop_current());
+    ENSURE(index < pools->home_count);
+    return &pools->home[index];
 }
 
-/* The key of a function; false: longer than any function's that exists. */
-static bool key_of(char key[256], struct str account, struct str region, struct str name, struct str *ret)
+static bool is_stopping(const struct lambda__pool *pool)
 {
-    int n = snprintf(key, 256, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(account), STR_ARG(region), STR_ARG(name));
-    *ret = (struct str){key, (size_t)n};
-    return n > 0 && n < 256;
+    return atomic_load(&pool->home->pools->stopping);
 }
 
-static struct lambda__pool *pool_of(const struct lambda__function *f)
+static struct lambda__pool *pool_of(struct lambda__pools *pools, const struct lambda__function *f)
 {
-    struct loop *loop = loop_current();
-    size_t index = loop_index(loop);
-    char text[256];
+    struct pool_home *home = current_home(pools);
+    char text[LAMBDA_FUNCTION_KEY_BYTES];
     struct str key;
-    ENSURE(key_of(text, f->account, f->region, f->name, &key));     /* function.c keeps it as short */
-    ENSURE(index < LOOPS_MAX);
-    if (!pools[index])
-        pools[index] = map_new(POOLS_MAX, NULL);
-    struct lambda__pool *pool = map_get(pools[index], key);
+    ENSURE(lambda__function_key(text, f->account, f->region, f->name, &key));       /* function.c keeps it as short */
+    struct lambda__pool *pool = map_get(home->map, key);
     if (!pool) {
         pool = mem_zalloc(sizeof *pool);
         pool->key = mem_dup(key.p, key.n);
-        pool->loop = loop;
+        pool->home = home;
         pool->tail = &pool->head;
-        map_put(pools[index], str_of(pool->key), pool);
+        map_put(home->map, str_of(pool->key), pool);
     }
     return pool;
 }
 
-static void free_if_empty(struct lambda__pool *pool)
+static void free_pool_if_empty(struct lambda__pool *pool)
 {
     if (pool->count || pool->head)
         return;
-    map_take(pools[loop_index(pool->loop)], str_of(pool->key));
+    map_take(pool->home->map, str_of(pool->key));
     loop_timer_cancel(&pool->timer);
     lambda__function_unref(&pool->function);
     free(pool->key);
     free(pool);
 }
 
-struct lambda_invocation *lambda__pool_take(struct lambda__pool *pool)
+static struct lambda_invocation *take_waiting_first(struct lambda__pool *pool)
 {
     struct lambda_invocation *first = pool->head;
     if (!first)
@@ -101,25 +114,35 @@ struct lambda_invocation *lambda__pool_take(struct lambda__pool *pool)
     return first;
 }
 
-static void start_one(struct lambda__pool *pool, bool second)
+/* The one step that keeps the bound, whichever loops ask at the same time. */
+static bool take_place(struct lambda__pools *pools)
 {
-    atomic_fetch_add(&environments, 1);
+    size_t now = atomic_load(&pools->environments);
+    while (now < pools->environments_max)
+        if (atomic_compare_exchange_weak(&pools->environments, &now, now + 1))
+            return true;
+    return false;
+}
+
+/* In a place that was taken. */
+static void start_environment(struct lambda__pool *pool, bool second)
+{
     pool->count++;
     pool->alive++;
     pool->starting++;
-    struct lambda__environment *e = lambda__environment_start(pool, pool->function, second);
+    struct lambda__environment *e = lambda__environment_start(&pool->home->pools->options.parts, pool, pool->function, second);
     *lambda__environment_link(e) = pool->all;
     pool->all = e;
 }
 
-static bool is_current(const struct lambda__pool *pool, const struct lambda__environment *e)
+static bool is_of_now(const struct lambda__pool *pool, const struct lambda__environment *e)
 {
     return !pool->deleted && str_eq(lambda__environment_function(e)->revision, pool->function->revision) && !lambda__environment_stale(e);
 }
 
-static void refuse_all(struct lambda__pool *pool, const char *code, int status, struct str message)
+static void refuse_waiting(struct lambda__pool *pool, const char *code, int status, struct str message)
 {
-    for (struct lambda_invocation *i; (i = lambda__pool_take(pool));)
+    for (struct lambda_invocation *i; (i = take_waiting_first(pool));)
         lambda__invocation_refuse(i, code, status, message);
 }
 
@@ -128,19 +151,13 @@ static struct lambda__environment *take_idle(struct lambda__pool *pool, size_t a
     struct lambda__environment *e = pool->idle[at];
     memmove(&pool->idle[at], &pool->idle[at + 1], (pool->idle_count - at - 1) * sizeof *pool->idle);
     pool->idle_count--;
-    atomic_fetch_sub(&idle_on[loop_index(pool->loop)], 1);
+    atomic_fetch_sub(&pool->home->idle, 1);
     return e;
 }
 
 /* ---- room for another environment ---- */
 
-static size_t environments_max(void)
-{
-    size_t concurrency = lambda__options()->concurrency_max;
-    return concurrency < LAMBDA_ENVIRONMENTS_MAX ? concurrency : LAMBDA_ENVIRONMENTS_MAX;
-}
-
-static bool find_oldest(struct str key, void *value, void *arg)
+static bool find_longest_idle(struct str key, void *value, void *arg)
 {
     struct lambda__pool *pool = value, **oldest = arg;
     (void)key;
@@ -149,41 +166,37 @@ static bool find_oldest(struct str key, void *value, void *arg)
     return true;
 }
 
-static void retire_oldest(void)
+static void retire_longest_idle(struct pool_home *home)
 {
-    struct map *mine = pools[loop_index(loop_current())];
     struct lambda__pool *pool = NULL;
-    if (mine)
-        map_each(mine, find_oldest, &pool);
+    map_each(home->map, find_longest_idle, &pool);
     if (pool)
         lambda__environment_kill(take_idle(pool, 0));
 }
 
 static void run_retire(struct loop_task *task)
 {
-    (void)task;
-    atomic_store(&retire_posted[loop_index(loop_current())], false);
-    if (!atomic_load(&stopping))
-        retire_oldest();
+    struct pool_home *home = CONTAINER_OF(task, struct pool_home, retire);
+    atomic_store(&home->retire_posted, false);
+    if (!atomic_load(&home->pools->stopping))
+        retire_longest_idle(home);
 }
 
 /* The bound is reached. True: there will be room, try again soon. False: every environment runs an invocation. */
-static bool make_room(void)
+static bool make_room(struct pool_home *mine)
 {
-    struct loops *loops = lambda__options()->loops;
-    size_t count = loops_count(loops), mine = loop_index(loop_current());
-    if (atomic_load(&busy) >= environments_max())
+    struct lambda__pools *pools = mine->pools;
+    size_t count = pools->home_count, first = (size_t)(mine - pools->home);
+    if (atomic_load(&pools->busy) >= pools->environments_max)
         return false;
-    for (size_t i = 0; i < count && !atomic_load(&ending); i++) {
-        size_t at = (mine + i) % count;
-        if (!atomic_load(&idle_on[at]))
+    for (size_t i = 0; i < count && !atomic_load(&pools->ending); i++) {
+        struct pool_home *home = &pools->home[(first + i) % count];
+        if (!atomic_load(&home->idle))
             continue;
-        if (at == mine) {
-            retire_oldest();
-        } else if (!atomic_exchange(&retire_posted[at], true)) {
-            retire_tasks[at].run = run_retire;
-            loop_post(loops_at(loops, at), &retire_tasks[at]);
-        }
+        if (home == mine)
+            retire_longest_idle(home);
+        else if (!atomic_exchange(&home->retire_posted, true))
+            loop_post(home->loop, &home->retire);
         break;
     }
     return true;
@@ -191,55 +204,57 @@ static bool make_room(void)
 
 /* ---- scheduling ---- */
 
-static void tick(void *arg)
+static void pool_tick(void *arg)
 {
     struct lambda__pool *pool = arg;
     pool->timer = NULL;
-    schedule(pool);
-    free_if_empty(pool);
+    schedule_pool(pool);
+    free_pool_if_empty(pool);
 }
 
 static bool should_start(const struct lambda__pool *pool)
 {
-    if (pool->alive == 0)
+    const struct lambda_limits *limits = pool->home->pools->options.limits;
+    size_t coming = pool->starting + pool->again;
+    if (pool->alive + pool->again == 0)
         return true;
-    if (pool->starting >= pool->queued || pool->starting >= LAMBDA_STARTS_MAX)
+    if (coming >= pool->queued || coming >= limits->starts_max)
         return false;
-    return clock_mono_ns() - flight(pool->head)->queued_ns >= LAMBDA_QUEUE_WAIT_MS * 1000000ULL;
+    return clock_mono_ns() - lambda__flight(pool->head)->queued_ns >= limits->queue_wait_ms * 1000000ULL;
 }
 
 /* Matches idle environments with waiting invocations, then decides whether more are needed. */
-static void schedule(struct lambda__pool *pool)
+static void schedule_pool(struct lambda__pool *pool)
 {
     while (pool->head && pool->idle_count) {
         struct lambda__environment *e = take_idle(pool, pool->idle_count - 1);
-        if (is_current(pool, e))
-            lambda__environment_run(e, lambda__pool_take(pool));
+        if (is_of_now(pool, e))
+            lambda__environment_run(e, take_waiting_first(pool));
         else
             lambda__environment_kill(e);
     }
     while (pool->head && should_start(pool)) {
-        if (atomic_load(&environments) >= environments_max()) {
-            if (!make_room() && pool->alive == 0)
-                refuse_all(pool, "TooManyRequestsException", 429, RATE_EXCEEDED);
+        if (!take_place(pool->home->pools)) {
+            if (!make_room(pool->home) && pool->alive + pool->again == 0)
+                refuse_waiting(pool, "TooManyRequestsException", 429, RATE_EXCEEDED);
             break;
         }
-        start_one(pool, false);
+        start_environment(pool, false);
     }
     if (pool->head && !pool->timer)
-        pool->timer = loop_timer_start(pool->loop, LAMBDA_QUEUE_WAIT_MS, tick, pool);
+        pool->timer = loop_timer_start(pool->home->loop, pool->home->pools->options.limits->queue_wait_ms, pool_tick, pool);
 }
 
-void lambda__pool_submit(struct lambda_invocation *invocation, struct lambda__function *function)
+void lambda__pools_submit(struct lambda__pools *pools, struct lambda_invocation *invocation, struct lambda__function *function)
 {
-    struct lambda__flight *f = flight(invocation);
+    struct lambda__flight *f = lambda__flight(invocation);
     f->function = function;
     f->queued_ns = clock_mono_ns();
-    if (atomic_load(&stopping)) {
+    if (atomic_load(&pools->stopping)) {
         lambda__invocation_refuse(invocation, "ServiceException", 500, SHUTTING_DOWN);
         return;
     }
-    struct lambda__pool *pool = pool_of(function);
+    struct lambda__pool *pool = pool_of(pools, function);
     if (pool->function != function) {
         lambda__function_unref(&pool->function);
         pool->function = lambda__function_ref(function);
@@ -249,25 +264,32 @@ void lambda__pool_submit(struct lambda_invocation *invocation, struct lambda__fu
     *pool->tail = invocation;
     pool->tail = &invocation->next;
     pool->queued++;
-    schedule(pool);
-    free_if_empty(pool);
+    schedule_pool(pool);
+    free_pool_if_empty(pool);
 }
 
 /* ---- what environments report ---- */
 
-void lambda__pool_ready(struct lambda__pool *pool, struct lambda__environment *environment)
+static void pool_ready(void *owner, struct lambda__environment *environment)
 {
-    if (atomic_load(&stopping) || !is_current(pool, environment)) {
+    struct lambda__pool *pool = owner;
+    if (is_stopping(pool) || !is_of_now(pool, environment)) {
         lambda__environment_kill(environment);
         return;
     }
     pool->idle[pool->idle_count++] = environment;
-    atomic_fetch_add(&idle_on[loop_index(pool->loop)], 1);
-    schedule(pool);
+    atomic_fetch_add(&pool->home->idle, 1);
+    schedule_pool(pool);
 }
 
-void lambda__pool_left_idle(struct lambda__pool *pool, struct lambda__environment *environment)
+static struct lambda_invocation *pool_take(void *owner)
 {
+    return take_waiting_first(owner);
+}
+
+static void pool_left_idle(void *owner, struct lambda__environment *environment)
+{
+    struct lambda__pool *pool = owner;
     for (size_t i = 0; i < pool->idle_count; i++)
         if (pool->idle[i] == environment) {
             take_idle(pool, i);
@@ -275,79 +297,101 @@ void lambda__pool_left_idle(struct lambda__pool *pool, struct lambda__environmen
         }
 }
 
-void lambda__pool_started(struct lambda__pool *pool)
+static void pool_started(void *owner)
 {
+    struct lambda__pool *pool = owner;
     pool->starting--;
 }
 
-void lambda__pool_busy(bool begins)
+static void pool_busy(void *owner, bool begins)
 {
+    struct lambda__pool *pool = owner;
     if (begins)
-        atomic_fetch_add(&busy, 1);
+        atomic_fetch_add(&pool->home->pools->busy, 1);
     else
-        atomic_fetch_sub(&busy, 1);
+        atomic_fetch_sub(&pool->home->pools->busy, 1);
 }
 
-void lambda__pool_ending(struct lambda__pool *pool)
+static void pool_ending(void *owner)
 {
+    struct lambda__pool *pool = owner;
     pool->alive--;
-    atomic_fetch_add(&ending, 1);
+    atomic_fetch_add(&pool->home->pools->ending, 1);
 }
 
-bool lambda__pool_start_again(struct lambda__pool *pool)
+static bool wants_another(const struct lambda__pool *pool)
 {
-    if (!pool->head || pool->deleted || atomic_load(&stopping))
+    return pool->head && !pool->deleted && !is_stopping(pool);
+}
+
+static bool pool_again(void *owner)
+{
+    struct lambda__pool *pool = owner;
+    if (!wants_another(pool))
         return false;
-    start_one(pool, true);
+    pool->again++;
     return true;
 }
 
-static void count_gone(void)
+static void count_gone(struct lambda__pools *pools)
 {
-    pthread_mutex_lock(&gone_lock);
-    atomic_fetch_sub(&ending, 1);
-    atomic_fetch_sub(&environments, 1);
-    pthread_cond_broadcast(&gone);
-    pthread_mutex_unlock(&gone_lock);
+    pthread_mutex_lock(&pools->gone_lock);
+    atomic_fetch_sub(&pools->ending, 1);
+    atomic_fetch_sub(&pools->environments, 1);
+    pthread_cond_broadcast(&pools->gone);
+    pthread_mutex_unlock(&pools->gone_lock);
 }
 
 /* While it stops, the count goes down last: lambda__pools_stop then frees what is touched here. Before that it waits for
- * this loop's stop_loop, so the count may go down first, and its place is free for who waits. */
-void lambda__pool_gone(struct lambda__pool *pool, struct lambda__environment *environment)
+ * this loop's stop_home, so the count may go down first, and its place is free for who waits. */
+static void pool_gone(void *owner, struct lambda__environment *environment, bool again)
 {
+    struct lambda__pool *pool = owner;
+    struct lambda__pools *pools = pool->home->pools;
     struct lambda__environment **at = &pool->all;
-    bool last = atomic_load(&stopping);
+    bool last = is_stopping(pool), inherited = again && wants_another(pool);
     while (*at != environment)
         at = lambda__environment_link(*at);
     *at = *lambda__environment_link(environment);
     pool->count--;
-    if (!last)
-        count_gone();
+    pool->again -= again;
+    if (inherited) {
+        atomic_fetch_sub(&pools->ending, 1);
+        start_environment(pool, true);
+    } else if (!last) {
+        count_gone(pools);
+    }
     if (pool->head)
-        schedule(pool);
-    free_if_empty(pool);
+        schedule_pool(pool);
+    free_pool_if_empty(pool);
     if (last)
-        count_gone();
+        count_gone(pools);
 }
+
+static const struct lambda__environment_hooks pool_hooks = {
+    .ready = pool_ready, .take = pool_take, .again = pool_again, .started = pool_started, .busy = pool_busy, .left_idle = pool_left_idle,
+    .ending = pool_ending, .gone = pool_gone,
+};
 
 /* ---- a function was changed or deleted ---- */
 
-struct change {
+struct pool_change {
     struct loop_task task;
+    struct lambda__pools *pools;
     struct arena *arena;
     struct str account, region, name;
 };
 
 static void refuse_deleted(struct lambda__pool *pool)
 {
-    for (struct lambda_invocation *i; (i = lambda__pool_take(pool));)
+    for (struct lambda_invocation *i; (i = take_waiting_first(pool));)
         lambda__invocation_not_found(i);
 }
 
-static void take_change(struct lambda__pool *pool, const struct change *change)
+static void take_change(struct lambda__pool *pool, const struct pool_change *change)
 {
     struct lambda__function *function = NULL;
-    enum err err = lambda__function_get(change->account, change->region, change->name, &function);
+    enum err err = lambda__functions_get(change->pools->options.functions, change->account, change->region, change->name, &function);
     if (err == ERR_OK) {
         lambda__function_unref(&pool->function);
         pool->function = function;
@@ -356,46 +400,40 @@ static void take_change(struct lambda__pool *pool, const struct change *change)
         refuse_deleted(pool);
     }
     for (size_t i = pool->idle_count; i-- > 0;)
-        if (!is_current(pool, pool->idle[i]))
+        if (!is_of_now(pool, pool->idle[i]))
             lambda__environment_kill(take_idle(pool, i));
-    free_if_empty(pool);
+    free_pool_if_empty(pool);
 }
 
-static void run_change(struct loop_task *task)
+static void run_pool_change(struct loop_task *task)
 {
-    struct change *change = CONTAINER_OF(task, struct change, task);
-    struct map *mine = pools[loop_index(loop_current())];
-    char text[256];
+    struct pool_change *change = CONTAINER_OF(task, struct pool_change, task);
+    char text[LAMBDA_FUNCTION_KEY_BYTES];
     struct str key;
-    if (!atomic_load(&stopping) && mine && key_of(text, change->account, change->region, change->name, &key)) {
-        struct lambda__pool *pool = map_get(mine, key);
+    if (!atomic_load(&change->pools->stopping) && lambda__function_key(text, change->account, change->region, change->name, &key)) {
+        struct lambda__pool *pool = map_get(current_home(change->pools)->map, key);
         if (pool)
             take_change(pool, change);
     }
     arena_free(change->arena);
 }
 
-void lambda__pool_changed(struct str account, struct str region, struct str name)
+void lambda__pools_changed(struct lambda__pools *pools, struct str account, struct str region, struct str name)
 {
     struct arena *arena = arena_new();
-    struct change *change = arena_new_of(arena, struct change);
-    *change = (struct change){.task = {.run = run_change}, .arena = arena, .account = arena_dup(arena, account),
+    struct pool_change *change = arena_new_of(arena, struct pool_change);
+    *change = (struct pool_change){.task = {.run = run_pool_change}, .pools = pools, .arena = arena, .account = arena_dup(arena, account),
                               .region = arena_dup(arena, region), .name = arena_dup(arena, name)};
-    loop_post(lambda__home(account, region, name), &change->task);
+    loop_post(lambda__pools_home(pools, account, region, name), &change->task);
 }
 
 /* ---- stop ---- */
-
-struct stop_task {
-    struct loop_task task;
-    size_t *left;
-};
 
 static bool stop_pool(struct str key, void *value, void *arg)
 {
     struct lambda__pool *pool = value;
     (void)key, (void)arg;
-    refuse_all(pool, "ServiceException", 500, SHUTTING_DOWN);
+    refuse_waiting(pool, "ServiceException", 500, SHUTTING_DOWN);
     while (pool->idle_count)
         lambda__environment_kill(take_idle(pool, 0));
     for (struct lambda__environment *e = pool->all; e; e = *lambda__environment_link(e))
@@ -403,7 +441,7 @@ static bool stop_pool(struct str key, void *value, void *arg)
     return true;
 }
 
-static bool first_empty(struct str key, void *value, void *arg)
+static bool first_empty_pool(struct str key, void *value, void *arg)
 {
     struct lambda__pool *pool = value, **found = arg;
     (void)key;
@@ -412,43 +450,73 @@ static bool first_empty(struct str key, void *value, void *arg)
     return *found == NULL;
 }
 
-static void stop_loop(struct loop_task *task)
+static void stop_home(struct loop_task *task)
 {
-    struct stop_task *stop = (struct stop_task *)task;
-    struct map *mine = pools[loop_index(loop_current())];
+    struct pool_home *home = CONTAINER_OF(task, struct pool_home, stop);
+    struct lambda__pools *pools = home->pools;
     struct lambda__pool *empty;
-    if (mine)
-        map_each(mine, stop_pool, NULL);
+    map_each(home->map, stop_pool, NULL);
     do {                                    /* those that waited for room: no environment will free them */
         empty = NULL;
-        if (mine)
-            map_each(mine, first_empty, &empty);
+        map_each(home->map, first_empty_pool, &empty);
         if (empty)
-            free_if_empty(empty);
+            free_pool_if_empty(empty);
     } while (empty);
-    pthread_mutex_lock(&gone_lock);
-    (*stop->left)--;
-    pthread_cond_broadcast(&gone);
-    pthread_mutex_unlock(&gone_lock);
+    pthread_mutex_lock(&pools->gone_lock);
+    pools->homes_left--;
+    pthread_cond_broadcast(&pools->gone);
+    pthread_mutex_unlock(&pools->gone_lock);
 }
 
-void lambda__pools_stop(void)
+void lambda__pools_stop(struct lambda__pools *pools)
 {
-    struct loops *loops = lambda__options()->loops;
-    struct stop_task tasks[LOOPS_MAX];
-    size_t left = loops_count(loops);
+    pools->homes_left = pools->home_count;
+    atomic_store(&pools->stopping, true);
+    for (size_t i = 0; i < pools->home_count; i++)
+        loop_post(pools->home[i].loop, &pools->home[i].stop);
+    pthread_mutex_lock(&pools->gone_lock);
+    while (pools->homes_left || atomic_load(&pools->environments))
+        pthread_cond_wait(&pools->gone, &pools->gone_lock);
+    pthread_mutex_unlock(&pools->gone_lock);
+}
 
-    atomic_store(&stopping, true);
-    for (size_t i = 0; i < loops_count(loops); i++) {
-        tasks[i] = (struct stop_task){.task = {.run = stop_loop}, .left = &left};
-        loop_post(loops_at(loops, i), &tasks[i].task);
-    }
-    pthread_mutex_lock(&gone_lock);
-    while (left || atomic_load(&environments))
-        pthread_cond_wait(&gone, &gone_lock);
-    pthread_mutex_unlock(&gone_lock);
-    for (size_t i = 0; i < loops_count(loops); i++) {
-        map_free(pools[i]);
-        pools[i] = NULL;
-    }
+/* ---- life ---- */
+
+struct loop *lambda__pools_home(const struct lambda__pools *pools, struct str account, struct str region, struct str name)
+{
+    static const uint8_t hash_key[16] = "home of function";
+    char text[LAMBDA_FUNCTION_KEY_BYTES];
+    struct str key;
+    if (!lambda__function_key(text, account, region, name, &key))
+        return pools->home[0].loop;         /* no function has that name: any loop can say so */
+    return pools->home[siphash24(hash_key, key) % pools->home_count].loop;
+}
+
+struct lambda__pools *lambda__pools_new(const struct lambda__pools_options *options)
+{
+    size_t count = loops_count(options->loops), max = options->limits->environments_max;
+    ENSURE(max >= 1 && max <= LAMBDA_ENVIRONMENTS_MAX);
+    struct lambda__pools *pools = mem_zalloc(sizeof *pools + count * sizeof pools->home[0]);
+    pools->options = *options;
+    pools->options.parts.hooks = &pool_hooks;
+    pools->options.parts.limits = options->limits;
+    pools->environments_max = options->concurrency_max < max ? options->concurrency_max : max;
+    pthread_mutex_init(&pools->gone_lock, NULL);
+    pthread_cond_init(&pools->gone, NULL);
+    pools->home_count = count;
+    for (size_t i = 0; i < count; i++)
+        pools->home[i] = (struct pool_home){.pools = pools, .loop = loops_at(options->loops, i), .map = map_new(POOLS_MAX, NULL),
+                                            .retire = {.run = run_retire}, .stop = {.run = stop_home}};
+    return pools;
+}
+
+void lambda__pools_free(struct lambda__pools *pools)
+{
+    if (!pools)
+        return;
+    for (size_t i = 0; i < pools->home_count; i++)
+        map_free(pools->home[i].map);
+    pthread_cond_destroy(&pools->gone);
+    pthread_mutex_destroy(&pools->gone_lock);
+    free(pools);
 }

@@ -1,7 +1,12 @@
 /* code_test.c -- the cache of unpacked code: made once, kept while it is used, bounded, swept; and URLs of packages. */
 #include "base/hash.h"
-#include "services/lambda/function.h"
+#include "services/lambda/code.h"
+#include "services/lambda/download.h"
+#include "services/lambda/function_doc.h"
+#include "services/lambda/lambda.h"
+#include "services/lambda/package.h"
 #include "store/doc.h"
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +21,41 @@ struct world {
     struct arena *arena;
     struct store *store;
     struct blobs *blobs;
-    struct lambda *lambda;
+    struct loops *loops;
+    struct workers *workers;
+    struct lambda__code *code;
+    struct lambda__downloads *downloads;
 };
+
+/* Somebody who wants a package, and waits for it as no thread of the program does. */
+struct wish {
+    struct lambda__code_want want;
+    sem_t told;
+};
+
+static void tell_wish(struct lambda__code_want *want)
+{
+    struct wish *wish = (struct wish *)want;
+    sem_post(&wish->told);
+}
+
+/* True: it came later. */
+static bool ask_for(struct world *w, struct wish *wish, struct str blob)
+{
+    *wish = (struct wish){.want = {.blob = blob, .loop = loops_at(w->loops, 0), .done = tell_wish}};
+    sem_init(&wish->told, 0, 0);
+    return !lambda__code_acquire(w->code, &wish->want);
+}
+
+static enum err acquire(struct world *w, struct str blob, const char **ret)
+{
+    struct wish wish;
+    if (ask_for(w, &wish, blob))
+        sem_wait(&wish.told);
+    if (wish.want.err == ERR_OK)
+        *ret = wish.want.dir;
+    return wish.want.err;
+}
 
 static int set_up(void **state)
 {
@@ -28,9 +66,13 @@ static int set_up(void **state)
     w->arena = arena_new();
     assert_int_equal(store_open(&(struct store_options){.dir = arena_printf(w->arena, "%s/store", w->dir).p}, w->arena, &w->store, &message), ERR_OK);
     assert_int_equal(blobs_open(w->dir, &w->blobs), ERR_OK);
-    struct lambda_options options = {.store = w->store, .blobs = w->blobs, .cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p,
-                                     .cache_bytes_max = 3 * FOLDER_BYTES};
-    assert_int_equal(lambda_new(&options, &w->lambda), ERR_OK);
+    w->loops = loops_new(1);
+    loops_start(w->loops);
+    w->workers = workers_new(NULL);
+    struct lambda__code_options options = {.store = w->store, .blobs = w->blobs, .workers = w->workers, .loops = w->loops,
+                                           .cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p, .bytes_max = 3 * FOLDER_BYTES};
+    w->code = lambda__code_new(&options);
+    w->downloads = lambda__downloads_new(w->blobs, w->workers);
     *state = w;
     return 0;
 }
@@ -38,7 +80,12 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    lambda_free(w->lambda);
+    workers_stop(w->workers);
+    loops_stop(w->loops);
+    lambda__downloads_free(w->downloads);
+    lambda__code_free(w->code);
+    workers_free(w->workers);
+    loops_free(w->loops);
     blobs_close(w->blobs);
     store_close(w->store);
     char *command = NULL;
@@ -92,25 +139,25 @@ static void test_the_bound_takes_the_longest_unused(void **state)
 {
     struct world *w = *state;
     struct str blob[6];
-    const char *dir[6], *again;
+    const char *dir[6] = {NULL}, *again;
     for (int i = 0; i < 6; i++)
         blob[i] = package(w, (char)('a' + i));
     for (int i = 0; i < 3; i++)         /* three fit; the first stays in use */
-        assert_int_equal(lambda__code_acquire(blob[i], w->arena, &dir[i]), ERR_OK);
-    lambda__code_release(blob[2]);
-    lambda__code_release(blob[1]);
-    assert_int_equal(lambda__code_acquire(blob[3], w->arena, &dir[3]), ERR_OK);
-    assert_int_equal(lambda__code_acquire(blob[4], w->arena, &dir[4]), ERR_OK);
+        assert_int_equal(acquire(w, blob[i], &dir[i]), ERR_OK);
+    lambda__code_release(w->code, blob[2]);
+    lambda__code_release(w->code, blob[1]);
+    assert_int_equal(acquire(w, blob[3], &dir[3]), ERR_OK);
+    assert_int_equal(acquire(w, blob[4], &dir[4]), ERR_OK);
     assert_true(is_there(w, dir[0]) && is_there(w, dir[3]) && is_there(w, dir[4]));
     assert_false(is_there(w, dir[1]) || is_there(w, dir[2]));
-    assert_int_equal(lambda__code_acquire(blob[5], w->arena, &dir[5]), ERR_OK);
+    assert_int_equal(acquire(w, blob[5], &dir[5]), ERR_OK);
     assert_true(is_there(w, dir[0]) && is_there(w, dir[3]) && is_there(w, dir[4]) && is_there(w, dir[5]));     /* all are in use */
-    assert_int_equal(lambda__code_acquire(blob[2], w->arena, &again), ERR_OK);
+    assert_int_equal(acquire(w, blob[2], &again), ERR_OK);
     assert_string_equal(again, dir[2]);
     assert_true(is_there(w, again));    /* unpacked anew */
     static const int held[] = {0, 2, 3, 4, 5};
     for (size_t i = 0; i < COUNT_OF(held); i++)
-        lambda__code_release(blob[held[i]]);
+        lambda__code_release(w->code, blob[held[i]]);
 }
 
 static enum err refer(struct store_txn *txn, void *arg)
@@ -129,18 +176,18 @@ static void test_the_sweep_keeps_what_is_referred_to_or_used(void **state)
 {
     struct world *w = *state;
     struct str referred = package(w, '1'), used = package(w, '2'), neither = package(w, '3');
-    const char *dir[3];
+    const char *dir[3] = {NULL};
     assert_int_equal(store_mutate(w->store, refer, &referred), ERR_OK);
-    assert_int_equal(lambda__code_acquire(referred, w->arena, &dir[0]), ERR_OK);
-    assert_int_equal(lambda__code_acquire(used, w->arena, &dir[1]), ERR_OK);
-    lambda__code_release(referred);
-    assert_int_equal(lambda__code_acquire(neither, w->arena, &dir[2]), ERR_OK);
-    lambda__code_release(neither);
-    lambda__code_sweep();
+    assert_int_equal(acquire(w, referred, &dir[0]), ERR_OK);
+    assert_int_equal(acquire(w, used, &dir[1]), ERR_OK);
+    lambda__code_release(w->code, referred);
+    assert_int_equal(acquire(w, neither, &dir[2]), ERR_OK);
+    lambda__code_release(w->code, neither);
+    lambda__code_sweep(w->code);
     assert_true(is_there(w, dir[0]) && is_there(w, dir[1]));
     assert_false(is_there(w, dir[2]));
-    lambda__code_release(used);
-    lambda__code_sweep();
+    lambda__code_release(w->code, used);
+    lambda__code_sweep(w->code);
     assert_true(is_there(w, dir[0]));
     assert_false(is_there(w, dir[1]));
     assert_int_equal(access(blob_path(w->blobs, neither, w->arena).p, F_OK), 0);    /* young packages stay */
@@ -151,10 +198,35 @@ static void test_what_cannot_be_unpacked_leaves_nothing(void **state)
     struct world *w = *state;
     struct str missing = sha256_hex(w->arena, STR("no such package")), broken;
     const char *dir = NULL;
-    assert_int_equal(lambda__code_acquire(missing, w->arena, &dir), ERR_NOT_FOUND);
+    assert_int_equal(acquire(w, missing, &dir), ERR_NOT_FOUND);
     assert_int_equal(blob_put(w->blobs, STR("PK no zip at all"), w->arena, &broken), ERR_OK);
-    assert_int_equal(lambda__code_acquire(broken, w->arena, &dir), ERR_IO);
+    assert_int_equal(acquire(w, broken, &dir), ERR_IO);
     assert_null(dir);
+}
+
+/* Many want the same package at the same time, among them some of a package that is none: each is told once. */
+static void test_all_who_want_a_package_are_told(void **state)
+{
+    struct world *w = *state;
+    struct str good = package(w, 'g'), missing = sha256_hex(w->arena, STR("no such package"));
+    struct wish wishes[32];
+    bool later[32];
+    for (size_t i = 0; i < COUNT_OF(wishes); i++)
+        later[i] = ask_for(w, &wishes[i], i % 4 == 3 ? missing : good);
+    for (size_t i = 0; i < COUNT_OF(wishes); i++) {
+        if (later[i])
+            sem_wait(&wishes[i].told);
+        assert_int_equal(wishes[i].want.err, i % 4 == 3 ? ERR_NOT_FOUND : ERR_OK);
+        if (i % 4 != 3) {
+            assert_true(is_there(w, wishes[i].want.dir));
+            lambda__code_release(w->code, good);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(wishes); i++) {
+        int more = -1;
+        sem_getvalue(&wishes[i].told, &more);
+        assert_int_equal(more, 0);
+    }
 }
 
 static void test_urls_expire_and_cannot_be_altered(void **state)
@@ -162,22 +234,23 @@ static void test_urls_expire_and_cannot_be_altered(void **state)
     struct world *w = *state;
     struct str blob = sha256_hex(w->arena, STR("a package"));
     int64_t now = 1800000000000;
-    struct str url = lambda__code_url(STR("localhost:4566"), blob, now, w->arena), rest = url;
+    struct str url = lambda__download_url(w->downloads, STR("localhost:4566"), blob, now, w->arena), rest = url;
     assert_true(str_starts(url, STR("http://localhost:4566" LAMBDA_CODE_PATH)));
     rest = str_slice(rest, STR("http://localhost:4566").n, rest.n);
     struct str path = str_cut(&rest, '?');
-    assert_int_equal(lambda__code_url_check(path, rest, now, w->arena), ERR_OK);
-    assert_int_equal(lambda__code_url_check(path, rest, now + 600 * 1000, w->arena), ERR_OK);
-    assert_int_equal(lambda__code_url_check(path, rest, now + 600 * 1000 + 1, w->arena), ERR_TIMEOUT);
+    assert_int_equal(lambda__download_check(w->downloads, path, rest, now, w->arena), ERR_OK);
+    assert_int_equal(lambda__download_check(w->downloads, path, rest, now + 600 * 1000, w->arena), ERR_OK);
+    assert_int_equal(lambda__download_check(w->downloads, path, rest, now + 600 * 1000 + 1, w->arena), ERR_TIMEOUT);
     for (size_t i = 0; i < rest.n; i++) {
         struct str bad = arena_dup(w->arena, rest);
         ((char *)(uintptr_t)bad.p)[i] ^= 1;
-        assert_int_equal(lambda__code_url_check(path, bad, now, w->arena), ERR_DENIED);
-        assert_int_equal(lambda__code_url_check(path, str_slice(rest, 0, i), now, w->arena), ERR_DENIED);
+        assert_int_equal(lambda__download_check(w->downloads, path, bad, now, w->arena), ERR_DENIED);
+        assert_int_equal(lambda__download_check(w->downloads, path, str_slice(rest, 0, i), now, w->arena), ERR_DENIED);
     }
-    assert_int_equal(lambda__code_url_check(arena_printf(w->arena, STR_FMT "0", STR_ARG(path)), rest, now, w->arena), ERR_DENIED);
-    lambda__code_url_key_new();         /* another server's */
-    assert_int_equal(lambda__code_url_check(path, rest, now, w->arena), ERR_DENIED);
+    assert_int_equal(lambda__download_check(w->downloads, arena_printf(w->arena, STR_FMT "0", STR_ARG(path)), rest, now, w->arena), ERR_DENIED);
+    struct lambda__downloads *other = lambda__downloads_new(w->blobs, w->workers);         /* another server's */
+    assert_int_equal(lambda__download_check(other, path, rest, now, w->arena), ERR_DENIED);
+    lambda__downloads_free(other);
 }
 
 int main(void)
@@ -186,6 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_bound_takes_the_longest_unused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_sweep_keeps_what_is_referred_to_or_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_unpacked_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_all_who_want_a_package_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_urls_expire_and_cannot_be_altered, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,56 +1,20 @@
-/* name.c -- the forms in which a function is named: NAME, NAME:QUALIFIER, ACCOUNT:function:NAME, and ARNs with or without
- * a qualifier. Source: Lambda API reference, FunctionName. */
-#include "services/lambda/function.h"
-#include <ctype.h>
+/* lambda_call.c -- from a call to its service and to the function that it names, with AWS's words when there is none. */
+#include "services/lambda/lambda_call.h"
+#include "services/lambda/function_doc.h"
+#include "services/lambda/function_name.h"
+#include "store/doc.h"
 
-#define NAME_BYTES_MAX 64
-
-static bool name_fine(struct str name)
+struct lambda *lambda__of(const struct call *call)
 {
-    if (name.n == 0 || name.n > NAME_BYTES_MAX)
-        return false;
-    for (size_t i = 0; i < name.n; i++)
-        if (!isalnum((unsigned char)name.p[i]) && name.p[i] != '-' && name.p[i] != '_')
-            return false;
-    return true;
+    return call->api->state;
 }
 
-bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name, struct str *ret_qualifier)
+struct store_txn *lambda__reader(const struct call *call)
 {
-    struct str account = STR_NONE, region = STR_NONE, rest = text, name;
-    if (str_starts(rest, STR("arn:"))) {
-        struct str head[3];
-        for (size_t i = 0; i < COUNT_OF(head); i++)
-            head[i] = str_cut(&rest, ':');
-        if (!str_eq(head[1], STR("aws")) || !str_eq(head[2], STR("lambda")))
-            return false;
-        region = str_cut(&rest, ':');
-        account = str_cut(&rest, ':');
-        if (!str_eq(str_cut(&rest, ':'), STR("function")))
-            return false;
-    } else {
-        struct str try = rest, first = str_cut(&try, ':');
-        if (str_eq(str_cut(&try, ':'), STR("function")) && try.n) {
-            account = first;
-            rest = try;
-        }
-    }
-    name = str_cut(&rest, ':');
-    if (!name_fine(name) || str_find(rest, ':') < rest.n)
-        return false;
-    *ret_account = account;
-    *ret_region = region;
-    *ret_name = name;
-    *ret_qualifier = rest;
-    return true;
+    return store_reader(lambda__of(call)->options.store);
 }
 
-struct str lambda__function_arn(struct arena *arena, struct str account, struct str region, struct str name)
-{
-    return arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT, STR_ARG(region), STR_ARG(account), STR_ARG(name));
-}
-
-void lambda__not_found(struct call *call, struct str name)
+static void fail_not_found(struct call *call, struct str name)
 {
     struct str arn = lambda__function_arn(call->arena, call->account, call->region, name);
     call_fail(call, "ResourceNotFoundException", "Function not found: " STR_FMT, STR_ARG(arn));
@@ -84,4 +48,32 @@ bool lambda__call_name(struct call *call, struct str *ret_name)
     }
     *ret_name = name;
     return true;
+}
+
+bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **ret)
+{
+    struct str name;
+    if (!lambda__call_name(call, &name))
+        return false;
+    enum err err = doc_get(txn, lambda__key(call->arena, call->account, call->region, name), call->arena, ret);
+    if (err == ERR_NOT_FOUND)
+        fail_not_found(call, name);
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK;
+}
+
+void lambda__put_doc(struct call *call, struct store_txn *txn, struct str name, struct json *doc)
+{
+    doc_put(txn, lambda__key(call->arena, call->account, call->region, name), doc, call->arena);
+}
+
+bool lambda__revision_fits(struct call *call, struct json *doc, const char *api)
+{
+    struct str wanted = call_str(call, "RevisionId");
+    if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
+        return true;
+    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the "
+              "latest Revision Id", api);
+    return false;
 }

@@ -1,4 +1,4 @@
-/* name_test.c -- the forms in which a function is named. */
+/* function_name_test.c -- the forms in which a function is named. */
 #include "services/lambda/lambda.h"
 #include <setjmp.h>
 #include <stdarg.h>

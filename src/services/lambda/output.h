@@ -1,0 +1,26 @@
+/* output.h -- what a function prints, as log events and as the tail of one invocation. Folder-internal; home loop only. */
+#ifndef CLOUDLESS_SERVICES_LAMBDA_OUTPUT_H
+#define CLOUDLESS_SERVICES_LAMBDA_OUTPUT_H
+#include "services/lambda/function.h"
+
+#define LAMBDA_LINE_COST 200                /* of making a log event, in bytes copied */
+#define LAMBDA_LOG_TAIL_BYTES 4096          /* API reference, Invoke: LogType Tail */
+
+struct auth;
+struct logs;
+struct lambda__output;
+struct lambda__output_to {                  /* where log events go, and who decides whether they may; borrowed */
+    struct auth *auth;
+    struct logs *logs;
+};
+/* Borrows `principal`, the execution role's session; takes a reference of the function. */
+struct lambda__output *lambda__output_new(const struct lambda__output_to *to, struct lambda__function *function, struct str stream,
+                                          const struct principal *principal);
+void lambda__output_free(struct lambda__output **output);
+/* From the pipe, in pieces. Returns what it cost: its bytes, and LAMBDA_LINE_COST for each line. */
+size_t lambda__output_bytes(struct lambda__output *output, struct str bytes);
+void lambda__output_end_line(struct lambda__output *output);                    /* an unfinished line becomes an event */
+void lambda__output_line(struct lambda__output *output, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lambda__output_tail_start(struct lambda__output *output);
+struct str lambda__output_tail(struct lambda__output *output, struct arena *arena);
+#endif

@@ -1,0 +1,14 @@
+/* package.h -- deployment packages. Folder-internal. */
+#ifndef CLOUDLESS_SERVICES_LAMBDA_PACKAGE_H
+#define CLOUDLESS_SERVICES_LAMBDA_PACKAGE_H
+#include "base/str.h"
+
+#define LAMBDA_ZIP_BYTES_MAX (50u << 20)                /* quota: zipped, direct upload */
+#define LAMBDA_UNZIPPED_BYTES_MAX 262144000u            /* quota: unzipped */
+#define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, and folders, ours */
+
+/* What is wrong with a zip, in AWS's words, or NULL: names, links, sizes. Reads all of it. */
+const char *lambda__package_check(struct str zip);
+/* Into an existing folder, a package that passed the check. False: the disk is full, or it did not. */
+bool lambda__package_unpack(struct str zip, const char *dir);
+#endif

@@ -79,6 +79,25 @@ def test_includes_are_allowed(path):
         assert folder == own or not internal, f"{target} is internal to {folder}"
 
 
+def test_files_of_a_folder_stand_in_order():
+    level = {}
+    for at, row in enumerate(rows("Order within a folder")):
+        for name in ticked(row[1]):
+            level[f"{ticked(row[0])[0]}/{name}"] = at
+    folders = {str(Path(name).parent) for name in level}
+    wrong = []
+    for path in SOURCES:
+        folder, own = str(path.parent.relative_to(ROOT)), name_of(path.with_suffix(""))
+        if folder not in folders:
+            continue
+        assert own in level, f"{own} has no place in the order of its folder"
+        for kind, target in includes(path):
+            other = "src/" + target.removesuffix(".h")
+            if kind == '"' and str(Path(other).parent) == folder and Path(other).name != Path(folder).name and level[other] < level[own]:
+                wrong.append(f"{name_of(path)} includes {target}")
+    assert wrong == []
+
+
 def test_library_headers_stay_in_their_module():
     wrong = []
     for row in rows("Libraries"):

@@ -9,7 +9,7 @@
  * (CLONE_INTO_CGROUP), v1 holders are moved while they wait in the pool. Writing a limit takes 10 µs, at start.
  * What cannot be limited here is left to resource limits of each process (holder.c).
  * Source: kernel documentation, admin-guide/cgroup-v1 and admin-guide/cgroup-v2. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/panic.h"

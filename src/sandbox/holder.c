@@ -7,7 +7,7 @@
  * While a function runs the holder has no capability; it cannot be traced (not dumpable), and signals from inside do not
  * reach a pid 1. The child becomes uid 993 without capabilities, with no_new_privs and the system call filter.
  * Like the launcher it allocates nothing of its own. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ static int listen_on(uint16_t port)
     return s;
 }
 
-static int report(enum sandbox__kind kind, int value, uint64_t rss_peak_bytes, const int *fds, size_t fd_count)
+static int report_to_server(enum sandbox__kind kind, int value, uint64_t rss_peak_bytes, const int *fds, size_t fd_count)
 {
     struct sandbox__report message = {kind, value, rss_peak_bytes};
     return sandbox__send(FD_CONTROL, &message, sizeof message, fds, fd_count);
@@ -83,13 +83,13 @@ static int finish_sandbox(bool root)
         return listeners[0];
     if ((listeners[1] = listen_on(AWS_PORT)) < 0)
         return listeners[1];
-    r = report(SANDBOX__READY, 0, 0, listeners, 2);
+    r = report_to_server(SANDBOX__READY, 0, 0, listeners, 2);
     close(listeners[0]);
     close(listeners[1]);
     return r;
 }
 
-static int limit(int resource, rlim_t value)
+static int set_limit(int resource, rlim_t value)
 {
     struct rlimit now, want = {value, value};
     if (getrlimit((__rlimit_resource_t)resource, &now) != 0)
@@ -110,8 +110,8 @@ static int drop_capabilities(void)
 static int lock_down(const struct sandbox__start *start, const struct sandbox__filter *filter)
 {
     int r;
-    if ((r = limit(RLIMIT_CORE, 0)) || (r = limit(RLIMIT_NOFILE, SANDBOX_FILES_MAX)) || (r = limit(RLIMIT_NPROC, SANDBOX_PIDS_MAX)) ||
-        (start->data_bytes && (r = limit(RLIMIT_DATA, start->data_bytes))))
+    if ((r = set_limit(RLIMIT_CORE, 0)) || (r = set_limit(RLIMIT_NOFILE, SANDBOX_FILES_MAX)) || (r = set_limit(RLIMIT_NPROC, SANDBOX_PIDS_MAX)) ||
+        (start->data_bytes && (r = set_limit(RLIMIT_DATA, start->data_bytes))))
         return r;
     for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
         if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) != 0)
@@ -130,7 +130,7 @@ static int lock_down(const struct sandbox__start *start, const struct sandbox__f
 }
 
 /* Splits the strings of a start message; vector gets argc pointers, NULL, envc pointers, NULL. */
-static bool split(const struct sandbox__start *start, char *strings, size_t n, char *vector[STRINGS_MAX + 2])
+static bool split_strings(const struct sandbox__start *start, char *strings, size_t n, char *vector[STRINGS_MAX + 2])
 {
     if (start->argc == 0 || start->argc > STRINGS_MAX || start->envc > STRINGS_MAX - start->argc)
         return false;
@@ -221,7 +221,7 @@ static void attend(pid_t main_process, int children)
         for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
             if (pid != main_process)
                 continue;                           /* an orphan of the function */
-            report(SANDBOX__EXITED, status, (uint64_t)usage.ru_maxrss * 1024, NULL, 0);
+            report_to_server(SANDBOX__EXITED, status, (uint64_t)usage.ru_maxrss * 1024, NULL, 0);
             return;
         }
         if (poll(watch, COUNT_OF(watch), -1) < 0 && errno != EINTR)
@@ -256,7 +256,7 @@ static void wait_and_run(const struct sandbox__filter *filter)
     if (n < (ssize_t)sizeof message.start || fd_count < 1 || children < 0)
         return;
     char *strings = message.bytes + sizeof message.start;
-    int r = split(&message.start, strings, (size_t)n - sizeof message.start, vector) ? 0 : -EINVAL;
+    int r = split_strings(&message.start, strings, (size_t)n - sizeof message.start, vector) ? 0 : -EINVAL;
     if (r == 0)
         r = place_mounts(&message.start, fds, fd_count);
     if (r == 0)
@@ -265,7 +265,7 @@ static void wait_and_run(const struct sandbox__filter *filter)
         close(fds[i]);
     drop_capabilities();
     explicit_bzero(&message, sizeof message);       /* credentials */
-    if (report(SANDBOX__STARTED, r > 0 ? 0 : -r, 0, NULL, 0) == 0 && r > 0)
+    if (report_to_server(SANDBOX__STARTED, r > 0 ? 0 : -r, 0, NULL, 0) == 0 && r > 0)
         attend(r, children);
 }
 
@@ -283,6 +283,6 @@ void sandbox__holder_run(int control, int go, bool root, const struct sandbox__f
     if (r == 0)
         wait_and_run(filter);
     else
-        report(SANDBOX__READY, -r, 0, NULL, 0);
+        report_to_server(SANDBOX__READY, -r, 0, NULL, 0);
     _exit(r == 0 ? 0 : 1);
 }

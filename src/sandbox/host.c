@@ -11,7 +11,7 @@
  * to its caller; its watch and `exited` live on its loop; `killed` may be set from any thread.
  * An ordinary user's server moves into a user namespace (and mount namespace) of its own at host_start, where it is root
  * over nothing but itself: mounts can be cloned only with CAP_SYS_ADMIN over one's mount namespace. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/panic.h"
@@ -215,7 +215,7 @@ static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
 
 /* ---- the pool ---- */
 
-static void *fill(void *arg)
+static void *fill_spares(void *arg)
 {
     struct sandbox_host *host = arg;
     pthread_setname_np(pthread_self(), "sandbox-pool");
@@ -290,7 +290,7 @@ static uint32_t pack_strings(struct buf *buf, const char *const *strings)
     return count;
 }
 
-static enum err pack(const struct sandbox_host *host, const struct sandbox_spec *spec, struct start_message *message)
+static enum err pack_start(const struct sandbox_host *host, const struct sandbox_spec *spec, struct start_message *message)
 {
     const char *const dirs[SANDBOX__MOUNTS] = {spec->code_dir, spec->layers_dir, spec->lang_dir, spec->runtime_dir};
     struct sandbox__start head = {.tmp_bytes = spec->tmp_bytes};
@@ -381,7 +381,7 @@ enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spe
     if (err == ERR_OK) {
         fcntl(output[0], F_SETFL, O_NONBLOCK);
         message.fds[message.fd_count++] = output[1];
-        err = pack(host, spec, &message);
+        err = pack_start(host, spec, &message);
     }
     if (err == ERR_OK)
         err = send_to_holder(host, spec, &message, &sandbox);
@@ -429,7 +429,7 @@ static void read_exit(struct sandbox *sandbox, struct sandbox_exit *ret)
     ret->out_of_memory = ret->signal == SIGKILL && !ret->killed_by_us && sandbox__cgroup_oom(&sandbox->host->cgroups, &sandbox->cgroup);
 }
 
-static void ended(int fd, void *arg)
+static void holder_ended(int fd, void *arg)
 {
     (void)fd;
     struct sandbox *sandbox = arg;
@@ -442,7 +442,7 @@ static void ended(int fd, void *arg)
 static void watch_end(struct loop_task *task)
 {
     struct sandbox *sandbox = CONTAINER_OF(task, struct sandbox, task);
-    sandbox->watch = loop_watch_start(sandbox->hooks.loop, sandbox->pidfd, ended, sandbox);
+    sandbox->watch = loop_watch_start(sandbox->hooks.loop, sandbox->pidfd, holder_ended, sandbox);
 }
 
 void sandbox_kill(struct sandbox *sandbox)
@@ -620,7 +620,7 @@ static void start_filler(struct sandbox_host *host)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);       /* signals are the main thread's */
-    host->filling = host->spares_wanted > 0 && pthread_create(&host->filler, NULL, fill, host) == 0;
+    host->filling = host->spares_wanted > 0 && pthread_create(&host->filler, NULL, fill_spares, host) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

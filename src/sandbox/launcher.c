@@ -6,7 +6,7 @@
  * When the server is gone (end of its socket), the holders die by themselves (holder.c); the launcher waits until the
  * cgroups are empty, removes them and ends: a killed server leaves nothing behind.
  * It allocates nothing and uses system calls only; it may run in a process whose libc was in any state. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -79,7 +79,7 @@ static int write_map(pid_t pid, const char *file, uint32_t uid_base)
 }
 
 /* The holder waits for a byte in `go` until its ids are mapped. */
-static int make(const struct sandbox__launcher *launcher, const struct sandbox__make *request, const int *fds, int *ret_pidfd)
+static int clone_holder(const struct sandbox__launcher *launcher, const struct sandbox__make *request, const int *fds, int *ret_pidfd)
 {
     int go[2], pidfd = -1;
     if (pipe2(go, O_CLOEXEC) != 0)
@@ -108,7 +108,7 @@ static int make(const struct sandbox__launcher *launcher, const struct sandbox__
     return r;
 }
 
-static void serve(const struct sandbox__launcher *launcher)
+static void serve_commands(const struct sandbox__launcher *launcher)
 {
     struct sandbox__make request;
     int fds[2];
@@ -117,7 +117,7 @@ static void serve(const struct sandbox__launcher *launcher)
         int pidfd = -1;
         struct sandbox__made made = {-EINVAL};
         if (count == 1 + (request.has_cgroup != 0))
-            made.pid = make(launcher, &request, fds, &pidfd);
+            made.pid = clone_holder(launcher, &request, fds, &pidfd);
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
         int r = sandbox__send(FD_COMMANDS, &made, sizeof made, &pidfd, made.pid > 0);
@@ -145,7 +145,7 @@ void sandbox__launcher_run(const struct sandbox__launcher *launcher)
     char answer[128];
     int n = r == 0 ? snprintf(answer, sizeof answer, "ok") : snprintf(answer, sizeof answer, "%s: %s", step, strerrordesc_np(-r));
     if (sandbox__send(FD_COMMANDS, answer, (size_t)n, NULL, 0) == 0 && r == 0)
-        serve(launcher);
+        serve_commands(launcher);
     for (size_t i = 0; i < launcher->cgroup_parent_count; i++)
         sandbox__cgroup_tree_remove(FD_CGROUPS + (int)i, launcher->cgroup_name, REMOVE_WAIT_MS, false);
     _exit(r == 0 ? 0 : 1);

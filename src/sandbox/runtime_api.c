@@ -32,7 +32,7 @@ struct runtime_api {
 
 /* ---- answers ---- */
 
-static void answer_json(struct http_request *request, int status, struct str body)
+static void runtime_answer(struct http_request *request, int status, struct str body)
 {
     http_respond_text(request, status, "application/json", body);
 }
@@ -42,24 +42,24 @@ static struct str error_body(struct arena *arena, const char *type, const char *
     return arena_printf(arena, "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, type);
 }
 
-static void answer_error(struct http_request *request, int status, const char *type, const char *message)
+static void runtime_answer_error(struct http_request *request, int status, const char *type, const char *message)
 {
-    answer_json(request, status, error_body(request->arena, type, message));
+    runtime_answer(request, status, error_body(request->arena, type, message));
 }
 
-static void accept_it(struct http_request *request)
+static void runtime_accept(struct http_request *request)
 {
-    answer_json(request, 202, STR("{\"status\":\"OK\"}\n"));
+    runtime_answer(request, 202, STR("{\"status\":\"OK\"}\n"));
 }
 
 static void answer_closed(struct http_request *request)
 {
-    answer_error(request, 410, "Runtime.Closed", "The environment is shutting down");
+    runtime_answer_error(request, 410, "Runtime.Closed", "The environment is shutting down");
 }
 
 static void answer_state(struct http_request *request)
 {
-    answer_error(request, 403, "InvalidStateTransition", "Transition from the current state of the runtime is not allowed");
+    runtime_answer_error(request, 403, "InvalidStateTransition", "Transition from the current state of the runtime is not allowed");
 }
 
 /* ---- requests ---- */
@@ -83,21 +83,21 @@ static void next_invocation(struct runtime_api *api, struct http_request *reques
     api->hooks.ready(api->hooks.arg);
 }
 
-static void init_error(struct runtime_api *api, struct http_request *request)
+static void runtime_init_error(struct runtime_api *api, struct http_request *request)
 {
     if (api->state != INIT) {
         answer_state(request);
         return;
     }
     api->hooks.init_error(api->hooks.arg, http_header(request, "Lambda-Runtime-Function-Error-Type"), request->body);
-    accept_it(request);
+    runtime_accept(request);
 }
 
 /* Is it about the invocation that runs? Answers itself when not. */
-static bool of_current(struct runtime_api *api, struct http_request *request, struct str id)
+static bool of_running(struct runtime_api *api, struct http_request *request, struct str id)
 {
     if (api->request_id.n == 0 || !str_eq(id, api->request_id))
-        answer_error(request, 400, "InvalidRequestID", "Invalid request ID");
+        runtime_answer_error(request, 400, "InvalidRequestID", "Invalid request ID");
     else if (api->state != RUNNING)
         answer_state(request);
     else
@@ -113,14 +113,14 @@ static void streamed_error(struct runtime_api *api, const struct http_request *r
     api->hooks.error(api->hooks.arg, api->request_id, type, body);
 }
 
-static void response(struct runtime_api *api, struct http_request *request, struct str id)
+static void runtime_response(struct runtime_api *api, struct http_request *request, struct str id)
 {
     struct str mode = http_header(request, "Lambda-Runtime-Function-Response-Mode");
     struct str error_type = http_trailer(request, "Lambda-Runtime-Function-Error-Type");
-    if (!of_current(api, request, id))
+    if (!of_running(api, request, id))
         return;
     if (mode.n > 0 && !str_eq(mode, STR("streaming"))) {        /* a streamed answer is gathered: nobody here reads it piecewise */
-        answer_error(request, 400, "InvalidResponseFunctionMode", "Invalid response function mode");
+        runtime_answer_error(request, 400, "InvalidResponseFunctionMode", "Invalid response function mode");
         return;
     }
     api->state = ANSWERED;
@@ -128,16 +128,16 @@ static void response(struct runtime_api *api, struct http_request *request, stru
         streamed_error(api, request, error_type);
     else
         api->hooks.response(api->hooks.arg, api->request_id, request->body);
-    accept_it(request);                 /* last: it may free the request */
+    runtime_accept(request);                 /* last: it may free the request */
 }
 
-static void error(struct runtime_api *api, struct http_request *request, struct str id)
+static void runtime_error(struct runtime_api *api, struct http_request *request, struct str id)
 {
-    if (!of_current(api, request, id))
+    if (!of_running(api, request, id))
         return;
     api->state = ANSWERED;
     api->hooks.error(api->hooks.arg, api->request_id, http_header(request, "Lambda-Runtime-Function-Error-Type"), request->body);
-    accept_it(request);
+    runtime_accept(request);
 }
 
 static const struct {
@@ -145,14 +145,14 @@ static const struct {
     operation *run;
 } fixed[] = {
     {{BASE "invocation/next", sizeof BASE "invocation/next" - 1}, {"GET", 3}, next_invocation},
-    {{BASE "init/error", sizeof BASE "init/error" - 1}, {"POST", 4}, init_error},
+    {{BASE "init/error", sizeof BASE "init/error" - 1}, {"POST", 4}, runtime_init_error},
 };
 static const struct {
     struct str name;
     void (*run)(struct runtime_api *api, struct http_request *request, struct str id);
 } of_invocation[] = {
-    {{"response", 8}, response},
-    {{"error", 5}, error},
+    {{"response", 8}, runtime_response},
+    {{"error", 5}, runtime_error},
 };
 
 /* /2018-06-01/runtime/invocation/ID/NAME; false: something else. */
@@ -166,7 +166,7 @@ static bool split_path(struct str path, struct str *ret_id, struct str *ret_name
     return ret_id->n > 0 && rest.n > 0;
 }
 
-static void handle(struct http_request *request, void *arg)
+static void runtime_handle(struct http_request *request, void *arg)
 {
     struct runtime_api *api = arg;
     struct str id, name;
@@ -195,7 +195,7 @@ static void handle(struct http_request *request, void *arg)
 }
 
 /* What the HTTP server refuses by itself. Only an answer over the maximum means something for the invocation. */
-static void refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
+static void runtime_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
 {
     struct runtime_api *api = arg;
     struct str id, name;
@@ -263,7 +263,7 @@ enum err runtime_api_send(struct runtime_api *api, const struct runtime_event *e
 
 /* ---- life ---- */
 
-static void closed(void *arg)
+static void runtime_closed(void *arg)
 {
     struct runtime_api *api = arg;
     struct runtime_api_hooks hooks = api->hooks;
@@ -277,8 +277,8 @@ enum err runtime_api_open(struct http_server *server, struct loop *loop, int lis
     struct runtime_api *api = mem_zalloc(sizeof *api);
     api->hooks = *hooks;
     struct http_listener_options options = {
-        .fd = listener_fd, .only = loop, .handler = handle, .arg = api, .body_max = RUNTIME_RESPONSE_BYTES_MAX,
-        .refuse = refuse, .trusted_peer_idle = true, .closed = closed,
+        .fd = listener_fd, .only = loop, .handler = runtime_handle, .arg = api, .body_max = RUNTIME_RESPONSE_BYTES_MAX,
+        .refuse = runtime_refuse, .trusted_peer_idle = true, .closed = runtime_closed,
     };
     *ret = api;
     api->listener = http_listen(server, &options);

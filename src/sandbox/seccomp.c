@@ -9,7 +9,7 @@
  * - Socket families other than unix, internet and netlink (getifaddrs wants it): EAFNOSUPPORT. For packet, vsock, alg, xdp … and
  *   for the old ones as well (X.25, AX.25, IPX …): asking for one makes the kernel load its module, for anyone.
  * The program is made once, by libseccomp, in the server before it forks the launcher; launcher and holders inherit it. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>

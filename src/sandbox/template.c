@@ -6,7 +6,7 @@
  * and runtime go, empty directories wait. A proc of the host is in it, because the kernel lets a user namespace mount its own
  * proc only where a whole one is visible; each holder covers it with its own before it runs anything.
  * /etc is ours: the function's user as on AWS, UTC, no name service but files and DNS. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -111,7 +111,7 @@ static int merged_usr(const char *path)
     return symlink(to, path + 1) == 0 ? 0 : -errno;
 }
 
-static int fill(const char **ret_step)
+static int template_fill(const char **ret_step)
 {
     int r = 0;
     for (size_t i = 0; i < COUNT_OF(folders); i++)
@@ -175,7 +175,7 @@ int sandbox__template_enter(const char *at, bool root, const char **ret_step)
     if (chdir(at) != 0)
         return -errno;
     umask(0);
-    if ((r = fill(ret_step)) != 0)
+    if ((r = template_fill(ret_step)) != 0)
         return r;
     *ret_step = "proc";
     if ((r = proc(root)) != 0)

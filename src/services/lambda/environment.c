@@ -105,7 +105,7 @@ static double ms_since(uint64_t ns)
 }
 
 /* The one place where the state changes, so that what is counted of it is right. */
-static void enter(struct lambda__environment *e, enum environment_state next)
+static void enter_state(struct lambda__environment *e, enum environment_state next)
 {
     if ((e->state == BUSY) != (next == BUSY))
         e->parts->hooks->busy(e->owner, next == BUSY);
@@ -120,7 +120,7 @@ static void enter(struct lambda__environment *e, enum environment_state next)
 
 /* ---- what it prints ---- */
 
-static void spend(struct lambda__environment *e, size_t cost)
+static void spend_output(struct lambda__environment *e, size_t cost)
 {
     uint64_t ms = (clock_mono_ns() - e->output_ns) / 1000000;
     int64_t earned = (int64_t)ms * OUTPUT_COST_MS;
@@ -130,7 +130,7 @@ static void spend(struct lambda__environment *e, size_t cost)
 }
 
 /* What it cost; 0: nothing more is there. */
-static size_t read_piece(struct lambda__environment *e)
+static size_t read_output(struct lambda__environment *e)
 {
     char piece[READ_PIECE];
     ssize_t n;
@@ -139,7 +139,7 @@ static size_t read_piece(struct lambda__environment *e)
     while (n < 0 && errno == EINTR);
     if (n > 0) {
         size_t cost = lambda__output_bytes(e->output, (struct str){piece, (size_t)n});
-        spend(e, cost);
+        spend_output(e, cost);
         return cost;
     }
     if (n == 0 || errno != EAGAIN)
@@ -148,11 +148,11 @@ static size_t read_piece(struct lambda__environment *e)
 }
 
 /* False: it was stopped by the maximum. */
-static bool drain(struct lambda__environment *e, size_t cost_max)
+static bool drain_output(struct lambda__environment *e, size_t cost_max)
 {
     size_t cost = 0;
     while (cost < cost_max) {
-        size_t more = read_piece(e);
+        size_t more = read_output(e);
         if (more == 0)
             return true;
         cost += more;
@@ -160,20 +160,20 @@ static bool drain(struct lambda__environment *e, size_t cost_max)
     return false;
 }
 
-static void readable(int fd, void *arg);
+static void output_readable(int fd, void *arg);
 
 static void read_again(void *arg)
 {
     struct lambda__environment *e = arg;
     e->output_timer = NULL;
-    e->watch = loop_watch_start(loop_current(), e->output_fd, readable, e);
+    e->watch = loop_watch_start(loop_current(), e->output_fd, output_readable, e);
 }
 
-static void readable(int fd, void *arg)
+static void output_readable(int fd, void *arg)
 {
     struct lambda__environment *e = arg;
     (void)fd;
-    read_piece(e);
+    read_output(e);
     if (e->watch && e->output_credit < 0) {
         loop_watch_stop(&e->watch);
         e->output_timer = loop_timer_start(loop_current(), (uint64_t)(-e->output_credit / OUTPUT_COST_MS) + 1, read_again, e);
@@ -192,7 +192,7 @@ static size_t memory_peak_mb(struct lambda__environment *e)
     return (e->peak + MIB - 1) / MIB;
 }
 
-static void report(struct lambda__environment *e, struct str status)
+static void report_invocation(struct lambda__environment *e, struct str status)
 {
     double duration = ms_since(e->started_ns);
     char init[64] = "";
@@ -222,7 +222,7 @@ static void log_start(struct lambda__environment *e)
 static struct lambda_invocation *finish_current(struct lambda__environment *e, struct str status)
 {
     struct lambda_invocation *invocation = e->current;
-    report(e, status);
+    report_invocation(e, status);
     if (invocation->tail_log)
         invocation->log_tail = lambda__output_tail(e->output, invocation->arena);
     e->current = NULL;
@@ -254,10 +254,10 @@ static bool take_waiting(struct lambda__environment *e)
 /* ---- states ---- */
 
 /* Before start_done there is nothing to kill yet, and the worker has `start`. */
-static void end(struct lambda__environment *e)
+static void begin_end(struct lambda__environment *e)
 {
     loop_timer_cancel(&e->timer);
-    enter(e, DYING);
+    enter_state(e, DYING);
     if (e->begun && !e->exited)
         e->parts->starter.driver->kill(e->start.sandbox);
 }
@@ -266,30 +266,30 @@ void lambda__environment_kill(struct lambda__environment *e)
 {
     if (e->state == DYING)
         return;
-    end(e);
+    begin_end(e);
     if (e->current) {
-        drain(e, DRAIN_COST_MAX);
+        drain_output(e, DRAIN_COST_MAX);
         lambda__invocation_refuse(finish_current(e, STR("Status: error")), "ServiceException", 500, STR("The server is shutting down."));
     }
 }
 
-static void retire(void *arg)
+static void retire_environment(void *arg)
 {
     struct lambda__environment *e = arg;
     e->timer = NULL;
     lambda__environment_kill(e);
 }
 
-static void deadline(void *arg)
+static void invocation_deadline(void *arg)
 {
     struct lambda__environment *e = arg;
     e->timer = NULL;
-    end(e);
+    begin_end(e);
     if (!e->current)
         return;
     struct lambda_invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
-    drain(e, DRAIN_COST_MAX);
+    drain_output(e, DRAIN_COST_MAX);
     lambda__output_line(e->output, STR_FMT " " STR_FMT " " STR_FMT "\n\n", STR_ARG(clock_iso8601_ms(i->arena, clock_epoch_ms())), STR_ARG(i->request_id),
                         STR_ARG(failure.reason));
     end_current(e, failure.payload, "Unhandled", failure.status);
@@ -298,8 +298,8 @@ static void deadline(void *arg)
 /* The runtime said that it cannot start, and has ended, asked for work all the same, or does not end. */
 static void fail_init(struct lambda__environment *e)
 {
-    end(e);
-    drain(e, DRAIN_COST_MAX);
+    begin_end(e);
+    drain_output(e, DRAIN_COST_MAX);
     if (!take_waiting(e))
         return;
     struct lambda_invocation *i = e->current;
@@ -315,8 +315,8 @@ static void init_limit(void *arg)
         fail_init(e);
         return;
     }
-    end(e);
-    drain(e, DRAIN_COST_MAX);
+    begin_end(e);
+    drain_output(e, DRAIN_COST_MAX);
     report_init(e, "timeout");
     if (!e->second) {
         e->again = e->parts->hooks->again(e->owner);
@@ -329,7 +329,7 @@ static void init_limit(void *arg)
     fail_current(e, &failure);
 }
 
-static void ready(void *arg)
+static void runtime_ready(void *arg)
 {
     struct lambda__environment *e = arg;
     if (e->state == DYING)
@@ -341,17 +341,17 @@ static void ready(void *arg)
     loop_timer_cancel(&e->timer);
     if (e->state == INIT)
         e->init_ms = ms_since(e->started_ns);
-    enter(e, IDLE);
+    enter_state(e, IDLE);
     e->idle_ns = clock_mono_ns();
-    e->timer = loop_timer_start(loop_current(), e->parts->limits->idle_ms, retire, e);
+    e->timer = loop_timer_start(loop_current(), e->parts->limits->idle_ms, retire_environment, e);
     e->parts->hooks->ready(e->owner, e);
 }
 
 void lambda__environment_run(struct lambda__environment *e, struct lambda_invocation *invocation)
 {
     loop_timer_cancel(&e->timer);
-    enter(e, BUSY);
-    drain(e, DRAIN_COST_MAX);               /* what was printed before belongs before START */
+    enter_state(e, BUSY);
+    drain_output(e, DRAIN_COST_MAX);               /* what was printed before belongs before START */
     e->current = invocation;
     e->started_ns = clock_mono_ns();
     log_start(e);
@@ -360,46 +360,46 @@ void lambda__environment_run(struct lambda__environment *e, struct lambda_invoca
         .client_context = invocation->client_context, .payload = invocation->payload,
         .deadline_ms = clock_epoch_ms() + e->function->timeout_ms,
     };
-    e->timer = loop_timer_start(loop_current(), timeout_of(e), deadline, e);
+    e->timer = loop_timer_start(loop_current(), timeout_of(e), invocation_deadline, e);
     ENSURE(runtime_api_send(e->api, &event) == ERR_OK);     /* IDLE means that a GET waits */
 }
 
 /* ---- hooks of the Runtime API ---- */
 
-static bool is_current(struct lambda__environment *e, struct str request_id)
+static bool runs_invocation(struct lambda__environment *e, struct str request_id)
 {
     return e->state == BUSY && e->current && str_eq(e->current->request_id, request_id);
 }
 
-static void settle(struct lambda__environment *e, struct str payload, const char *function_error, struct str status)
+static void settle_invocation(struct lambda__environment *e, struct str payload, const char *function_error, struct str status)
 {
-    enter(e, SETTLING);         /* the deadline's timer goes on until it asks for the next */
-    drain(e, DRAIN_COST_MAX);
+    enter_state(e, SETTLING);         /* the deadline's timer goes on until it asks for the next */
+    drain_output(e, DRAIN_COST_MAX);
     end_current(e, payload, function_error, status);
 }
 
 static void on_response(void *arg, struct str request_id, struct str body)
 {
     struct lambda__environment *e = arg;
-    if (is_current(e, request_id))
-        settle(e, arena_dup(e->current->arena, body), NULL, STR_NONE);
+    if (runs_invocation(e, request_id))
+        settle_invocation(e, arena_dup(e->current->arena, body), NULL, STR_NONE);
 }
 
 static void on_error(void *arg, struct str request_id, struct str error_type, struct str body)
 {
     struct lambda__environment *e = arg;
     (void)error_type;
-    if (is_current(e, request_id))
-        settle(e, arena_dup(e->current->arena, body), "Unhandled", STR_NONE);
+    if (runs_invocation(e, request_id))
+        settle_invocation(e, arena_dup(e->current->arena, body), "Unhandled", STR_NONE);
 }
 
 static void on_too_large(void *arg, struct str request_id, size_t bytes)
 {
     struct lambda__environment *e = arg;
-    if (!is_current(e, request_id))
+    if (!runs_invocation(e, request_id))
         return;
     struct lambda__failure failure = lambda__failure_too_large(bytes, e->current->arena);
-    settle(e, failure.payload, "Unhandled", failure.status);
+    settle_invocation(e, failure.payload, "Unhandled", failure.status);
 }
 
 static void on_init_error(void *arg, struct str error_type, struct str body)
@@ -432,7 +432,7 @@ static void free_environment(struct lambda__environment *e)
     free(e);
 }
 
-static void closed(void *arg)
+static void listener_closed(void *arg)
 {
     struct lambda__environment *e = arg;
     if (--e->open == 0)
@@ -450,12 +450,12 @@ static void failed_by_exit(struct lambda__environment *e)
 static void wind_up(struct lambda__environment *e)
 {
     enum environment_state was = e->state;
-    if (!drain(e, DRAIN_END_COST_MAX))
+    if (!drain_output(e, DRAIN_END_COST_MAX))
         lambda__output_line(e->output, "The rest of the output was dropped: it was printed faster than it can be logged.\n");
     if (was == INIT && e->init_failed) {
         fail_init(e);
     } else if (was != DYING) {
-        end(e);
+        begin_end(e);
         if (was == INIT)
             report_init(e, "error\tError Type: Runtime.ExitError");
         if (e->current || (was == INIT && take_waiting(e)))
@@ -465,7 +465,7 @@ static void wind_up(struct lambda__environment *e)
     http_listener_close(e->aws);
 }
 
-static void exited(struct sandbox *sandbox, const struct sandbox_exit *exit, void *arg)
+static void sandbox_ended(struct sandbox *sandbox, const struct sandbox_exit *exit, void *arg)
 {
     struct lambda__environment *e = arg;
     (void)sandbox;
@@ -477,10 +477,10 @@ static void exited(struct sandbox *sandbox, const struct sandbox_exit *exit, voi
 
 /* ---- the start ---- */
 
-static void start_on_worker(struct work *work)
+static void run_start(struct work *work)
 {
     struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
-    struct sandbox_hooks hooks = {.exited = exited, .arg = e, .loop = work->loop};
+    struct sandbox_hooks hooks = {.exited = sandbox_ended, .arg = e, .loop = work->loop};
     lambda__start_run(&e->parts->starter, &e->start, &hooks);
 }
 
@@ -490,7 +490,7 @@ static void start_failed(struct lambda__environment *e)
     struct lambda_invocation *first;
     log_to(s->entry_reason.n ? LOG_INFO : LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"reason", s->entry_reason.n ? s->entry_reason : s->message});
     if (e->state != DYING)
-        enter(e, DYING);
+        enter_state(e, DYING);
     if (s->entry_reason.n) {
         e->output = lambda__output_new(&e->parts->output_to, e->function, s->stream, &s->principal);
         report_init(e, "error\tError Type: Runtime.InvalidEntrypoint");
@@ -509,17 +509,17 @@ static void open_listeners(struct lambda__environment *e)
     const struct lambda__environment_parts *o = e->parts;
     const struct sandbox_driver *driver = o->starter.driver;
     struct sandbox *sandbox = e->start.sandbox;
-    struct runtime_api_hooks hooks = {.ready = ready, .response = on_response, .error = on_error, .init_error = on_init_error,
-                                      .too_large = on_too_large, .closed = closed, .arg = e};
+    struct runtime_api_hooks hooks = {.ready = runtime_ready, .response = on_response, .error = on_error, .init_error = on_init_error,
+                                      .too_large = on_too_large, .closed = listener_closed, .arg = e};
     struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox), .only = loop_current(), .handler = o->aws_endpoint,
-                                        .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = closed, .closed_arg = e};
+                                        .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = listener_closed, .closed_arg = e};
     e->open = 2;
     ENSURE(runtime_api_open(o->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->http, &aws);
     e->output_fd = driver->take_output(sandbox);
     e->output_ns = clock_mono_ns();
     e->output_credit = OUTPUT_CREDIT_MAX;
-    e->watch = loop_watch_start(loop_current(), e->output_fd, readable, e);
+    e->watch = loop_watch_start(loop_current(), e->output_fd, output_readable, e);
 }
 
 static void start_done(struct work *work)
@@ -534,7 +534,7 @@ static void start_done(struct work *work)
     open_listeners(e);
     lambda__output_line(e->output, "INIT_START Runtime Version: " STR_FMT "\n", STR_ARG(e->function->runtime));
     if (e->state == STARTING) {
-        enter(e, INIT);
+        enter_state(e, INIT);
         uint64_t limit = e->second ? timeout_of(e) : e->parts->limits->init_ms;
         e->timer = loop_timer_start(loop_current(), limit, init_limit, e);
     } else if (!e->exited) {            /* killed meanwhile */
@@ -570,7 +570,7 @@ static void code_there(struct lambda__environment *e)
         refuse_start(e, arena_printf(e->arena, "The function's code cannot be unpacked: %s.", err_text(err)));
         return;
     }
-    e->work = (struct work){.run = start_on_worker, .done = start_done, .loop = loop_current()};
+    e->work = (struct work){.run = run_start, .done = start_done, .loop = loop_current()};
     if (workers_submit(e->parts->workers, LANE_START, &e->work) != ERR_OK)      /* else the worker may have it by now */
         refuse_start(e, STR("The server is too busy to start an environment."));
 }

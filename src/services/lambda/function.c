@@ -71,7 +71,7 @@ bool lambda__function_key(char key[LAMBDA_FUNCTION_KEY_BYTES], struct str accoun
     return true;
 }
 
-static enum err compile_function(struct store *store, struct str account, struct str region, struct str name, struct lambda__function **ret)
+static enum err function_compile(struct store *store, struct str account, struct str region, struct str name, struct lambda__function **ret)
 {
     struct arena *arena = arena_new();
     struct json *doc;
@@ -106,7 +106,7 @@ enum err lambda__functions_get(struct lambda__functions *functions, struct str a
     if (!lambda__function_key(key, account, region, name, &id))
         return ERR_NOT_FOUND;
     if (!loop)
-        return compile_function(functions->store, account, region, name, ret);
+        return function_compile(functions->store, account, region, name, ret);
 
     ENSURE(loop_index(loop) < LOOPS_MAX);
     struct function_cache *cache = &functions->caches[loop_index(loop)];
@@ -118,7 +118,7 @@ enum err lambda__functions_get(struct lambda__functions *functions, struct str a
     }
     struct lambda__function *function = map_get(cache->functions, id);
     if (!function) {
-        enum err err = compile_function(functions->store, account, region, name, &function);
+        enum err err = function_compile(functions->store, account, region, name, &function);
         if (err != ERR_OK)
             return err;
         map_put(cache->functions, id, function);

@@ -8,7 +8,7 @@
 #include "services/lambda/lambda_call.h"
 #include <ctype.h>
 
-static bool is_account_id(struct str s)
+static bool is_account_principal(struct str s)
 {
     size_t digits = 0;
     while (digits < s.n && isdigit((unsigned char)s.p[digits]))
@@ -21,7 +21,7 @@ static struct json *permission_principal(struct call *call, struct str principal
     struct json *out = json_new(call->arena, JSON_OBJECT);
     if (str_eq(principal, STR("*")))
         return json_new_str(call->arena, principal);
-    if (is_account_id(principal))
+    if (is_account_principal(principal))
         json_add_str(call->arena, out, "AWS", arena_printf(call->arena, "arn:aws:iam::" STR_FMT ":root", STR_ARG(principal)));
     else if (str_starts(principal, STR("arn:")))
         json_add_str(call->arena, out, "AWS", principal);
@@ -46,7 +46,7 @@ void lambda__prepare_add_permission(struct call *call)
     if (!lambda__call_name(call, &name))
         return;
     bool service = str_ends(principal, STR(".amazonaws.com"));
-    if (!service && !str_eq(principal, STR("*")) && !is_account_id(principal) && !str_starts(principal, STR("arn:aws:")))
+    if (!service && !str_eq(principal, STR("*")) && !is_account_principal(principal) && !str_starts(principal, STR("arn:aws:")))
         call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
     struct json *statement = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, statement, "Sid", call_str(call, "StatementId"));

@@ -1,11 +1,11 @@
-/* internal.h -- what the files of src/sandbox share: messages between server, launcher and holder, and the parts of a host.
+/* sandbox_internal.h -- what the files of src/sandbox share: messages between server, launcher and holder, and the parts of a host.
  *
  *   server ──(SEQPACKET, one)── launcher      request: struct sandbox__make + [control socket][cgroup]; answer: pid + [pidfd]
  *   server ──(SEQPACKET, each)─ holder        READY + [runtime listener][aws listener]
  *                                             ← struct sandbox__start + strings + [output][mounts…]
  *                                             STARTED (errno), later EXITED (wait status), then the holder ends */
-#ifndef CLOUDLESS_SANDBOX_INTERNAL_H
-#define CLOUDLESS_SANDBOX_INTERNAL_H
+#ifndef CLOUDLESS_SANDBOX_SANDBOX_INTERNAL_H
+#define CLOUDLESS_SANDBOX_SANDBOX_INTERNAL_H
 #include "sandbox/sandbox.h"
 #include <linux/filter.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #define SANDBOX__UID_BASE 1900000000u       /* root's server: ids of sandboxes outside; above what distributions hand out */
 #define SANDBOX__UID_SLOTS 65536u           /* sandbox n has base + 2·(n mod slots) and the one behind it */
 
-/* ---- wire.c: datagrams with descriptors ---- */
+/* ---- datagram.c: datagrams with descriptors ---- */
 /* 0 or -errno. */
 int sandbox__send(int socket, const void *bytes, size_t n, const int *fds, size_t fd_count);
 /* Bytes read, 0: peer gone, or -errno. Received descriptors are close-on-exec; more than room are closed. */

@@ -1,6 +1,6 @@
-/* doctor.c -- what this machine offers to sandboxes, and how to get what it lacks; for `cloudless doctor`.
+/* sandbox_doctor.c -- what this machine offers to sandboxes, and how to get what it lacks; for `cloudless doctor`.
  * What the kernel allows is tried in a child process, which ends; nothing of it stays. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-/* wire.c -- datagrams that carry descriptors, between server, launcher and holders (SOCK_SEQPACKET, SCM_RIGHTS).
+/* datagram.c -- datagrams that carry descriptors, between server, launcher and holders (SOCK_SEQPACKET, SCM_RIGHTS).
  * Used on both sides of fork; allocates nothing. */
-#include "sandbox/internal.h"
+#include "sandbox/sandbox_internal.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <poll.h>

@@ -26,6 +26,24 @@ void sha256(struct str bytes, uint8_t ret[SHA256_BYTES])
     SHA256_Final(ret, &context);
 }
 
+_Static_assert(sizeof(struct sha256_state) >= sizeof(SHA256_CTX) && _Alignof(struct sha256_state) >= _Alignof(SHA256_CTX), "room");
+
+void sha256_begin(struct sha256_state *state)
+{
+    SHA256_Init((SHA256_CTX *)(void *)state);
+}
+
+void sha256_add(struct sha256_state *state, struct str bytes)
+{
+    if (bytes.n)
+        SHA256_Update((SHA256_CTX *)(void *)state, bytes.p, bytes.n);
+}
+
+void sha256_end(struct sha256_state *state, uint8_t ret[SHA256_BYTES])
+{
+    SHA256_Final(ret, (SHA256_CTX *)(void *)state);
+}
+
 struct str sha256_hex(struct arena *arena, struct str bytes)
 {
     uint8_t digest[SHA256_BYTES];

@@ -6,6 +6,13 @@
 #define SHA256_BYTES 32
 
 void sha256(struct str bytes, uint8_t ret[SHA256_BYTES]);
+/* The same by pieces: begin, add any number of times, end. */
+struct sha256_state {
+    uint64_t words[14];         /* OpenSSL's */
+};
+void sha256_begin(struct sha256_state *state);
+void sha256_add(struct sha256_state *state, struct str bytes);
+void sha256_end(struct sha256_state *state, uint8_t ret[SHA256_BYTES]);
 struct str sha256_hex(struct arena *arena, struct str bytes);
 void hmac_sha256(struct str key, struct str bytes, uint8_t ret[SHA256_BYTES]);
 bool bytes_equal_const_time(const void *a, const void *b, size_t n);

@@ -134,16 +134,16 @@ void front_handle_inside(struct http_request *request, void *arg)
     front_answer(front, request, &target);
 }
 
-size_t front_body_limit(const struct http_request *headers_only, void *arg)
+struct http_body_plan front_body_plan(const struct http_request *headers_only, void *arg)
 {
     struct front *front = arg;
     switch (front_target_of(headers_only, front->options.default_region).kind) {
     case FRONT_GATEWAY:
-        return NET_BODY_API_INVOKE_MAX;
+        return (struct http_body_plan){.max = NET_BODY_API_INVOKE_MAX};
     case FRONT_AWS:
-        return door_body_limit(front->options.door, headers_only);
+        return (struct http_body_plan){.max = door_body_limit(front->options.door, headers_only)};
     default:
-        return 0;
+        return (struct http_body_plan){.max = 0};
     }
 }
 

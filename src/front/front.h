@@ -24,6 +24,6 @@ void front_handle(struct http_request *request, void *front);               /* h
 void front_handle_inside(struct http_request *request, void *front);        /* of sandboxes' AWS endpoints */
 /* Every service takes a body of that many bytes, so the limit is asked for longer ones only. */
 #define FRONT_BODY_UNASKED (64u << 10)
-size_t front_body_limit(const struct http_request *headers_only, void *front);
+struct http_body_plan front_body_plan(const struct http_request *headers_only, void *front);
 void front_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *front);
 #endif

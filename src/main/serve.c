@@ -191,7 +191,7 @@ static void listen_all(struct server *s, const int fds[LISTEN_MAX])
                                                  .handler = front_handle,
                                                  .arg = s->front,
                                                  .body_max = NET_BODY_BYTES_MAX,
-                                                 .body_limit = front_body_limit,
+                                                 .body_plan = front_body_plan,
                                                  .body_unasked = FRONT_BODY_UNASKED,
                                                  .refuse = front_refuse};
         http_listen(s->http, &listener);

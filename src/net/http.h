@@ -1,7 +1,7 @@
 /* http.h -- HTTP/1.1 server connections (llhttp): keep-alive, pipelining, chunked both ways, 100-continue, HEAD.
  *
- * A request is handed to its listener's handler once it is complete (headers and body); it belongs to the loop of its
- * connection. The handler answers exactly once, now or later, with http_respond on that loop, or http_respond_from
+ * A request is handed to its listener's handler once it is complete (headers and body), or, where its listener's body_plan
+ * says so, once its headers are: its body is then read in pieces (http_body). It belongs to the loop of its connection. The handler answers exactly once, now or later, with http_respond on that loop, or http_respond_from
  * from any thread. A client that went away is not seen by the handler: the answer is dropped, but it must be given, as
  * it releases the request. Of pipelined requests those with safe methods may be with handlers at the same time; any
  * other waits for the answers before it.
@@ -11,6 +11,7 @@
 #ifndef CLOUDLESS_NET_HTTP_H
 #define CLOUDLESS_NET_HTTP_H
 #include "base/arena.h"
+#include "net/body.h"
 #include "net/loop.h"
 
 struct http_header { struct str name, value; };     /* name as sent; value trimmed */
@@ -47,8 +48,13 @@ typedef void http_handler(struct http_request *request, void *listener_arg);
 
 struct http_server;
 struct http_server *http_server_new(struct loops *loops);
+/* What is to become of a body that is on its way. */
+struct http_body_plan {
+    uint64_t max; /* longer: 413. At most NET_BODY_BYTES_MAX if it is gathered, NET_BODY_STREAM_MAX if it is streamed */
+    bool stream;  /* the handler is called now, and reads it by http_body; request->body stays empty */
+};
 /* Serves `fd` (listening, non-blocking; taken) on every loop, or on `only` if not NULL. body_max per request: at most
- * NET_BODY_BYTES_MAX. body_limit may be NULL; else it is asked after the headers for the limit of this request. */
+ * NET_BODY_BYTES_MAX. body_plan may be NULL; else it is asked once, after the headers, about this request's body. */
 struct http_listener;
 struct http_listener_options {
     int fd;
@@ -56,8 +62,8 @@ struct http_listener_options {
     http_handler *handler;
     void *arg;
     size_t body_max;
-    size_t (*body_limit)(const struct http_request *headers_only, void *arg);
-    size_t body_unasked;            /* bodies with a length up to this are taken without asking body_limit */
+    struct http_body_plan (*body_plan)(const struct http_request *headers_only, void *arg);
+    size_t body_unasked;            /* bodies with a length up to this are gathered without asking body_plan */
     /* Instead of a bare 413/400/408/431 of our own: fill the answer for a request that is refused before its handler.
      * request has what was parsed so far. May be NULL. */
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
@@ -89,6 +95,10 @@ static inline struct str http_header(const struct http_request *request, const c
 
 /* The same of what followed a chunked body. */
 struct str http_trailer(const struct http_request *request, const char *name);
+
+/* The body of a request that is with its handler, however it arrives: gathered ones come as one piece. On request->loop; the
+ * reader lives until the answer. An answer that is whole before the body has ended closes the connection behind it. */
+struct body_reader *http_body(struct http_request *request);
 
 void http_respond(struct http_request *request, const struct http_response *response);        /* on request->loop */
 void http_respond_from(struct http_request *request, const struct http_response *response);   /* any thread; response is copied shallowly */

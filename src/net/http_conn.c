@@ -44,6 +44,8 @@ static void conn_closed(struct transport *transport)
         if (exchange->state == EXCHANGE_ANSWERED && !http__stream_busy(exchange)) {
             http__stream_free(exchange);
             http__exchange_release(exchange);
+        } else if (exchange->in) {
+            http__inflow_end(exchange->in, BODY_GONE);
         }
         exchange = next;
     }
@@ -106,8 +108,11 @@ static void pop_written(struct http_conn *conn)
     if (!conn->first)
         conn->last = &conn->first;
     conn->count--;
-    if (exchange->close_after)
+    if (exchange->close_after) {
         conn->state = CONN_ENDING;
+        if (conn->parser.exchange == exchange)
+            http__parser_leave(&conn->parser);
+    }
     http__stream_free(exchange);
     http__exchange_release(exchange);
 }
@@ -164,7 +169,7 @@ static void flush(struct http_conn *conn)
         if (covers) {
             if (!write_now(conn, bufs, count, total, covers))
                 return;
-        } else if (conn->continue_due && !conn->first) {
+        } else if (conn->continue_due && (!conn->first || conn->first == conn->parser.exchange)) {
             static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
             conn->continue_due = false;
             bufs[0] = uv_buf_init((char *)(uintptr_t)go_on, sizeof(go_on) - 1);
@@ -216,6 +221,8 @@ void http__conn_answered(struct http_exchange *exchange)
 {
     struct http_conn *conn = exchange->conn;
     exchange->state = EXCHANGE_ANSWERED;
+    if (exchange->in && !exchange->more)
+        http__inflow_drop(exchange->in);
     if (--conn->running == 0)
         conn->running_unsafe = false;
     conn_run(conn);
@@ -239,23 +246,87 @@ static void refuse(struct http_conn *conn, struct http_exchange *exchange, int s
     exchange->state = EXCHANGE_ANSWERED;
 }
 
+/* The handler reads the body itself: it is called as soon as its turn comes. */
+static void begin_inflow(struct http_conn *conn, uint64_t max)
+{
+    struct http_parser *parser = &conn->parser;
+    struct http_exchange *exchange = parser->exchange;
+    bool chunked = parser->phase == HTTP_PHASE_CHUNKED;
+    parser->body_max = max < NET_BODY_STREAM_MAX ? max : NET_BODY_STREAM_MAX;
+    if (!chunked && parser->content_length > parser->body_max) {
+        refuse(conn, http__parser_refuse(parser, 413), 413);
+        return;
+    }
+    struct http_inflow *in = http__inflow_new(exchange);
+    if (!in) {
+        refuse(conn, http__parser_refuse(parser, 503), 503);
+        return;
+    }
+    if (!chunked)
+        in->reader.length = (int64_t)parser->content_length;
+    http__parser_pass(parser, in);
+    conn->held = exchange;
+}
+
 static void head_parsed(struct http_conn *conn)
 {
     struct http_exchange *exchange = conn->parser.exchange;
     const struct http_listener_options *options = &conn->listener->options;
     fill(conn, exchange);
-    size_t limit = options->body_max;
+    struct http_body_plan plan = {.max = options->body_max};
     bool chunked = conn->parser.phase == HTTP_PHASE_CHUNKED;
-    if (options->body_limit && (chunked || conn->parser.content_length > options->body_unasked))
-        limit = options->body_limit(&exchange->request, options->arg);
-    conn->parser.body_max = limit < NET_BODY_BYTES_MAX ? limit : NET_BODY_BYTES_MAX;
+    if (options->body_plan && (chunked || conn->parser.content_length > options->body_unasked))
+        plan = options->body_plan(&exchange->request, options->arg);
+    if (plan.stream) {
+        begin_inflow(conn, plan.max);
+        return;
+    }
+    conn->parser.body_max = plan.max < NET_BODY_BYTES_MAX ? plan.max : NET_BODY_BYTES_MAX;
     conn->continue_due = exchange->expect_continue && !http__parser_has_input(&conn->parser);
+}
+
+/* The body that passes ends before it is whole. What follows is not looked at. */
+static void break_inflow(struct http_conn *conn, struct http_inflow *in, enum body_end how)
+{
+    http__parser_leave(&conn->parser);
+    conn->continue_due = false;
+    conn->state = CONN_ENDING;
+    http__inflow_end(in, how);
+}
+
+static void inflow_whole(struct http_conn *conn, struct http_inflow *in)
+{
+    struct http_exchange *exchange = in->exchange;
+    conn->continue_due = false;
+    exchange->keep_alive = in->keep_alive;
+    if (!exchange->keep_alive)
+        conn->state = CONN_ENDING;
+    http__inflow_end(in, BODY_WHOLE);
+}
+
+void http__conn_resume(struct http_conn *conn, struct http_exchange *exchange)
+{
+    if (conn->parser.exchange == exchange && !conn->reading)
+        conn->read_ms = conn_now(conn); /* the client was not asked for more until now */
+    if (exchange->expect_continue && exchange->in->total == 0 && conn->parser.exchange == exchange)
+        conn->continue_due = !http__parser_has_input(&conn->parser) && !exchange->in->stopped;
+    bool corked = conn->corked;
+    conn->corked = true;
+    http__inflow_deliver(exchange->in);
+    conn->corked = corked;
+    conn_run(conn);
 }
 
 /* For another request; while answers wait for the client to read there is none. */
 static bool has_room(const struct http_conn *conn)
 {
     return !conn->held && !conn->write_busy && conn->count < conn->hl->server->limits.pipeline_max;
+}
+
+/* Something can be done with more input. */
+static bool may_parse(const struct http_conn *conn)
+{
+    return conn->parser.inflow && !conn->held ? http__inflow_wants(conn->parser.inflow) : has_room(conn);
 }
 
 /* Parses and hands out until input runs out or the queue is full; true: the latter. */
@@ -267,12 +338,15 @@ static bool pump(struct http_conn *conn)
             if (!may_dispatch(conn, exchange))
                 return true;
             conn->held = NULL;
-            if (!exchange->keep_alive)
+            if (!exchange->keep_alive && !exchange->in)
                 conn->state = CONN_ENDING; /* what follows is not looked at */
             dispatch(conn, exchange);
             continue;
         }
-        if (!has_room(conn))
+        struct http_inflow *in = conn->parser.inflow;
+        if (in)
+            http__inflow_deliver(in);
+        if (!may_parse(conn))
             return true;
         if (!conn->parser.exchange) {
             conn->message_ms = conn_now(conn);
@@ -280,7 +354,17 @@ static bool pump(struct http_conn *conn)
         }
         switch (http__parser_next(&conn->parser, &exchange)) {
         case PARSED_MORE:
+            if (in)
+                http__inflow_deliver(in);
             return false;
+        case PARSED_FULL:
+            break;
+        case PARSED_PASSED:
+            inflow_whole(conn, in);
+            break;
+        case PARSED_BROKEN:
+            break_inflow(conn, in, conn->parser.status == 413 ? BODY_TOO_LARGE : BODY_MALFORMED);
+            break;
         case PARSED_HEAD:
             head_parsed(conn);
             break;
@@ -314,6 +398,8 @@ static void conn_run(struct http_conn *conn)
     conn->corked = true;
     for (bool full = true; full;) {
         full = pump(conn);
+        if (conn->eof && !full && conn->parser.inflow && !conn->held)
+            break_inflow(conn, conn->parser.inflow, BODY_GONE);
         size_t count = conn->count;
         flush(conn);
         full = full && conn->count < count;
@@ -330,7 +416,7 @@ static void conn_run(struct http_conn *conn)
     }
     if (conn->count == 0)
         http__parser_rest(&conn->parser);
-    set_reading(conn, !conn->eof && (has_room(conn) || conn->state == CONN_ENDING));
+    set_reading(conn, !conn->eof && (may_parse(conn) || conn->state == CONN_ENDING));
 }
 
 void http__conn_flush(struct http_conn *conn)
@@ -386,6 +472,13 @@ static void set_reading(struct http_conn *conn, bool reading)
 
 /* ---- waits ---- */
 
+static void stall_inflow(struct http_conn *conn)
+{
+    conn->corked = true; /* an answer only marks its exchange */
+    break_inflow(conn, conn->parser.inflow, BODY_STALLED);
+    conn->corked = false;
+}
+
 static void check_waits(struct http_conn *conn, const struct http_limits *limits, uint64_t now)
 {
     if (conn->state == CONN_LINGERING) {
@@ -403,7 +496,10 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
         bool head = conn->parser.phase == HTTP_PHASE_HEAD;
         uint64_t body_since = conn->read_ms > conn->wrote_ms ? conn->read_ms : conn->wrote_ms;
         if (head ? now - conn->message_ms >= limits->header_ms : now - body_since >= limits->body_stall_ms) {
-            refuse(conn, http__parser_refuse(&conn->parser, 408), 408);
+            if (conn->parser.inflow)
+                stall_inflow(conn);
+            else
+                refuse(conn, http__parser_refuse(&conn->parser, 408), 408);
             conn_run(conn);
         }
     } else if (idle(conn)) {

@@ -94,6 +94,8 @@ void http__conn_arrive(struct loop_task *arrive);         /* on the connection's
 void http__conn_answered(struct http_exchange *exchange); /* out[] is set */
 void http__conn_close(struct http_conn *conn);            /* at once, whatever is under way */
 void http__conn_flush(struct http_conn *conn);            /* moves what can move; when drained, ends it if it is idle */
+/* The sink of a body that passes by did something. */
+void http__conn_resume(struct http_conn *conn, struct http_exchange *exchange);
 bool http__conn_gone(const struct http_conn *conn);
 
 /* http_server.c */

@@ -6,7 +6,9 @@
  * runs out in the middle of a head, what there is of the message moves to a fresh block and the spans are rebased.
  *
  * Phases: HEAD (llhttp, which pauses behind the empty line) → LENGTH (ours) or CHUNKED (llhttp) → HEAD …, or REFUSED,
- * which is final. llhttp starts anew with each message, so nothing is carried from one to the next.
+ * which is final. PASS_LENGTH and PASS_CHUNKED are the same for a body that its handler reads in pieces (http_inflow.c): it goes
+ * into the piece that is being filled, and llhttp is fed no more than there is room for. llhttp starts anew with each message, so
+ * nothing is carried from one to the next.
  *
  * Request smuggling: two readers that disagree on where a message ends. llhttp is not trusted alone. head_framed
  * proves that the bytes of the head are exactly `method SP target SP HTTP/1.x CRLF (name ":" OWS value OWS CRLF)* CRLF`
@@ -69,6 +71,19 @@ static bool body_room(struct http_exchange *exchange, size_t used, size_t n)
     while (cap < used + n)
         cap *= 2;
     return cap <= exchange->body_cap || http__exchange_body_grow(exchange, cap);
+}
+
+/* A piece of a body that passes by; there is room, as no more was fed. */
+static int pass_body(struct http_parser *parser, struct str piece)
+{
+    struct http_inflow *in = parser->inflow;
+    if (piece.n > parser->body_max - in->total)
+        return refuse_in_callback(&parser->llhttp, 413);
+    ENSURE(piece.n <= NET_PIECE_BYTES - in->fill_n);
+    memcpy(in->fill + in->fill_n, piece.p, piece.n);
+    in->fill_n += piece.n;
+    in->total += piece.n;
+    return 0;
 }
 
 static int trailer_add(struct http_parser *parser, struct str text)
@@ -147,6 +162,8 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
     struct http_parser *parser = llhttp->data;
     struct http_exchange *exchange = parser->exchange;
     struct str *body = &exchange->request.body;
+    if (parser->inflow)
+        return pass_body(parser, (struct str){at, n});
     if (n > parser->body_max - body->n)
         return refuse_in_callback(llhttp, 413);
     if (!body_room(exchange, body->n, n))
@@ -377,11 +394,12 @@ static int status_of(const struct http_parser *parser, llhttp_errno_t error)
     return error == HPE_INVALID_VERSION ? 505 : 400;
 }
 
-/* Feeds what is there to llhttp. HPE_OK: all eaten; HPE_PAUSED: a callback stopped behind its part. */
-static llhttp_errno_t feed(struct http_parser *parser)
+/* Feeds what is there, at most that much, to llhttp. HPE_OK: all eaten; HPE_PAUSED: a callback stopped behind its part. */
+static llhttp_errno_t feed(struct http_parser *parser, size_t most)
 {
     const char *from = parser->block->bytes + parser->fed;
     size_t n = parser->block->n - parser->fed;
+    n = n < most ? n : most;
     llhttp_errno_t error = llhttp_execute(&parser->llhttp, from, n);
     size_t eaten = n;
     if (error == HPE_PAUSED) {
@@ -411,7 +429,7 @@ static enum http_parsed step_head(struct http_parser *parser, struct http_exchan
         return PARSED_MORE;
     if (!parser->exchange)
         begin(parser);
-    llhttp_errno_t error = feed(parser);
+    llhttp_errno_t error = feed(parser, SIZE_MAX);
     if (error == HPE_OK)
         return parser->fed - parser->start > parser->pool->limits->header_bytes_max ? refuse(parser, 431, ret) : PARSED_MORE;
     if (error != HPE_PAUSED)
@@ -460,26 +478,114 @@ static enum http_parsed step_length(struct http_parser *parser, struct http_exch
     return body->n == length ? hand_over(parser, ret) : PARSED_MORE;
 }
 
+/* Feeds llhttp a part of a chunked body and checks its framing. PARSED_MORE: `more` was eaten; PARSED_MESSAGE: its end
+ * too; PARSED_REFUSED: with *ret_status. */
+static enum http_parsed feed_chunks(struct http_parser *parser, size_t most, uint64_t *data, int *ret_status)
+{
+    const char *from = parser->block->bytes + parser->fed;
+    size_t before = parser->fed;
+    llhttp_errno_t error = feed(parser, most);
+    *ret_status = 400;
+    if (error != HPE_OK && error != HPE_PAUSED) {
+        *ret_status = status_of(parser, error);
+        return PARSED_REFUSED;
+    }
+    size_t eaten = parser->fed - before;
+    parser->raw += eaten;
+    if (parser->raw > FRAMING_BYTES_MAX + *data * 9)
+        return PARSED_REFUSED;
+    if (error == HPE_PAUSED) {
+        /* llhttp lets a bare LF end the trailers. */
+        char before_last = eaten >= 2 ? from[eaten - 2] : parser->last;
+        return before_last == '\r' ? PARSED_MESSAGE : PARSED_REFUSED;
+    }
+    parser->last = from[eaten - 1];
+    if (parser->fed == parser->block->n)
+        parser->fed = parser->block->n = parser->head_end; /* gathered elsewhere; the room is used again */
+    return PARSED_MORE;
+}
+
 static enum http_parsed step_chunked(struct http_parser *parser, struct http_exchange **ret)
 {
     if (!http__parser_has_input(parser))
         return PARSED_MORE;
-    const char *from = parser->block->bytes + parser->fed;
-    size_t before = parser->fed;
-    llhttp_errno_t error = feed(parser);
-    if (error != HPE_OK && error != HPE_PAUSED)
-        return refuse(parser, status_of(parser, error), ret);
-    size_t eaten = parser->fed - before;
-    parser->raw += eaten;
-    if (parser->raw > FRAMING_BYTES_MAX + parser->exchange->request.body.n * 9)
-        return refuse(parser, 400, ret);
-    if (error == HPE_PAUSED) {
-        /* llhttp lets a bare LF end the trailers. */
-        char before_last = eaten >= 2 ? from[eaten - 2] : parser->last;
-        return before_last == '\r' ? hand_over(parser, ret) : refuse(parser, 400, ret);
+    int status;
+    switch (feed_chunks(parser, SIZE_MAX, &parser->exchange->request.body.n, &status)) {
+    case PARSED_MORE:
+        return PARSED_MORE;
+    case PARSED_MESSAGE:
+        return hand_over(parser, ret);
+    default:
+        return refuse(parser, status, ret);
     }
-    parser->last = from[eaten - 1];
-    parser->fed = parser->block->n = parser->head_end; /* gathered elsewhere; the room is used again */
+}
+
+/* ---- bodies that pass by ---- */
+
+void http__parser_pass(struct http_parser *parser, struct http_inflow *inflow)
+{
+    ENSURE(parser->phase == HTTP_PHASE_LENGTH || parser->phase == HTTP_PHASE_CHUNKED);
+    parser->phase = parser->phase == HTTP_PHASE_LENGTH ? HTTP_PHASE_PASS_LENGTH : HTTP_PHASE_PASS_CHUNKED;
+    parser->inflow = inflow;
+    keep_block(parser);
+}
+
+void http__parser_leave(struct http_parser *parser)
+{
+    parser->inflow = NULL;
+    parser->exchange = NULL;
+    parser->phase = HTTP_PHASE_REFUSED;
+}
+
+static enum http_parsed body_passed(struct http_parser *parser)
+{
+    http__parser_leave(parser);
+    parser->phase = HTTP_PHASE_HEAD;
+    parser->start = parser->fed;
+    return PARSED_PASSED;
+}
+
+static enum http_parsed break_off(struct http_parser *parser, int status)
+{
+    parser->exchange->request.trailers = STR_NONE;
+    http__parser_leave(parser);
+    parser->status = status;
+    return PARSED_BROKEN;
+}
+
+static enum http_parsed step_pass_length(struct http_parser *parser)
+{
+    struct http_inflow *in = parser->inflow;
+    if (parser->content_length > parser->body_max)
+        return break_off(parser, 413);
+    size_t there = parser->block->n - parser->fed, room = in->fill ? NET_PIECE_BYTES - in->fill_n : 0;
+    uint64_t left = parser->content_length - in->total;
+    size_t take = there < room ? there : room;
+    take = take < left ? take : (size_t)left;
+    if (take)
+        memcpy(in->fill + in->fill_n, parser->block->bytes + parser->fed, take);
+    parser->fed += take;
+    in->fill_n += take;
+    in->total += take;
+    if (take == left)
+        return body_passed(parser);
+    return take == room ? PARSED_FULL : PARSED_MORE;
+}
+
+static enum http_parsed step_pass_chunked(struct http_parser *parser)
+{
+    struct http_inflow *in = parser->inflow;
+    while (http__parser_has_input(parser)) {
+        size_t room = in->fill ? NET_PIECE_BYTES - in->fill_n : 0;
+        if (!room)
+            return PARSED_FULL;
+        int status;
+        enum http_parsed parsed = feed_chunks(parser, room, &in->total, &status);
+        if (parsed == PARSED_MESSAGE)
+            return body_passed(parser);
+        if (parsed == PARSED_REFUSED)
+            return break_off(parser, status);
+    }
     return PARSED_MORE;
 }
 
@@ -492,6 +598,10 @@ enum http_parsed http__parser_next(struct http_parser *parser, struct http_excha
         return step_length(parser, ret);
     case HTTP_PHASE_CHUNKED:
         return step_chunked(parser, ret);
+    case HTTP_PHASE_PASS_LENGTH:
+        return step_pass_length(parser);
+    case HTTP_PHASE_PASS_CHUNKED:
+        return step_pass_chunked(parser);
     case HTTP_PHASE_REFUSED:
         break;
     }
@@ -508,10 +618,11 @@ void http__parser_init(struct http_parser *parser, struct http_pool *pool)
 
 void http__parser_clear(struct http_parser *parser)
 {
-    if (parser->exchange)
+    if (parser->exchange && !parser->inflow)
         http__exchange_release(parser->exchange);
     http__block_unref(parser->pool, parser->block);
     parser->exchange = NULL;
+    parser->inflow = NULL;
     parser->block = NULL;
 }
 
@@ -560,11 +671,18 @@ static void move(struct http_parser *parser)
 /* A head that fills its block stays there; the chunks behind it, all eaten so far, come into another. */
 static void leave_head(struct http_parser *parser)
 {
-    ENSURE(!parser->exchange->block && parser->fed == parser->block->n);
-    keep_block(parser);
+    ENSURE(parser->fed == parser->block->n);
+    if (!parser->exchange->block)
+        keep_block(parser);
     http__block_unref(parser->pool, parser->block);
     parser->block = http__block_take(parser->pool, 0);
     parser->start = parser->fed = parser->head_end = 0;
+}
+
+/* A body with a length that passes by, all of the block eaten: straight into its piece. */
+static struct http_inflow *reads_into_piece(const struct http_parser *parser)
+{
+    return parser->phase == HTTP_PHASE_PASS_LENGTH ? parser->inflow : NULL;
 }
 
 static bool reads_into_body(const struct http_parser *parser)
@@ -581,6 +699,14 @@ char *http__parser_space(struct http_parser *parser, size_t *ret_n)
         ENSURE(*ret_n > 0);
         return exchange->body_heap + exchange->request.body.n;
     }
+    if (reads_into_piece(parser)) {
+        struct http_inflow *in = parser->inflow;
+        size_t room = NET_PIECE_BYTES - in->fill_n;
+        uint64_t left = parser->content_length - in->total;
+        ENSURE(in->fill && room > 0 && !http__parser_has_input(parser));
+        *ret_n = room < left ? room : (size_t)left;
+        return in->fill + in->fill_n;
+    }
     if (!parser->block) {
         parser->block = http__block_take(parser->pool, 0);
         parser->start = parser->fed = 0;
@@ -590,7 +716,7 @@ char *http__parser_space(struct http_parser *parser, size_t *ret_n)
         parser->start = parser->fed = block->n = 0;
     if (parser->phase == HTTP_PHASE_HEAD && block->cap - block->n < ROOM_MIN)
         move(parser);
-    if (parser->phase == HTTP_PHASE_CHUNKED && block->cap - block->n < ROOM_MIN)
+    if ((parser->phase == HTTP_PHASE_CHUNKED || parser->phase == HTTP_PHASE_PASS_CHUNKED) && block->cap - block->n < ROOM_MIN)
         leave_head(parser);
     block = parser->block;
     *ret_n = block->cap - block->n;
@@ -600,10 +726,14 @@ char *http__parser_space(struct http_parser *parser, size_t *ret_n)
 
 void http__parser_filled(struct http_parser *parser, size_t n)
 {
-    if (reads_into_body(parser))
+    if (reads_into_body(parser)) {
         parser->exchange->request.body.n += n;
-    else
+    } else if (reads_into_piece(parser)) {
+        parser->inflow->fill_n += n;
+        parser->inflow->total += n;
+    } else {
         parser->block->n += n;
+    }
 }
 
 struct http_exchange *http__parser_refuse(struct http_parser *parser, int status)

@@ -20,6 +20,25 @@ extern const struct http_limits http__limits_default;
 
 struct http_conn;
 struct http_stream;
+struct http_exchange;
+
+/* A body that its handler reads in pieces, from the parser to the sink (http_inflow.c). */
+struct http_inflow {
+    struct body_reader reader;
+    struct http_exchange *exchange;
+    struct body_sink *sink; /* NULL: nobody reads yet */
+    char *fill;             /* the piece that is being filled; NULL: there is no memory for one while the other is lent */
+    size_t fill_n;
+    char *lent;      /* with the sink, or spare */
+    bool out;        /* lent is with the sink */
+    bool ended;      /* nothing more will come */
+    bool stopped;    /* the sink wants nothing more, or was told the end */
+    bool keep_alive; /* of the connection, once the body is whole */
+    enum body_end how;
+    uint64_t total; /* bytes that came */
+    struct sha256_state hash;
+    struct loop_task next;
+};
 
 /* A piece of input. One connection fills it; every request whose head lies in it holds a reference. */
 struct http_block {
@@ -44,6 +63,8 @@ struct http_exchange {
     struct http_block *block;    /* where its head (and a small body) lies */
     char *body_heap;             /* a large or chunked body */
     size_t body_cap;
+    size_t counted;              /* bytes of memory for its bodies that are counted against the budget */
+    struct http_inflow *in;      /* NULL: its body is gathered */
     size_t *share;               /* of an `only` listener: what its bodies hold; NULL: no such listener, or it may be gone */
     enum exchange_state state;
     bool handed; /* a handler has it or had it */
@@ -80,12 +101,21 @@ struct http_exchange *http__exchange_take(struct http_pool *pool);
 void http__exchange_release(struct http_exchange *exchange);
 /* Its connection goes, and with it perhaps the listener: gives back the listener's share. */
 void http__exchange_orphan(struct http_exchange *exchange);
-/* False: over the budget of all bodies or of its listener. Keeps what is there. */
+/* Counts memory for bodies. False: over the budget of all bodies or of its listener. Given back with the exchange. */
+bool http__exchange_count(struct http_exchange *exchange, size_t more);
+/* False: over the budget. Keeps what is there. */
 bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap);
 struct http_block *http__block_take(struct http_pool *pool, size_t cap);
 void http__block_unref(struct http_pool *pool, struct http_block *block); /* either may be NULL */
 
-enum http_phase { HTTP_PHASE_HEAD, HTTP_PHASE_LENGTH, HTTP_PHASE_CHUNKED, HTTP_PHASE_REFUSED };
+enum http_phase {
+    HTTP_PHASE_HEAD,
+    HTTP_PHASE_LENGTH,
+    HTTP_PHASE_CHUNKED,
+    HTTP_PHASE_PASS_LENGTH,  /* into parser->inflow */
+    HTTP_PHASE_PASS_CHUNKED, /* into parser->inflow */
+    HTTP_PHASE_REFUSED,
+};
 
 struct http_parser {
     llhttp_t llhttp;
@@ -101,15 +131,19 @@ struct http_parser {
     size_t header_count;
     bool in_name, target_done;
     char last;       /* byte eaten last, of a chunked body */
-    size_t body_max; /* the user's, between HEAD and the next call */
+    uint64_t body_max; /* the user's, between HEAD and the next call */
     uint64_t content_length;
-    size_t raw; /* bytes eaten of a chunked body, framing included */
+    uint64_t raw;               /* bytes eaten of a chunked body, framing included */
+    struct http_inflow *inflow; /* of a body that passes; its exchange is not the parser's */
 };
 
 enum http_parsed {
     PARSED_MORE,    /* needs input */
     PARSED_HEAD,    /* a head whose body follows: set body_max; the exchange stays the parser's */
     PARSED_MESSAGE, /* a request, handed over */
+    PARSED_FULL,    /* of a body that passes: its piece must be taken first */
+    PARSED_PASSED,  /* that body is whole */
+    PARSED_BROKEN,  /* it is refused: parser->status; the input is of no use any more */
     PARSED_REFUSED, /* an exchange with what was parsed, handed over, and parser->status; the input is of no use any more */
 };
 
@@ -119,9 +153,22 @@ void http__parser_clear(struct http_parser *parser);
 char *http__parser_space(struct http_parser *parser, size_t *ret_n);
 void http__parser_filled(struct http_parser *parser, size_t n);
 enum http_parsed http__parser_next(struct http_parser *parser, struct http_exchange **ret);
+/* After HEAD: its body goes into inflow->fill, NET_PIECE_BYTES large. The exchange is the user's from now on. */
+void http__parser_pass(struct http_parser *parser, struct http_inflow *inflow);
+/* The message whose body passes is not looked at any more; nor is anything behind it. */
+void http__parser_leave(struct http_parser *parser);
 /* Refuses the message that is being parsed (408). */
 struct http_exchange *http__parser_refuse(struct http_parser *parser, int status);
 /* Gives an idle connection's block back. */
 void http__parser_rest(struct http_parser *parser);
+
+/* http_inflow.c */
+/* NULL: over the budget. */
+struct http_inflow *http__inflow_new(struct http_exchange *exchange);
+void http__inflow_free(struct http_exchange *exchange);
+bool http__inflow_wants(const struct http_inflow *in); /* bytes */
+void http__inflow_deliver(struct http_inflow *in); /* what came, to its sink, and the end; nothing may be known of it afterwards */
+void http__inflow_drop(struct http_inflow *in);    /* it was answered: nothing more is delivered */
+void http__inflow_end(struct http_inflow *in, enum body_end how); /* no more will come; the same */
 bool http__parser_has_input(const struct http_parser *parser); /* bytes not yet eaten */
 #endif

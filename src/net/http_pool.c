@@ -98,7 +98,7 @@ struct http_exchange *http__exchange_take(struct http_pool *pool)
 void http__exchange_orphan(struct http_exchange *exchange)
 {
     if (exchange->share)
-        *exchange->share -= exchange->body_cap;
+        *exchange->share -= exchange->counted;
     exchange->share = NULL;
     exchange->conn = NULL;
 }
@@ -108,10 +108,11 @@ void http__exchange_release(struct http_exchange *exchange)
     struct http_pool *pool = exchange->pool;
     http__exchange_orphan(exchange);
     link_remove(&exchange->live);
-    if (exchange->body_heap) {
+    if (exchange->counted) {
         free(exchange->body_heap);
+        http__inflow_free(exchange);
         if (pool)
-            atomic_fetch_sub_explicit(pool->bodies_held, exchange->body_cap, memory_order_relaxed);
+            atomic_fetch_sub_explicit(pool->bodies_held, exchange->counted, memory_order_relaxed);
     }
     http__block_unref(pool, exchange->block);
     if (!pool || pool->spare_count + 1 > SPARE_MAX || arena_bytes(exchange->request.arena) > ARENA_KEEP_BYTES) {
@@ -124,10 +125,10 @@ void http__exchange_release(struct http_exchange *exchange)
     pool->spare_count++;
 }
 
-bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap)
+bool http__exchange_count(struct http_exchange *exchange, size_t more)
 {
     struct http_pool *pool = exchange->pool;
-    size_t more = cap - exchange->body_cap, max = pool->limits->bodies_bytes_max;
+    size_t max = pool->limits->bodies_bytes_max;
     if (exchange->share) {
         max /= 2;
         if (*exchange->share + more > pool->limits->bodies_only_max)
@@ -138,10 +139,18 @@ bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap)
         atomic_fetch_sub_explicit(pool->bodies_held, more, memory_order_relaxed);
         return false;
     }
-    exchange->body_heap = mem_realloc(exchange->body_heap, cap);
-    exchange->body_cap = cap;
+    exchange->counted += more;
     if (exchange->share)
         *exchange->share += more;
+    return true;
+}
+
+bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap)
+{
+    if (!http__exchange_count(exchange, cap - exchange->body_cap))
+        return false;
+    exchange->body_heap = mem_realloc(exchange->body_heap, cap);
+    exchange->body_cap = cap;
     return true;
 }
 

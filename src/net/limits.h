@@ -6,6 +6,8 @@
 #define NET_HEADER_COUNT_MAX 128
 #define NET_TARGET_BYTES_MAX 8192                   /* request line's target; longer: 414 */
 #define NET_BODY_BYTES_MAX (70u << 20)              /* Lambda's CreateFunction: 50 MB zip as base64 in JSON; the largest of all */
+#define NET_BODY_STREAM_MAX (5ull << 30)            /* S3: an object in one PUT, a part of a multipart upload: 5 GiB */
+#define NET_PIECE_BYTES (64u << 10)                 /* of a body that passes by; at most two are held for each way */
 #define NET_BODY_API_INVOKE_MAX (10u << 20)         /* API Gateway payload quota: 10 MB */
 #define NET_BODY_DYNAMODB_MAX (16u << 20)           /* AWS calls, by service. BatchWriteItem: 16 MB */
 #define NET_BODY_LAMBDA_MAX NET_BODY_BYTES_MAX

@@ -1,6 +1,7 @@
 /* http_fuzz.c -- any bytes into the request parser, without sockets.
  *
- * Properties: the same requests come out and the same end is reached however the bytes are cut; a request that is handed
+ * Properties: the same requests come out and the same end is reached however the bytes are cut, and whether a body is gathered
+ * or passes by in pieces; a request that is handed
  * out has one length that two readers must agree on (one Content-Length in digits, or one Transfer-Encoding that is
  * exactly chunked, or no body); its head is lines that end in CRLF, one a header, without a bare CR or LF, a fold or a
  * NUL; its limits hold; and no body is left counted. */
@@ -88,7 +89,7 @@ struct end {
     bool refused;
 };
 
-static struct end run(struct str input, size_t (*piece)(void *), void *arg, struct arena *arena)
+static struct end run(struct str input, bool pass, size_t (*piece)(void *), void *arg, struct arena *arena)
 {
     struct feed feed;
     struct buf out;
@@ -97,6 +98,7 @@ static struct end run(struct str input, size_t (*piece)(void *), void *arg, stru
     feed.limits.target_bytes_max = 64;
     feed.limits.header_bytes_max = 1024;
     feed.body_max = 200;
+    feed.pass = pass;
     feed.check = check;
     feed.arg = &feed;
     feed.requests_only = true;
@@ -124,11 +126,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         seed = (seed ^ data[i]) * 0x100000001b3u;
     seed |= 1;
     struct arena *arena = arena_new();
-    struct end whole = run(input, feed_all, NULL, arena);
-    struct end cut = run(input, random_piece, &seed, arena);
-    struct end bytewise = run(input, feed_bytewise, NULL, arena);
+    struct end whole = run(input, false, feed_all, NULL, arena);
+    struct end cut = run(input, false, random_piece, &seed, arena);
+    struct end bytewise = run(input, false, feed_bytewise, NULL, arena);
+    struct end passed = run(input, true, feed_all, NULL, arena);
+    struct end passed_cut = run(input, true, random_piece, &seed, arena);
     same(&whole, &cut);
     same(&whole, &bytewise);
+    same(&whole, &passed);
+    same(&whole, &passed_cut);
     arena_free(arena);
     return 0;
 }

@@ -309,7 +309,7 @@ static void site_open(const struct http_limits *limits, const struct http_listen
     struct http_listener_options options = more ? *more : (struct http_listener_options){0};
     ENSURE(http_bind(STR("127.0.0.1:0"), &options.fd) == ERR_OK);
     site.port = port_of(options.fd);
-    options.handler = handle;
+    options.handler = options.handler ? options.handler : handle;
     options.arg = &site;
     options.body_max = options.body_max ? options.body_max : 4 << 20;
     site.listener = http_listen(site.server, &options);
@@ -333,7 +333,7 @@ static void site_close(void)
 
 static struct answer answer;
 
-static int open_default(void **state)
+static inline int open_default(void **state)
 {
     (void)state;
     site_open(NULL, NULL);

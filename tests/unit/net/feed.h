@@ -14,6 +14,10 @@ struct feed {
     size_t requests; /* handed over */
     size_t heads;
     int refused;                                                    /* status, 0: none */
+    bool pass;             /* bodies are read in pieces; some pieces are kept for a while */
+    struct body_sink sink; /* of the body that passes */
+    struct buf passed;
+    size_t pieces;
     bool requests_only;                                             /* the transcript says nothing of the refusal */
     void (*check)(const struct http_exchange *exchange, void *arg); /* or NULL */
     void *arg;
@@ -45,6 +49,47 @@ static void feed_write(struct buf *out, const struct http_request *request)
         buf_printf(out, " trailers=[" STR_FMT "]\n", STR_ARG(request->trailers));
 }
 
+/* Every second piece is kept until there is no room, or no more. */
+static enum body_want feed_piece(struct body_sink *sink, struct str piece)
+{
+    struct feed *feed = CONTAINER_OF(sink, struct feed, sink);
+    buf_add(&feed->passed, piece);
+    return feed->pieces++ % 2 ? BODY_KEEP : BODY_MORE;
+}
+
+static void feed_end(struct body_sink *sink, enum body_end how)
+{
+    (void)sink;
+    ENSURE(how == BODY_WHOLE);
+}
+
+static struct http_inflow *feed_pass(struct feed *feed, struct http_parser *parser)
+{
+    struct http_inflow *in = http__inflow_new(parser->exchange);
+    ENSURE(in);
+    feed->sink = (struct body_sink){.piece = feed_piece, .end = feed_end, .hashed = true};
+    buf_init(&feed->passed, parser->exchange->request.arena, 1 << 20);
+    in->sink = &feed->sink;
+    sha256_begin(&in->hash);
+    http__parser_pass(parser, in);
+    return in;
+}
+
+/* All of it is with the sink: the request as if it had been gathered. */
+static void feed_passed(struct feed *feed, struct http_inflow *in)
+{
+    if (in->out)
+        body_next(&in->reader);
+    http__inflow_end(in, BODY_WHOLE);
+    if (in->out)
+        body_next(&in->reader);
+    ENSURE(in->stopped && !in->out);
+    uint8_t digest[SHA256_BYTES];
+    sha256(buf_str(&feed->passed), digest);
+    ENSURE(memcmp(digest, feed->sink.sha256, sizeof digest) == 0 && in->total == feed->passed.n);
+    in->exchange->request.body = buf_str(&feed->passed);
+}
+
 static void feed_release(struct http_exchange **kept, size_t *count, struct buf *out)
 {
     for (size_t i = 0; i < *count; i++) {
@@ -61,6 +106,7 @@ static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(v
     struct http_exchange *kept[64];
     size_t kept_count = 0;
     struct http_parser parser;
+    struct http_inflow *in = NULL;
     http__parser_init(&parser, &feed->pool);
     feed->requests = feed->heads = 0;
     feed->refused = 0;
@@ -76,21 +122,39 @@ static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(v
             struct http_exchange *exchange = NULL;
             switch (http__parser_next(&parser, &exchange)) {
             case PARSED_MORE:
+                if (parser.inflow)
+                    http__inflow_deliver(in);
+                if (parser.inflow && !http__inflow_wants(in))
+                    body_next(&in->reader);
                 more = false;
                 break;
             case PARSED_HEAD:
                 feed->heads++;
                 parser.body_max = feed->body_max;
+                in = feed->pass ? feed_pass(feed, &parser) : NULL;
                 break;
-            case PARSED_REFUSED:
-                feed->refused = parser.status;
-                more = false;
-                kept[kept_count++] = exchange;
+            case PARSED_FULL:
+                http__inflow_deliver(in);
+                if (!http__inflow_wants(in))
+                    body_next(&in->reader);
+                more = http__parser_has_input(&parser);
                 break;
+            case PARSED_PASSED:
+                feed_passed(feed, in);
+                exchange = in->exchange;
+                /* fall through */
             case PARSED_MESSAGE:
                 feed->requests++;
                 if (feed->check)
                     feed->check(exchange, feed->arg);
+                kept[kept_count++] = exchange;
+                break;
+            case PARSED_BROKEN:
+                exchange = in->exchange;
+                /* fall through */
+            case PARSED_REFUSED:
+                feed->refused = parser.status;
+                more = false;
                 kept[kept_count++] = exchange;
                 break;
             }
@@ -102,6 +166,8 @@ static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(v
     if (feed->refused)
         http__exchange_release(kept[--kept_count]);
     feed_release(kept, &kept_count, out);
+    if (parser.inflow)
+        http__exchange_release(in->exchange);
     if (feed->refused && !feed->requests_only)
         buf_printf(out, "refused %d\n", feed->refused);
     http__parser_clear(&parser);

@@ -189,6 +189,13 @@ static void test_table(void **state)
             if (!str_eq(whole, twice))
                 fail_msg("%s, split at %zu: " STR_FMT " not " STR_FMT, row->what, at, STR_ARG(twice), STR_ARG(whole));
         }
+        feed.pass = true; /* the same, when bodies are read in pieces */
+        for (size_t at = 1; at < row->input.n; at++) {
+            struct split split = {.at = at};
+            struct str passed = transcript(&feed, row->input, split_once, &split, arena);
+            if (!str_eq(whole, passed))
+                fail_msg("%s, passing, split at %zu: " STR_FMT " not " STR_FMT, row->what, at, STR_ARG(passed), STR_ARG(whole));
+        }
         feed_clear(&feed);
         arena_free(arena);
     }
@@ -257,6 +264,10 @@ static void test_sizes(void **state)
                 assert_true(str_eq(whole, transcript(&feed, buf_str(&in), split_once, &split, arena)));
                 if (bodies[b] <= 65536)
                     assert_true(str_eq(whole, transcript(&feed, buf_str(&in), feed_bytewise, NULL, arena)));
+                feed.pass = true;
+                assert_true(str_eq(whole, transcript(&feed, buf_str(&in), feed_all, NULL, arena)));
+                split.calls = 0;
+                assert_true(str_eq(whole, transcript(&feed, buf_str(&in), split_once, &split, arena)));
                 feed_clear(&feed);
                 arena_free(arena);
             }

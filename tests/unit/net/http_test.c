@@ -264,10 +264,10 @@ static void test_refused_body(void **state)
     arena_free(arena);
 }
 
-static size_t limit_by_path(const struct http_request *request, void *arg)
+static struct http_body_plan limit_by_path(const struct http_request *request, void *arg)
 {
     assert_ptr_equal(arg, &site);
-    return str_eq(request->path, STR("/echo")) ? 10 : str_eq(request->path, STR("/none")) ? 0 : 20;
+    return (struct http_body_plan){.max = str_eq(request->path, STR("/echo")) ? 10 : str_eq(request->path, STR("/none")) ? 0 : 20};
 }
 
 static void refuse_in_words(const struct http_request *request, int status, struct arena *arena, struct http_response *ret,
@@ -280,7 +280,7 @@ static void refuse_in_words(const struct http_request *request, int status, stru
 static int open_with_hooks(void **state)
 {
     (void)state;
-    site_open(NULL, &(struct http_listener_options){.body_limit = limit_by_path, .body_unasked = 3, .refuse = refuse_in_words});
+    site_open(NULL, &(struct http_listener_options){.body_plan = limit_by_path, .body_unasked = 3, .refuse = refuse_in_words});
     return 0;
 }
 

@@ -197,10 +197,10 @@ static void on_request(struct http_request *request, void *arg)
     else http_respond_text(request, 404, "text/plain", STR("nobody's"));
 }
 
-static size_t body_limit(const struct http_request *request, void *arg)
+static struct http_body_plan body_plan(const struct http_request *request, void *arg)
 {
     (void)arg;
-    return door_body_limit(site.door, request);
+    return (struct http_body_plan){.max = door_body_limit(site.door, request)};
 }
 
 static void refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
@@ -234,7 +234,7 @@ static int open_site(void **state)
     socklen_t n = sizeof in;
     ENSURE(getsockname(fd, (struct sockaddr *)&in, &n) == 0);
     site.port = ntohs(in.sin_port);
-    struct http_listener_options listener = {.fd = fd, .handler = on_request, .body_max = 1 << 20, .body_limit = body_limit, .refuse = refuse};
+    struct http_listener_options listener = {.fd = fd, .handler = on_request, .body_max = 1 << 20, .body_plan = body_plan, .refuse = refuse};
     http_listen(site.http, &listener);
     loops_start(site.loops);
     return 0;

@@ -1,0 +1,186 @@
+/* http_inflow.c -- a request's body on its way to the handler that reads it in pieces.
+ *
+ * Two pieces of memory: one fills from the socket, the other is with the sink; the second is only there once a sink keeps
+ * a piece. Whatever came is handed over at once, however little, unless the sink still keeps the piece before; then the
+ * other fills, and when it is full nothing is read from the socket: http__inflow_wants is what the connection asks. Before
+ * body_read nothing is read either, and "100 Continue" is not said.
+ *
+ * The end is told once, behind the last piece that was kept: BODY_WHOLE behind all bytes, any other without the bytes that
+ * nobody took yet. Pieces are handed over only from within the connection's engine, so an answer in the middle of one only marks
+ * its exchange. An end may come without a connection; the answer that it causes may then free the exchange, so it is the last
+ * thing that is done here.
+ *
+ * An answer, or body_stop, makes `stopped`: what still comes is dropped. The connection ends behind an answer that was begun
+ * before the body had ended, as what follows cannot be told from the body's rest without reading all of it. */
+#include "base/panic.h"
+#include "net/http_conn.h"
+#include <stdlib.h>
+
+static void inflow_read(struct body_reader *reader, struct body_sink *sink);
+static void inflow_next(struct body_reader *reader);
+static void inflow_stop(struct body_reader *reader);
+static const struct body_reader_ops inflow_ops = {.read = inflow_read, .next = inflow_next, .stop = inflow_stop};
+
+static struct http_inflow *inflow_of(struct body_reader *reader)
+{
+    return CONTAINER_OF(reader, struct http_inflow, reader);
+}
+
+struct http_inflow *http__inflow_new(struct http_exchange *exchange)
+{
+    if (!http__exchange_count(exchange, NET_PIECE_BYTES))
+        return NULL;
+    struct http_inflow *in = mem_zalloc(sizeof(*in));
+    in->reader = (struct body_reader){.ops = &inflow_ops, .loop = exchange->request.loop, .length = -1};
+    in->exchange = exchange;
+    in->fill = mem_alloc(NET_PIECE_BYTES);
+    in->keep_alive = exchange->keep_alive;
+    exchange->in = in;
+    exchange->keep_alive = false; /* until the body is whole */
+    return in;
+}
+
+void http__inflow_free(struct http_exchange *exchange)
+{
+    struct http_inflow *in = exchange->in;
+    if (!in)
+        return;
+    free(in->fill);
+    free(in->lent);
+    free(in);
+    exchange->in = NULL;
+}
+
+bool http__inflow_wants(const struct http_inflow *in)
+{
+    return in->stopped || (in->sink && in->fill && in->fill_n < NET_PIECE_BYTES);
+}
+
+/* The filled piece is lent, and another takes its place, if there is memory for one. */
+static struct str inflow_lend(struct http_inflow *in)
+{
+    char *piece = in->fill;
+    struct str bytes = {piece, in->fill_n};
+    in->fill = in->lent;
+    in->lent = piece;
+    in->fill_n = 0;
+    return bytes;
+}
+
+/* The sink keeps the piece: the other one fills meanwhile. */
+static void inflow_keep(struct http_inflow *in)
+{
+    in->out = true;
+    if (!in->fill && !in->ended && http__exchange_count(in->exchange, NET_PIECE_BYTES))
+        in->fill = mem_alloc(NET_PIECE_BYTES);
+}
+
+static void inflow_take_back(struct http_inflow *in)
+{
+    in->out = false;
+    if (in->fill)
+        return;
+    in->fill = in->lent;
+    in->lent = NULL;
+}
+
+void http__inflow_deliver(struct http_inflow *in)
+{
+    while (in->sink && !in->stopped && !in->out && in->fill_n && !(in->ended && in->how != BODY_WHOLE)) {
+        struct str piece = inflow_lend(in);
+        if (in->sink->hashed)
+            sha256_add(&in->hash, piece);
+        switch (in->sink->piece(in->sink, piece)) {
+        case BODY_STOP:
+            in->stopped = true;
+            inflow_take_back(in);
+            break;
+        case BODY_KEEP:
+            inflow_keep(in);
+            break;
+        case BODY_MORE:
+            inflow_take_back(in);
+            break;
+        }
+    }
+    if (in->stopped) {
+        in->fill_n = 0;
+    } else if (in->ended && in->sink && !in->out) {
+        in->stopped = true;
+        if (in->sink->hashed)
+            sha256_end(&in->hash, in->sink->sha256);
+        in->sink->end(in->sink, in->how);
+    }
+}
+
+void http__inflow_drop(struct http_inflow *in)
+{
+    ENSURE(!in->out); /* whoever keeps a piece gives it back first */
+    in->stopped = true;
+}
+
+void http__inflow_end(struct http_inflow *in, enum body_end how)
+{
+    if (in->ended)
+        return;
+    in->ended = true;
+    in->how = how;
+    http__inflow_deliver(in);
+}
+
+/* Something changed on the sink's side. */
+static void inflow_move_on(struct http_inflow *in)
+{
+    if (in->exchange->conn)
+        http__conn_resume(in->exchange->conn, in->exchange);
+    else
+        http__inflow_deliver(in);
+}
+
+static void inflow_read(struct body_reader *reader, struct body_sink *sink)
+{
+    struct http_inflow *in = inflow_of(reader);
+    ENSURE(!in->sink && !in->stopped && loop_current() == reader->loop);
+    in->sink = sink;
+    if (sink->hashed)
+        sha256_begin(&in->hash);
+    inflow_move_on(in);
+}
+
+static void inflow_next_there(struct loop_task *task)
+{
+    struct http_inflow *in = CONTAINER_OF(task, struct http_inflow, next);
+    ENSURE(in->out);
+    inflow_take_back(in);
+    inflow_move_on(in);
+}
+
+static void inflow_next(struct body_reader *reader)
+{
+    struct http_inflow *in = inflow_of(reader);
+    in->next.run = inflow_next_there;
+    if (loop_current() == reader->loop)
+        inflow_next_there(&in->next);
+    else
+        loop_post(reader->loop, &in->next);
+}
+
+static void inflow_stop(struct body_reader *reader)
+{
+    struct http_inflow *in = inflow_of(reader);
+    ENSURE(loop_current() == reader->loop);
+    if (in->stopped)
+        return;
+    if (in->out)
+        inflow_take_back(in);
+    in->stopped = true;
+    inflow_move_on(in);
+}
+
+struct body_reader *http_body(struct http_request *request)
+{
+    struct http_exchange *exchange = (struct http_exchange *)(void *)request;
+    if (exchange->in)
+        return &exchange->in->reader;
+    return body_of_bytes(arena_new_of(request->arena, struct body_bytes), request->loop, request->body);
+}

@@ -50,19 +50,20 @@ ARCH     := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2 -mpclmul)
 HARDEN   := -fPIE -fstack-protector-strong -fno-strict-overflow $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 OPT      := $(if $(SAN)$(DEBUG),-O1,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
-            $(if $(findstring address,$(SAN)),-DCLOUDLESS_ARENA_DEBUG)
+            $(if $(SAN),-DCLOUDLESS_MUTATE_TWICE) $(if $(findstring address,$(SAN)),-DCLOUDLESS_ARENA_DEBUG)
 CPPFLAGS  = -Isrc -Iinclude -I$(O)/gen -isystem /usr/share/include/llhttp -D_GNU_SOURCE -DCLOUDLESS_VERSION='"$(VERSION)"' \
             $(PKG_CFLAGS)
 CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -MMD -MP
 CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) $(WARN) $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
-FOLDERS := base net store auth call wire sandbox services/iam services/sts services/logs services/dynamodb services/lambda \
+FOLDERS := base net store store/rocks auth call wire sandbox services/iam services/sts services/logs services/dynamodb services/lambda \
            services/apigateway gateway front main
 # What a folder may link with, nearest first.
 DEPS_base                :=
 DEPS_net                 := base
 DEPS_store               := base
+DEPS_store/rocks         := store base
 DEPS_auth                := net store base
 DEPS_call                := auth $(DEPS_auth)
 DEPS_wire                := call $(DEPS_call)
@@ -81,7 +82,9 @@ lib_of  = $(O)/lib/lib$(subst /,_,$(1)).a
 src_of  = $(wildcard src/$(1)/*.c src/$(1)/*.cc)
 obj_of  = $(patsubst src/%,$(O)/obj/%.o,$(call src_of,$(1)))
 LLHTTP  := $(O)/lib/libllhttp.a
-libs_of = $(call lib_of,$(1)) $(foreach d,$(DEPS_$(1)),$(call lib_of,$(d)))
+# The store's engines, which stand behind src/store/engine.h: linked wherever the store is, named nowhere else.
+ENGINES := store/rocks
+libs_of = $(call lib_of,$(1)) $(foreach d,$(DEPS_$(1)) $(if $(filter store,$(1) $(DEPS_$(1))),$(ENGINES)),$(call lib_of,$(d)))
 
 SERVICES_GEN := dynamodb lambda iam sts logs apigateway
 GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
@@ -210,7 +213,7 @@ one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o
               -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(2)
 
 # ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
-UNITS     := $(filter-out tests/unit/function/%,$(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c))
+UNITS     := $(filter-out tests/unit/function/%,$(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c tests/unit/store/*/*_test.c))
 UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
 # Tests of calls and of the protocols look at real services.
 unit_libs = $(call libs_of,$(1)) $(if $(filter call wire,$(1)),$(foreach f,$(DEPS_main),$(call lib_of,$(f))))

@@ -15,6 +15,7 @@
     X(ERR_IO, "input/output failed")                                        \
     X(ERR_CORRUPT, "stored data is damaged")                                \
     X(ERR_ABORTED, "the mutation decided against its writes")               \
+    X(ERR_CONFLICT, "changed by others meanwhile")                          \
     X(ERR_CLOSED, "shutting down")                                          \
     X(ERR_UNSUPPORTED, "not supported here")
 

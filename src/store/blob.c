@@ -123,7 +123,7 @@ enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, st
     return ERR_OK;
 }
 
-static enum err read_all(int fd, struct arena *arena, struct str *ret)
+static enum err blob_read_all(int fd, struct arena *arena, struct str *ret)
 {
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
@@ -153,7 +153,7 @@ enum err blob_get(struct blobs *blobs, struct str sha256_hex_name, struct arena 
     if (fd < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
     struct str bytes;
-    enum err err = read_all(fd, arena, &bytes);
+    enum err err = blob_read_all(fd, arena, &bytes);
     close(fd);
     if (err == ERR_OK && !str_eq(sha256_hex(arena, bytes), sha256_hex_name))
         err = ERR_CORRUPT;

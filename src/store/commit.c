@@ -1,26 +1,38 @@
 /* commit.c -- the committer: one thread that runs every mutation and makes it durable.
  *
- *   gather   take what waits, run each mutation over what the batch has so far; what arrives meanwhile joins, up to
- *            BATCH_COUNT_MAX and BATCH_BYTES_MAX
- *   write    the batch as one engine write with one sync; readers then see all of it at once
- *   tell     bump the generations of the fixed spaces it wrote to
+ *   gather   take what waits, run each mutation over the engine's view and what the batch has so far; what arrives
+ *            meanwhile joins, up to BATCH_COUNT_MAX and BATCH_BYTES_MAX
+ *   commit   the batch as one engine commit with one sync; readers then see all of it at once, and the generations of the
+ *            fixed spaces it wrote to have moved
  *   answer   every mutation of the batch, in the order of submission
+ *
+ * If others changed what the batch read (a conflict, engine.h), its mutations run again one by one, each over a view of
+ * its own, so that one that meets a crowd holds nobody else; one that loses CONFLICT_TRIES_MAX times is answered ERR_BUSY.
  *
  * While the sync runs the next batch queues up, so batches grow with the load by themselves; there is no timer.
  * A mutation that failed by itself, or only read, is answered with its batch as well: it may have seen writes of the
  * batch that are not durable before the sync. If the write fails, all of the batch is answered ERR_IO, for the same
- * reason. A batch without writes is answered at once.
+ * reason. A batch without writes costs no write; the engine only says whether its view still holds.
  *
  * Thread: everything but store_submit, store_mutate and the counters runs on the committer. */
-#include "store/internal.h"
+#include "store/store_internal.h"
 #include "base/panic.h"
 #include <signal.h>
+#include <stdio.h>
+
+#define CONFLICT_TRIES_MAX 32
+
+bool store_mutate_twice
+#ifdef CLOUDLESS_MUTATE_TWICE
+    = true
+#endif
+    ;
 
 static _Thread_local bool on_committer;
 
 struct batch {
-    struct arena *arena;                    /* of both layers; reset with each batch */
-    struct layer layer, own;
+    struct arena *arena;                    /* of the layers; reset with each batch */
+    struct layer layer, own, rehearsal;
     struct store_txn txn;
     struct store_mutation *first, **end;    /* ran, to be answered */
     size_t count;
@@ -74,13 +86,75 @@ static struct store_mutation *take_all(struct store *store, bool wait)
     return chain;
 }
 
-static void run(struct batch *batch, struct store_mutation *mutation)
+/* ---- two runs ---- */
+
+struct rehearsal {                          /* what the first run left, besides the layer */
+    enum err err;
+    uint64_t spaces;
+    bool drops;
+    struct str result;
+};
+
+static void runs_differ(const struct store_mutation *mutation, const char *what)
 {
-    struct store_txn *txn = &batch->txn;
+    char text[256];
+    snprintf(text, sizeof text, "mutation %s: a second run over the same state differs in %s; it may have no clock, no random "
+             "number, no cache and no memory of its first run", mutation->name ? mutation->name : "(no name)", what);
+    panic(__FILE__, __LINE__, text);
+}
+
+static bool same_writes(const struct layer *a, const struct layer *b)
+{
+    if (a->count != b->count || a->gaps_n != b->gaps_n)
+        return false;
+    for (size_t i = 0; i < a->gaps_n; i++)
+        if (!str_eq(a->gaps[i].from, b->gaps[i].from) || !str_eq(a->gaps[i].to, b->gaps[i].to))
+            return false;
+    const struct layer_node *x = a->first[0], *y = b->first[0];
+    for (; x && y; x = x->next[0], y = y->next[0])
+        if (x->deleted != y->deleted || !str_eq(x->key, y->key) || !str_eq(x->value, y->value))
+            return false;
+    return !x && !y;
+}
+
+static void compare_runs(struct batch *batch, struct store_mutation *mutation, const struct rehearsal *first)
+{
+    const struct store_txn *txn = &batch->txn;
+    if (first->err != mutation->err)
+        runs_differ(mutation, "whether it fails");
+    if (mutation->err == ERR_OK && !same_writes(&batch->rehearsal, &batch->own))
+        runs_differ(mutation, "what it writes");
+    if (mutation->err == ERR_OK && (first->spaces != txn->spaces || first->drops != txn->drops))
+        runs_differ(mutation, "the spaces it touches");
+    if (mutation->result && !str_eq(first->result, mutation->result(mutation, batch->arena)))
+        runs_differ(mutation, "what it answers");
+    batch->layer.bytes += batch->rehearsal.bytes;
+    store__layer_reset(&batch->rehearsal);
+}
+
+/* Runs it into the layer; what it answers. */
+static enum err mutate_into(struct store_txn *txn, struct layer *own, struct store_mutation *mutation)
+{
+    txn->own = own;
     store__txn_begin(txn);
     enum err err = mutation->mutate(txn, mutation->arg);
     store__txn_end(txn);
-    mutation->err = err != ERR_OK ? err : txn->err;
+    return err != ERR_OK ? err : txn->err;
+}
+
+static void run_into_batch(struct batch *batch, struct store_mutation *mutation)
+{
+    struct store_txn *txn = &batch->txn;
+    struct rehearsal rehearsal = {0};
+    if (store_mutate_twice) {
+        rehearsal.err = mutate_into(txn, &batch->rehearsal, mutation);
+        rehearsal.spaces = txn->spaces;
+        rehearsal.drops = txn->drops;
+        rehearsal.result = mutation->result ? mutation->result(mutation, batch->arena) : STR_NONE;
+    }
+    mutation->err = mutate_into(txn, &batch->own, mutation);
+    if (store_mutate_twice)
+        compare_runs(batch, mutation, &rehearsal);
     if (mutation->err == ERR_OK) {
         store__layer_merge(&batch->layer, &batch->own);
         batch->spaces |= txn->spaces;
@@ -95,39 +169,43 @@ static void run(struct batch *batch, struct store_mutation *mutation)
     batch->count++;
 }
 
-static bool full(const struct batch *batch)
+static bool batch_full(const struct batch *batch)
 {
     return batch->count >= BATCH_COUNT_MAX || batch->layer.bytes >= BATCH_BYTES_MAX ||
            batch->layer.gaps_n >= LAYER_GAPS_MAX;
 }
 
-static enum err write_batch(struct store *store, struct batch *batch)
+static void begin_view(struct store *store, struct batch *batch)
 {
-    if (!batch->layer.count && !batch->layer.gaps_n)
-        return ERR_OK;
-    store__rows_write_begin(store->rows, &batch->layer);
+    if (batch->count == 0)
+        batch->txn.view = store->engine->ops->view_new(store->engine, true);
+}
+
+static enum err commit_batch(struct store *store, struct batch *batch)
+{
     char trouble[sizeof store->trouble] = "";
-    enum err err = rocks__write(store->rocks, &batch->layer, trouble, sizeof trouble);
-    store__rows_write_end(store->rows, &batch->layer, err == ERR_OK);
-    if (err != ERR_OK || store->trouble[0]) {       /* only this thread writes it */
+    const struct engine_ops *ops = store->engine->ops;
+    bool writes = batch->layer.count || batch->layer.gaps_n;
+    enum err err = ops->commit(store->engine, batch->txn.view, &batch->layer, batch->spaces, trouble, sizeof trouble);
+    ops->view_free(batch->txn.view);
+    batch->txn.view = NULL;
+    if (err == ERR_CONFLICT)
+        return err;
+    if (err != ERR_OK || (writes && store->trouble[0])) {       /* only this thread writes it */
         pthread_mutex_lock(&store->queue_lock);
         memcpy(store->trouble, trouble, sizeof trouble);
         pthread_mutex_unlock(&store->queue_lock);
     }
-    if (err != ERR_OK)
-        return ERR_IO;
-    for (size_t space = 0; space < STORE_SPACE_FIRST; space++)
-        if (batch->spaces >> space & 1)
-            atomic_fetch_add_explicit(&store->generation[space], 1, memory_order_release);
-    if (batch->drops)
+    if (err == ERR_OK && batch->drops)
         store__drop_wake(store);
-    return ERR_OK;
+    return err == ERR_OK ? ERR_OK : ERR_IO;
 }
 
 static void batch_reset(struct batch *batch)
 {
     store__layer_reset(&batch->layer);
     store__layer_reset(&batch->own);
+    store__layer_reset(&batch->rehearsal);
     arena_reset(batch->arena);
     batch->first = NULL;
     batch->end = &batch->first;
@@ -136,7 +214,7 @@ static void batch_reset(struct batch *batch)
     batch->drops = false;
 }
 
-static void answer(struct store *store, struct batch *batch, enum err err)
+static void answer_batch(struct store *store, struct batch *batch, enum err err)
 {
     struct store_mutation *next = batch->first;
     atomic_fetch_sub_explicit(&store->queued, batch->count, memory_order_relaxed);
@@ -148,6 +226,33 @@ static void answer(struct store *store, struct batch *batch, enum err err)
     }
 }
 
+/* After a conflict: each by itself. */
+static void commit_each(struct store *store, struct batch *batch)
+{
+    struct store_mutation *next = batch->first;
+    while (next) {
+        struct store_mutation *mutation = next;
+        next = mutation->next;
+        enum err err = ERR_CONFLICT;
+        for (unsigned tries = 0; err == ERR_CONFLICT && tries < CONFLICT_TRIES_MAX; tries++) {
+            batch_reset(batch);
+            begin_view(store, batch);
+            run_into_batch(batch, mutation);
+            err = commit_batch(store, batch);
+        }
+        answer_batch(store, batch, err == ERR_CONFLICT ? ERR_BUSY : err);
+    }
+}
+
+static void commit_and_answer(struct store *store, struct batch *batch)
+{
+    enum err err = commit_batch(store, batch);
+    if (err == ERR_CONFLICT)
+        commit_each(store, batch);
+    else
+        answer_batch(store, batch, err);
+}
+
 static void *committer(void *arg)
 {
     struct store *store = arg;
@@ -155,6 +260,7 @@ static void *committer(void *arg)
     struct batch batch = {.arena = arena_new()};
     store__layer_init(&batch.layer, batch.arena, 2 * LAYER_GAPS_MAX);
     store__layer_init(&batch.own, batch.arena, LAYER_GAPS_MAX);
+    store__layer_init(&batch.rehearsal, batch.arena, LAYER_GAPS_MAX);
     batch.txn = (struct store_txn){.store = store, .mutation = true, .own = &batch.own, .batch = &batch.layer};
     batch_reset(&batch);
 
@@ -165,13 +271,14 @@ static void *committer(void *arg)
         if (waiting) {
             struct store_mutation *mutation = waiting;
             waiting = mutation->next;
-            run(&batch, mutation);
-            if (!full(&batch))
+            begin_view(store, &batch);
+            run_into_batch(&batch, mutation);
+            if (!batch_full(&batch))
                 continue;
         } else if (batch.count == 0) {
             break;                          /* closing */
         }
-        answer(store, &batch, write_batch(store, &batch));
+        commit_and_answer(store, &batch);
     }
     arena_free(batch.arena);
     return NULL;
@@ -209,10 +316,10 @@ static void waiter_done(struct store_mutation *mutation, enum err err)
     pthread_mutex_unlock(&waiter->lock);
 }
 
-enum err store_mutate(struct store *store, store_mutate_fn *mutate, void *arg)
+enum err store_mutate_named(struct store *store, store_mutate_fn *mutate, void *arg, const char *name)
 {
     ENSURE(!on_committer);              /* it would wait for itself */
-    struct waiter waiter = {.mutation = {.mutate = mutate, .done = waiter_done, .arg = arg}};
+    struct waiter waiter = {.mutation = {.mutate = mutate, .done = waiter_done, .arg = arg, .name = name}};
     pthread_mutex_init(&waiter.lock, NULL);
     pthread_cond_init(&waiter.wake, NULL);
     store_submit(store, &waiter.mutation);
@@ -238,10 +345,4 @@ bool store_writable(struct store *store, struct arena *arena, struct str *ret_wo
 size_t store_queued(const struct store *store)
 {
     return atomic_load_explicit(&store->queued, memory_order_relaxed);
-}
-
-uint64_t store_generation(const struct store *store, enum store_space space)
-{
-    ENSURE(space < STORE_SPACE_FIRST);
-    return atomic_load_explicit(&store->generation[space], memory_order_acquire);
 }

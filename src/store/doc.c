@@ -8,7 +8,7 @@ struct str doc_collection(struct arena *arena, struct str account, struct str re
     return arena_printf(arena, STR_FMT "/" STR_FMT "/%s", STR_ARG(account), STR_ARG(region), type);
 }
 
-static enum err parse(struct str value, struct arena *arena, struct json **ret)
+static enum err doc_parse(struct str value, struct arena *arena, struct json **ret)
 {
     if (value.n == 0)
         return ERR_CORRUPT;
@@ -21,7 +21,7 @@ enum err doc_get(struct store_txn *txn, struct store_key key, struct arena *aren
 {
     struct str value;
     enum err err = store_get(txn, key, arena, &value);
-    return err == ERR_OK ? parse(value, arena, ret) : err;
+    return err == ERR_OK ? doc_parse(value, arena, ret) : err;
 }
 
 void doc_put(struct store_txn *txn, struct store_key key, const struct json *document, struct arena *arena)
@@ -37,7 +37,7 @@ void doc_put(struct store_txn *txn, struct store_key key, const struct json *doc
 }
 
 /* The first string behind all that begin with `prefix`; STR_NONE if there is none. */
-static struct str behind_prefix(struct str prefix, struct arena *arena)
+static struct str doc_behind_prefix(struct str prefix, struct arena *arena)
 {
     while (prefix.n && (uint8_t)prefix.p[prefix.n - 1] == 0xff)
         prefix.n--;
@@ -52,7 +52,7 @@ enum err doc_list(struct store_txn *txn, uint64_t space, struct str collection, 
                   size_t limit, struct arena *arena, struct json **ret, bool *ret_more)
 {
     struct store_range range = {.space = space, .collection = collection, .from = prefix,
-                                .to = behind_prefix(prefix, arena)};
+                                .to = doc_behind_prefix(prefix, arena)};
     if (after.n && str_cmp(after, prefix) >= 0) {       /* the smallest key above it */
         range.from = (struct str){arena_cstr(arena, after), after.n + 1};
     }
@@ -68,7 +68,7 @@ enum err doc_list(struct store_txn *txn, uint64_t space, struct str collection, 
             break;
         }
         struct json *document;
-        err = parse(arena_dup(arena, value), arena, &document);
+        err = doc_parse(arena_dup(arena, value), arena, &document);
         if (err != ERR_OK)
             break;
         struct json *row = json_new(arena, JSON_OBJECT);

@@ -8,7 +8,7 @@
  *   3. what is in memory is written to files and the engine is asked to compact the range
  *   4. a mutation removes the record
  * Files first: a file holding the range delete itself must not go while older data below it stays. */
-#include "store/internal.h"
+#include "store/store_internal.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/panic.h"
@@ -35,14 +35,16 @@ static enum err remove_record(struct store_txn *txn, void *arg)
     return ERR_OK;
 }
 
-static enum err empty(struct store *store, uint64_t space)
+static enum err empty_dropped(struct store *store, uint64_t space)
 {
     struct engine_key from, to;
     store__space_bounds(space, &from, &to);
-    rocks__drop_files(store->rocks, engine_key_str(&from), engine_key_str(&to));
+    const struct engine_ops *ops = store->engine->ops;
+    if (ops->empty_begin)
+        ops->empty_begin(store->engine, engine_key_str(&from), engine_key_str(&to));
     enum err err = store_mutate(store, empty_space, &space);
-    if (err == ERR_OK)
-        err = rocks__compact_hint(store->rocks, engine_key_str(&from), engine_key_str(&to));
+    if (err == ERR_OK && ops->empty_end)
+        err = ops->empty_end(store->engine, engine_key_str(&from), engine_key_str(&to));
     if (err == ERR_OK)
         err = store_mutate(store, remove_record, &space);
     return err;
@@ -88,7 +90,7 @@ static bool go_on(struct store *store)
     return more;
 }
 
-static bool stopping(struct store *store)
+static bool drop_stopping(struct store *store)
 {
     pthread_mutex_lock(&store->drop_lock);
     bool stop = store->drop_stop;
@@ -102,9 +104,9 @@ static void *dropper(void *arg)
     while (go_on(store)) {
         uint64_t space;
         enum err err = ERR_OK;
-        while (!stopping(store) && (err = first_space(store, &space)) != ERR_NOT_FOUND) {
+        while (!drop_stopping(store) && (err = first_space(store, &space)) != ERR_NOT_FOUND) {
             if (err == ERR_OK)
-                err = empty(store, space);
+                err = empty_dropped(store, space);
             if (err != ERR_OK)
                 pause_after_failure(store);
         }

@@ -16,7 +16,7 @@ void store__layer_reset(struct layer *layer)
 }
 
 /* For every height the link that leads to the first node >= key. Returns that node, or NULL. */
-static struct layer_node *find(struct layer *layer, struct str key, struct layer_node **links[LAYER_HEIGHT_MAX],
+static struct layer_node *layer_find(struct layer *layer, struct str key, struct layer_node **links[LAYER_HEIGHT_MAX],
                                struct layer_node **ret_before)
 {
     struct layer_node *before = NULL;
@@ -59,10 +59,10 @@ static void link_node(struct layer *layer, struct layer_node *node, struct layer
 }
 
 /* Sets a point whose bytes live in the layer's arena already. A given `node` is used if the key is new. */
-static void set(struct layer *layer, struct str key, struct str value, bool deleted, struct layer_node *node)
+static void layer_set(struct layer *layer, struct str key, struct str value, bool deleted, struct layer_node *node)
 {
     struct layer_node **links[LAYER_HEIGHT_MAX], *before;
-    struct layer_node *found = find(layer, key, links, &before);
+    struct layer_node *found = layer_find(layer, key, links, &before);
     layer->bytes += key.n + value.n + sizeof *found;
     if (found && str_eq(found->key, key)) {
         found->value = value;
@@ -81,18 +81,18 @@ static void set(struct layer *layer, struct str key, struct str value, bool dele
 
 void store__layer_put(struct layer *layer, struct str key, struct str value)
 {
-    set(layer, arena_dup(layer->arena, key), arena_dup(layer->arena, value), false, NULL);
+    layer_set(layer, arena_dup(layer->arena, key), arena_dup(layer->arena, value), false, NULL);
 }
 
 void store__layer_delete(struct layer *layer, struct str key)
 {
-    set(layer, arena_dup(layer->arena, key), STR_NONE, true, NULL);
+    layer_set(layer, arena_dup(layer->arena, key), STR_NONE, true, NULL);
 }
 
 static void remove_points(struct layer *layer, struct str from, struct str to)
 {
     struct layer_node **links[LAYER_HEIGHT_MAX], *before;
-    struct layer_node *node = find(layer, from, links, &before);
+    struct layer_node *node = layer_find(layer, from, links, &before);
     while (node && str_cmp(node->key, to) < 0) {
         for (int h = 0; h < node->height; h++)
             *links[h] = node->next[h];
@@ -147,7 +147,7 @@ void store__layer_merge(struct layer *to, struct layer *from)
         ENSURE(store__layer_gap(to, from->gaps[i].from, from->gaps[i].to));     /* the batch left room */
     for (struct layer_node *node = from->first[0], *next; node; node = next) {
         next = node->next[0];
-        set(to, node->key, node->value, node->deleted, node);
+        layer_set(to, node->key, node->value, node->deleted, node);
     }
     store__layer_reset(from);
 }

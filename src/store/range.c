@@ -5,7 +5,7 @@
  * The view is as of the call: the engine's iterator is a snapshot, the batch does not change while a mutation runs,
  * and the mutation's own points and gaps in the range are copied (pointers only; their bytes stay until the batch ends).
  * So a mutation may delete what it iterates over. */
-#include "store/internal.h"
+#include "store/store_internal.h"
 #include "base/panic.h"
 
 /* The mutation's own points, copied in iteration order. */
@@ -15,7 +15,7 @@ struct store_iter {
     struct store *store;
     enum err err;                       /* refused at the beginning */
     bool reverse;
-    struct rocks_iter *engine;
+    struct engine_iter *engine;
     bool engine_used;                   /* its current pair was given out: step first */
 
     struct own *own;
@@ -67,7 +67,7 @@ void store_iter_close(struct store_iter *iter)
 {
     if (!iter || !iter->engine)
         return;
-    rocks__iter_free(iter->engine);
+    iter->store->engine->ops->iter_free(iter->engine);
     iter->engine = NULL;
     iter->err = ERR_CLOSED;
     if (!iter->txn)
@@ -128,13 +128,16 @@ static void batch_step(struct store_iter *iter)
     batch_clip(iter);
 }
 
-static void engine_start(struct store_iter *iter)
+static void engine_move(struct store_iter *iter, enum engine_move move, struct str key)
 {
-    iter->engine = rocks__iter_new(iter->store->rocks, iter->from, iter->to);
-    if (iter->reverse)
-        rocks__iter_last(iter->engine);
-    else
-        rocks__iter_first(iter->engine);
+    iter->store->engine->ops->iter_move(iter->engine, move, key);
+}
+
+static void engine_start(struct store_iter *iter, struct engine_view *view)
+{
+    struct engine *engine = iter->store->engine;
+    iter->engine = engine->ops->iter_new(engine, view, iter->from, iter->to);
+    engine_move(iter, iter->reverse ? MOVE_LAST : MOVE_FIRST, STR_NONE);
 }
 
 struct store_iter *store_range(struct store_txn *txn, const struct store_range *range, struct arena *arena)
@@ -154,7 +157,7 @@ struct store_iter *store_range(struct store_txn *txn, const struct store_range *
         iter->err = ERR_NOT_FOUND;
         return iter;
     }
-    engine_start(iter);
+    engine_start(iter, txn->view);
     if (txn->mutation) {
         list_in(iter, txn);
         iter->batch = txn->batch;
@@ -192,27 +195,24 @@ struct store_iter *store_walk(struct store_txn *reader, uint64_t space, uint64_t
         iter->err = ERR_NOT_FOUND;
         return iter;
     }
-    engine_start(iter);
+    engine_start(iter, reader->view);
     return iter;
 }
 
 static void engine_step(struct store_iter *iter)
 {
-    if (iter->reverse)
-        rocks__iter_prev(iter->engine);
-    else
-        rocks__iter_next(iter->engine);
+    engine_move(iter, iter->reverse ? MOVE_PREV : MOVE_NEXT, STR_NONE);
 }
 
 /* Moves the engine's iterator out of the gap. */
 static void engine_leave(struct store_iter *iter, const struct layer_gap *gap)
 {
     if (iter->reverse && str_cmp(gap->from, iter->from) > 0)
-        rocks__iter_below(iter->engine, gap->from);
+        engine_move(iter, MOVE_BELOW, gap->from);
     else if (!iter->reverse && str_cmp(gap->to, iter->to) < 0)
-        rocks__iter_at_least(iter->engine, gap->to);
+        engine_move(iter, MOVE_AT_LEAST, gap->to);
     else
-        rocks__iter_at_least(iter->engine, iter->to);        /* nothing left */
+        engine_move(iter, MOVE_AT_LEAST, iter->to);         /* nothing left */
 }
 
 static bool own_gap(const struct store_iter *iter, struct str key)
@@ -225,12 +225,12 @@ static enum err merge(struct store_iter *iter, struct str *ret_key, struct str *
 {
     const struct own *own = iter->own_at < iter->own_n ? &iter->own[iter->own_at] : NULL;
     const struct layer_node *batch = iter->batch_at;
-    bool engine = rocks__iter_valid(iter->engine);
-    enum err err = engine ? ERR_OK : rocks__iter_err(iter->engine);
-    if (err != ERR_OK || (!own && !batch && !engine))
-        return err != ERR_OK ? err : ERR_NOT_FOUND;
+    enum err err = iter->engine->err;
+    bool engine = err == ERR_OK;
+    if (!engine && (err != ERR_NOT_FOUND || (!own && !batch)))
+        return err;
 
-    struct str engine_key = engine ? rocks__iter_key(iter->engine) : STR_NONE;
+    struct str engine_key = engine ? iter->engine->key : STR_NONE;
     int sign = iter->reverse ? -1 : 1;
     struct str key = own ? own->node->key : batch ? batch->key : engine_key;
     if (batch && sign * str_cmp(batch->key, key) < 0)
@@ -257,7 +257,7 @@ static enum err merge(struct store_iter *iter, struct str *ret_key, struct str *
             engine_leave(iter, gap);
             return ERR_OK;
         }
-        *ret_value = rocks__iter_value(iter->engine);
+        *ret_value = iter->engine->value;
     }
     iter->own_at += from_own;
     if (from_batch)
@@ -282,12 +282,10 @@ enum err store_next(struct store_iter *iter, struct store_key *ret_key, struct s
             if (err != ERR_OK)
                 return err;
         } else {
-            if (!rocks__iter_valid(iter->engine)) {
-                enum err err = rocks__iter_err(iter->engine);
-                return err != ERR_OK ? err : ERR_NOT_FOUND;
-            }
-            key = rocks__iter_key(iter->engine);
-            value = rocks__iter_value(iter->engine);
+            if (iter->engine->err != ERR_OK)
+                return iter->engine->err;
+            key = iter->engine->key;
+            value = iter->engine->value;
             iter->engine_used = true;
         }
     } while (skip);

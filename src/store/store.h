@@ -1,10 +1,12 @@
-/* store.h -- ordered collections, written by mutations. The engine (RocksDB) is known to src/store/ only.
+/* store.h -- ordered collections, written by mutations. The engine behind them (engine.h) is known to src/store/ only.
  *
  * A space holds collections; a collection is an ordered map of byte strings. Reads go straight to the engine, on any
  * thread. A write is a mutation: a function that reads through its transaction, decides, writes, and returns. One
- * committer thread runs all mutations one after the other over the batch that gathers, writes the batch, syncs once,
+ * committer thread runs all mutations one after the other over the batch that gathers, commits the batch, which syncs once,
  * and only then answers all of it. So mutations are serializable, and nothing is visible before it is durable.
- * A mutation is short and bounded, touches nothing but its transaction and its request's arena, and may be run again.
+ * A mutation is pure: it touches nothing but its transaction, its request and that one's arena, has no clock, no random
+ * number and no cache (they are given to it), is short and bounded, and may be run again: an engine that other processes
+ * write to as well runs it once more when what it read was changed. store_mutate_twice checks that.
  *
  * Visibility: readers see a write only after it is durable. A mutation sees every mutation before it.
  *
@@ -24,6 +26,7 @@ enum store_space {
     STORE_SPACE_LAMBDA = 4,
     STORE_SPACE_APIGATEWAY = 5,
     STORE_SPACE_LOGS = 6,       /* groups and streams */
+    STORE_SPACE_JOBS = 7,
     STORE_SPACE_FIRST = 64
 };
 #define STORE_COLLECTION_MAX 4096       /* bytes of a collection's name */
@@ -36,19 +39,27 @@ struct store_txn;
 
 struct store_options {
     const char *dir;            /* made if missing */
+    const char *engine;         /* its name; NULL: "rocksdb" */
     size_t cache_bytes;         /* block cache; 0: 64 MiB */
     size_t row_cache_bytes;     /* 0: 32 MiB */
 };
 
 struct store_key { uint64_t space; struct str collection, key; };
 
-/* ERR_BUSY: another process has the directory. ERR_UNSUPPORTED: written by a newer format. ERR_IO, ERR_CORRUPT.
+/* ERR_BUSY: another process has the directory. ERR_UNSUPPORTED: written by a newer format. ERR_INVALID: no such engine.
+ * ERR_IO, ERR_CORRUPT.
  * On failure *ret_message is a sentence for the user, in static or arena memory. */
 enum err store_open(const struct store_options *options, struct arena *arena, struct store **ret, struct str *ret_message);
 void store_close(struct store *store);      /* waits for queued mutations; NULL is fine */
 
 /* ---- reads; `txn` is either store_reader() (committed data, any thread) or a mutation's own ---- */
 struct store_txn *store_reader(struct store *store);
+/* A reader of one state, as of now, for several reads that must agree. Closed by the arena or earlier by
+ * store_snapshot_close, its iterators first. Close it soon: a reader must not keep one open while it waits. */
+struct store_txn *store_snapshot(struct store *store, struct arena *arena);
+void store_snapshot_close(struct store_txn *snapshot);
+/* Whether reads may wait for other machines: then they belong on workers, never on a loop. */
+bool store_read_may_block(const struct store *store);
 /* ERR_OK, ERR_NOT_FOUND, ERR_TOO_LARGE (a name or key over its limit), ERR_IO, ERR_CORRUPT. The value is copied into
  * the arena. */
 enum err store_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct str *ret_value);
@@ -91,15 +102,23 @@ struct store_mutation {                     /* embedded in the caller's request;
     store_mutate_fn *mutate;
     void (*done)(struct store_mutation *mutation, enum err err);   /* on the committer thread: hand over and return.
                                                ERR_IO: the disk is full or a sync failed, nothing is stored. Reads go
-                                               on; writes work again by themselves when the disk does. */
+                                               on; writes work again by themselves when the disk does. ERR_BUSY: it was
+                                               run again too often, others changed what it reads each time. */
     void *arg;
+    const char *name;                       /* for messages about it, or NULL */
+    /* What it decided besides its writes, as bytes, or NULL: compared when mutations run twice. */
+    struct str (*result)(struct store_mutation *mutation, struct arena *arena);
     struct store_mutation *next;            /* the store's */
     enum err err;                           /* the store's */
 };
 /* Any thread. After store_close began, done gets ERR_CLOSED. */
 void store_submit(struct store *store, struct store_mutation *mutation);
 /* The same, waiting: for worker threads, start-up and tests. Never on a loop, never inside a mutation. */
-enum err store_mutate(struct store *store, store_mutate_fn *mutate, void *arg);
+#define store_mutate(store, mutate, arg) store_mutate_named((store), (mutate), (arg), #mutate)
+enum err store_mutate_named(struct store *store, store_mutate_fn *mutate, void *arg, const char *name);
+/* Every mutation runs twice, the first run is thrown away; if its writes, error or result differ from the second's, the
+ * program ends and says which mutation it was. Set before store_open; true in builds with CLOUDLESS_MUTATE_TWICE. */
+extern bool store_mutate_twice;
 /* Mutations waiting; the dispatcher answers 503 above STORE_QUEUE_MAX. */
 size_t store_queued(const struct store *store);
 #define STORE_QUEUE_MAX 65536
@@ -110,5 +129,9 @@ bool store_writable(struct store *store, struct arena *arena, struct str *ret_wo
 /* Changes after every commit that wrote to fixed space `space` (< STORE_SPACE_FIRST), before the commit is answered.
  * A cache reads it first, then the store, keeps both, and drops its content when it differs. Any thread, wait-free. */
 uint64_t store_generation(const struct store *store, enum store_space space);
+/* Called after every such change, on the thread that learns of it: hand over and return; no call of the store in it. */
+typedef void store_watch_fn(void *arg);
+void store_watch(struct store *store, enum store_space space, store_watch_fn *fn, void *arg);
+void store_unwatch(struct store *store, store_watch_fn *fn, void *arg);    /* no call runs any more when it returns */
 
 #endif

@@ -1,6 +1,6 @@
-/* txn.c -- point reads, and the writes of a mutation. A read looks into the mutation's own layer, the batch's layer,
- * the row cache and the engine, in this order; a reader has the last two only. */
-#include "store/internal.h"
+/* txn.c -- point reads, and the writes of a mutation. A read looks into the mutation's own layer, the batch's layer and
+ * the engine, in this order; a reader has the last only. */
+#include "store/store_internal.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/panic.h"
@@ -10,6 +10,27 @@
 struct store_txn *store_reader(struct store *store)
 {
     return &store->reader;
+}
+
+static void snapshot_free(void *arg)
+{
+    store_snapshot_close(arg);
+}
+
+struct store_txn *store_snapshot(struct store *store, struct arena *arena)
+{
+    struct store_txn *snapshot = arena_new_of(arena, struct store_txn);
+    snapshot->store = store;
+    snapshot->view = store->engine->ops->view_new(store->engine, false);
+    arena_on_free(arena, snapshot_free, snapshot);
+    return snapshot;
+}
+
+void store_snapshot_close(struct store_txn *snapshot)
+{
+    if (snapshot->view)
+        snapshot->store->engine->ops->view_free(snapshot->view);
+    snapshot->view = NULL;
 }
 
 uint64_t store_hash(struct store *store, struct str collection)
@@ -40,15 +61,8 @@ enum err store_get(struct store_txn *txn, struct store_key key, struct arena *ar
             return ERR_OK;
         }
     }
-    struct row_ticket ticket;
-    if (store__rows_get(txn->store->rows, engine, arena, ret_value, &ticket))
-        return ERR_OK;
-    enum err err = rocks__get(txn->store->rocks, engine, arena, &value);
-    if (err == ERR_OK) {
-        store__rows_fill(txn->store->rows, engine, value, &ticket);
-        *ret_value = value;
-    }
-    return err;
+    struct engine *of = txn->store->engine;
+    return of->ops->get(of, txn->view, engine, arena, ret_value);
 }
 
 void store__txn_begin(struct store_txn *txn)
@@ -65,7 +79,7 @@ void store__txn_end(struct store_txn *txn)
         store_iter_close(txn->iters);
 }
 
-static void note(struct store_txn *txn, enum err err)
+static void note_failure(struct store_txn *txn, enum err err)
 {
     if (txn->err == ERR_OK)
         txn->err = err;
@@ -76,7 +90,7 @@ static bool may_write(struct store_txn *txn, uint64_t space, size_t bytes)
 {
     ENSURE(txn->mutation);
     if (txn->own->bytes + bytes > STORE_MUTATION_BYTES_MAX)
-        note(txn, ERR_TOO_LARGE);
+        note_failure(txn, ERR_TOO_LARGE);
     if (space < STORE_SPACE_FIRST)
         txn->spaces |= (uint64_t)1 << space;
     return txn->err == ERR_OK;
@@ -86,7 +100,7 @@ void store_put(struct store_txn *txn, struct store_key key, struct str value)
 {
     struct engine_key full;
     if (value.n > STORE_VALUE_MAX || !engine_key(txn->store, key, &full))
-        note(txn, ERR_TOO_LARGE);
+        note_failure(txn, ERR_TOO_LARGE);
     else if (may_write(txn, key.space, full.n + value.n))
         store__layer_put(txn->own, engine_key_str(&full), value);
 }
@@ -95,7 +109,7 @@ void store_delete(struct store_txn *txn, struct store_key key)
 {
     struct engine_key full;
     if (!engine_key(txn->store, key, &full))
-        note(txn, ERR_TOO_LARGE);
+        note_failure(txn, ERR_TOO_LARGE);
     else if (may_write(txn, key.space, full.n))
         store__layer_delete(txn->own, engine_key_str(&full));
 }
@@ -116,7 +130,7 @@ static bool delete_each(struct store_txn *txn, const struct store_range *range)
     if (err == ERR_OK)
         return false;
     if (err != ERR_NOT_FOUND) {
-        note(txn, err);
+        note_failure(txn, err);
         return true;
     }
     for (size_t i = 0; i < n; i++)
@@ -130,7 +144,7 @@ void store_delete_range(struct store_txn *txn, const struct store_range *range)
     struct engine_key from, to;
     enum err err = store__range_bounds(txn->store, range, &from, &to);
     if (err != ERR_OK) {
-        note(txn, err);
+        note_failure(txn, err);
         return;
     }
     struct store_range forward = *range;
@@ -138,7 +152,7 @@ void store_delete_range(struct store_txn *txn, const struct store_range *range)
     if (delete_each(txn, &forward) || !may_write(txn, range->space, from.n + to.n))
         return;
     if (!store__layer_gap(txn->own, engine_key_str(&from), engine_key_str(&to)))
-        note(txn, ERR_TOO_LARGE);
+        note_failure(txn, ERR_TOO_LARGE);
 }
 
 uint64_t store_new_space(struct store_txn *txn)
@@ -150,7 +164,7 @@ uint64_t store_new_space(struct store_txn *txn)
     if (err == ERR_OK && value.n == 9)
         space = get_u64((const uint8_t *)value.p + 1);
     else if (err != ERR_NOT_FOUND)
-        note(txn, err == ERR_OK ? ERR_CORRUPT : err);
+        note_failure(txn, err == ERR_OK ? ERR_CORRUPT : err);
     uint8_t next[9] = {1};              /* version, the next id */
     put_u64(next + 1, space + 1);
     store_put(txn, key, (struct str){(const char *)next, sizeof next});
@@ -178,5 +192,5 @@ void store__txn_empty_space(struct store_txn *txn, uint64_t space)
     store__space_bounds(space, &from, &to);
     if (may_write(txn, space, from.n + to.n) &&
         !store__layer_gap(txn->own, engine_key_str(&from), engine_key_str(&to)))
-        note(txn, ERR_TOO_LARGE);
+        note_failure(txn, ERR_TOO_LARGE);
 }

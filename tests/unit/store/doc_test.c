@@ -84,7 +84,6 @@ static void test_get(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_pages), TEST(test_get)};
+    const struct CMUnitTest tests[] = {TEST_ENGINES(test_pages), TEST_ENGINES(test_get)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

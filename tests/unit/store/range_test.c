@@ -264,6 +264,7 @@ static void test_model(void **state)
 {
     struct fixture *f = *state;
     static struct model model;
+    model = (struct model){0};
     for (unsigned round = 0; round < ROUNDS; round++) {
         burst(f, &model);
         check_all(f, &model);
@@ -367,7 +368,7 @@ static void test_drop_space(void **state)
 int main(void)
 {
     make_keys();
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_model), TEST(test_segments), TEST(test_drop_space)};
+    store_mutate_twice = false;         /* the mutations play with the model and the dice */
+    const struct CMUnitTest tests[] = {TEST_ENGINES(test_model), TEST_ENGINES(test_segments), TEST_ENGINES(test_drop_space)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,11 @@
  * must find at least the same number there: an old row served after a new one would break it. Some mutations empty the
  * collection by a range delete first, some drop single keys, some fail after writing. A second test keeps the cache
  * small, so that rows come and go. */
-#include "store_test.h"
+#include "../store_test.h"
 #include "base/codec.h"
-#include "store/internal.h"
+#include "store/rocks/rowcache.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { KEYS = 80, READERS = 3, MUTATIONS = 400 };      /* more keys than are deleted one by one */
 
@@ -94,36 +95,36 @@ static void test_stale_fill(void **state)
 {
     struct fixture *f = *state;
     const uint8_t hash_key[16] = {7};
-    struct rowcache *rows = store__rows_new(1 << 20, hash_key);
+    struct rowcache *rows = rocks__rows_new(1 << 20, hash_key);
     struct layer layer;
     store__layer_init(&layer, f->arena, 8);
     struct str key = STR("key"), value;
     struct row_ticket early, during, after;
 
-    assert_false(store__rows_get(rows, key, f->arena, &value, &early));
+    assert_false(rocks__rows_get(rows, key, f->arena, &value, &early));
     store__layer_put(&layer, key, STR("new"));
-    store__rows_write_begin(rows, &layer);
-    assert_false(store__rows_get(rows, key, f->arena, &value, &during));
-    store__rows_fill(rows, key, STR("old"), &early);
-    store__rows_fill(rows, key, STR("old"), &during);
-    store__rows_write_end(rows, &layer, true);
-    store__rows_fill(rows, key, STR("old"), &early);
-    store__rows_fill(rows, key, STR("old"), &during);
-    assert_false(store__rows_get(rows, key, f->arena, &value, &after));
-    store__rows_fill(rows, key, STR("new"), &after);
-    assert_true(store__rows_get(rows, key, f->arena, &value, &after));
+    rocks__rows_write_begin(rows, &layer);
+    assert_false(rocks__rows_get(rows, key, f->arena, &value, &during));
+    rocks__rows_fill(rows, key, STR("old"), &early);
+    rocks__rows_fill(rows, key, STR("old"), &during);
+    rocks__rows_write_end(rows, &layer, true);
+    rocks__rows_fill(rows, key, STR("old"), &early);
+    rocks__rows_fill(rows, key, STR("old"), &during);
+    assert_false(rocks__rows_get(rows, key, f->arena, &value, &after));
+    rocks__rows_fill(rows, key, STR("new"), &after);
+    assert_true(rocks__rows_get(rows, key, f->arena, &value, &after));
     assert_true(str_eq(value, STR("new")));
 
     store__layer_reset(&layer);                         /* a range delete that fails, then one that works */
     store__layer_gap(&layer, STR("a"), STR("z"));
     for (unsigned written = 0; written < 2; written++) {
-        store__rows_write_begin(rows, &layer);
-        assert_false(store__rows_get(rows, key, f->arena, &value, &during));
-        store__rows_write_end(rows, &layer, written);
-        store__rows_fill(rows, key, STR("old"), &during);
-        assert_int_equal(store__rows_get(rows, key, f->arena, &value, &after), !written);
+        rocks__rows_write_begin(rows, &layer);
+        assert_false(rocks__rows_get(rows, key, f->arena, &value, &during));
+        rocks__rows_write_end(rows, &layer, written);
+        rocks__rows_fill(rows, key, STR("old"), &during);
+        assert_int_equal(rocks__rows_get(rows, key, f->arena, &value, &after), !written);
     }
-    store__rows_free(rows);
+    rocks__rows_free(rows);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* rocks.h -- the embedded engine, RocksDB through its C API. Only rocks.c knows its header.
+/* rocks.h -- RocksDB through its C API. Only rocks.c knows its header; rocks_engine.c makes an engine of it.
  *
  * One ordered map of byte strings. Reads from any thread, rocks__write from one thread at a time; rocks__close when
  * no other call runs and no iterator is open.
@@ -7,17 +7,21 @@
 #define CLOUDLESS_STORE_ROCKS_H
 #include "base/arena.h"
 #include "base/err.h"
-#include "store/layer.h"
+#include "store/engine.h"
 
 struct rocks;
-struct rocks_iter;
 
 /* *ret_message: the engine's own words, in the arena. */
 enum err rocks__open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
                     struct str *ret_message);
 void rocks__close(struct rocks *rocks);      /* flushes first, so that the next open has no log to replay */
 
-enum err rocks__get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value);
+/* One state, as of now. Like an iterator it keeps a broken engine from being opened again: free it soon. */
+struct engine_view *rocks__view_new(struct rocks *rocks);
+void rocks__view_free(struct engine_view *view);
+
+/* view NULL: the newest state. */
+enum err rocks__get(struct rocks *rocks, struct engine_view *view, struct str key, struct arena *arena, struct str *ret_value);
 /* Writes the layer, gaps first, and syncs the log. On failure nothing of it is visible, and the engine's own words
  * stand in ret_message, cut to its size. */
 enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_message, size_t message_size);
@@ -27,18 +31,8 @@ void rocks__drop_files(struct rocks *rocks, struct str from, struct str to);
 /* Writes what is in memory to files, then asks for a compaction of the range, which runs in the background. */
 enum err rocks__compact_hint(struct rocks *rocks, struct str from, struct str to);
 
-/* A view as of now over [from, to). Begin with first or last; the others need a valid position, or any after one of
- * these. While it lives a broken engine cannot be opened again: free it soon. */
-struct rocks_iter *rocks__iter_new(struct rocks *rocks, struct str from, struct str to);
-void rocks__iter_free(struct rocks_iter *iter);
-void rocks__iter_first(struct rocks_iter *iter);
-void rocks__iter_last(struct rocks_iter *iter);
-void rocks__iter_at_least(struct rocks_iter *iter, struct str key);      /* first >= key */
-void rocks__iter_below(struct rocks_iter *iter, struct str key);         /* last < key */
-void rocks__iter_next(struct rocks_iter *iter);
-void rocks__iter_prev(struct rocks_iter *iter);
-bool rocks__iter_valid(const struct rocks_iter *iter);                   /* false: at an end, or failed */
-struct str rocks__iter_key(const struct rocks_iter *iter);
-struct str rocks__iter_value(const struct rocks_iter *iter);
-enum err rocks__iter_err(const struct rocks_iter *iter);
+/* As in engine.h. While it lives a broken engine cannot be opened again: free it soon. */
+struct engine_iter *rocks__iter_new(struct rocks *rocks, struct engine_view *view, struct str from, struct str to);
+void rocks__iter_move(struct engine_iter *iter, enum engine_move move, struct str key);
+void rocks__iter_free(struct engine_iter *iter);
 #endif

@@ -1,6 +1,6 @@
 /* rowcache.c -- see rowcache.h. A shard is a chained hash table whose rows stand in a list by last use; a full shard
  * drops from the old end. Tables start small and double, so an idle server holds a few kilobytes. */
-#include "store/rowcache.h"
+#include "store/rocks/rowcache.h"
 #include "base/hash.h"
 #include "base/panic.h"
 #include <pthread.h>
@@ -13,9 +13,9 @@
 
 struct ring { struct ring *newer, *older; };
 
-struct row {
+struct cached_row {
     struct ring ring;           /* first: a ring entry that is not the shard's own is a row */
-    struct row *chain;
+    struct cached_row *chain;
     uint64_t hash;
     size_t key_n, value_n;
     bool marked;                /* between begin and end of a write of this key */
@@ -26,7 +26,7 @@ struct stripe { uint32_t epoch; uint32_t writers; };
 
 struct shard {
     _Alignas(64) pthread_mutex_t lock;
-    struct row **buckets;
+    struct cached_row **buckets;
     size_t buckets_n;           /* a power of two */
     size_t count, bytes, bytes_max;
     struct ring ring;           /* .older: the newest row; .newer: the oldest */
@@ -39,7 +39,7 @@ struct rowcache {
     struct shard shards[SHARDS];
 };
 
-struct rowcache *store__rows_new(size_t bytes_max, const uint8_t hash_key[16])
+struct rowcache *rocks__rows_new(size_t bytes_max, const uint8_t hash_key[16])
 {
     size_t size = (sizeof(struct rowcache) + 63) / 64 * 64;
     struct rowcache *rows = NULL;
@@ -57,32 +57,32 @@ struct rowcache *store__rows_new(size_t bytes_max, const uint8_t hash_key[16])
     return rows;
 }
 
-static size_t row_bytes(const struct row *row)
+static size_t row_bytes(const struct cached_row *row)
 {
     return sizeof *row + row->key_n + row->value_n;
 }
 
-static struct str row_key(const struct row *row)
+static struct str row_key(const struct cached_row *row)
 {
     return (struct str){row->bytes, row->key_n};
 }
 
 /* The link that leads to the key's row, or to NULL. */
-static struct row **find(struct shard *shard, struct str key, uint64_t hash)
+static struct cached_row **cached_row_find(struct shard *shard, struct str key, uint64_t hash)
 {
-    struct row **link = &shard->buckets[(hash >> 16) & (shard->buckets_n - 1)];
+    struct cached_row **link = &shard->buckets[(hash >> 16) & (shard->buckets_n - 1)];
     while (*link && !((*link)->hash == hash && str_eq(row_key(*link), key)))
         link = &(*link)->chain;
     return link;
 }
 
-static void ring_out(struct row *row)
+static void ring_out(struct cached_row *row)
 {
     row->ring.newer->older = row->ring.older;
     row->ring.older->newer = row->ring.newer;
 }
 
-static void ring_in(struct shard *shard, struct row *row)
+static void ring_in(struct shard *shard, struct cached_row *row)
 {
     row->ring.newer = &shard->ring;
     row->ring.older = shard->ring.older;
@@ -91,14 +91,14 @@ static void ring_in(struct shard *shard, struct row *row)
 }
 
 /* The next older row behind `at`, beginning with the shard's own ring entry; NULL at the end. */
-static struct row *older(struct shard *shard, const struct ring *at)
+static struct cached_row *row_older(struct shard *shard, const struct ring *at)
 {
-    return at->older == &shard->ring ? NULL : (struct row *)at->older;
+    return at->older == &shard->ring ? NULL : (struct cached_row *)at->older;
 }
 
-static void drop(struct shard *shard, struct row **link)
+static void row_drop(struct shard *shard, struct cached_row **link)
 {
-    struct row *row = *link;
+    struct cached_row *row = *link;
     *link = row->chain;
     ring_out(row);
     shard->count--;
@@ -106,12 +106,12 @@ static void drop(struct shard *shard, struct row **link)
     free(row);
 }
 
-static void grow(struct shard *shard)
+static void rows_grow(struct shard *shard)
 {
     size_t n = shard->buckets_n * 2;
-    struct row **buckets = mem_zalloc(n * sizeof *buckets);
-    for (struct row *row = older(shard, &shard->ring); row; row = older(shard, &row->ring)) {
-        struct row **head = &buckets[(row->hash >> 16) & (n - 1)];
+    struct cached_row **buckets = mem_zalloc(n * sizeof *buckets);
+    for (struct cached_row *row = row_older(shard, &shard->ring); row; row = row_older(shard, &row->ring)) {
+        struct cached_row **head = &buckets[(row->hash >> 16) & (n - 1)];
         row->chain = *head;
         *head = row;
     }
@@ -120,23 +120,23 @@ static void grow(struct shard *shard)
     shard->buckets_n = n;
 }
 
-static void insert(struct shard *shard, struct str key, uint64_t hash, struct str value)
+static void row_insert(struct shard *shard, struct str key, uint64_t hash, struct str value)
 {
-    size_t bytes = sizeof(struct row) + key.n + value.n;
+    size_t bytes = sizeof(struct cached_row) + key.n + value.n;
     if (bytes > shard->bytes_max / ROW_SHARE)
         return;
     while (shard->bytes + bytes > shard->bytes_max) {
-        struct row *oldest = (struct row *)shard->ring.newer;
-        drop(shard, find(shard, row_key(oldest), oldest->hash));
+        struct cached_row *oldest = (struct cached_row *)shard->ring.newer;
+        row_drop(shard, cached_row_find(shard, row_key(oldest), oldest->hash));
     }
     if (shard->count >= shard->buckets_n)
-        grow(shard);
-    struct row *row = mem_alloc(bytes);
-    *row = (struct row){.hash = hash, .key_n = key.n, .value_n = value.n};
+        rows_grow(shard);
+    struct cached_row *row = mem_alloc(bytes);
+    *row = (struct cached_row){.hash = hash, .key_n = key.n, .value_n = value.n};
     memcpy(row->bytes, key.p, key.n);
     if (value.n)
         memcpy(row->bytes + key.n, value.p, value.n);
-    struct row **link = &shard->buckets[(hash >> 16) & (shard->buckets_n - 1)];
+    struct cached_row **link = &shard->buckets[(hash >> 16) & (shard->buckets_n - 1)];
     row->chain = *link;
     *link = row;
     ring_in(shard, row);
@@ -144,14 +144,14 @@ static void insert(struct shard *shard, struct str key, uint64_t hash, struct st
     shard->bytes += bytes;
 }
 
-void store__rows_free(struct rowcache *rows)
+void rocks__rows_free(struct rowcache *rows)
 {
     if (!rows)
         return;
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &rows->shards[i];
-        for (struct row *row = older(shard, &shard->ring), *next; row; row = next) {
-            next = older(shard, &row->ring);
+        for (struct cached_row *row = row_older(shard, &shard->ring), *next; row; row = next) {
+            next = row_older(shard, &row->ring);
             free(row);
         }
         free(shard->buckets);
@@ -170,13 +170,13 @@ static struct stripe *stripe_of(struct shard *shard, uint64_t hash)
     return &shard->stripes[hash / SHARDS % (STRIPES / SHARDS)];
 }
 
-bool store__rows_get(struct rowcache *rows, struct str key, struct arena *arena, struct str *ret,
+bool rocks__rows_get(struct rowcache *rows, struct str key, struct arena *arena, struct str *ret,
                      struct row_ticket *ret_ticket)
 {
     uint64_t hash = siphash13(rows->hash_key, key);
     struct shard *shard = shard_of(rows, hash);
     pthread_mutex_lock(&shard->lock);
-    struct row *row = *find(shard, key, hash);
+    struct cached_row *row = *cached_row_find(shard, key, hash);
     bool hit = row && !row->marked;
     if (hit) {
         *ret = arena_dup(arena, (struct str){row->bytes + row->key_n, row->value_n});
@@ -193,7 +193,7 @@ bool store__rows_get(struct rowcache *rows, struct str key, struct arena *arena,
     return hit;
 }
 
-void store__rows_fill(struct rowcache *rows, struct str key, struct str value, const struct row_ticket *ticket)
+void rocks__rows_fill(struct rowcache *rows, struct str key, struct str value, const struct row_ticket *ticket)
 {
     if (!ticket->fill)
         return;
@@ -201,8 +201,8 @@ void store__rows_fill(struct rowcache *rows, struct str key, struct str value, c
     pthread_mutex_lock(&shard->lock);
     const struct stripe *stripe = stripe_of(shard, ticket->hash);
     if (stripe->writers + shard->all.writers == 0 && stripe->epoch + shard->all.epoch == ticket->epoch &&
-        !*find(shard, key, ticket->hash))
-        insert(shard, key, ticket->hash, value);
+        !*cached_row_find(shard, key, ticket->hash))
+        row_insert(shard, key, ticket->hash, value);
     pthread_mutex_unlock(&shard->lock);
 }
 
@@ -210,21 +210,21 @@ void store__rows_fill(struct rowcache *rows, struct str key, struct str value, c
 static void write_gaps(struct shard *shard, const struct layer *batch, bool begin, bool written)
 {
     pthread_mutex_lock(&shard->lock);
-    for (struct row *row = older(shard, &shard->ring), *next; row; row = next) {
-        next = older(shard, &row->ring);
+    for (struct cached_row *row = row_older(shard, &shard->ring), *next; row; row = next) {
+        next = row_older(shard, &row->ring);
         if (!store__gap_at(batch->gaps, batch->gaps_n, row_key(row)))
             continue;
         if (begin || !written)
             row->marked = begin;
         else if (row->marked)
-            drop(shard, find(shard, row_key(row), row->hash));
+            row_drop(shard, cached_row_find(shard, row_key(row), row->hash));
     }
     shard->all.writers += begin ? 1 : (uint32_t)-1;
     shard->all.epoch += !begin;
     pthread_mutex_unlock(&shard->lock);
 }
 
-void store__rows_write_begin(struct rowcache *rows, const struct layer *batch)
+void rocks__rows_write_begin(struct rowcache *rows, const struct layer *batch)
 {
     for (size_t i = 0; batch->gaps_n && i < SHARDS; i++)
         write_gaps(&rows->shards[i], batch, true, false);
@@ -233,7 +233,7 @@ void store__rows_write_begin(struct rowcache *rows, const struct layer *batch)
         struct shard *shard = shard_of(rows, hash);
         pthread_mutex_lock(&shard->lock);
         stripe_of(shard, hash)->writers++;
-        struct row *row = *find(shard, node->key, hash);
+        struct cached_row *row = *cached_row_find(shard, node->key, hash);
         if (row)
             row->marked = true;
         pthread_mutex_unlock(&shard->lock);
@@ -241,9 +241,9 @@ void store__rows_write_begin(struct rowcache *rows, const struct layer *batch)
 }
 
 /* Puts the new value in the row's place: in its memory if the size is the same. */
-static void replace(struct shard *shard, struct row **link, const struct layer_node *node)
+static void row_replace(struct shard *shard, struct cached_row **link, const struct layer_node *node)
 {
-    struct row *row = *link;
+    struct cached_row *row = *link;
     row->marked = false;
     if (!node->deleted && node->value.n == row->value_n) {
         if (node->value.n)
@@ -251,12 +251,12 @@ static void replace(struct shard *shard, struct row **link, const struct layer_n
         return;
     }
     uint64_t hash = row->hash;
-    drop(shard, link);
+    row_drop(shard, link);
     if (!node->deleted)
-        insert(shard, node->key, hash, node->value);
+        row_insert(shard, node->key, hash, node->value);
 }
 
-void store__rows_write_end(struct rowcache *rows, const struct layer *batch, bool written)
+void rocks__rows_write_end(struct rowcache *rows, const struct layer *batch, bool written)
 {
     for (const struct layer_node *node = batch->first[0]; node; node = node->next[0]) {
         uint64_t hash = siphash13(rows->hash_key, node->key);
@@ -265,9 +265,9 @@ void store__rows_write_end(struct rowcache *rows, const struct layer *batch, boo
         struct stripe *stripe = stripe_of(shard, hash);
         stripe->writers--;
         stripe->epoch++;
-        struct row **link = find(shard, node->key, hash);
+        struct cached_row **link = cached_row_find(shard, node->key, hash);
         if (*link && written)
-            replace(shard, link, node);
+            row_replace(shard, link, node);
         else if (*link)
             (*link)->marked = false;
         pthread_mutex_unlock(&shard->lock);

@@ -11,7 +11,7 @@
  *   payload of a record: sequence number of its first entry (8, little-endian) · …
  *
  * Anything else (a torn end) stops the reading of that file; the engine stops there as well. */
-#include "store/wal.h"
+#include "store/rocks/wal.h"
 #include "base/str.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -100,7 +100,7 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-enum err store__wal_cut(const char *dir, uint64_t sequence)
+enum err rocks__wal_cut(const char *dir, uint64_t sequence)
 {
     DIR *entries = opendir(dir);
     if (!entries)

@@ -2,7 +2,7 @@
  * appears, and writing works again once the disk does. A full disk needs root, for a small tmpfs, and is skipped
  * otherwise: once as the store sees it beforehand, and once (`space_hidden`) as the engine runs into it. Syncs that fail
  * are made here: a program's own function goes before the C library's, also for the engine's calls. */
-#include "store_test.h"
+#include "../store_test.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include <errno.h>

@@ -1,14 +1,11 @@
-/* internal.h -- what the files of src/store/ share. See store.h for what it is and commit.c for who runs where.
+/* store_internal.h -- what the files of src/store/ share. See store.h for what it is and commit.c for who runs where.
  *
- * Locks: `queue_lock` over the queue, `closing` and `trouble`; `drop_lock` over the dropper's flags; the row cache has its own.
- * No two are held at once. */
+ * Locks: `queue_lock` over the queue, `closing` and `trouble`; `drop_lock` over the dropper's flags; the engine has its own.
+ * No two are held at once, but the engine's watches are called under its watch lock. */
 #ifndef CLOUDLESS_STORE_INTERNAL_H
 #define CLOUDLESS_STORE_INTERNAL_H
+#include "store/engine.h"
 #include "store/key.h"
-#include "store/layer.h"
-#include "store/rocks.h"
-#include "store/rowcache.h"
-#include "store/store.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -18,6 +15,7 @@
 
 struct store_txn {
     struct store *store;
+    struct engine_view *view;   /* what is read of the engine; NULL: the newest state */
     bool mutation;              /* or a reader: then nothing below is used */
     enum err err;               /* sticky: a write over its limit, or a read a write needed that failed */
     struct layer *own, *batch;  /* this mutation's writes; those of the batch before it */
@@ -27,12 +25,9 @@ struct store_txn {
 };
 
 struct store {
-    struct rocks *rocks;
-    struct rowcache *rows;
+    struct engine *engine;
     uint8_t hash_key[16];
-    int lock_fd;
     struct store_txn reader;
-    _Atomic uint64_t generation[STORE_SPACE_FIRST];
 
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_wake;

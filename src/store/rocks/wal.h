@@ -6,5 +6,5 @@
 
 /* Cuts the logs in `dir` before the first record whose sequence number is above `sequence`, and syncs. Nobody may be
  * writing to them. Records up to `sequence` stay. */
-enum err store__wal_cut(const char *dir, uint64_t sequence);
+enum err rocks__wal_cut(const char *dir, uint64_t sequence);
 #endif

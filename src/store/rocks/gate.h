@@ -19,10 +19,10 @@ struct gate {
     pthread_cond_t opened;
 };
 
-void store__gate_init(struct gate *gate);
-void store__gate_clear(struct gate *gate);
-unsigned store__gate_enter(struct gate *gate);              /* the slot, for leaving */
-void store__gate_leave(struct gate *gate, unsigned slot);
-bool store__gate_close(struct gate *gate, unsigned ms_max); /* false: somebody is still inside; it is open again */
-void store__gate_open(struct gate *gate);
+void rocks__gate_init(struct gate *gate);
+void rocks__gate_clear(struct gate *gate);
+unsigned rocks__gate_enter(struct gate *gate);              /* the slot, for leaving */
+void rocks__gate_leave(struct gate *gate, unsigned slot);
+bool rocks__gate_close(struct gate *gate, unsigned ms_max); /* false: somebody is still inside; it is open again */
+void rocks__gate_open(struct gate *gate);
 #endif

@@ -1,10 +1,10 @@
 /* gate.c -- see gate.h. A reader counts itself in and then looks at the flag; the closer sets the flag and then looks
  * at the counters. Both orders are sequentially consistent, so at least one of the two sees the other. */
-#include "store/gate.h"
+#include "store/rocks/gate.h"
 #include "base/clock.h"
 #include <unistd.h>
 
-void store__gate_init(struct gate *gate)
+void rocks__gate_init(struct gate *gate)
 {
     for (unsigned i = 0; i < GATE_SLOTS; i++)
         atomic_init(&gate->slots[i].inside, 0);
@@ -13,7 +13,7 @@ void store__gate_init(struct gate *gate)
     pthread_cond_init(&gate->opened, NULL);
 }
 
-void store__gate_clear(struct gate *gate)
+void rocks__gate_clear(struct gate *gate)
 {
     pthread_cond_destroy(&gate->opened);
     pthread_mutex_destroy(&gate->lock);
@@ -28,14 +28,14 @@ static unsigned own_slot(void)
     return slot - 1;
 }
 
-unsigned store__gate_enter(struct gate *gate)
+unsigned rocks__gate_enter(struct gate *gate)
 {
     unsigned slot = own_slot();
     for (;;) {
         atomic_fetch_add(&gate->slots[slot].inside, 1);
         if (!atomic_load(&gate->closed))
             return slot;
-        store__gate_leave(gate, slot);
+        rocks__gate_leave(gate, slot);
         pthread_mutex_lock(&gate->lock);
         while (atomic_load(&gate->closed))
             pthread_cond_wait(&gate->opened, &gate->lock);
@@ -43,12 +43,12 @@ unsigned store__gate_enter(struct gate *gate)
     }
 }
 
-void store__gate_leave(struct gate *gate, unsigned slot)
+void rocks__gate_leave(struct gate *gate, unsigned slot)
 {
     atomic_fetch_sub(&gate->slots[slot].inside, 1);
 }
 
-static bool empty(struct gate *gate)
+static bool gate_empty(struct gate *gate)
 {
     for (unsigned i = 0; i < GATE_SLOTS; i++)
         if (atomic_load(&gate->slots[i].inside) != 0)
@@ -56,13 +56,13 @@ static bool empty(struct gate *gate)
     return true;
 }
 
-bool store__gate_close(struct gate *gate, unsigned ms_max)
+bool rocks__gate_close(struct gate *gate, unsigned ms_max)
 {
     atomic_store(&gate->closed, true);
     uint64_t until = clock_mono_ns() + ms_max * (uint64_t)1000000;
-    while (!empty(gate)) {
+    while (!gate_empty(gate)) {
         if (clock_mono_ns() > until) {
-            store__gate_open(gate);
+            rocks__gate_open(gate);
             return false;
         }
         usleep(200);
@@ -70,7 +70,7 @@ bool store__gate_close(struct gate *gate, unsigned ms_max)
     return true;
 }
 
-void store__gate_open(struct gate *gate)
+void rocks__gate_open(struct gate *gate)
 {
     pthread_mutex_lock(&gate->lock);
     atomic_store(&gate->closed, false);

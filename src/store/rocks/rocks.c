@@ -20,11 +20,11 @@
  *     fails, it is opened for reading only, and the next try waits twice as long.
  * RocksDB's log of events (its file LOG) stays empty, which its highest level does: after a write to it that failed the
  * next line would end the process in the same way. */
-#include "store/rocks.h"
+#include "store/rocks/rocks.h"
 #include "base/clock.h"
 #include "base/panic.h"
-#include "store/gate.h"
-#include "store/wal.h"
+#include "store/rocks/gate.h"
+#include "store/rocks/wal.h"
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,15 @@ struct rocks {
     rocksdb_writebatch_t *batch;            /* the writer's */
 };
 
+struct engine_view {
+    struct rocks *rocks;
+    unsigned slot;                          /* in the gate, from new to free */
+    const rocksdb_snapshot_t *snapshot;     /* NULL: the engine is closed */
+    rocksdb_readoptions_t *read;
+};
+
 struct rocks_iter {
+    struct engine_iter head;
     struct rocks *rocks;
     unsigned slot;                          /* in the gate, from new to free */
     rocksdb_iterator_t *it;                 /* NULL: the engine is closed */
@@ -67,7 +75,7 @@ static enum err classify(const char *message)
 }
 
 /* Takes the engine's message. */
-static enum err fail(char *message)
+static enum err rocks_error(char *message)
 {
     enum err err = message ? classify(message) : ERR_OK;
     rocksdb_free(message);
@@ -118,7 +126,7 @@ static void close_db(struct rocks *rocks)
     rocks->db = NULL;
 }
 
-static void destroy(struct rocks *rocks)
+static void destroy_rocks(struct rocks *rocks)
 {
     close_db(rocks);
     rocksdb_writebatch_destroy(rocks->batch);
@@ -126,7 +134,7 @@ static void destroy(struct rocks *rocks)
     rocksdb_readoptions_destroy(rocks->read);
     rocksdb_options_destroy(rocks->options);
     rocksdb_cache_destroy(rocks->block_cache);
-    store__gate_clear(&rocks->gate);
+    rocks__gate_clear(&rocks->gate);
     free(rocks->dir);
     free(rocks);
 }
@@ -137,7 +145,7 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes)
     ENSURE(posix_memalign((void **)&rocks, _Alignof(struct rocks), sizeof *rocks) == 0);
     memset(rocks, 0, sizeof *rocks);
     rocks->dir = mem_dup(dir, strlen(dir));
-    store__gate_init(&rocks->gate);
+    rocks__gate_init(&rocks->gate);
     rocks->block_cache = rocksdb_cache_create_lru(cache_bytes);
     rocks->options = make_options(rocks->block_cache);
     rocks->read = rocksdb_readoptions_create();
@@ -157,22 +165,22 @@ enum err rocks__open(const char *dir, size_t cache_bytes, struct arena *arena, s
     if (message) {
         rocks->db = NULL;
         *ret_message = arena_dup(arena, str_of(message));
-        enum err err = fail(message);
-        destroy(rocks);
+        enum err err = rocks_error(message);
+        destroy_rocks(rocks);
         return err;
     }
     *ret = rocks;
     return ERR_OK;
 }
 
-static enum err flush(struct rocks *rocks)
+static enum err flush_memtable(struct rocks *rocks)
 {
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(options, 1);
     char *message = NULL;
     rocksdb_flush(rocks->db, options, &message);
     rocksdb_flushoptions_destroy(options);
-    return fail(message);
+    return rocks_error(message);
 }
 
 void rocks__close(struct rocks *rocks)
@@ -180,20 +188,20 @@ void rocks__close(struct rocks *rocks)
     if (!rocks)
         return;
     if (rocks->uncut)
-        (void)store__wal_cut(rocks->dir, rocks->sequence);
+        (void)rocks__wal_cut(rocks->dir, rocks->sequence);
     if (!rocks->broken)
-        (void)flush(rocks);     /* if it fails, the log is replayed at the next open */
-    destroy(rocks);
+        (void)flush_memtable(rocks);     /* if it fails, the log is replayed at the next open */
+    destroy_rocks(rocks);
 }
 
-enum err rocks__get(struct rocks *rocks, struct str key, struct arena *arena, struct str *ret_value)
+enum err rocks__get(struct rocks *rocks, struct engine_view *view, struct str key, struct arena *arena, struct str *ret_value)
 {
-    unsigned slot = store__gate_enter(&rocks->gate);
+    unsigned slot = rocks__gate_enter(&rocks->gate);
     enum err err = ERR_IO;
-    if (rocks->db) {
+    if (rocks->db && (!view || view->snapshot)) {
         char *message = NULL;
-        rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(rocks->db, rocks->read, key.p, key.n, &message);
-        err = message ? fail(message) : ERR_NOT_FOUND;
+        rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(rocks->db, view ? view->read : rocks->read, key.p, key.n, &message);
+        err = message ? rocks_error(message) : ERR_NOT_FOUND;
         if (slice) {
             struct str value;
             value.p = rocksdb_pinnableslice_value(slice, &value.n);
@@ -202,7 +210,7 @@ enum err rocks__get(struct rocks *rocks, struct str key, struct arena *arena, st
             err = ERR_OK;
         }
     }
-    store__gate_leave(&rocks->gate, slot);
+    rocks__gate_leave(&rocks->gate, slot);
     return err;
 }
 
@@ -224,13 +232,13 @@ static void retry_later(struct rocks *rocks)
 }
 
 /* Opens a broken engine again if it is time to try. True: it is whole. */
-static bool reopen(struct rocks *rocks)
+static bool reopen_rocks(struct rocks *rocks)
 {
     if (clock_mono_ns() < rocks->retry_at_ns)
         return false;
-    if (rocks->uncut && store__wal_cut(rocks->dir, rocks->sequence) == ERR_OK)
+    if (rocks->uncut && rocks__wal_cut(rocks->dir, rocks->sequence) == ERR_OK)
         rocks->uncut = false;
-    if (rocks->uncut || !store__gate_close(&rocks->gate, GATE_MS_MAX)) {
+    if (rocks->uncut || !rocks__gate_close(&rocks->gate, GATE_MS_MAX)) {
         retry_later(rocks);
         return false;
     }
@@ -248,7 +256,7 @@ static bool reopen(struct rocks *rocks)
         rocksdb_free(second);
         retry_later(rocks);
     }
-    store__gate_open(&rocks->gate);
+    rocks__gate_open(&rocks->gate);
     return whole;
 }
 
@@ -272,7 +280,7 @@ enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_
         snprintf(ret_message, message_size, "No space left on device: %s", rocks->dir);
         return ERR_IO;
     }
-    if (rocks->broken && !reopen(rocks)) {
+    if (rocks->broken && !reopen_rocks(rocks)) {
         snprintf(ret_message, message_size, "A write failed, and the engine could not be opened again yet: %s", rocks->dir);
         return ERR_IO;
     }
@@ -293,117 +301,129 @@ enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_
     snprintf(ret_message, message_size, "%s", message);
     rocks->broken = true;
     rocks->sequence = sequence;
-    rocks->uncut = store__wal_cut(rocks->dir, sequence) != ERR_OK;
+    rocks->uncut = rocks__wal_cut(rocks->dir, sequence) != ERR_OK;
     retry_later(rocks);
-    return fail(message);
+    return rocks_error(message);
 }
 
 void rocks__drop_files(struct rocks *rocks, struct str from, struct str to)
 {
-    unsigned slot = store__gate_enter(&rocks->gate);
+    unsigned slot = rocks__gate_enter(&rocks->gate);
     char *message = NULL;
     if (!rocks->broken)
         rocksdb_delete_file_in_range(rocks->db, from.p, from.n, to.p, to.n, &message);
-    (void)fail(message);        /* a hint: compaction gives the space back later */
-    store__gate_leave(&rocks->gate, slot);
+    (void)rocks_error(message);        /* a hint: compaction gives the space back later */
+    rocks__gate_leave(&rocks->gate, slot);
 }
 
 enum err rocks__compact_hint(struct rocks *rocks, struct str from, struct str to)
 {
-    unsigned slot = store__gate_enter(&rocks->gate);
-    enum err err = rocks->broken ? ERR_IO : flush(rocks);
+    unsigned slot = rocks__gate_enter(&rocks->gate);
+    enum err err = rocks->broken ? ERR_IO : flush_memtable(rocks);
     if (err == ERR_OK) {
         char *message = NULL;
         rocksdb_suggest_compact_range(rocks->db, from.p, from.n, to.p, to.n, &message);
-        err = fail(message);
+        err = rocks_error(message);
     }
-    store__gate_leave(&rocks->gate, slot);
+    rocks__gate_leave(&rocks->gate, slot);
     return err;
 }
 
-struct rocks_iter *rocks__iter_new(struct rocks *rocks, struct str from, struct str to)
+struct engine_view *rocks__view_new(struct rocks *rocks)
+{
+    struct engine_view *view = mem_alloc(sizeof *view);
+    view->rocks = rocks;
+    view->slot = rocks__gate_enter(&rocks->gate);
+    view->snapshot = rocks->db ? rocksdb_create_snapshot(rocks->db) : NULL;
+    view->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(view->read, view->snapshot);
+    return view;
+}
+
+void rocks__view_free(struct engine_view *view)
+{
+    if (!view)
+        return;
+    if (view->snapshot)
+        rocksdb_release_snapshot(view->rocks->db, view->snapshot);
+    rocksdb_readoptions_destroy(view->read);
+    rocks__gate_leave(&view->rocks->gate, view->slot);
+    free(view);
+}
+
+struct engine_iter *rocks__iter_new(struct rocks *rocks, struct engine_view *view, struct str from, struct str to)
 {
     struct rocks_iter *iter = mem_alloc(sizeof *iter + from.n + to.n);
     memcpy(iter->bounds, from.p, from.n);
     memcpy(iter->bounds + from.n, to.p, to.n);
     iter->rocks = rocks;
-    iter->slot = store__gate_enter(&rocks->gate);
+    iter->slot = rocks__gate_enter(&rocks->gate);
     iter->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_iterate_lower_bound(iter->read, iter->bounds, from.n);
     rocksdb_readoptions_set_iterate_upper_bound(iter->read, iter->bounds + from.n, to.n);
-    iter->it = rocks->db ? rocksdb_create_iterator(rocks->db, iter->read) : NULL;
-    return iter;
+    if (view)
+        rocksdb_readoptions_set_snapshot(iter->read, view->snapshot);
+    iter->it = rocks->db && (!view || view->snapshot) ? rocksdb_create_iterator(rocks->db, iter->read) : NULL;
+    iter->head = (struct engine_iter){.err = iter->it ? ERR_NOT_FOUND : ERR_IO};
+    return &iter->head;
 }
 
-void rocks__iter_free(struct rocks_iter *iter)
+void rocks__iter_free(struct engine_iter *head)
 {
+    struct rocks_iter *iter = (struct rocks_iter *)head;
     if (!iter)
         return;
     if (iter->it)
         rocksdb_iter_destroy(iter->it);
     rocksdb_readoptions_destroy(iter->read);
-    store__gate_leave(&iter->rocks->gate, iter->slot);
+    rocks__gate_leave(&iter->rocks->gate, iter->slot);
     free(iter);
 }
 
-void rocks__iter_first(struct rocks_iter *iter)
+/* To the last pair below the key. */
+static void seek_below(rocksdb_iterator_t *it, struct str key)
 {
-    if (iter->it)
-        rocksdb_iter_seek_to_first(iter->it);
+    rocksdb_iter_seek_for_prev(it, key.p, key.n);
+    if (!rocksdb_iter_valid(it))
+        return;
+    struct str found;
+    found.p = rocksdb_iter_key(it, &found.n);
+    if (str_eq(found, key))
+        rocksdb_iter_prev(it);
 }
 
-void rocks__iter_last(struct rocks_iter *iter)
+void rocks__iter_move(struct engine_iter *head, enum engine_move move, struct str key)
 {
-    if (iter->it)
-        rocksdb_iter_seek_to_last(iter->it);
-}
-
-void rocks__iter_at_least(struct rocks_iter *iter, struct str key)
-{
-    rocksdb_iter_seek(iter->it, key.p, key.n);
-}
-
-void rocks__iter_below(struct rocks_iter *iter, struct str key)
-{
-    rocksdb_iter_seek_for_prev(iter->it, key.p, key.n);
-    if (rocks__iter_valid(iter) && str_eq(rocks__iter_key(iter), key))
-        rocksdb_iter_prev(iter->it);
-}
-
-void rocks__iter_next(struct rocks_iter *iter)
-{
-    rocksdb_iter_next(iter->it);
-}
-
-void rocks__iter_prev(struct rocks_iter *iter)
-{
-    rocksdb_iter_prev(iter->it);
-}
-
-bool rocks__iter_valid(const struct rocks_iter *iter)
-{
-    return iter->it && rocksdb_iter_valid(iter->it);
-}
-
-struct str rocks__iter_key(const struct rocks_iter *iter)
-{
-    struct str key;
-    key.p = rocksdb_iter_key(iter->it, &key.n);
-    return key;
-}
-
-struct str rocks__iter_value(const struct rocks_iter *iter)
-{
-    struct str value;
-    value.p = rocksdb_iter_value(iter->it, &value.n);
-    return value;
-}
-
-enum err rocks__iter_err(const struct rocks_iter *iter)
-{
-    if (!iter->it)
-        return ERR_IO;
+    rocksdb_iterator_t *it = ((struct rocks_iter *)head)->it;
+    if (!it)
+        return;
+    switch (move) {
+    case MOVE_FIRST:
+        rocksdb_iter_seek_to_first(it);
+        break;
+    case MOVE_LAST:
+        rocksdb_iter_seek_to_last(it);
+        break;
+    case MOVE_AT_LEAST:
+        rocksdb_iter_seek(it, key.p, key.n);
+        break;
+    case MOVE_BELOW:
+        seek_below(it, key);
+        break;
+    case MOVE_NEXT:
+        rocksdb_iter_next(it);
+        break;
+    case MOVE_PREV:
+        rocksdb_iter_prev(it);
+        break;
+    }
+    if (rocksdb_iter_valid(it)) {
+        head->err = ERR_OK;
+        head->key.p = rocksdb_iter_key(it, &head->key.n);
+        head->value.p = rocksdb_iter_value(it, &head->value.n);
+        return;
+    }
     char *message = NULL;
-    rocksdb_iter_get_error(iter->it, &message);
-    return fail(message);
+    rocksdb_iter_get_error(it, &message);
+    head->err = message ? rocks_error(message) : ERR_NOT_FOUND;
 }

@@ -20,13 +20,13 @@
 struct rowcache;
 struct row_ticket { uint64_t hash; uint32_t epoch; bool fill; };
 
-struct rowcache *store__rows_new(size_t bytes_max, const uint8_t hash_key[16]);
-void store__rows_free(struct rowcache *rows);
-/* True: *ret is a copy in the arena. False: *ret_ticket is for store__rows_fill after the engine was asked. */
-bool store__rows_get(struct rowcache *rows, struct str key, struct arena *arena, struct str *ret,
+struct rowcache *rocks__rows_new(size_t bytes_max, const uint8_t hash_key[16]);
+void rocks__rows_free(struct rowcache *rows);
+/* True: *ret is a copy in the arena. False: *ret_ticket is for rocks__rows_fill after the engine was asked. */
+bool rocks__rows_get(struct rowcache *rows, struct str key, struct arena *arena, struct str *ret,
                      struct row_ticket *ret_ticket);
-void store__rows_fill(struct rowcache *rows, struct str key, struct str value, const struct row_ticket *ticket);
+void rocks__rows_fill(struct rowcache *rows, struct str key, struct str value, const struct row_ticket *ticket);
 /* Around the engine write of a batch; `written`: it succeeded. */
-void store__rows_write_begin(struct rowcache *rows, const struct layer *batch);
-void store__rows_write_end(struct rowcache *rows, const struct layer *batch, bool written);
+void rocks__rows_write_begin(struct rowcache *rows, const struct layer *batch);
+void rocks__rows_write_end(struct rowcache *rows, const struct layer *batch, bool written);
 #endif

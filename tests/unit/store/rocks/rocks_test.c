@@ -1,9 +1,8 @@
-/* parts_test.c -- the store's parts by themselves: engine keys, the cutting of a log, the gate. */
-#include "store_test.h"
+/* rocks_test.c -- parts of the embedded engine by themselves: the cutting of a log, the gate. */
+#include "../store_test.h"
 #include "base/codec.h"
-#include "store/gate.h"
-#include "store/key.h"
-#include "store/wal.h"
+#include "store/rocks/gate.h"
+#include "store/rocks/wal.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -13,64 +12,6 @@ static unsigned draw(unsigned below)
 {
     random_state = random_state * 6364136223846793005u + 1442695040888963407u;
     return (unsigned)(random_state >> 33) % below;
-}
-
-/* ---- engine keys ---- */
-
-static struct str draw_bytes(char *bytes, unsigned max)
-{
-    static const char alphabet[] = {0, 1, 2, 'a', (char)0xfe, (char)0xff};
-    size_t n = draw(max + 1);
-    for (size_t i = 0; i < n; i++)
-        bytes[i] = alphabet[draw(sizeof alphabet)];
-    return (struct str){bytes, n};
-}
-
-static int sign(int n)
-{
-    return (n > 0) - (n < 0);
-}
-
-static void test_keys(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 20000; i++) {
-        char bytes[4][8], scratch[STORE_COLLECTION_MAX];
-        struct str c1 = draw_bytes(bytes[0], 5), c2 = draw_bytes(bytes[1], 5);
-        struct str k1 = draw_bytes(bytes[2], 5), k2 = draw_bytes(bytes[3], 5);
-        struct engine_key e1, e2;
-        assert_true(store__key_collection(&e1, 7, 9, c1) && store__key_collection(&e2, 7, 9, c2));
-        struct engine_key behind = e1;
-        store__key_behind(&behind);
-        assert_true(store__key_add(&e1, k1) && store__key_add(&e2, k2));
-        struct store_key back;
-        assert_true(store__key_split(engine_key_str(&e1), scratch, &back));
-        assert_true(back.space == 7 && str_eq(back.collection, c1) && str_eq(back.key, k1));
-        int order = sign(str_cmp(engine_key_str(&e1), engine_key_str(&e2)));
-        if (str_eq(c1, c2))
-            assert_int_equal(order, sign(str_cmp(k1, k2)));
-        else    /* all of one collection before all of the other */
-            assert_int_equal(order, sign(str_cmp(engine_key_str(&behind), engine_key_str(&e2))));
-        assert_true(str_cmp(engine_key_str(&e1), engine_key_str(&behind)) < 0);
-    }
-}
-
-static void test_split_refuses(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 20000; i++) {
-        char bytes[40] = {KEY_LAYOUT}, scratch[STORE_COLLECTION_MAX];
-        struct str rest = draw_bytes(bytes + KEY_HEAD, sizeof bytes - KEY_HEAD - 1);
-        struct store_key back;
-        if (!store__key_split((struct str){bytes, KEY_HEAD + rest.n}, scratch, &back))
-            continue;
-        struct engine_key again;
-        assert_true(store__key_collection(&again, back.space, 0, back.collection) && store__key_add(&again, back.key));
-        assert_true(str_eq(engine_key_str(&again), (struct str){bytes, KEY_HEAD + rest.n}));
-    }
-    struct store_key back;
-    assert_false(store__key_split(STR(""), NULL, &back));
-    assert_false(store__key_split(STR("\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0c\0\1k"), NULL, &back));
 }
 
 /* ---- logs ---- */
@@ -145,25 +86,25 @@ static void test_cut(void **state)
         unsigned cut = draw(RECORDS);
         write_log(newer, &log, log.n);
         write_log(older, &log, log.n);
-        assert_int_equal(store__wal_cut(dir, 1000 + 10 * cut - 1), ERR_OK);
+        assert_int_equal(rocks__wal_cut(dir, 1000 + 10 * cut - 1), ERR_OK);
         assert_int_equal(size_of(newer), log.start[cut]);
         /* The older one is looked at only if nothing of the newer one may stay. */
         assert_int_equal(size_of(older), cut == 0 ? log.start[0] : log.n);
 
         write_log(newer, &log, log.n);
-        assert_int_equal(store__wal_cut(dir, 1000 + 10 * RECORDS), ERR_OK);
+        assert_int_equal(rocks__wal_cut(dir, 1000 + 10 * RECORDS), ERR_OK);
         assert_int_equal(size_of(newer), log.n);
 
         size_t torn = log.start[cut] + draw(HEAD + 8);     /* a torn end stays, the engine knows it */
         torn = torn > log.n ? log.n : torn;
         write_log(newer, &log, torn);
-        assert_int_equal(store__wal_cut(dir, 1000 + 10 * cut - 1), ERR_OK);
+        assert_int_equal(rocks__wal_cut(dir, 1000 + 10 * cut - 1), ERR_OK);
         assert_true(size_of(newer) <= torn && size_of(newer) >= log.start[cut]);
 
         for (unsigned i = 0; i < 50; i++)                   /* garbage: no crash, never longer */
             log.bytes[draw((unsigned)log.n)] = (char)draw(256);
         write_log(newer, &log, log.n);
-        assert_int_equal(store__wal_cut(dir, 1000 + 10 * cut - 1), ERR_OK);
+        assert_int_equal(rocks__wal_cut(dir, 1000 + 10 * cut - 1), ERR_OK);
         assert_true(size_of(newer) <= log.n);
     }
 }
@@ -177,9 +118,9 @@ static void *pass(void *arg)
     struct passing *p = arg;
     long sum = 0;
     while (!atomic_load(&p->over)) {
-        unsigned slot = store__gate_enter(&p->gate);
+        unsigned slot = rocks__gate_enter(&p->gate);
         sum += *p->behind;
-        store__gate_leave(&p->gate, slot);
+        rocks__gate_leave(&p->gate, slot);
     }
     return (void *)sum;
 }
@@ -188,36 +129,36 @@ static void test_gate(void **state)
 {
     (void)state;
     static struct passing p;
-    store__gate_init(&p.gate);
+    rocks__gate_init(&p.gate);
     p.behind = calloc(1, sizeof *p.behind);
     pthread_t threads[4];
     for (unsigned i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, pass, &p);
     for (unsigned i = 0; i < 200; i++) {
-        while (!store__gate_close(&p.gate, 1000))
+        while (!rocks__gate_close(&p.gate, 1000))
             ;
         free(p.behind);
         p.behind = NULL;
         sched_yield();
         p.behind = calloc(1, sizeof *p.behind);
-        store__gate_open(&p.gate);
+        rocks__gate_open(&p.gate);
     }
     atomic_store(&p.over, true);
     for (unsigned i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    unsigned slot = store__gate_enter(&p.gate);
-    assert_false(store__gate_close(&p.gate, 5));        /* somebody inside: gives up, and it is open */
-    store__gate_leave(&p.gate, store__gate_enter(&p.gate));
-    store__gate_leave(&p.gate, slot);
-    assert_true(store__gate_close(&p.gate, 5));
-    store__gate_open(&p.gate);
-    store__gate_clear(&p.gate);
+    unsigned slot = rocks__gate_enter(&p.gate);
+    assert_false(rocks__gate_close(&p.gate, 5));        /* somebody inside: gives up, and it is open */
+    rocks__gate_leave(&p.gate, rocks__gate_enter(&p.gate));
+    rocks__gate_leave(&p.gate, slot);
+    assert_true(rocks__gate_close(&p.gate, 5));
+    rocks__gate_open(&p.gate);
+    rocks__gate_clear(&p.gate);
     free(p.behind);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_keys), TEST(test_split_refuses), TEST(test_cut), TEST(test_gate)};
+    const struct CMUnitTest tests[] = {TEST(test_cut), TEST(test_gate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

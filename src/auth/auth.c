@@ -4,13 +4,14 @@
  * keys, compiled policies of a principal, and decisions. Threads that are no loop share one more slot under a mutex; it is
  * let go while a body is hashed, so that large ones, which go to workers, are authenticated beside each other. What was
  * looked up before is looked up again after, since an entry may have gone meanwhile.
- * Keys, policies and decisions belong to a generation of the source: it is read first, and when it differs from the
- * slot's, all three are emptied before anything is looked up. Session tokens and signing keys do not depend on it.
+ * Keys, policies and decisions belong to a generation of the source (base/gencache.h): it is read when the slot is taken, before
+ * anything is looked up. Session tokens and signing keys do not depend on it.
  * A decision is kept for (access key, action, resource) if no policy that took part asks about more of the request than
  * that, and no resource policy took part. All caches are bounded; map.h drops the oldest.
  * A principal handed out is a copy in the request's arena, so a cache entry may go at any time. */
 #include "auth/auth_internal.h"
 #include "base/clock.h"
+#include "base/gencache.h"
 #include "base/map.h"
 #include "base/panic.h"
 #include "net/loop.h"
@@ -27,11 +28,11 @@
 #define KEY_ID_BYTES_MAX 128    /* IAM API reference, AccessKeyId */
 
 struct auth_slot {
-    uint64_t generation;
-    struct map *keys;           /* access key id → struct known_key */
-    struct map *tokens;         /* the same, of sessions */
-    struct map *sets;           /* principal → struct known_set */
-    struct map *decisions;      /* (access key, action, resource) → enum decision_reason + 1 */
+    uint64_t generation;        /* of the source, when the slot was taken; the entries of three caches are of one each */
+    struct gencache *keys;      /* access key id → struct known_key */
+    struct gencache *sets;      /* principal → struct known_set */
+    struct gencache *decisions; /* (access key, action, resource) → enum decision_reason + 1 */
+    struct map *tokens;         /* access key id of a session → struct known_key */
     struct sigv4_cache *signing;
     struct session_sealer *sealer;
 };
@@ -78,20 +79,20 @@ static void known_set_free(void *value)
 
 static void slot_init(struct auth_slot *slot, const uint8_t key[SESSION_KEY_BYTES])
 {
-    slot->keys = map_new(KEYS_MAX, known_key_free);
+    slot->keys = gencache_new(KEYS_MAX, 0, known_key_free);
     slot->tokens = map_new(TOKENS_MAX, known_key_free);
-    slot->sets = map_new(POLICY_SETS_MAX, known_set_free);
-    slot->decisions = map_new(DECISIONS_MAX, NULL);
+    slot->sets = gencache_new(POLICY_SETS_MAX, 0, known_set_free);
+    slot->decisions = gencache_new(DECISIONS_MAX, 0, NULL);
     slot->signing = sigv4_cache_new(SIGNING_KEYS_MAX);
     slot->sealer = session__sealer_new(key);
 }
 
 static void slot_clear(struct auth_slot *slot)
 {
-    map_free(slot->keys);
+    gencache_free(slot->keys);
     map_free(slot->tokens);
-    map_free(slot->sets);
-    map_free(slot->decisions);
+    gencache_free(slot->sets);
+    gencache_free(slot->decisions);
     sigv4_cache_free(slot->signing);
     session__sealer_free(slot->sealer);
 }
@@ -129,11 +130,13 @@ void auth_free(struct auth *auth)
 static struct auth_slot *slot_take(struct auth *auth)
 {
     struct loop *loop = loop_current();
+    bool on_loop = loop && loop_index(loop) < auth->loops;
+    struct auth_slot *slot = &auth->slots[on_loop ? loop_index(loop) : auth->loops];
 
-    if (loop && loop_index(loop) < auth->loops)
-        return &auth->slots[loop_index(loop)];
-    pthread_mutex_lock(&auth->outside);
-    return &auth->slots[auth->loops];
+    if (!on_loop)
+        pthread_mutex_lock(&auth->outside);
+    slot->generation = auth->source.generation(auth->source.arg);
+    return slot;
 }
 
 static bool slot_is_outside(const struct auth *auth, const struct auth_slot *slot)
@@ -147,23 +150,11 @@ static void slot_release(struct auth *auth, struct auth_slot *slot)
         pthread_mutex_unlock(&auth->outside);
 }
 
-static void slot_refresh(struct auth *auth, struct auth_slot *slot)
-{
-    uint64_t generation = auth->source.generation(auth->source.arg);
-
-    if (generation == slot->generation)
-        return;
-    map_reset(slot->keys);
-    map_reset(slot->sets);
-    map_reset(slot->decisions);
-    slot->generation = generation;
-}
-
 /* ---- authentication ---- */
 
 static enum auth_failure long_term_key(struct auth *auth, struct auth_slot *slot, struct str id, struct auth_key **ret)
 {
-    struct known_key *known = map_get(slot->keys, id);
+    struct known_key *known = gencache_get(slot->keys, slot->generation, id);
 
     if (!known) {
         struct arena *arena = arena_new();
@@ -175,7 +166,7 @@ static enum auth_failure long_term_key(struct auth *auth, struct auth_slot *slot
             return err == ERR_NOT_FOUND ? AUTH_UNKNOWN_KEY : AUTH_INTERNAL;
         }
         known->key.principal.access_key_id = arena_dup(arena, id);
-        map_put(slot->keys, id, known);
+        gencache_put(slot->keys, slot->generation, id, known, 0);
     }
     *ret = &known->key;
     return known->key.active ? AUTH_OK : AUTH_UNKNOWN_KEY;
@@ -269,17 +260,14 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
         return AUTH_BAD_SCOPE;
     }
     struct auth_slot *slot = slot_take(auth);
-    slot_refresh(auth, slot);
     enum auth_failure failure = auth_find_key(auth, slot, sig, now_ms, &key);
     uint8_t digest[SHA256_BYTES];
     if (failure == AUTH_OK) {
         slot_release(auth, slot);
         failure = auth_failure_of(sigv4_digest(request, &checked, now_ms, strcmp(service, "s3") != 0, arena, digest));
         slot_take(auth);
-        if (failure == AUTH_OK && slot_is_outside(auth, slot)) {
-            slot_refresh(auth, slot);
+        if (failure == AUTH_OK && slot_is_outside(auth, slot))
             failure = auth_find_key(auth, slot, sig, now_ms, &key);
-        }
     }
     if (failure == AUTH_OK)
         failure = auth_failure_of(sigv4_check(slot->signing, &checked, key->secret, digest, arena));
@@ -353,7 +341,7 @@ static enum err find_set(struct auth *auth, struct auth_slot *slot, const struct
                          struct known_set **ret)
 {
     struct str key = set_key(principal, arena);
-    struct known_set *known = map_get(slot->sets, key);
+    struct known_set *known = gencache_get(slot->sets, slot->generation, key);
 
     if (!known) {
         struct arena *own = arena_new();
@@ -365,7 +353,7 @@ static enum err find_set(struct auth *auth, struct auth_slot *slot, const struct
             known_set_free(known);
             return err;
         }
-        map_put(slot->sets, key, known);
+        gencache_put(slot->sets, slot->generation, key, known, 0);
     }
     *ret = known;
     return ERR_OK;
@@ -430,14 +418,13 @@ enum err auth_authorize(struct auth *auth, const struct policy_request *request,
     bool keep = false;
 
     struct auth_slot *slot = slot_take(auth);
-    slot_refresh(auth, slot);
-    uintptr_t known = key.n ? (uintptr_t)map_get(slot->decisions, key) : 0;
+    uintptr_t known = key.n ? (uintptr_t)gencache_get(slot->decisions, slot->generation, key) : 0;
     if (known)
         reason = (enum decision_reason)(known - 1);
     else
         err = decide(auth, slot, &asked, resource_policy, arena, &reason, &keep);
     if (err == ERR_OK && keep && key.n)
-        map_put(slot->decisions, key, (void *)(uintptr_t)(reason + 1));
+        gencache_put(slot->decisions, slot->generation, key, (void *)(uintptr_t)(reason + 1), 0);
     slot_release(auth, slot);
     if (err == ERR_OK && reason != DECISION_ALLOWED) {
         *ret_message = policy_denied_message(arena, reason, request);

@@ -2,6 +2,7 @@
  * A key is computed when a policy asks for it. A key that does not apply to the caller is absent, which condition
  * operators treat differently from empty. TLS is not served, so aws:SecureTransport is false. */
 #include "auth/auth_internal.h"
+#include "base/arn.h"
 #include "base/clock.h"
 
 typedef bool key_fn(const struct context_source *context, const struct policy_request *request, struct arena *arena,
@@ -107,10 +108,7 @@ KEY(token_issue_time)
 KEY(resource_account)
 {
     UNUSED();
-    struct str arn = request->resource;
-    for (int i = 0; i < 4; i++)
-        str_cut(&arn, ':');
-    return arn.p && give(str_cut(&arn, ':'), ret);
+    return give(arn_account(request->resource), ret);
 }
 
 static const struct {

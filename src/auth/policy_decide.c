@@ -6,6 +6,7 @@
  * as well), the role of a session (boundary and session policy still limit it), or the caller itself (an implicit deny of
  * boundary or session policy does not limit it). */
 #include "auth/policy_internal.h"
+#include "base/arn.h"
 #include "base/buf.h"
 
 /* Keys that are the same for every request of one access key. */
@@ -132,13 +133,6 @@ enum policy_effect policy_match(const struct policy *policy, const struct policy
 }
 
 /* ---- all policies ---- */
-
-static struct str arn_account(struct str arn)
-{
-    for (int i = 0; i < 4; i++)
-        str_cut(&arn, ':');
-    return arn.p ? str_cut(&arn, ':') : STR_NONE;
-}
 
 static bool crosses_accounts(const struct policy_request *request)
 {

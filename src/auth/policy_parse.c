@@ -7,6 +7,7 @@
  * form; (7) actions' form; (8) what the kind of policy asks for. Only then is it compiled: the tree is not looked at again
  * after that. */
 #include "auth/policy_internal.h"
+#include "base/arn.h"
 #include "base/json.h"
 #include "base/panic.h"
 #include <stdlib.h>
@@ -212,29 +213,20 @@ static bool check_legacy(struct parse *parse, const struct json *statement)
 
 /* ---- (4) ---- */
 
-static int sid_order(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 static bool check_sids(struct parse *parse)
 {
     struct str *sids = arena_array(parse->message_arena, struct str, parse->count);
 
     for (size_t i = 0; i < parse->count; i++)
         sids[i] = json_str(parse->statement[i], "Sid");
-    qsort(sids, parse->count, sizeof *sids, sid_order);
+    qsort(sids, parse->count, sizeof *sids, str_order);
     for (size_t i = 1; i < parse->count; i++)
         if (sids[i].n && str_eq(sids[i - 1], sids[i]))
             return policy_refuse(parse, "Statement IDs (SID) in a single policy must be unique.");
     for (size_t i = 0; i < parse->count && parse->kind != POLICY_RESOURCE; i++)
-        for (size_t k = 0; k < sids[i].n; k++) {
-            char c = sids[i].p[k];
-            if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')))
-                return policy_refuse(parse,
-                                     "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
-                                     "expression [0-9A-Za-z]*");
-        }
+        if (!str_alnum_or(sids[i], ""))
+            return policy_refuse(parse, "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+                                        "expression [0-9A-Za-z]*");
     return true;
 }
 
@@ -260,12 +252,8 @@ static bool check_action(struct parse *parse, struct str action)
                policy_refuse(parse, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
     if (str_find(rest, ':') != rest.n)
         return policy_refuse(parse, "Actions/Condition can contain only one colon.");
-    for (size_t i = 0; i < vendor.n && !str_eq(vendor, STR("*")); i++) {
-        char c = vendor.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.'))
-            return refuse_with(parse, "Vendor " STR_FMT " is not valid", STR_ARG(vendor));
-    }
-    return true;
+    return str_eq(vendor, STR("*")) || str_alnum_or(vendor, "-.") ||
+           refuse_with(parse, "Vendor " STR_FMT " is not valid", STR_ARG(vendor));
 }
 
 static bool check_actions(struct parse *parse, const struct json *statement)
@@ -358,14 +346,6 @@ static bool check_resources(struct parse *parse, const struct json *statement)
 
 /* ---- (8) ---- */
 
-static bool is_account_id(struct str text)
-{
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return false;
-    return text.n == 12;
-}
-
 /* A unique id: AROA…, AIDA… and 17 characters more. */
 static bool is_unique_id(struct str text)
 {
@@ -375,7 +355,7 @@ static bool is_unique_id(struct str text)
 
 static bool read_aws_principal(struct str text, struct principal_name *ret)
 {
-    struct str rest = text;
+    struct arn arn;
 
     ret->value = text;
     ret->kind = NAMES_AWS;
@@ -383,22 +363,21 @@ static bool read_aws_principal(struct str text, struct principal_name *ret)
         ret->kind = NAMES_ANYONE;
         return true;
     }
-    if (is_account_id(text)) {
+    if (arn_is_account(text)) {
         ret->kind = NAMES_ACCOUNT;
         return true;
     }
     if (is_unique_id(text))
         return true;
-    if (!str_eq(str_cut(&rest, ':'), STR("arn")) || !rest.p)
+    if (!arn_parse(text, &arn) || arn.region.n || !arn_is_account(arn.account) || !arn.resource.n)
         return false;
-    str_cut(&rest, ':');
-    struct str service = str_cut(&rest, ':'), region = str_cut(&rest, ':'), account = str_cut(&rest, ':');
-    if (region.n || !is_account_id(account) || !rest.n || str_find(rest, '*') != rest.n)
+    struct str service = arn.service, rest = arn.resource;
+    if (str_find(rest, '*') != rest.n)
         return false;
     if (str_eq(service, STR("iam"))) {
         if (str_eq(rest, STR("root"))) {
             ret->kind = NAMES_ACCOUNT;
-            ret->value = account;
+            ret->value = arn.account;
             return true;
         }
         return str_starts(rest, STR("user/")) || str_starts(rest, STR("role/"));

@@ -443,8 +443,7 @@ static char *sigv4_append(char *out, struct str s)
 
 static bool unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-           c == '~';
+    return char_is_letter(c) || char_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 static char *put_encoded(char *out, struct str s, bool keep_slash)

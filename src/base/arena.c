@@ -238,6 +238,17 @@ struct str arena_dup(struct arena *arena, struct str s)
     return (struct str){arena_cstr(arena, s), s.n};
 }
 
+struct str arena_behind(struct arena *arena, struct str prefix)
+{
+    while (prefix.n && (uint8_t)prefix.p[prefix.n - 1] == 0xff)
+        prefix.n--;
+    if (prefix.n == 0)
+        return STR_NONE;
+    char *end = arena_cstr(arena, prefix);
+    end[prefix.n - 1] = (char)((uint8_t)end[prefix.n - 1] + 1);
+    return (struct str){end, prefix.n};
+}
+
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
     char text[256];     /* most answers fit: one pass */
@@ -268,4 +279,16 @@ void arena_on_free(struct arena *arena, void (*clean)(void *arg), void *arg)
     struct clean_up *record = arena_alloc(arena, sizeof *record);
     *record = (struct clean_up){arena->clean_ups, clean, arg};
     arena->clean_ups = record;
+}
+
+static void free_child(void *arg)
+{
+    arena_free(arg);
+}
+
+struct arena *arena_under(struct arena *parent)
+{
+    struct arena *child = arena_new();
+    arena_on_free(parent, free_child, child);
+    return child;
 }

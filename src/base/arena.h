@@ -22,8 +22,11 @@ void *arena_zalloc_array(struct arena *arena, size_t size, size_t count);   /* p
 void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size);
 struct str arena_dup(struct arena *arena, struct str s);    /* a copy, NUL-terminated after its n bytes */
 char *arena_cstr(struct arena *arena, struct str s);        /* the same, as a C string */
+/* The first string, in str_cmp's order, behind all that begin with `prefix`; STR_NONE if there is none. */
+struct str arena_behind(struct arena *arena, struct str prefix);
 struct str arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+struct arena *arena_under(struct arena *parent);            /* a new one that is freed with its parent; not by the caller */
 void arena_on_free(struct arena *arena, void (*clean)(void *arg), void *arg);
 
 #define arena_new_of(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))

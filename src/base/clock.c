@@ -236,7 +236,7 @@ bool clock_parse(struct str text, int64_t *ret_epoch_ms)
 {
     struct civil c = {0};
     int zone_minutes = 0;
-    bool digits_first = text.n && text.p[0] >= '0' && text.p[0] <= '9';
+    bool digits_first = text.n && char_is_digit(text.p[0]);
     if (!(digits_first ? parse_iso(text, &c, &zone_minutes) : parse_imf(text, &c)))
         return false;
     if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in_month(c.year, c.month))

@@ -192,8 +192,7 @@ bool hex_decode(struct str text, uint8_t *ret)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
+    return char_is_letter(c) || char_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void percent_write(struct buf *buf, struct str s, bool keep_slash)

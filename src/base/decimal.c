@@ -26,11 +26,6 @@
 
 /* ---- reading ---- */
 
-static bool decimal_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* A significand as it is scanned: digits beyond the 38th are only remembered if they are not zero. */
 struct digit_scan {
     struct decimal d;
@@ -71,7 +66,7 @@ static bool scan_exponent(struct str text, size_t *at, int64_t *ret)
         ++*at;
     size_t first = *at;
     int64_t value = 0;
-    for (; *at < text.n && decimal_digit(text.p[*at]); ++*at)
+    for (; *at < text.n && char_is_digit(text.p[*at]); ++*at)
         if (value < 1000000000)
             value = value * 10 + (text.p[*at] - '0');
     *ret = negative ? -value : value;
@@ -94,10 +89,10 @@ enum decimal_status decimal_parse(struct str text, struct decimal *ret)
     bool negative = text.n && text.p[0] == '-';
     if (negative || (text.n && text.p[0] == '+'))
         at++;
-    for (; at < text.n && decimal_digit(text.p[at]); at++, digits++)
+    for (; at < text.n && char_is_digit(text.p[at]); at++, digits++)
         scan_digit(&s, text.p[at], false);
     if (at < text.n && text.p[at] == '.')
-        for (at++; at < text.n && decimal_digit(text.p[at]); at++, digits++)
+        for (at++; at < text.n && char_is_digit(text.p[at]); at++, digits++)
             scan_digit(&s, text.p[at], true);
     int64_t exponent = 0;
     if (digits == 0)

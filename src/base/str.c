@@ -53,16 +53,32 @@ struct str str_cut(struct str *rest, char c)
     return piece;
 }
 
-static bool str_space(char c)
+bool str_contains(struct str s, struct str part)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return part.n == 0 || (s.n >= part.n && memmem(s.p, s.n, part.p, part.n));
+}
+
+bool str_alnum_or(struct str s, const char *others)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!char_is_letter(c) && !char_is_digit(c) && (c == '\0' || !strchr(others, c)))
+            return false;
+    }
+    return true;
+}
+
+int str_order(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    return str_cmp(*x, *y);
 }
 
 struct str str_trim(struct str s)
 {
-    while (s.n && str_space(s.p[0]))
+    while (s.n && char_is_space(s.p[0]))
         s.p++, s.n--;
-    while (s.n && str_space(s.p[s.n - 1]))
+    while (s.n && char_is_space(s.p[s.n - 1]))
         s.n--;
     return s;
 }

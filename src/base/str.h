@@ -63,6 +63,35 @@ static inline size_t str_find(struct str s, char c)
     return at ? (size_t)(at - s.p) : s.n;
 }
 
+static inline bool char_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool char_is_letter(char c)               /* ASCII */
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static inline bool char_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Copies s to *at, which moves behind it: several strings packed into one allocation. The caller has seen to the room. */
+static inline struct str str_pack(char **at, struct str s)
+{
+    struct str copy = {*at, s.n};
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+bool str_contains(struct str s, struct str part);               /* every string contains the empty one */
+/* Letters and digits of ASCII and the characters of `others`, nothing else; true of an empty string. */
+bool str_alnum_or(struct str s, const char *others);
+int str_order(const void *a, const void *b);                    /* str_cmp over struct str, for qsort and bsearch */
 bool str_eq_nocase(struct str a, struct str b);                 /* ASCII only */
 /* Cuts the piece before the first `c` off *rest and returns it; *rest becomes what follows, or STR_NONE. */
 struct str str_cut(struct str *rest, char c);

@@ -2,7 +2,7 @@
  * Each loop keeps the stages that it has served, compiled; a commit to API Gateway's documents changes the store's
  * generation and drops them all. A stage in use by a running exchange lives on until that exchange is over. No locks: a cache
  * belongs to its loop. */
-#include "base/map.h"
+#include "base/gencache.h"
 #include "base/panic.h"
 #include "gateway/exchange.h"
 #include <stdlib.h>
@@ -12,18 +12,12 @@
 #define STAGE_KEY_MAX 256
 #define LOAD_TRIES 3
 
-struct stage_cache {
-    uint64_t generation;
-    struct map *stages;             /* "api/stage" → struct gateway_stage, one reference */
-    size_t bytes;                   /* of what was put since the last reset */
-};
-
 struct gateway {
     struct store *store;
     struct lambda *lambda;
     struct workers *workers;
     size_t cache_count;
-    struct stage_cache caches[];
+    struct gencache *caches[];      /* one a loop: "api/stage" → struct gateway_stage, one reference */
 };
 
 static void drop_stage(void *stage)
@@ -34,13 +28,13 @@ static void drop_stage(void *stage)
 enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers, struct gateway **ret)
 {
     size_t count = loops_count(loops);
-    struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(struct stage_cache));
+    struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(gateway->caches[0]));
     gateway->store = store;
     gateway->lambda = lambda;
     gateway->workers = workers;
     gateway->cache_count = count;
     for (size_t i = 0; i < count; i++)
-        gateway->caches[i].stages = map_new(STAGES_MAX, drop_stage);
+        gateway->caches[i] = gencache_new(STAGES_MAX, STAGES_BYTES_MAX, drop_stage);
     *ret = gateway;
     return ERR_OK;
 }
@@ -50,46 +44,33 @@ void gateway_free(struct gateway *gateway)
     if (!gateway)
         return;
     for (size_t i = 0; i < gateway->cache_count; i++)
-        map_free(gateway->caches[i].stages);
+        gencache_free(gateway->caches[i]);
     free(gateway);
-}
-
-static void reset(struct stage_cache *cache, uint64_t generation)
-{
-    map_reset(cache->stages);
-    cache->bytes = 0;
-    cache->generation = generation;
 }
 
 /* Compiles the stage and keeps it. A commit between the reads of its documents may make them disagree, so a stage that
  * seems to be missing is looked up again when the generation has changed meanwhile. */
-static enum err stage_load(struct gateway *gateway, struct stage_cache *cache, struct str api_id, struct str name, struct str key,
+static enum err stage_load(struct gateway *gateway, struct gencache *cache, struct str api_id, struct str name, struct str key,
                            struct gateway_stage **ret)
 {
     enum err err = ERR_NOT_FOUND;
+    uint64_t generation = 0;
     for (int tries = 0; tries < LOAD_TRIES; tries++) {
-        uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
-        if (cache->generation != generation)
-            reset(cache, generation);
+        generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
         err = gateway__stage_load(store_reader(gateway->store), api_id, name, ret);
         if (err != ERR_NOT_FOUND || generation == store_generation(gateway->store, STORE_SPACE_APIGATEWAY))
             break;
     }
-    if (err != ERR_OK)
-        return err;
-    size_t bytes = arena_bytes((*ret)->arena);
-    if (cache->bytes + bytes > STAGES_BYTES_MAX)
-        reset(cache, cache->generation);
-    cache->bytes += bytes;
-    map_put(cache->stages, key, *ret);
-    return ERR_OK;
+    if (err == ERR_OK)
+        gencache_put(cache, generation, key, *ret, arena_bytes((*ret)->arena));
+    return err;
 }
 
 /* With a reference that the request's arena drops: an answer may point into the stage until its last byte is written. */
 static enum err find_stage(struct gateway *gateway, struct http_request *request, struct str api_id, struct str name,
                            struct gateway_stage **ret)
 {
-    struct stage_cache *cache = &gateway->caches[loop_index(request->loop)];
+    struct gencache *cache = gateway->caches[loop_index(request->loop)];
     char text[STAGE_KEY_MAX];
     if (api_id.n + name.n + 1 > sizeof(text) || api_id.n == 0 || name.n == 0)
         return ERR_NOT_FOUND;
@@ -98,8 +79,7 @@ static enum err find_stage(struct gateway *gateway, struct http_request *request
     memcpy(text + api_id.n + 1, name.p, name.n);
     struct str key = {text, api_id.n + 1 + name.n};
 
-    uint64_t generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
-    struct gateway_stage *stage = cache->generation == generation ? map_get(cache->stages, key) : NULL;
+    struct gateway_stage *stage = gencache_get(cache, store_generation(gateway->store, STORE_SPACE_APIGATEWAY), key);
     if (!stage) {
         enum err err = stage_load(gateway, cache, api_id, name, key, &stage);
         if (err != ERR_OK)

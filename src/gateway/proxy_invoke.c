@@ -8,6 +8,7 @@
  * up to 70 ns a byte and run on a worker, which then has the exchange to itself. `exchange` is NULL once the timeout
  * answered. */
 #include "base/log.h"
+#include "base/arn.h"
 #include "gateway/exchange.h"
 #include "net/worker.h"
 
@@ -187,9 +188,8 @@ static bool permitted(const struct gateway_exchange *x, struct lambda *lambda)
 {
     const struct gateway_stage *stage = x->stage;
     struct str source_arn =
-        arena_printf(x->arena, "arn:aws:execute-api:" STR_FMT ":" STR_FMT ":" STR_FMT "/" STR_FMT "/" STR_FMT STR_FMT,
-                     STR_ARG(stage->region), STR_ARG(stage->account), STR_ARG(stage->api_id), STR_ARG(stage->name),
-                     STR_ARG(x->request->method), STR_ARG(x->method->resource_path));
+        arn_make(x->arena, "execute-api", stage->region, stage->account, STR_FMT "/" STR_FMT "/" STR_FMT STR_FMT,
+                 STR_ARG(stage->api_id), STR_ARG(stage->name), STR_ARG(x->request->method), STR_ARG(x->method->resource_path));
     return lambda_permits(lambda, x->method->account, x->method->region, x->method->function, "apigateway.amazonaws.com",
                           source_arn, x->arena);
 }

@@ -1,11 +1,9 @@
-/* datadir.c -- see datadir.h. The lock is a flock, so it ends with the process however that ends. */
+/* datadir.c -- see datadir.h. */
 #include "main/datadir.h"
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SMALL_FILE_MAX 65536
@@ -15,39 +13,20 @@ const char *datadir_path(struct arena *arena, const char *dir, const char *name)
     return arena_printf(arena, "%s/%s", dir, name).p;
 }
 
-static enum err make_dirs(const char *dir, struct arena *arena)
-{
-    char *path = arena_cstr(arena, str_of(dir));
-    for (char *p = path + 1; *p; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return ERR_IO;
-        *p = '/';
-    }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? ERR_IO : ERR_OK;
-}
-
 enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_message)
 {
     const char *path = datadir_path(arena, dir, "lock");
-    if (make_dirs(dir, arena) != ERR_OK) {
+    int fd;                 /* stays open as long as the process lives */
+    if (!folder_make_all(dir, 0755, 0700)) {
         *ret_message = arena_printf(arena, "cannot make the data directory %s: %s", dir, strerror(errno));
         return ERR_IO;
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        *ret_message = arena_printf(arena, "cannot open %s: %s", path, strerror(errno));
-        return ERR_IO;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return ERR_OK;      /* the descriptor stays open as long as the process lives */
-    *ret_message = errno == EWOULDBLOCK
-                       ? arena_printf(arena, "another server uses the data directory %s; stop it, or choose one with --data", dir)
-                       : arena_printf(arena, "cannot lock %s: %s", path, strerror(errno));
-    enum err err = errno == EWOULDBLOCK ? ERR_BUSY : ERR_IO;
-    close(fd);
+    enum err err = file_lock(path, &fd);
+    if (err == ERR_BUSY)
+        *ret_message =
+            arena_printf(arena, "another server uses the data directory %s; stop it, or choose one with --data", dir);
+    else if (err != ERR_OK)
+        *ret_message = arena_printf(arena, "cannot lock %s: %s", path, strerror(errno));
     return err;
 }
 

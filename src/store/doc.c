@@ -36,23 +36,11 @@ void doc_put(struct store_txn *txn, struct store_key key, const struct json *doc
     store_put(txn, key, value);
 }
 
-/* The first string behind all that begin with `prefix`; STR_NONE if there is none. */
-static struct str doc_behind_prefix(struct str prefix, struct arena *arena)
-{
-    while (prefix.n && (uint8_t)prefix.p[prefix.n - 1] == 0xff)
-        prefix.n--;
-    if (prefix.n == 0)
-        return STR_NONE;
-    char *end = arena_cstr(arena, prefix);
-    end[prefix.n - 1] = (char)((uint8_t)end[prefix.n - 1] + 1);
-    return (struct str){end, prefix.n};
-}
-
 enum err doc_list(struct store_txn *txn, uint64_t space, struct str collection, struct str prefix, struct str after,
                   size_t limit, struct arena *arena, struct json **ret, bool *ret_more)
 {
     struct store_range range = {.space = space, .collection = collection, .from = prefix,
-                                .to = doc_behind_prefix(prefix, arena)};
+                                .to = arena_behind(arena, prefix)};
     if (after.n && str_cmp(after, prefix) >= 0) {       /* the smallest key above it */
         range.from = (struct str){arena_cstr(arena, after), after.n + 1};
     }

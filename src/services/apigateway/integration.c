@@ -2,6 +2,7 @@
  * document as methodIntegration. Everything that the data plane does not honour is refused here, by name, when it is put:
  * HTTP and VPC links, other services, credentials, parameter mappings, templates with VTL, binary conversion. */
 #include "services/apigateway/document.h"
+#include "base/arn.h"
 #include "services/apigateway/handlers.h"
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/patch.h"
@@ -18,22 +19,21 @@ static void check_type(struct call *call, struct str type)
 /* arn:aws:apigateway:REGION:SERVICE:(path|action)/… */
 static void check_uri(struct call *call, struct str type, struct str uri)
 {
-    struct str arn, rest = uri;
-    if (str_eq(type, STR("MOCK")) || mapping_lambda_uri(uri, &arn))
+    struct str function;
+    struct arn arn;
+    if (str_eq(type, STR("MOCK")) || mapping_lambda_uri(uri, &function))
         return;
-    struct str piece[6];
-    for (size_t i = 0; i < COUNT_OF(piece); i++)
-        piece[i] = i + 1 < COUNT_OF(piece) ? str_cut(&rest, ':') : rest;
-    bool is_lambda = str_eq(piece[4], STR("lambda"));
-    if (!str_eq(piece[0], STR("arn")) || !str_eq(piece[2], STR("apigateway")))
+    bool known = arn_parse(uri, &arn) && str_eq(arn.service, STR("apigateway"));
+    bool is_lambda = known && str_eq(arn.account, STR("lambda"));       /* where an account stands elsewhere */
+    if (!known)
         call_fail(call, "BadRequestException", "Invalid ARN specified in the request");
-    else if (!str_starts(piece[5], STR("path/")) && !str_starts(piece[5], STR("action/")))
+    else if (!str_starts(arn.resource, STR("path/")) && !str_starts(arn.resource, STR("action/")))
         call_fail(call, "BadRequestException", "AWS ARN for integration must contain path or action");
     else if (!is_lambda && str_eq(type, STR("AWS_PROXY")))
         call_fail(call, "BadRequestException",
                   "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.");
     else if (!is_lambda)
-        call_fail_not_implemented(call, arena_printf(call->arena, "integration with the service " STR_FMT, STR_ARG(piece[4])).p);
+        call_fail_not_implemented(call, arena_printf(call->arena, "integration with the service " STR_FMT, STR_ARG(arn.account)).p);
     else
         call_fail(call, "BadRequestException", "Invalid Lambda function ARN specified in the integration URI");
 }

@@ -30,11 +30,6 @@ static void check_pattern(struct call *call, struct str text)
     selector_free(pattern);
 }
 
-static int header_name_order(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 /* A header may be set only if the method's response of that status declares it. A body holds thousands of both. */
 static void check_parameters(struct call *call, const struct json *method, const struct json *parameters)
 {
@@ -44,10 +39,10 @@ static void check_parameters(struct call *call, const struct json *method, const
     size_t count = 0;
     for JSON_EACH (parameter, declared)
         names[count++] = parameter->key;
-    qsort(names, count, sizeof(*names), header_name_order);
+    qsort(names, count, sizeof(*names), str_order);
     for JSON_EACH (parameter, parameters) {
         if (!mapping_response_header(parameter->key, &ignored) ||
-            !bsearch(&parameter->key, names, count, sizeof(*names), header_name_order))
+            !bsearch(&parameter->key, names, count, sizeof(*names), str_order))
             call_fail(call, "BadRequestException",
                       "Invalid mapping expression specified: Validation Result: warnings : [], errors : "
                       "[Invalid mapping expression parameter specified: " STR_FMT "]",

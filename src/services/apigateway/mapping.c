@@ -1,6 +1,7 @@
 /* mapping.c -- literal templates, quoted values, Lambda's invocation URI. Pure functions over text.
  * Sources: "Mapping template transformations", "Parameter mapping" and "Set up Lambda integrations", API Gateway guide. */
 #include "services/apigateway/mapping.h"
+#include "base/arn.h"
 
 bool mapping_is_literal(struct str template)
 {
@@ -66,13 +67,11 @@ const struct json *mapping_find_template(const struct json *templates, struct st
 
 bool mapping_lambda_uri(struct str uri, struct str *ret_function_arn)
 {
-    struct str rest = uri, tail = STR("/invocations");
-    const struct str head[] = {STR("arn"), STR("aws"), STR("apigateway")};
-    for (size_t i = 0; i < COUNT_OF(head); i++)
-        if (!str_eq(str_cut(&rest, ':'), head[i]))
-            return false;
-    struct str region = str_cut(&rest, ':');
-    if (region.n == 0 || !str_eq(str_cut(&rest, ':'), STR("lambda")) || !str_eq(str_cut(&rest, '/'), STR("path")))
+    struct arn arn;
+    if (!arn_parse_of(uri, "apigateway", &arn) || arn.region.n == 0 || !str_eq(arn.account, STR("lambda")))
+        return false;
+    struct str rest = arn.resource, tail = STR("/invocations");
+    if (!str_eq(str_cut(&rest, '/'), STR("path")))
         return false;
     while (rest.n && rest.p[0] == '/')          /* path//2015-03-31 is common and works */
         rest = str_slice(rest, 1, rest.n);

@@ -65,11 +65,6 @@ static bool request_parameter(struct str key, struct str *ret_name)
     return false;
 }
 
-static int parameter_name_order(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 static bool check_request_parameters(struct call *call, const struct json *parameters)
 {
     struct str *names = arena_array(call->arena, struct str, parameters ? parameters->count + 1 : 1);
@@ -79,7 +74,7 @@ static bool check_request_parameters(struct call *call, const struct json *param
             fail_mapping(call, parameter->key);
             return false;
         }
-    qsort(names, count, sizeof(*names), parameter_name_order);
+    qsort(names, count, sizeof(*names), str_order);
     for (size_t i = 1; i < count; i++)
         if (str_eq(names[i - 1], names[i])) {
             call_fail(call, "BadRequestException", "Parameter names must be unique across querystring, header and path");

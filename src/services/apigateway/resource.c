@@ -18,8 +18,7 @@ static bool part_is_greedy(struct str part)
 
 static bool is_part_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-           c == ':';
+    return char_is_letter(c) || char_is_digit(c) || c == '.' || c == '_' || c == '-' || c == ':';
 }
 
 static bool valid_part(struct str part)

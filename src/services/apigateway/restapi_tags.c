@@ -1,20 +1,21 @@
 /* restapi_tags.c -- GetTags, TagResource, UntagResource on REST APIs and stages. Tags stand in the document of what they are on.
  * GetTags answers all of them: its position and limit are "not currently supported" on AWS either (API reference). */
 #include "services/apigateway/document.h"
+#include "base/arn.h"
 #include "services/apigateway/handlers.h"
 
 /* arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME]; fills in input's restApiId, by which the finders go. */
 static bool load_tagged(struct call *call, struct store_txn *txn, struct store_key *ret_key, struct json **ret)
 {
-    struct str arn = call_str(call, "resourceArn"), rest = arn;
-    struct str prefix = arena_printf(call->arena, "arn:aws:apigateway:" STR_FMT "::/restapis/", STR_ARG(call->region));
-    if (!str_starts(arn, prefix)) {
-        bool ours = str_starts(arn, STR("arn:aws:apigateway:"));
+    struct arn arn;
+    struct str prefix = STR("/restapis/");
+    bool ours = arn_parse_of(call_str(call, "resourceArn"), "apigateway", &arn);
+    if (!ours || !str_eq(arn.region, call->region) || arn.account.n || !str_starts(arn.resource, prefix)) {
         call_fail(call, ours ? "NotFoundException" : "BadRequestException",
                   ours ? "Invalid resource identifier specified" : "Invalid ARN specified in the request");
         return false;
     }
-    rest = str_slice(arn, prefix.n, arn.n);
+    struct str rest = str_slice(arn.resource, prefix.n, arn.resource.n);
     struct str id = str_cut(&rest, '/'), kind = str_cut(&rest, '/'), name = rest;
     json_put(call->input, STR("restApiId"), json_new_str(call->arena, id));
     if (kind.n == 0) {

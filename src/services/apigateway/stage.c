@@ -11,30 +11,19 @@
 #define VARIABLE_VALUE_MAX 512
 #define STAGE_NAME_MAX 128
 
-static bool all_of(struct str s, const char *others)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alnum && (c == '\0' || !strchr(others, c)))
-            return false;
-    }
-    return true;
-}
-
 static bool check_name(struct call *call, struct str name)
 {
-    if (name.n == 0 || name.n > STAGE_NAME_MAX || !all_of(name, "_-"))
+    if (name.n == 0 || name.n > STAGE_NAME_MAX || !str_alnum_or(name, "_-"))
         call_fail(call, "BadRequestException", "Stage name only allows a-zA-Z0-9_-");
     return !call->failed;
 }
 
 static bool check_variable(struct call *call, struct str name, struct str value)
 {
-    if (name.n == 0 || name.n > VARIABLE_NAME_MAX || !all_of(name, "_"))
+    if (name.n == 0 || name.n > VARIABLE_NAME_MAX || !str_alnum_or(name, "_"))
         call_fail(call, "BadRequestException",
                   "Stage variable names may only contain alphanumeric characters and underscores: " STR_FMT, STR_ARG(name));
-    else if (value.n == 0 || value.n > VARIABLE_VALUE_MAX || !all_of(value, "-._~:/?#&=, "))
+    else if (value.n == 0 || value.n > VARIABLE_VALUE_MAX || !str_alnum_or(value, "-._~:/?#&=, "))
         call_fail(call, "BadRequestException",
                   "Invalid stage variable value: " STR_FMT ". Please use values with alphanumeric characters and the "
                   "symbols ' ', '-', '.', '_', ':', '/', '?', '&', '=', and ','.",
@@ -266,7 +255,7 @@ static struct store_key key_in(struct arena *arena, const struct apigateway_stag
 
 static bool plain_id(struct str s, size_t max)
 {
-    return s.n > 0 && s.n <= max && all_of(s, "_-");
+    return s.n > 0 && s.n <= max && str_alnum_or(s, "_-");
 }
 
 enum err apigateway_find_stage(struct store_txn *txn, struct str api_id, struct str stage, struct arena *arena,

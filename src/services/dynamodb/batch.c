@@ -135,11 +135,6 @@ void batch_get_needs(struct call *call, struct needs *needs)
     add_needs(call, needs, batch, "dynamodb:BatchGetItem");
 }
 
-static bool batch_projection_enters(const void *projection, struct str attribute)
-{
-    return projection_enters(projection, attribute);
-}
-
 static bool bind_keys(struct call *call, struct batch_table *table)
 {
     if (!request_target_found(call, &table->target))
@@ -149,7 +144,7 @@ static bool bind_keys(struct call *call, struct batch_table *table)
             return false;
         entry->key = table_item_key(table->target.table, entry->item, call->arena);
     }
-    return distinct(call, table) && request_keys_entered(call, table->target.table, batch_projection_enters, table->projection);
+    return distinct(call, table) && request_keys_projected(call, table->target.table, table->projection);
 }
 
 void batch_get_prepare(struct call *call)
@@ -216,16 +211,10 @@ static enum err get_table(struct getting *g, const struct batch_table *table, st
     return ERR_OK;
 }
 
-static void batch_free_scratch(void *arg)
-{
-    arena_free(arg);
-}
-
 void batch_get_handle(struct call *call)
 {
     struct batch_call *batch = call->state;
-    struct getting g = {.call = call, .scratch = arena_new(), .unprocessed = json_new(call->arena, JSON_OBJECT)};
-    arena_on_free(call->arena, batch_free_scratch, g.scratch);
+    struct getting g = {.call = call, .scratch = arena_under(call->arena), .unprocessed = json_new(call->arena, JSON_OBJECT)};
     struct json *output = request_output(call), *responses = json_add_object(call->arena, output, "Responses");
     struct json *capacity = json_new(call->arena, JSON_ARRAY);
     for (const struct batch_table *table = batch->first; table; table = table->next) {

@@ -15,24 +15,9 @@ static const struct { const char text[3]; enum token_kind kind; } signs[] = {   
     {"[", TOKEN_OPEN_INDEX},  {"]", TOKEN_CLOSE_INDEX},
 };
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool lex_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool lex_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static size_t word_end(struct str source, size_t at)
 {
-    while (at < source.n && (is_letter(source.p[at]) || lex_digit(source.p[at]) || source.p[at] == '_'))
+    while (at < source.n && (char_is_letter(source.p[at]) || char_is_digit(source.p[at]) || source.p[at] == '_'))
         at++;
     return at;
 }
@@ -61,16 +46,16 @@ static struct token lex_sign(struct str rest)
 struct token expression__lex(struct str source, enum grammar grammar, size_t *at)
 {
     size_t from = *at;
-    while (from < source.n && lex_space(source.p[from]))
+    while (from < source.n && char_is_space(source.p[from]))
         from++;
     struct token token = {TOKEN_END, str_slice(source, from, from)};
     if (from < source.n) {
         char c = source.p[from];
-        if (is_letter(c)) {
+        if (char_is_letter(c)) {
             token = word(str_slice(source, from, word_end(source, from)), grammar);
-        } else if (lex_digit(c)) {
+        } else if (char_is_digit(c)) {
             size_t end = from;
-            while (end < source.n && lex_digit(source.p[end]))
+            while (end < source.n && char_is_digit(source.p[end]))
                 end++;
             token = (struct token){TOKEN_NUMBER, str_slice(source, from, end)};
         } else if ((c == '#' || c == ':') && word_end(source, from + 1) > from + 1) {

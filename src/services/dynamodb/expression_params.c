@@ -94,12 +94,7 @@ static bool placeholder_valid(struct str key, char sign)
 {
     if (key.n < 2 || key.p[0] != sign)
         return false;
-    for (size_t i = 1; i < key.n; i++) {
-        char c = key.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
-            return false;
-    }
-    return true;
+    return str_alnum_or(str_slice(key, 1, key.n), "_");
 }
 
 static bool table_fill(struct placeholder_table *table, const struct json *map, char sign, const char *what, struct arena *arena,

@@ -41,16 +41,11 @@ void get_item_needs(struct call *call, struct needs *needs)
     request_context_select(call, needs, get->projection ? STR("SPECIFIC_ATTRIBUTES") : STR("ALL_ATTRIBUTES"));
 }
 
-static bool get_projection_enters(const void *projection, struct str attribute)
-{
-    return projection_enters(projection, attribute);
-}
-
 void get_item_prepare(struct call *call)
 {
     struct get *get = call->state;
     if (!request_target_found(call, &get->target) || !table_key_check(call, get->target.table, get->key) ||
-        !request_keys_entered(call, get->target.table, get_projection_enters, get->projection))
+        !request_keys_projected(call, get->target.table, get->projection))
         return;
     get->at = table_item_key(get->target.table, get->key, call->arena);
 }

@@ -73,11 +73,6 @@ static bool filter_enters(const void *filter, struct str attribute)
     return condition_enters(filter, attribute);
 }
 
-static bool page_projection_enters(const void *projection, struct str attribute)
-{
-    return projection_enters(projection, attribute);
-}
-
 bool page_check_table(struct call *call, const struct page *page)
 {
     struct str index = call_str(call, "IndexName");
@@ -85,7 +80,7 @@ bool page_check_table(struct call *call, const struct page *page)
         call_fail(call, "ValidationException", "The table does not have the specified index: " STR_FMT, STR_ARG(index));
         return false;
     }
-    return request_keys_entered(call, page->target.table, page_projection_enters, page->projection) &&
+    return request_keys_projected(call, page->target.table, page->projection) &&
            request_keys_entered(call, page->target.table, filter_enters, page->filter);
 }
 
@@ -192,16 +187,10 @@ static void page_answer(struct call *call, struct page *page)
     capacity_add(call, page->target.given, capacity_read(page->bytes, page->consistent));
 }
 
-static void page_free_scratch(void *arg)
-{
-    arena_free(arg);
-}
-
 void page_begin(struct call *call, struct page *page)
 {
     buf_init(&page->items, call->arena, ANSWER_JSON_MAX);
-    page->scratch = arena_new();
-    arena_on_free(call->arena, page_free_scratch, page->scratch);
+    page->scratch = arena_under(call->arena);
     enum err err = read_on(call, page, PAGE_INLINE_ITEMS, PAGE_INLINE_BYTES);
     if (err != ERR_OK)
         call_fail_err(call, err);

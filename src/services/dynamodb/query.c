@@ -64,17 +64,6 @@ static struct str behind(struct str key, struct arena *arena)
     return (struct str){arena_cstr(arena, key), key.n + 1};         /* the key and a zero byte: the next one possible */
 }
 
-/* The first key that does not begin with `prefix`. Keys begin with 'i', so there is one. */
-static struct str key_behind_prefix(struct str prefix, struct arena *arena)
-{
-    char *end = arena_cstr(arena, prefix);
-    size_t n = prefix.n;
-    while ((unsigned char)end[n - 1] == 0xff)
-        n--;
-    end[n - 1] = (char)(end[n - 1] + 1);
-    return (struct str){end, n};
-}
-
 static void query_range(const struct query *query, struct arena *arena, struct store_range *range)
 {
     const struct key_condition *bound = &query->bound;
@@ -104,7 +93,7 @@ static void query_range(const struct query *query, struct arena *arena, struct s
         range->from = low, range->to = behind(key_item(bound->high, arena), arena);
         break;
     default:
-        range->from = low, range->to = key_behind_prefix(low, arena);
+        range->from = low, range->to = arena_behind(arena, low);
         break;
     }
 }

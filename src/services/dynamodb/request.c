@@ -96,6 +96,16 @@ bool request_keys_entered(struct call *call, const struct table *table,
     return true;
 }
 
+static bool projection_enters_key(const void *projection, struct str attribute)
+{
+    return projection_enters(projection, attribute);
+}
+
+bool request_keys_projected(struct call *call, const struct table *table, const struct projection *projection)
+{
+    return request_keys_entered(call, table, projection_enters_key, projection);
+}
+
 /* ---- condition keys ---- */
 
 /* Nothing restricts the root of the account, so its requests need no list of what they touch. */

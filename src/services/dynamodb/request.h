@@ -25,6 +25,7 @@ bool request_projection(struct call *call, const struct json *input, struct expr
 /* "Key attributes must be scalars…" */
 bool request_keys_entered(struct call *call, const struct table *table,
                           bool (*enters)(const void *expression, struct str attribute), const void *expression);
+bool request_keys_projected(struct call *call, const struct table *table, const struct projection *projection);     /* NULL: true */
 
 /* ---- what policies may ask: condition keys of the need that was added last ---- */
 void request_context(struct call *call, struct needs *needs);          /* of members: ReturnValues, ReturnConsumedCapacity */

@@ -1,7 +1,8 @@
 /* table.c -- finding tables: names and ARNs, the threads' caches, key checks. See table.h for what is stored.
  * Locks: none. A thread's cache is its own (a thread-specific value); a table's count is atomic. */
 #include "services/dynamodb/table.h"
-#include "base/map.h"
+#include "base/arn.h"
+#include "base/gencache.h"
 #include "base/panic.h"
 #include "services/dynamodb/item.h"
 #include "store/doc.h"
@@ -19,10 +20,6 @@ struct shared {                     /* a struct table with its strings and its c
     atomic_int refs;
     char text[];
 };
-struct table_cache {
-    uint64_t generation;
-    struct map *tables;
-};
 
 static struct store *the_store;
 static pthread_key_t the_cache;
@@ -38,11 +35,7 @@ static void unref(void *arg)
 
 static void cache_free(void *arg)
 {
-    struct table_cache *cache = arg;
-    if (!cache)
-        return;
-    map_free(cache->tables);
-    free(cache);
+    gencache_free(arg);
 }
 
 void table_cache_open(struct store *store)
@@ -65,19 +58,12 @@ void table_cache_close(void)
     the_store = NULL;
 }
 
-static struct table_cache *own_cache(void)
+static struct gencache *own_cache(void)
 {
-    struct table_cache *cache = pthread_getspecific(the_cache);
-    uint64_t generation = store_generation(the_store, STORE_SPACE_DYNAMODB);
+    struct gencache *cache = pthread_getspecific(the_cache);
     if (!cache) {
-        cache = mem_zalloc(sizeof *cache);
-        cache->tables = map_new(CACHE_TABLES_MAX, unref);
-        cache->generation = generation;
+        cache = gencache_new(CACHE_TABLES_MAX, 0, unref);
         ENSURE(pthread_setspecific(the_cache, cache) == 0);
-    }
-    if (cache->generation != generation) {
-        map_reset(cache->tables);
-        cache->generation = generation;
     }
     return cache;
 }
@@ -98,33 +84,26 @@ static bool name_valid(struct call *call, struct str name, const char *member)
         return name_fails(call, name, member, "have length greater than or equal to 1");
     if (name.n > TABLE_NAME_MAX)
         return name_fails(call, name, member, "have length less than or equal to 255");
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-        if (!fine)
-            return name_fails(call, name, member, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
-    }
-    return true;
+    return str_alnum_or(name, "_.-") ||
+           name_fails(call, name, member, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
 }
 
 /* arn:aws:dynamodb:REGION:ACCOUNT:table/NAME */
 static bool arn_read(struct call *call, struct str arn, struct str *ret_name)
 {
-    struct str rest = arn, parts[5];
-    for (size_t i = 0; i < COUNT_OF(parts); i++)
-        parts[i] = str_cut(&rest, ':');
-    if (!str_starts(rest, STR("table/")) || !str_eq(parts[2], STR("dynamodb")) || !str_eq(parts[1], STR("aws"))) {
+    struct arn parts;
+    if (!arn_parse_of(arn, "dynamodb", &parts) || !str_starts(parts.resource, STR("table/"))) {
         call_fail(call, "ValidationException", "Invalid TableArn: Invalid ResourceArn provided as input " STR_FMT, STR_ARG(arn));
         return false;
     }
-    *ret_name = str_slice(rest, 6, rest.n);
-    if (!str_eq(parts[4], call->account)) {
+    *ret_name = str_slice(parts.resource, 6, parts.resource.n);
+    if (!str_eq(parts.account, call->account)) {
         call_fail(call, "AccessDeniedException", "User: " STR_FMT " is not authorized to perform: dynamodb:%s on resource: " STR_FMT
                   " because no resource-based policy allows the dynamodb:%s action", STR_ARG(call->caller->arn), call->row->name,
                   STR_ARG(arn), call->row->name);
         return false;
     }
-    if (str_eq(parts[3], call->region))
+    if (str_eq(parts.region, call->region))
         return true;
     call_fail(call, "ValidationException", "Invalid TableArn: The region of " STR_FMT " is not the region of the request",
               STR_ARG(arn));
@@ -168,25 +147,16 @@ static struct key_attribute table_key_attribute(const struct json *description, 
     return key;
 }
 
-static struct str shared_copy(char **at, struct str s)
-{
-    struct str copy = {*at, s.n};
-    if (s.n)
-        memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
-}
-
 static struct shared *shared_new(const struct table *from)
 {
     size_t bytes = from->name.n + from->arn.n + from->hash.name.n + from->range.name.n;
     struct shared *shared = mem_alloc(sizeof *shared + bytes);
     char *at = shared->text;
     shared->table = *from;
-    shared->table.name = shared_copy(&at, from->name);
-    shared->table.arn = shared_copy(&at, from->arn);
-    shared->table.hash.name = shared_copy(&at, from->hash.name);
-    shared->table.range.name = shared_copy(&at, from->range.name);
+    shared->table.name = str_pack(&at, from->name);
+    shared->table.arn = str_pack(&at, from->arn);
+    shared->table.hash.name = str_pack(&at, from->hash.name);
+    shared->table.range.name = str_pack(&at, from->range.name);
     atomic_init(&shared->refs, 1);
     return shared;
 }
@@ -216,7 +186,8 @@ struct store_key table_key(struct call *call, struct str name)
 enum err table_find(struct call *call, struct str name, const struct table **ret)
 {
     char text[CACHE_KEY_MAX];
-    struct table_cache *cache = own_cache();
+    struct gencache *cache = own_cache();
+    uint64_t generation = store_generation(the_store, STORE_SPACE_DYNAMODB);
     size_t n = 0;
     for (const struct str *part = (const struct str[]){call->account, call->region, name, STR_NONE}; part->p; part++) {
         if (n + part->n + 1 > sizeof text)
@@ -226,12 +197,12 @@ enum err table_find(struct call *call, struct str name, const struct table **ret
         text[n++] = '/';
     }
     struct str key = {text, n};
-    struct shared *shared = map_get(cache->tables, key);
+    struct shared *shared = gencache_get(cache, generation, key);
     if (!shared) {
         enum err err = table_load(call, name, &shared);
         if (err != ERR_OK)
             return err;
-        map_put(cache->tables, key, shared);
+        gencache_put(cache, generation, key, shared, 0);
     }
     atomic_fetch_add(&shared->refs, 1);
     arena_on_free(call->arena, unref, shared);

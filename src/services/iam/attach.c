@@ -1,6 +1,7 @@
 /* attach.c -- what gives users and roles their permissions: inline policies, attached managed policies, boundaries; and the
  * index from a policy to its entities. */
 #include "services/iam/iam_internal.h"
+#include "base/arn.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
@@ -147,13 +148,6 @@ void iam__detach(struct call *call, struct store_txn *txn)
     iam__attachment_remove(call, txn, arn, iam__attachment_slot(call, kind, false), json_str(doc, "Name"));
 }
 
-static int arn_order(const void *a, const void *b)
-{
-    const struct str *x = a, *y = b;
-
-    return str_cmp(*x, *y);
-}
-
 size_t iam__sorted(struct call *call, const struct json *list, struct str **ret)
 {
     size_t count = 0;
@@ -161,23 +155,19 @@ size_t iam__sorted(struct call *call, const struct json *list, struct str **ret)
     *ret = arena_array(call->arena, struct str, (list ? list->count : 0) + 1);
     for JSON_EACH (item, list)
         (*ret)[count++] = json_is(list, JSON_OBJECT) ? item->key : item->text;
-    qsort(*ret, count, sizeof **ret, arn_order);
+    qsort(*ret, count, sizeof **ret, str_order);
     return count;
 }
 
 /* Name and path: what stands between "policy" and the end of the ARN. */
 static struct str arn_path(struct str arn, struct str *ret_name)
 {
-    struct str rest = arn;
+    struct arn part = {.resource = STR_NONE};
+    size_t noun = strlen("policy");
 
-    for (int i = 0; i < 5; i++)
-        str_cut(&rest, ':');
-    rest = str_slice(rest, 6, rest.n);
-    size_t cut = rest.n;
-    while (cut && rest.p[cut - 1] != '/')
-        cut--;
-    *ret_name = str_slice(rest, cut, rest.n);
-    return str_slice(rest, 0, cut);
+    arn_parse(arn, &part);          /* it was put as one */
+    *ret_name = arn_last_part(part.resource);
+    return str_slice(part.resource, noun, part.resource.n - ret_name->n);
 }
 
 void iam__list_attached(struct call *call)

@@ -4,6 +4,7 @@
  * A session counts for the role that it was issued for: if the role was deleted and made again under its name, the unique id
  * differs and the session has no permissions left, of whatever policy. The same holds for keys of users. */
 #include "services/iam/iam_internal.h"
+#include "base/arn.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/panic.h"
@@ -66,7 +67,7 @@ static enum err iam_find_key(void *arg, struct str id, struct arena *arena, stru
     if (json_bool(key, "Root", false)) {
         struct str account = json_str(key, "Account");
         found.principal = (struct principal){.type = PRINCIPAL_ROOT, .account = account, .id = account};
-        found.principal.arn = arena_printf(arena, "arn:aws:iam::" STR_FMT ":root", STR_ARG(account));
+        found.principal.arn = arn_make(arena, "iam", STR_NONE, account, "root");
     } else {
         err = user_of_key(txn, key, arena, &found.principal);
     }
@@ -223,12 +224,7 @@ static enum err set_root_key(struct store_txn *txn, void *arg)
 
 static bool key_id_ok(struct str id)
 {
-    for (size_t i = 0; i < id.n; i++) {
-        char c = id.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
-            return false;
-    }
-    return id.n <= 128 && !str_starts(id, STR("ASIA"));     /* that prefix is for sessions */
+    return str_alnum_or(id, "_") && id.n <= 128 && !str_starts(id, STR("ASIA"));     /* that prefix is for sessions */
 }
 
 enum err iam_root_key(struct iam *iam, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
@@ -255,18 +251,13 @@ enum err iam_root_key(struct iam *iam, struct str preset_id, struct str preset_s
 /* arn:aws:iam::ACCOUNT:role/PATH/NAME */
 static bool read_role_arn(struct str arn, struct str *ret_account, struct str *ret_name)
 {
-    struct str rest = arn, prefix = STR("arn:aws:iam::");
+    struct arn part;
 
-    if (!str_starts(rest, prefix))
+    if (!arn_parse_of(arn, "iam", &part) || part.region.n || !str_starts(part.resource, STR("role/")))
         return false;
-    rest = str_slice(rest, prefix.n, rest.n);
-    *ret_account = str_cut(&rest, ':');
-    if (!str_starts(rest, STR("role/")))
-        return false;
-    for (size_t slash; (slash = str_find(rest, '/')) < rest.n;)
-        rest = str_slice(rest, slash + 1, rest.n);
-    *ret_name = rest;
-    return rest.n && ret_account->n == 12;
+    *ret_account = part.account;
+    *ret_name = arn_last_part(part.resource);
+    return ret_name->n && ret_account->n == ACCOUNT_DIGITS;
 }
 
 enum err iam_role_find(struct store_txn *txn, struct str role_arn, struct arena *arena, struct iam_role *ret)
@@ -297,8 +288,8 @@ void iam_role_session(const struct iam_role *role, struct str session_name, int6
 {
     *ret = (struct principal){.type = PRINCIPAL_ROLE_SESSION, .account = role->account, .name = role->name, .role_arn = role->arn,
                               .issued_ms = now_ms};
-    ret->arn = arena_printf(arena, "arn:aws:sts::" STR_FMT ":assumed-role/" STR_FMT "/" STR_FMT, STR_ARG(role->account),
-                            STR_ARG(role->name), STR_ARG(session_name));
+    ret->arn = arn_make(arena, "sts", STR_NONE, role->account, "assumed-role/" STR_FMT "/" STR_FMT, STR_ARG(role->name),
+                        STR_ARG(session_name));
     ret->id = arena_printf(arena, STR_FMT ":" STR_FMT, STR_ARG(role->id), STR_ARG(session_name));
 }
 

@@ -1,5 +1,6 @@
 /* iam_document.c -- names, places, loading and saving; pages and common parts of answers. Design: iam_internal.h. */
 #include "services/iam/iam_internal.h"
+#include "base/arn.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
@@ -66,7 +67,7 @@ struct store_key iam__key_place(struct arena *arena, struct str key_id)
 
 struct str iam__arn(struct arena *arena, struct str account, const char *noun, struct str path, struct str name)
 {
-    return arena_printf(arena, "arn:aws:iam::" STR_FMT ":%s" STR_FMT STR_FMT, STR_ARG(account), noun, STR_ARG(path), STR_ARG(name));
+    return arn_make(arena, "iam", STR_NONE, account, "%s" STR_FMT STR_FMT, noun, STR_ARG(path), STR_ARG(name));
 }
 
 struct str iam__entity_arn(struct arena *arena, struct str account, const struct entity_kind *kind, const struct json *doc)

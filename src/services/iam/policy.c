@@ -1,6 +1,7 @@
 /* policy.c -- managed policies and their versions. Version ids count up and are never used again; one is the default.
  * AWS's own policies (managed.c) can be read like any other and not be changed. */
 #include "services/iam/iam_internal.h"
+#include "base/arn.h"
 #include "base/codec.h"
 #include "store/doc.h"
 #include <stdlib.h>
@@ -10,13 +11,6 @@
 bool iam__is_managed(struct str arn)
 {
     return str_starts(arn, STR("arn:aws:iam::aws:policy/"));
-}
-
-static struct str last_part(struct str path)
-{
-    for (size_t slash; (slash = str_find(path, '/')) < path.n;)
-        path = str_slice(path, slash + 1, path.n);
-    return path;
 }
 
 static struct str policy_arn(struct arena *arena, struct str account, const struct json *doc)
@@ -34,7 +28,7 @@ enum err iam__policy_find(struct store_txn *txn, struct str account, struct str 
             *ret = doc;
         return doc ? ERR_OK : ERR_NOT_FOUND;
     }
-    enum err err = doc_get(txn, iam__place(arena, account, "policies", last_part(arn)), arena, &doc);
+    enum err err = doc_get(txn, iam__place(arena, account, "policies", arn_last_part(arn)), arena, &doc);
     if (err == ERR_OK && !str_eq(policy_arn(arena, account, doc), arn))
         err = ERR_NOT_FOUND;
     if (err == ERR_OK)
@@ -45,13 +39,11 @@ enum err iam__policy_find(struct store_txn *txn, struct str account, struct str 
 /* arn:aws:iam::(ACCOUNT or aws):policy/… */
 static bool is_policy_arn(struct str arn)
 {
-    struct str rest = arn, prefix = STR("arn:aws:iam::");
+    struct arn part;
 
-    if (!str_starts(arn, prefix))
-        return false;
-    rest = str_slice(rest, prefix.n, rest.n);
-    struct str account = str_cut(&rest, ':');
-    return (account.n == 12 || str_eq(account, STR("aws"))) && str_starts(rest, STR("policy/")) && rest.n > 7;
+    return arn_parse_of(arn, "iam", &part) && part.region.n == 0 &&
+           (part.account.n == ACCOUNT_DIGITS || str_eq(part.account, STR("aws"))) && str_starts(part.resource, STR("policy/")) &&
+           part.resource.n > strlen("policy/");
 }
 
 struct json *iam__policy_load(struct call *call, struct store_txn *txn, struct str arn, const char *message)

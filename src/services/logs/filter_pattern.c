@@ -86,17 +86,12 @@ enum err logs__pattern_parse(struct str text, struct arena *arena, struct logs__
     return ERR_OK;
 }
 
-static bool message_contains(struct str text, struct str part)
-{
-    return part.n == 0 || (text.n >= part.n && memmem(text.p, text.n, part.p, part.n));
-}
-
 bool logs__pattern_match(const struct logs__pattern *pattern, struct str message)
 {
     bool has_all = false, has_any = false, any = false;
     for (size_t i = 0; i < pattern->count; i++) {
         const struct term *term = &pattern->terms[i];
-        bool found = message_contains(message, term->text);
+        bool found = str_contains(message, term->text);
         if ((term->kind == TERM_ALL && !found) || (term->kind == TERM_NOT && found))
             return false;
         has_all = has_all || term->kind == TERM_ALL;

@@ -10,9 +10,9 @@ static struct str group_arn(struct call *call, struct str name)
     return call_arn(call, "logs", "log-group:" STR_FMT, STR_ARG(name));
 }
 
-static struct store_key call_group_key(struct call *call, struct str name)
+static struct store_key group_key(struct call *call, struct str name)
 {
-    return (struct store_key){STORE_SPACE_LOGS, doc_collection(call->arena, call->account, call->region, "log-group"), name};
+    return logs__group_key(call->account, call->region, name, call->arena);
 }
 
 void logs__prepare_create_group(struct call *call)
@@ -41,7 +41,7 @@ void logs__delete_group(struct call *call, struct store_txn *txn)
     struct logs__group group;
     if (!logs__call_group(call, txn, &group))
         return;
-    store_delete(txn, call_group_key(call, logs__call_group_name(call)));
+    store_delete(txn, group_key(call, logs__call_group_name(call)));
     store_drop_space(txn, group.space);
 }
 
@@ -51,7 +51,7 @@ static void set_retention(struct call *call, struct store_txn *txn, int64_t days
     if (!logs__call_group(call, txn, &group))
         return;
     json_put(group.doc, STR("retentionDays"), json_new_i64(call->arena, days));
-    doc_put(txn, call_group_key(call, logs__call_group_name(call)), group.doc, call->arena);
+    doc_put(txn, group_key(call, logs__call_group_name(call)), group.doc, call->arena);
 }
 
 void logs__prepare_retention(struct call *call)
@@ -125,7 +125,7 @@ void logs__describe_groups(struct call *call)
     list = json_add_array(call->arena, call->output, "logGroups");
     for JSON_EACH (entry, page) {
         last = json_str(entry, "k");
-        if (pattern.n == 0 || memmem(last.p, last.n, pattern.p, pattern.n))
+        if (str_contains(last, pattern))
             describe_group(call, list, json_at(entry, "d"));
     }
     if (more)
@@ -154,7 +154,7 @@ void logs__tag(struct call *call, struct store_txn *txn)
         json_put(tags, tag->key, json_new_str(call->arena, tag->text));
     if (tags->count > 50)
         call_fail(call, "TooManyTagsException", "A resource can have at most 50 tags.");
-    doc_put(txn, call_group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
+    doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
 }
 
 void logs__untag(struct call *call, struct store_txn *txn)
@@ -164,5 +164,5 @@ void logs__untag(struct call *call, struct store_txn *txn)
         return;
     for JSON_EACH (key, json_at(call->input, "tagKeys"))
         json_remove(json_at(group.doc, "tags"), key->text);
-    doc_put(txn, call_group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
+    doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
 }

@@ -1,5 +1,6 @@
 /* log_layout.c -- groups, streams and events as they lie in the store (logs_internal.h draws the layout). */
 #include "base/codec.h"
+#include "base/arn.h"
 #include "base/panic.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
@@ -7,7 +8,7 @@
 #define DAY_MS (24 * 3600 * 1000LL)
 #define EVENT_VERSION 1
 
-static struct store_key stored_group_key(struct str account, struct str region, struct str name, struct arena *arena)
+struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena)
 {
     return (struct store_key){STORE_SPACE_LOGS, doc_collection(arena, account, region, "log-group"), name};
 }
@@ -24,7 +25,7 @@ enum err logs__group_find(struct store_txn *txn, struct str account, struct str 
                           struct logs__group *ret)
 {
     struct json *doc;
-    enum err err = doc_get(txn, stored_group_key(account, region, name, arena), arena, &doc);
+    enum err err = doc_get(txn, logs__group_key(account, region, name, arena), arena, &doc);
     if (err == ERR_OK)
         fill_group(doc, ret);
     return err;
@@ -33,12 +34,13 @@ enum err logs__group_find(struct store_txn *txn, struct str account, struct str 
 /* The name in a group's ARN, arn:aws:logs:REGION:ACCOUNT:log-group:NAME[:*]; none when it is of elsewhere or of something else. */
 static struct str name_of_arn(const struct call *call, struct str arn)
 {
-    struct str part[6];
-    for (size_t i = 0; i < COUNT_OF(part); i++)
-        part[i] = str_cut(&arn, ':');
-    bool here = str_eq(part[0], STR("arn")) && str_eq(part[2], STR("logs")) && str_eq(part[3], call->region) &&
-                str_eq(part[4], call->account) && str_eq(part[5], STR("log-group"));
-    return !here ? STR_NONE : str_ends(arn, STR(":*")) ? str_slice(arn, 0, arn.n - 2) : arn;
+    struct arn parts;
+    struct str prefix = STR("log-group:");
+    if (!arn_parse_of(arn, "logs", &parts) || !str_eq(parts.region, call->region) || !str_eq(parts.account, call->account) ||
+        !str_starts(parts.resource, prefix))
+        return STR_NONE;
+    struct str name = str_slice(parts.resource, prefix.n, parts.resource.n);
+    return str_ends(name, STR(":*")) ? str_slice(name, 0, name.n - 2) : name;
 }
 
 struct str logs__call_group_name(struct call *call)
@@ -73,7 +75,7 @@ void logs__group_make(struct store_txn *txn, struct str account, struct str regi
     json_add_str(arena, doc, "space", space);
     json_add_i64(arena, doc, "createdMs", now_ms);
     json_add(doc, "tags", tags ? json_clone(arena, tags) : json_new(arena, JSON_OBJECT));
-    doc_put(txn, stored_group_key(account, region, name, arena), doc, arena);
+    doc_put(txn, logs__group_key(account, region, name, arena), doc, arena);
     fill_group(doc, ret);
 }
 

@@ -31,6 +31,7 @@ struct logs__event {
 struct store *logs__store(void);
 uint64_t logs__sequence(void);
 
+struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena);
 /* ERR_NOT_FOUND: no such group. */
 enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
                           struct logs__group *ret);

@@ -82,26 +82,17 @@ void logs__writer_free(struct logs__writer *w)
     free(w);
 }
 
-static struct str batch_copy(char **at, struct str s)
-{
-    struct str copy = {*at, s.n};
-    if (s.n)
-        memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
-}
-
 static struct event *event_new(struct str account, struct str region, struct str group, struct str stream, int64_t time_ms,
                                struct str message)
 {
     struct event *e = mem_alloc(sizeof *e + account.n + region.n + group.n + stream.n + message.n);
     char *at = (char *)(e + 1);
     *e = (struct event){.time_ms = time_ms};
-    e->account = batch_copy(&at, account);
-    e->region = batch_copy(&at, region);
-    e->group = batch_copy(&at, group);
-    e->stream = batch_copy(&at, stream);
-    e->message = batch_copy(&at, message);
+    e->account = str_pack(&at, account);
+    e->region = str_pack(&at, region);
+    e->group = str_pack(&at, group);
+    e->stream = str_pack(&at, stream);
+    e->message = str_pack(&at, message);
     return e;
 }
 

@@ -90,9 +90,48 @@ static void grows(void **state)
     arena_free(arena);
 }
 
+static void behind_a_prefix(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    assert_str(arena_behind(arena, STR("ab")), "ac");
+    assert_str(arena_behind(arena, STR("a\xff\xff")), "b");
+    assert_str(arena_behind(arena, STR("\xfe\xff")), "\xff");
+    assert_int_equal(arena_behind(arena, STR("\xff\xff")).n, 0);
+    assert_int_equal(arena_behind(arena, STR_NONE).n, 0);
+    assert_str(arena_behind(arena, STR("a\x7f")), "a\x80");
+    arena_free(arena);
+}
+
+static int children;
+
+static void count_child(void *arg)
+{
+    (void)arg;
+    children++;
+}
+
+static void a_child_goes_with_its_parent(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(), *child = arena_under(arena);
+    arena_on_free(child, count_child, NULL);
+    memset(arena_alloc(child, 100000), 1, 100000);
+    arena_reset(child);
+    assert_int_equal(children, 1);
+    arena_on_free(child, count_child, NULL);
+    arena_reset(arena);
+    assert_int_equal(children, 2);
+    arena_free(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(pieces_keep_their_bytes), cmocka_unit_test(clean_ups_run_last_first),
-                                       cmocka_unit_test(texts), cmocka_unit_test(grows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(behind_a_prefix),
+                                       cmocka_unit_test(a_child_goes_with_its_parent),
+                                       cmocka_unit_test(pieces_keep_their_bytes),
+                                       cmocka_unit_test(clean_ups_run_last_first),
+                                       cmocka_unit_test(texts),
+                                       cmocka_unit_test(grows)};
     return RUN(tests);
 }

@@ -86,9 +86,54 @@ static void numbers(void **state)
     }
 }
 
+static void characters(void **state)
+{
+    (void)state;
+    assert_true(str_alnum_or(STR("azAZ09"), ""));
+    assert_true(str_alnum_or(STR_NONE, ""));
+    assert_true(str_alnum_or(STR("a-b.c"), ".-"));
+    assert_false(str_alnum_or(STR("a-b.c"), "."));
+    assert_false(str_alnum_or(STR("a\0b"), ".-"));
+    assert_false(str_alnum_or(STR("\xc3\xa4"), ""));
+    for (const char *c = "/:@[`{"; *c; c++)         /* the neighbours of the ranges */
+        assert_false(char_is_digit(*c) || char_is_letter(*c));
+}
+
+static void searches(void **state)
+{
+    (void)state;
+    assert_true(str_contains(STR("abc"), STR("bc")));
+    assert_true(str_contains(STR("abc"), STR_NONE));
+    assert_true(str_contains(STR_NONE, STR_NONE));
+    assert_false(str_contains(STR_NONE, STR("a")));
+    assert_false(str_contains(STR("abc"), STR("abcd")));
+    assert_false(str_contains(STR("abc"), STR("ac")));
+}
+
+static void orders_and_packs(void **state)
+{
+    (void)state;
+    struct str list[] = {STR("b"), STR("ab"), STR_NONE, STR("a")};
+    qsort(list, COUNT_OF(list), sizeof list[0], str_order);
+    assert_str(list[0], "");
+    assert_str(list[1], "a");
+    assert_str(list[2], "ab");
+    assert_str(list[3], "b");
+    assert_ptr_equal(bsearch(&STR("ab"), list, COUNT_OF(list), sizeof list[0], str_order), &list[2]);
+
+    char bytes[4], *at = bytes;
+    struct str first = str_pack(&at, STR("ab")), none = str_pack(&at, STR_NONE), last = str_pack(&at, STR("cd"));
+    assert_str(first, "ab");
+    assert_int_equal(none.n, 0);
+    assert_str(last, "cd");
+    assert_memory_equal(bytes, "abcd", 4);
+    assert_ptr_equal(at, bytes + 4);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(compares), cmocka_unit_test(nocase), cmocka_unit_test(slices), cmocka_unit_test(cuts),
-                                       cmocka_unit_test(numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(characters), cmocka_unit_test(searches), cmocka_unit_test(orders_and_packs),
+                                       cmocka_unit_test(compares),   cmocka_unit_test(nocase),   cmocka_unit_test(slices),
+                                       cmocka_unit_test(cuts),       cmocka_unit_test(numbers)};
     return RUN(tests);
 }

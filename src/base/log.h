@@ -20,4 +20,12 @@ void log_event(enum log_level level, const char *event, const struct log_field *
             log_event((level), (event), log_fields_, COUNT_OF(log_fields_));                   \
         }                                                                                      \
     } while (0)
+
+/* A line that is made piece by piece: `key=value …`, values quoted where they must be. A longer one is cut and ends in "...". */
+#define LOG_LINE_BYTES 4096
+struct log_line { char text[LOG_LINE_BYTES]; size_t n; bool cut; };
+void log_line_begin(struct log_line *line);
+void log_line_add(struct log_line *line, struct str s);         /* as it is */
+void log_line_field(struct log_line *line, const char *key, struct str value);
+struct str log_line_end(struct log_line *line);                 /* with its newline; in `line` */
 #endif

@@ -46,6 +46,48 @@ static void answer_health(struct front *front, struct http_request *request)
     front_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", status);
 }
 
+/* ---- metrics: other parts' locks are taken and the engine is asked, so a worker does it ---- */
+
+struct metrics_answer {
+    struct work work;
+    struct http_request *request;
+    struct metrics *metrics;
+    struct str text;
+    bool whole;
+};
+
+static void gather_metrics(struct work *work)
+{
+    struct metrics_answer *answer = CONTAINER_OF(work, struct metrics_answer, work);
+    answer->whole = metrics_render(answer->metrics, answer->request->arena, &answer->text);
+}
+
+static void metrics_gathered(struct work *work)
+{
+    struct metrics_answer *answer = CONTAINER_OF(work, struct metrics_answer, work);
+    if (answer->whole)
+        http_respond_text(answer->request, 200, METRICS_CONTENT_TYPE, answer->text);
+    else
+        front_json(answer->request, 500, "{\"message\":\"There are more metrics than fit into an answer.\"}");
+}
+
+static void answer_metrics(struct front *front, struct http_request *request)
+{
+    struct metrics_answer *answer = arena_new_of(request->arena, struct metrics_answer);
+    *answer = (struct metrics_answer){.request = request, .metrics = front->options.metrics};
+    answer->work = (struct work){.run = gather_metrics, .done = metrics_gathered, .loop = request->loop};
+    if (workers_submit(front->options.workers, LANE_READ, &answer->work) != ERR_OK)
+        front_json(request, 503, "{\"message\":\"The server is too busy.\"}");
+}
+
+/* What the program says of itself is one service, with a series for each page. */
+static void about_self(struct http_request *request, const char *page)
+{
+    request->about.series = page;
+    request->about.service = STR("cloudless");
+    request->about.operation = str_of(page);
+}
+
 /* Services that other protocols than JSON speak, beside those whose calls are forms: their clients cannot read JSON. */
 static bool speaks_xml(const struct http_request *request, struct str service)
 {
@@ -59,6 +101,8 @@ static bool speaks_xml(const struct http_request *request, struct str service)
 /* 501 in the error form of the protocol that the service has: JSON, query's ErrorResponse, EC2's Response, S3's Error. */
 static void answer_unserved(struct http_request *request, struct str service)
 {
+    request->about.service = service;
+    request->about.reason = STR("this service is not served");
     static const char sentence[] = "Cloudless does not serve the AWS service '" STR_FMT "'.";
     if (!speaks_xml(request, service)) {
         struct buf message;
@@ -101,9 +145,15 @@ static void front_answer(struct front *front, struct http_request *request, cons
         gateway_handle(front->options.gateway, request, target->api_id, target->stage, target->path, target->domain);
         return;
     case FRONT_HEALTH:
+        about_self(request, "health");
         answer_health(front, request);
         return;
+    case FRONT_METRICS:
+        about_self(request, "metrics");
+        answer_metrics(front, request);
+        return;
     case FRONT_LAMBDA_CODE:
+        about_self(request, "code");
         lambda_serve_code(front->options.lambda, request);
         return;
     case FRONT_OWN_UNKNOWN:

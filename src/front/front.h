@@ -3,8 +3,9 @@
  * own path prefix says it is an AWS call. From inside a sandbox all of these answer except /_cloudless/. */
 #ifndef CLOUDLESS_FRONT_FRONT_H
 #define CLOUDLESS_FRONT_FRONT_H
-#include "wire/door.h"
+#include "base/metrics.h"
 #include "gateway/gateway.h"
+#include "wire/door.h"
 #include <stdatomic.h>
 
 struct front;
@@ -14,6 +15,8 @@ struct front_options {
     struct lambda *lambda;
     struct store *store;                /* health tells whether it can be written */
     struct str default_region;
+    struct workers *workers;            /* metrics are gathered there */
+    struct metrics *metrics;
     const atomic_bool *ready;           /* false while the server drains: health answers 503 */
 };
 /* Made before the parts it leads to, because the functions' endpoint leads back to it; connected before the first request. */

@@ -3,7 +3,7 @@
  *   /_aws/execute-api/{apiId}/{stage}/…
  *   /restapis/{apiId}/{stage}/_user_request_/…      (the form of other local stacks; no AWS path has that segment)
  *   /_aws/lambda/code/…     a function's package, by the URL that GetFunction gave
- *   /_cloudless/health
+ *   /_cloudless/health, /_cloudless/metrics
  * Everything else is an AWS API call or nothing. */
 #include "front/target.h"
 #include "services/lambda/lambda.h"
@@ -65,7 +65,9 @@ struct front_target front_target_of(const struct http_request *request, struct s
     } else if (str_starts(path, STR(LAMBDA_CODE_PATH))) {
         target.kind = FRONT_LAMBDA_CODE;
     } else if (str_starts(path, STR("/_cloudless/")) || str_starts(path, STR("/_aws/"))) {
-        target.kind = str_eq(path, STR("/_cloudless/health")) ? FRONT_HEALTH : FRONT_OWN_UNKNOWN;
+        target.kind = str_eq(path, STR("/_cloudless/health"))    ? FRONT_HEALTH
+                      : str_eq(path, STR("/_cloudless/metrics")) ? FRONT_METRICS
+                                                                 : FRONT_OWN_UNKNOWN;
     }
     if (target.kind == FRONT_GATEWAY)
         target.domain = default_domain(request, target.api_id, default_region);

@@ -3,7 +3,7 @@
 #define CLOUDLESS_FRONT_TARGET_H
 #include "net/http.h"
 
-enum front_kind { FRONT_GATEWAY, FRONT_HEALTH, FRONT_LAMBDA_CODE, FRONT_OWN_UNKNOWN, FRONT_AWS };
+enum front_kind { FRONT_GATEWAY, FRONT_HEALTH, FRONT_METRICS, FRONT_LAMBDA_CODE, FRONT_OWN_UNKNOWN, FRONT_AWS };
 
 struct front_target {
     enum front_kind kind;

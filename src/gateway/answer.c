@@ -36,6 +36,8 @@ static struct str message_body(struct arena *arena, struct str message)
 void gateway__answer_message(struct gateway_exchange *x, enum gateway_error error, struct str message)
 {
     struct http_header *headers = arena_array(x->arena, struct http_header, 4);
+    if (!x->request->about.reason.n)
+        x->request->about.reason = message;
     headers[0] = (struct http_header){STR("Content-Type"), STR("application/json")};
     headers[1] = (struct http_header){STR("x-amzn-RequestId"), x->ids.request_id};
     headers[2] = (struct http_header){STR("x-amzn-ErrorType"), str_of(errors[error].type)};

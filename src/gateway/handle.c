@@ -91,6 +91,18 @@ static enum err find_stage(struct gateway *gateway, struct http_request *request
     return ERR_OK;
 }
 
+/* All that APIs answer is one series: their names are their users' to choose, and without a bound. */
+static void exchange_about(struct gateway_exchange *x, struct str api_id)
+{
+    static const char series;
+    struct http_about *about = &x->request->about;
+    about->series = &series;
+    about->service = STR("execute-api");
+    about->operation = STR("Invoke");
+    about->request_id = x->ids.request_id;
+    about->route = arena_printf(x->arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(x->stage_name));
+}
+
 void gateway_handle(struct gateway *gateway, struct http_request *request, struct str api_id, struct str stage, struct str path,
                     struct str domain)
 {
@@ -98,18 +110,22 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
     *x = (struct gateway_exchange){
         .gateway = gateway, .request = request, .arena = request->arena, .stage_name = stage, .path = path, .domain = domain};
     gateway__make_ids(request, x->arena, &x->ids);
+    exchange_about(x, api_id);
 
     enum err err = find_stage(gateway, request, api_id, stage, &x->stage);
     if (err != ERR_OK || x->stage->disabled) {
+        request->about.reason = err == ERR_OK ? STR("the stage is disabled") : err == ERR_NOT_FOUND ? STR("no such API or stage") : STR_NONE;
         gateway__answer_error(x, err == ERR_OK || err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
         return;
     }
     struct route_match match;
     if (!route_find(x->stage->routes, path, request->method, x->arena, &match)) {
+        request->about.reason = STR("no route for this method and path");
         gateway__answer_error(x, GATEWAY_MISSING_TOKEN);
         return;
     }
     x->method = match.target;
+    request->about.route = arena_printf(x->arena, STR_FMT " " STR_FMT, STR_ARG(request->about.route), STR_ARG(x->method->resource_path));
     x->params = match.params;
     x->param_count = match.param_count;
     if (x->method->type == GATEWAY_MOCK)

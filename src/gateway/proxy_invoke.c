@@ -48,6 +48,7 @@ static struct pending *pending_of_work(struct work *work)
 
 static void log_failure(const struct gateway_exchange *x, const char *event, struct str reason)
 {
+    x->request->about.reason = reason;
     log_to(LOG_INFO, event, {"api", x->stage->api_id}, {"path", x->method->resource_path}, {"function", x->method->function},
            {"request", x->ids.request_id}, {"reason", reason});
 }

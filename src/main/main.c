@@ -29,7 +29,7 @@ static const struct command {
 };
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
-static option_fn set_data, add_listen, set_account, set_region, set_log, set_concurrency, add_runtime, set_lang, add_event,
+static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_concurrency, add_runtime, set_lang, add_event,
     set_timeout, set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
 
 static const struct option_row {
@@ -43,6 +43,7 @@ static const struct option_row {
     {"--account", "ID", FOR_SERVE, set_account, "account of the root key, 12 digits (default: 000000000000)"},
     {"--region", "NAME", FOR_SERVE, set_region, "region of what names none (default: us-east-1; every region is served)"},
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
+    {"--access-log", "FILE", FOR_SERVE, set_access_log, "a line a request, to FILE or to stdout (-); SIGHUP opens FILE again"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime,
      "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
@@ -90,6 +91,12 @@ static const char *set_region(struct options *options, const char *value)
 static const char *set_log(struct options *options, const char *value)
 {
     return log_level_parse(value, &options->log) ? NULL : "the levels are error, warn, info and debug";
+}
+
+static const char *set_access_log(struct options *options, const char *value)
+{
+    options->access_log = value;
+    return *value ? NULL : "it is empty";
 }
 
 static const char *set_concurrency(struct options *options, const char *value)

@@ -5,10 +5,13 @@
  * store is opened.
  * Signals are blocked in every thread; the main thread waits for them. */
 #include "wire/door.h"
+#include "base/clock.h"
 #include "base/panic.h"
 #include "front/front.h"
+#include "front/record.h"
 #include "main/command.h"
 #include "main/datadir.h"
+#include "main/gather.h"
 #include "net/limits.h"
 #include "services/apigateway/apigateway.h"
 #include "services/dynamodb/dynamodb.h"
@@ -16,6 +19,7 @@
 #include "services/logs/logs.h"
 #include "services/sts/sts.h"
 #include "store/blob.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -49,6 +53,10 @@ struct server {
     struct gateway *gateway;
     struct calls *calls;
     struct door *door;
+    struct access_log *access_log;
+    struct record *record;
+    struct metrics *metrics;
+    struct gather gather;
     atomic_bool ready;
 };
 
@@ -136,6 +144,23 @@ static void warn_of_sandboxes(const struct server *s)
     log_to(LOG_WARN, "sandbox.unavailable", {"reason", s->sandboxes_missing}, {"remedy", STR("run cloudless doctor")});
 }
 
+/* What is recorded of requests: for metrics always, for the access log if there is one. */
+static bool watch_requests(struct server *s)
+{
+    const char *path = s->options->access_log;
+    if (path && access_log_open(path, 0, &s->access_log) != ERR_OK) {
+        serve_fail(arena_printf(s->arena, "--access-log %s", path).p, str_of(strerror(errno)));
+        return false;
+    }
+    s->record = record_new(loops_count(s->loops), s->access_log);
+    http_server_watch(s->http, record_watch, s->record);
+    s->metrics = metrics_new();
+    s->gather = (struct gather){.http = s->http, .workers = s->workers, .access_log = s->access_log, .started_ms = clock_epoch_ms()};
+    metrics_add_source(s->metrics, record_write, s->record);
+    gather_add(s->metrics, &s->gather);
+    return true;
+}
+
 static int make_services(struct server *s)
 {
     const struct options *o = s->options;
@@ -150,6 +175,8 @@ static int make_services(struct server *s)
     s->loops = loops_new(loops_wanted());
     s->workers = workers_new(NULL);
     s->http = http_server_new(s->loops);
+    if (!watch_requests(s))
+        return EXIT_FAILED;
     s->front = front_new();
     if ((err = auth_new(s->store, &source, loops_count(s->loops), &s->auth)) != ERR_OK)
         return fail_err("authentication", err);
@@ -179,6 +206,8 @@ static int make_services(struct server *s)
                                   .lambda = s->lambda,
                                   .store = s->store,
                                   .default_region = str_of(o->region),
+                                  .workers = s->workers,
+                                  .metrics = s->metrics,
                                   .ready = &s->ready};
     front_connect(s->front, &front);
     return EXIT_FINE;
@@ -193,7 +222,8 @@ static void listen_all(struct server *s, const int fds[LISTEN_MAX])
                                                  .body_max = NET_BODY_BYTES_MAX,
                                                  .body_plan = front_body_plan,
                                                  .body_unasked = FRONT_BODY_UNASKED,
-                                                 .refuse = front_refuse};
+                                                 .refuse = front_refuse,
+                                                 .watched = true};
         http_listen(s->http, &listener);
     }
 }
@@ -218,12 +248,15 @@ static void exit_at_once(int signal_number)
     _exit(EXIT_FAILED);
 }
 
-/* Returns after the first SIGTERM or SIGINT; the next one ends the process wherever it is. */
-static void wait_for_signal(const sigset_t *set)
+/* Returns after the first SIGTERM or SIGINT; the next one ends the process wherever it is. SIGHUP opens the access log again; to a
+ * server without one it means what it means to any program in a terminal. */
+static void wait_for_signal(const struct server *s, const sigset_t *set)
 {
     int number = 0;
-    sigwait(set, &number);
-    log_to(LOG_INFO, "server.stopping", {"signal", str_of(number == SIGINT ? "SIGINT" : "SIGTERM")});
+    while (sigwait(set, &number) == 0 && number == SIGHUP && s->access_log)
+        access_log_reopen(s->access_log);
+    const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
+    log_to(LOG_INFO, "server.stopping", {"signal", str_of(name)});
     signal(SIGTERM, exit_at_once);
     signal(SIGINT, exit_at_once);
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
@@ -250,6 +283,9 @@ static void serve_stop(struct server *s)
     http_server_free(s->http);
     loops_free(s->loops);
     front_free(s->front);
+    metrics_free(s->metrics);
+    record_free(s->record);
+    access_log_close(s->access_log);
     apigateway_free();
     dynamodb_free();
     auth_free(s->auth);
@@ -288,6 +324,7 @@ int command_serve(const struct options *given, struct arena *arena)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 
@@ -299,7 +336,7 @@ int command_serve(const struct options *given, struct arena *arena)
         loops_start(server.loops);
         status = announce(&server);
         if (status == EXIT_FINE)
-            wait_for_signal(&signals);
+            wait_for_signal(&server, &signals);
     }
     serve_stop(&server);
     return status;

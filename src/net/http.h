@@ -16,6 +16,17 @@
 
 struct http_header { struct str name, value; };     /* name as sent; value trimmed */
 
+/* What a request turned out to be, filled in by whoever answers it, for those who watch: metrics, the access log. Memory as
+ * the answer's: it lives until the last byte was written. */
+struct http_about {
+    const void *series;             /* requests with the same one are counted together, it names service and operation; NULL: not known */
+    struct str service, operation;  /* dynamodb GetItem; execute-api Invoke */
+    struct str route;               /* of an API: its id, stage, method and resource */
+    struct str principal;           /* ARN of who called */
+    struct str request_id;
+    struct str reason;              /* why it was refused, for the one who runs the server */
+};
+
 struct http_request {
     struct arena *arena;
     struct loop *loop;
@@ -34,6 +45,7 @@ struct http_request {
     void *listener_arg;             /* of http_listen: which listener it came through */
     int64_t received_ms;            /* epoch, first byte */
     void *user;                     /* the handler's */
+    struct http_about about;
 };
 
 struct http_response {
@@ -48,6 +60,16 @@ typedef void http_handler(struct http_request *request, void *listener_arg);
 
 struct http_server;
 struct http_server *http_server_new(struct loops *loops);
+/* How an exchange ended, on its loop. Status 0: the client went before there was an answer. */
+struct http_served {
+    int status;
+    bool cut;                       /* the client did not get all of it */
+    uint64_t bytes_in, bytes_out;   /* of the body; of the whole answer */
+    uint64_t ns;                    /* from the first byte of the request to the last of the answer */
+};
+typedef void http_watch_fn(const struct http_request *request, const struct http_served *served, void *arg);
+/* Called for every request of the listeners that are `watched`. Before anything is served. */
+void http_server_watch(struct http_server *server, http_watch_fn *watch, void *arg);
 /* What is to become of a body that is on its way. */
 struct http_body_plan {
     uint64_t max; /* longer: 413. At most NET_BODY_BYTES_MAX if it is gathered, NET_BODY_STREAM_MAX if it is streamed */
@@ -67,6 +89,7 @@ struct http_listener_options {
     /* Instead of a bare 413/400/408/431 of our own: fill the answer for a request that is refused before its handler.
      * request has what was parsed so far. May be NULL. */
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
+    bool watched;                   /* see http_server_watch */
     bool trusted_peer_idle;         /* no idle, header or stall limits: the Runtime API of a sandbox waits in GET …/next */
     void (*closed)(void *arg);      /* on `only`, after http_listener_close and all its connections; may be NULL */
     void *closed_arg;               /* given to closed; NULL: arg */
@@ -83,7 +106,10 @@ void http_server_drain(struct http_server *server);
 /* Not on a loop. After loops_stop (requests that nobody answered are freed), or while the loops run (they free themselves
  * when they are answered); before loops_free. */
 void http_server_free(struct http_server *server);
-struct http_stats { uint64_t requests, connections, refused; };
+struct http_stats {
+    uint64_t requests, connections, refused;        /* since the start */
+    size_t open, open_inside, body_bytes;           /* now; open_inside: of listeners on one loop */
+};
 void http_server_stats(const struct http_server *server, struct http_stats *ret);
 
 /* First header of that name, case-insensitive; STR_NONE if absent. */

@@ -99,6 +99,8 @@ static void conn_end(struct http_conn *conn)
 static void pop_written(struct http_conn *conn)
 {
     struct http_exchange *exchange = conn->first;
+    for (size_t i = 0; i < exchange->out_count; i++)
+        exchange->sent += exchange->out[i].n;
     exchange->out_count = 0;
     if (exchange->more) {
         http__stream_written(exchange);
@@ -108,6 +110,7 @@ static void pop_written(struct http_conn *conn)
     if (!conn->first)
         conn->last = &conn->first;
     conn->count--;
+    exchange->written = true;
     if (exchange->close_after) {
         conn->state = CONN_ENDING;
         if (conn->parser.exchange == exchange)
@@ -205,6 +208,8 @@ static void fill(struct http_conn *conn, struct http_exchange *exchange)
     request->loop = conn->hl->loop;
     request->listener_arg = conn->listener->options.arg;
     request->received_ms = conn->received_ms;
+    exchange->begun_ns = conn->message_ns;
+    exchange->watched = conn->listener->options.watched;
 }
 
 static void dispatch(struct http_conn *conn, struct http_exchange *exchange)
@@ -351,6 +356,8 @@ static bool pump(struct http_conn *conn)
         if (!conn->parser.exchange) {
             conn->message_ms = conn_now(conn);
             conn->received_ms = loop_now_ms();
+            if (conn->listener->options.watched && http__parser_has_input(&conn->parser))
+                conn->message_ns = clock_mono_ns();
         }
         switch (http__parser_next(&conn->parser, &exchange)) {
         case PARSED_MORE:

@@ -28,6 +28,7 @@ struct http_loop {
 struct http_server {
     struct loops *loops;
     struct http_limits limits;
+    struct http_watch watch;
     atomic_size_t bodies_held;   /* bytes */
     atomic_size_t outside_count; /* connections of listeners on every loop, handed-over ones included */
     atomic_size_t all_count;     /* and of the others */
@@ -83,6 +84,7 @@ struct http_conn {
     size_t write_left;                      /* unsent bytes the sweep saw last */
     uint64_t message_ms, read_ms, wrote_ms; /* uv_now: first byte of the message, last byte in, last progress out */
     int64_t received_ms;                    /* message_ms as epoch */
+    uint64_t message_ns;                    /* the same by the fine clock, if somebody watches */
     struct loop_task arrive;
     int fd; /* until it arrived */
     uint16_t peer_port;

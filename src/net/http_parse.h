@@ -75,6 +75,11 @@ struct http_exchange {
     bool expect_continue;
     bool close_after; /* the connection ends with this answer */
     bool more;        /* further pieces will come: a stream */
+    bool watched;     /* pool->watch is told how it ends */
+    bool written;     /* all of the answer */
+    int status;           /* of the answer; 0: none yet */
+    uint64_t begun_ns;    /* clock_mono_ns, of the first byte */
+    uint64_t sent;        /* bytes of the answer that were written */
     struct str out[2];
     size_t out_count;
     struct http_stream *stream;
@@ -84,8 +89,14 @@ struct http_exchange {
     struct http_header headers[NET_HEADER_COUNT_MAX];
 };
 
+struct http_watch {
+    http_watch_fn *told; /* NULL: nobody watches */
+    void *arg;
+};
+
 /* Spare memory of one loop, and the count of what is held. */
 struct http_pool {
+    const struct http_watch *watch;
     const struct http_limits *limits;
     atomic_size_t *bodies_held; /* of the server, bytes */
     struct http_exchange *spare;

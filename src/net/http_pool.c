@@ -7,6 +7,7 @@
  * inside a sandbox) is counted against that listener's share as well, and refused once half the budget is gone: a function
  * that sends bodies and never ends them keeps neither other functions nor the outside from sending theirs.
  * In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
+#include "base/clock.h"
 #include "base/panic.h"
 #include "net/http_parse.h"
 #include <stdlib.h>
@@ -103,9 +104,23 @@ void http__exchange_orphan(struct http_exchange *exchange)
     exchange->conn = NULL;
 }
 
+static void tell_watch(const struct http_exchange *exchange, const struct http_watch *watch)
+{
+    struct http_served served = {
+        .status = exchange->status,
+        .cut = !exchange->written,
+        .bytes_in = exchange->request.body.n,
+        .bytes_out = exchange->sent,
+        .ns = clock_mono_ns() - exchange->begun_ns,
+    };
+    watch->told(&exchange->request, &served, watch->arg);
+}
+
 void http__exchange_release(struct http_exchange *exchange)
 {
     struct http_pool *pool = exchange->pool;
+    if (exchange->watched && pool && pool->watch && pool->watch->told)
+        tell_watch(exchange, pool->watch);
     http__exchange_orphan(exchange);
     link_remove(&exchange->live);
     if (exchange->counted) {

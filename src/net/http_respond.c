@@ -235,6 +235,7 @@ static void set_answer(struct http_exchange *exchange, const struct http_respons
     exchange->close_after = closes(exchange);
     if (!status_allowed(response->status))
         response = &broken;
+    exchange->status = response->status;
     enum framing framing =
         response->status == 204 || (response->status == 304 && !response->body.n) ? FRAMING_NONE : FRAMING_LENGTH;
     struct str body = has_body(exchange, response->status) ? response->body : STR_NONE;
@@ -242,6 +243,7 @@ static void set_answer(struct http_exchange *exchange, const struct http_respons
     struct str head = write_head(exchange, response, framing, inside ? body : STR_NONE);
     if (!head.n) {
         head = write_head(exchange, &broken, FRAMING_LENGTH, STR_NONE);
+        exchange->status = broken.status;
         body = STR_NONE;
     }
     exchange->out[0] = head;
@@ -263,6 +265,7 @@ void http_respond(struct http_request *request, const struct http_response *resp
     ENSURE(exchange->state == EXCHANGE_RUNNING);
     if (!exchange->conn) {
         exchange->state = EXCHANGE_ANSWERED;
+        exchange->status = response->status;
         http__exchange_release(exchange);
         return;
     }
@@ -473,6 +476,7 @@ void http_respond_file(struct http_request *request, const struct http_response 
         http_respond(request, head);
         return;
     }
+    exchange->status = head->status;
     exchange->out[0] = text;
     exchange->out_count = 1;
     if (has_body(exchange, head->status)) {

@@ -58,6 +58,7 @@ struct http_server *http_server_new(struct loops *loops)
         link_init(&hl->hook.link);
         hl->hook.run = loop_ended;
         http__pool_init(&hl->pool, &server->limits, &server->bodies_held);
+        hl->pool.watch = &server->watch;
     }
     return server;
 }
@@ -65,6 +66,11 @@ struct http_server *http_server_new(struct loops *loops)
 struct http_limits *http__server_limits(struct http_server *server)
 {
     return &server->limits;
+}
+
+void http_server_watch(struct http_server *server, http_watch_fn *watch, void *arg)
+{
+    server->watch = (struct http_watch){watch, arg};
 }
 
 /* On the loop, before its first connection: from then on it tells us when it ends. */
@@ -85,6 +91,10 @@ void http_server_stats(const struct http_server *server, struct http_stats *ret)
         ret->connections += atomic_load_explicit(&hl->connections, memory_order_relaxed);
         ret->refused += atomic_load_explicit(&hl->refused, memory_order_relaxed);
     }
+    size_t all = atomic_load_explicit(&server->all_count, memory_order_relaxed);
+    ret->open = atomic_load_explicit(&server->outside_count, memory_order_relaxed);
+    ret->open_inside = all > ret->open ? all - ret->open : 0;
+    ret->body_bytes = atomic_load_explicit(&server->bodies_held, memory_order_relaxed);
 }
 
 struct str http__date_line(struct http_loop *hl)

@@ -512,7 +512,7 @@ static void open_listeners(struct lambda__environment *e)
     struct runtime_api_hooks hooks = {.ready = runtime_ready, .response = on_response, .error = on_error, .init_error = on_init_error,
                                       .too_large = on_too_large, .closed = listener_closed, .arg = e};
     struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox), .only = loop_current(), .handler = o->aws_endpoint,
-                                        .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = listener_closed, .closed_arg = e};
+                                        .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = listener_closed, .closed_arg = e, .watched = true};
     e->open = 2;
     ENSURE(runtime_api_open(o->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->http, &aws);

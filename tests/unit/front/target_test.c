@@ -19,6 +19,7 @@ static void test_targets(void **state)
         {"127.0.0.1", "/restapis/abc/prod/_user_request_", FRONT_GATEWAY, "abc", "prod", "", "abc.execute-api.eu-west-1.localhost"},
         {"127.0.0.1", "/restapis/abc/stages/prod", FRONT_AWS, "", "", "", ""},
         {"127.0.0.1", "/_cloudless/health", FRONT_HEALTH, "", "", "", ""},
+        {"127.0.0.1", "/_cloudless/metrics", FRONT_METRICS, "", "", "", ""},
         {"127.0.0.1", "/_cloudless/other", FRONT_OWN_UNKNOWN, "", "", "", ""},
         {"127.0.0.1", "/_aws/other", FRONT_OWN_UNKNOWN, "", "", "", ""},
         {"127.0.0.1", "/", FRONT_AWS, "", "", "", ""},

@@ -1,0 +1,141 @@
+"""What is seen of the server from outside: metrics, the access log."""
+import os
+import re
+import signal
+import socket
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import harness
+
+
+def metrics_of(server):
+    """The page, read by Prometheus's own parser: family name → list of (sample name, labels, value)."""
+    with urllib.request.urlopen(server.url + '/_cloudless/metrics') as answer:
+        assert answer.headers['Content-Type'] == 'text/plain; version=0.0.4; charset=utf-8'
+        text = answer.read().decode()
+    families = {}
+    for family in text_string_to_metric_families(text):
+        assert family.name not in families, 'a family stands twice'
+        assert family.documentation and family.type in ('counter', 'gauge', 'histogram'), family
+        families[family.name] = family.samples
+    return families
+
+
+def value(families, sample, **labels):
+    found = [s.value for samples in families.values() for s in samples if s.name == sample and s.labels == labels]
+    return found[0] if found else 0
+
+
+def refusals(families):
+    return sum(s.value for s in families['cloudless_requests'] if s.labels['service'] == 'dynamodb' and s.labels['status'] == '400')
+
+
+def wait_for(read):
+    """The first true value of `read`."""
+    for _ in range(2000):
+        if found := read():
+            return found
+        signal.sigtimedwait([], 0.005)
+    raise AssertionError('it never came')
+
+
+@pytest.mark.smoke
+def test_metrics_count_requests(server, unique):
+    before = metrics_of(server)
+    dynamodb = server.client('dynamodb')
+    table = unique('table')
+    for _ in range(3):
+        with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+            dynamodb.describe_table(TableName=table)
+    dynamodb.list_tables()
+    with pytest.raises(Exception, match='UnrecognizedClient'):
+        server.client('dynamodb', access_key='AKIANOBODYNOBODYNOBO').list_tables()
+    after = metrics_of(server)
+
+    def grown(sample, **labels):
+        return value(after, sample, **labels) - value(before, sample, **labels)
+
+    call = {'service': 'dynamodb', 'operation': 'DescribeTable'}
+    assert grown('cloudless_requests_total', status='400', **call) == 3
+    assert grown('cloudless_request_duration_seconds_count', **call) == 3
+    assert grown('cloudless_request_duration_seconds_bucket', le='+Inf', **call) == 3
+    assert grown('cloudless_request_bytes_total', **call) == 3 * len('{"TableName": "%s"}' % table)
+    assert grown('cloudless_response_bytes_total', **call) > 300
+    assert grown('cloudless_requests_total', service='dynamodb', operation='ListTables', status='200') == 1
+    assert refusals(after) - refusals(before) == 4, 'the one of a stranger is counted too'
+    assert grown('cloudless_requests_total', service='cloudless', operation='metrics', status='200') == 1
+    assert value(after, 'cloudless_connections_open') >= 1
+    assert value(after, 'cloudless_lane_finished_total', lane='read') >= 1
+    assert value(after, 'cloudless_resident_memory_bytes') > 1 << 20
+
+
+def test_buckets_grow_and_end_at_the_count(server):
+    for name, samples in metrics_of(server).items():
+        series = {}
+        for sample in samples:
+            labels = {k: v for k, v in sample.labels.items() if k != 'le'}
+            key = tuple(sorted(labels.items()))
+            if sample.name.endswith('_bucket'):
+                series.setdefault(key, []).append((float(sample.labels['le']), sample.value))
+            elif sample.name.endswith('_count') and key in series:
+                bounds = series[key]
+                assert bounds == sorted(bounds) and bounds[-1] == (float('inf'), sample.value), name
+                assert [v for _, v in bounds] == sorted(v for _, v in bounds), name
+
+
+def lines_of(path):
+    return [dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line)) for line in open(path)] if os.path.exists(path) else []
+
+
+@pytest.fixture
+def logged(tmp_path):
+    path = str(tmp_path / 'access.log')
+    server = harness.Server(args=['--access-log', path]).start()
+    server.access_log = path
+    yield server
+    server.stop()
+    server.remove()
+
+
+def test_access_log(logged):
+    logged.client('sts').get_caller_identity()
+    with pytest.raises(Exception, match='SignatureDoesNotMatch|InvalidSignature'):
+        logged.client('dynamodb', secret_key='wrong').list_tables()
+    url = logged.url + '/_aws/execute-api/none/prod/pets?X-Amz-Signature=abc&x-api-KEY=def&color=red&access_token=g%20h'
+    with pytest.raises(urllib.error.HTTPError, match='403'):
+        urllib.request.urlopen(url)
+    with socket.create_connection(('127.0.0.1', logged.port)) as s:
+        s.sendall(b'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n')
+        assert b' 400 ' in s.recv(1000)
+    lines = wait_for(lambda: (found := lines_of(logged.access_log)) and len(found) == 4 and found)
+    sts, bad, gateway, malformed = lines
+    assert (sts['service'], sts['operation'], sts['status']) == ('sts', 'GetCallerIdentity', '200')
+    assert sts['principal'] == 'arn:aws:iam::000000000000:root' and sts['peer'] == '127.0.0.1'
+    assert int(sts['in']) > 0 and int(sts['out']) > 100 and float(sts['ms']) > 0 and len(sts['id']) > 20
+    assert bad['status'] == '400' and 'InvalidSignatureException' in bad['reason'] and 'principal' not in bad
+    assert gateway['path'] == '"/_aws/execute-api/none/prod/pets?X-Amz-Signature=-&x-api-KEY=-&color=red&access_token=-"'
+    assert (gateway['service'], gateway['route'], gateway['reason']) == ('execute-api', 'none/prod', '"no such API or stage"')
+    assert malformed['status'] == '400' and 'service' not in malformed
+    assert not re.search(r'Credential=|[0-9a-f]{64}', open(logged.access_log).read())
+
+
+def test_access_log_is_opened_again(logged):
+    urllib.request.urlopen(logged.url + '/_cloudless/health')
+    wait_for(lambda: lines_of(logged.access_log))
+    os.rename(logged.access_log, logged.access_log + '.1')
+    logged.process.send_signal(signal.SIGHUP)
+
+    def new_lines():
+        urllib.request.urlopen(logged.url + '/_cloudless/health')
+        return lines_of(logged.access_log)
+    assert wait_for(new_lines)[-1]['operation'] == 'health'
+
+
+def test_access_log_that_cannot_be_opened(tmp_path):
+    server = harness.Server(args=['--access-log', str(tmp_path / 'missing' / 'file')])
+    with pytest.raises(RuntimeError, match='(?s)ended with 1.*--access-log.*No such file'):
+        server.start()
+    server.remove()

@@ -33,7 +33,7 @@ void metrics_head(struct buf *out, const struct metric_family *family)
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name, types[family->type]);
 }
 
-static void add_escaped(struct buf *out, struct str value)
+static void add_label_value(struct buf *out, struct str value)
 {
     for (size_t i = 0; i < value.n; i++) {
         switch (value.p[i]) {
@@ -60,7 +60,7 @@ static void add_labels(struct buf *out, const struct metric_label *labels, size_
     buf_add_char(out, '{');
     for (size_t i = 0; i < count; i++) {
         buf_printf(out, "%s%s=\"", i ? "," : "", labels[i].name);
-        add_escaped(out, labels[i].value);
+        add_label_value(out, labels[i].value);
         buf_add_char(out, '"');
     }
     if (le)

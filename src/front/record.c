@@ -10,7 +10,7 @@
 
 #define SLOTS        (2 * RECORD_SERIES_MAX) /* a power of two */
 #define STATUSES_MAX 24                      /* of one series; further ones are counted as 0 */
-#define NAME_MAX_    64
+#define SERIES_NAME_BYTES    64
 
 struct record_status {
     _Atomic int status;
@@ -19,13 +19,13 @@ struct record_status {
 
 struct series {
     const void *key;
-    char service[NAME_MAX_], operation[NAME_MAX_];
+    char service[SERIES_NAME_BYTES], operation[SERIES_NAME_BYTES];
     metric_count count, cut, bytes_in, bytes_out;
     struct record_status status[STATUSES_MAX + 1]; /* the last one is of those that have none */
     struct histogram us;
 };
 
-struct table {
+struct record_table {
     size_t count;
     _Atomic(struct series *) slot[SLOTS];
     _Atomic(struct series *) other;
@@ -34,7 +34,7 @@ struct table {
 struct record {
     struct access_log *log;
     size_t loops;
-    struct table table[];
+    struct record_table table[];
 };
 
 struct record *record_new(size_t loops, struct access_log *log)
@@ -59,9 +59,9 @@ void record_free(struct record *record)
 
 /* ---- counting ---- */
 
-static void copy_name(char to[NAME_MAX_], struct str name)
+static void copy_name(char to[SERIES_NAME_BYTES], struct str name)
 {
-    size_t n = name.n < NAME_MAX_ - 1 ? name.n : NAME_MAX_ - 1;
+    size_t n = name.n < SERIES_NAME_BYTES - 1 ? name.n : SERIES_NAME_BYTES - 1;
     if (n)
         memcpy(to, name.p, n);
 }
@@ -77,7 +77,7 @@ static struct series *series_new(const void *key, struct str service, struct str
     return series;
 }
 
-static struct series *series_of(struct table *table, const struct http_about *about)
+static struct series *series_of(struct record_table *table, const struct http_about *about)
 {
     size_t at = (size_t)(((uintptr_t)about->series >> 3) * 0x9E3779B97F4A7C15u >> 40);
     for (size_t i = 0; i < SLOTS; i++, at++) {

@@ -109,7 +109,7 @@ static void tell_watch(const struct http_exchange *exchange, const struct http_w
     struct http_served served = {
         .status = exchange->status,
         .cut = !exchange->written,
-        .bytes_in = exchange->request.body.n,
+        .bytes_in = exchange->in ? exchange->in->total : exchange->request.body.n,
         .bytes_out = exchange->sent,
         .ns = clock_mono_ns() - exchange->begun_ns,
     };

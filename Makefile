@@ -57,26 +57,25 @@ CFLAGS   := -std=c17 $(OPT) -g $(ARCH) $(WARN) $(WARN_C) $(HARDEN) $(SANFLAGS) -
 CXXFLAGS := -std=c++17 $(OPT) -g $(ARCH) $(WARN) $(HARDEN) $(SANFLAGS) -fno-rtti -fno-exceptions -MMD -MP
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
-FOLDERS := base net store store/rocks auth call wire sandbox services/iam services/sts services/logs services/dynamodb services/lambda \
-           services/apigateway gateway front main
+# A service is a folder with a service.c; src/call/service.h says what its service.mk may say.
+SERVICES := $(sort $(patsubst src/services/%/service.c,%,$(wildcard src/services/*/service.c)))
+-include $(wildcard src/services/*/service.mk)
+MODELS   := $(foreach s,$(SERVICES),$(or $(MODELS_$(s)),$(s)))
+
+FOLDERS := base net store store/rocks auth call wire sandbox $(SERVICES:%=services/%) gateway front main
 # What a folder may link with, nearest first.
-DEPS_base                :=
-DEPS_net                 := base
-DEPS_store               := base
-DEPS_store/rocks         := store base
-DEPS_auth                := net store base
-DEPS_call                := auth $(DEPS_auth)
-DEPS_wire                := call $(DEPS_call)
-DEPS_sandbox             := net base
-DEPS_services/iam        := wire $(DEPS_wire)
-DEPS_services/sts        := services/iam $(DEPS_services/iam)
-DEPS_services/logs       := wire $(DEPS_wire)
-DEPS_services/dynamodb   := wire $(DEPS_wire)
-DEPS_services/lambda     := services/iam services/logs sandbox wire $(DEPS_wire)
-DEPS_services/apigateway := wire $(DEPS_wire)
-DEPS_gateway             := services/apigateway services/lambda $(DEPS_services/lambda)
-DEPS_front               := gateway $(DEPS_gateway)
-DEPS_main                := front services/dynamodb services/sts $(DEPS_front)
+DEPS_base    :=
+DEPS_net     := base
+DEPS_store   := base
+DEPS_store/rocks := store base
+DEPS_auth    := net store base
+DEPS_call    := auth $(DEPS_auth)
+DEPS_wire    := call $(DEPS_call)
+DEPS_sandbox := net base
+$(foreach s,$(SERVICES),$(eval DEPS_services/$(s) := $(USES_$(s)) wire $(DEPS_wire)))
+DEPS_gateway := services/apigateway services/lambda $(DEPS_services/lambda)
+DEPS_front   := gateway $(DEPS_gateway)
+DEPS_main    := front $(SERVICES:%=services/%) $(DEPS_front)
 
 lib_of  = $(O)/lib/lib$(subst /,_,$(1)).a
 src_of  = $(wildcard src/$(1)/*.c src/$(1)/*.cc)
@@ -86,8 +85,8 @@ LLHTTP  := $(O)/lib/libllhttp.a
 ENGINES := store/rocks
 libs_of = $(call lib_of,$(1)) $(foreach d,$(DEPS_$(1)) $(if $(filter store,$(1) $(DEPS_$(1))),$(ENGINES)),$(call lib_of,$(d)))
 
-SERVICES_GEN := dynamodb lambda iam sts logs apigateway
-GEN_OBJ := $(SERVICES_GEN:%=$(O)/obj/gen/model_%.c.o)
+GEN_OBJ := $(MODELS:%=$(O)/obj/gen/model_%.c.o)
+SERVICES_A := $(O)/lib/libservices.a
 
 .DEFAULT_GOAL := all
 .PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check function examples always
@@ -120,7 +119,7 @@ $(O)/obj/%.cc.o: src/%.cc $(O)/flags
 	$(call say,CXX $@)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-$(O)/gen/model_%.c: tools/gen_api.py $(VENV)/.done
+$(O)/gen/model_%.c: tools/gen_api.py $(wildcard src/services/*/service.mk) $(VENV)/.done
 	@mkdir -p $(@D)
 	$(call say,GEN $@)
 	$(Q)$(PY) tools/gen_api.py $* $@
@@ -148,7 +147,17 @@ $(call lib_of,$(1)): $(call obj_of,$(1)) $(if $(filter call,$(1)),$(GEN_OBJ)) sr
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
-$(O)/cloudless: $(call libs_of,main) $(LLHTTP)
+# services_all: the list of the folders.
+$(O)/gen/services.c: $(wildcard src/services/*/service.c) src/services
+	@mkdir -p $(@D)
+	$(call say,GEN $@)
+	@{ echo '#include "call/service.h"'; printf 'extern const struct service %s_service;\n' $(SERVICES); \
+	  echo 'const struct service *const services_all[] = {'; printf '    &%s_service,\n' $(SERVICES); echo '    NULL};'; } > $@
+$(SERVICES_A): $(O)/obj/gen/services.c.o
+	@mkdir -p $(@D)
+	$(Q)$(AR) rcs $@ $^
+
+$(O)/cloudless: $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
 	$(call say,LD  $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call obj_of,main) -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
 
@@ -216,7 +225,7 @@ one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o
 UNITS     := $(filter-out tests/unit/function/%,$(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c tests/unit/store/*/*_test.c))
 UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
 # Tests of calls and of the protocols look at real services.
-unit_libs = $(call libs_of,$(1)) $(if $(filter call wire,$(1)),$(foreach f,$(DEPS_main),$(call lib_of,$(f))))
+unit_libs = $(call libs_of,$(1)) $(if $(filter call wire,$(1)),$(foreach f,$(DEPS_main),$(call lib_of,$(f))) $(SERVICES_A))
 define unit_rule
 $(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call unit_libs,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP) | deps-test
 	@mkdir -p $$(@D)
@@ -279,7 +288,7 @@ install: all
 format: deps-test
 	git clang-format --binary tools/clang_format.sh --extensions c,h -f
 # The compatibility tables, from the services' own tables of operations.
-$(O)/list_rows: tools/list_rows.c $(call libs_of,main) $(LLHTTP)
+$(O)/list_rows: tools/list_rows.c $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
 	$(call say,LD $@)
 	$(call one_program)
 $(O)/rows.tsv: $(O)/list_rows

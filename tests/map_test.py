@@ -44,7 +44,24 @@ def ticked(cell):
     return re.findall(r"`([^`]+)`", cell)
 
 
-ALLOWED = {ticked(row[0])[0].removeprefix("src/"): set(ticked(row[2])) for row in rows("The program: src/")}
+SERVICES = sorted("services/" + p.parent.name for p in FILES if p.match("src/services/*/service.c"))
+
+
+def uses(service):
+    """What the service's service.mk lets it include."""
+    makefile = ROOT / "src" / service / "service.mk"
+    found = re.search(rf"^USES_{Path(service).name} := (.*)$", makefile.read_text(), re.MULTILINE) if makefile.is_file() else None
+    return set(found[1].split()) if found else set()
+
+
+def allowed():
+    table = {ticked(row[0])[0].removeprefix("src/"): set(ticked(row[2])) for row in rows("The program: src/")}
+    usual = table.pop("services/NAME")
+    table.update({service: usual | uses(service) for service in SERVICES})
+    return {folder: (names - {"services/*"}) | (set(SERVICES) if "services/*" in names else set()) for folder, names in table.items()}
+
+
+ALLOWED = allowed()
 
 
 def includes(path):
@@ -117,9 +134,14 @@ def test_makefile_agrees():
         found = set()
         for word in raw[folder].split():
             inner = re.fullmatch(r"\$\(DEPS_([a-z/]+)\)", word)
-            found |= expand(inner[1]) if inner else {word}
+            found |= set(SERVICES) if word == "$(SERVICES:%=services/%)" else expand(inner[1]) if inner else {word}
         return found
 
+    def expand_service(folder):
+        return uses(folder) | {"wire"} | expand("wire")
+
+    for service in SERVICES:
+        raw.setdefault(service, " ".join(expand_service(service)))
     assert {folder: expand(folder) for folder in raw} == {f: ALLOWED[f] for f in ALLOWED if f not in ("services", "runtimes")}
 
 
@@ -259,7 +281,8 @@ def test_a_name_stands_in_one_place():
 def test_file_names_are_unique():
     named = {}
     for path in SOURCES:
-        named.setdefault(path.name, []).append(path)
+        if path.name != "service.c":         # who each service is
+            named.setdefault(path.name, []).append(path)
     assert {name: list(map(name_of, paths)) for name, paths in named.items() if len(paths) > 1 and any(folder_of(p) not in UNNAMED for p in paths)} == {}
 
 

@@ -8,6 +8,8 @@ taken, what only clients or readers need is left out and says why. A key, or a v
 the generator, so that nothing is dropped unseen. tests/gen_api_test.py runs it over every service of botocore.
 """
 import json
+import pathlib
+import re
 import sys
 
 TAKEN = None
@@ -86,10 +88,18 @@ ENCODINGS = {'gzip': 'GZIP'}
 STATUSES = {200, 201, 202, 204}
 SEGMENTS_MAX = 16
 
-# Shapes whose constraints AWS does not keep as the model says: the rows stand in NAME_errors.c of the service.
-OVERRIDDEN = {'dynamodb': {'TableArn', 'PositiveIntegerObject', 'KeySchema'}}
-# Members that the model calls optional for the sake of a feature that is not served (tables made from another account's).
-REQUIRED = {('dynamodb', 'CreateTableInput'): ['AttributeDefinitions', 'KeySchema']}
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def said(what, model):
+    """The words of WHAT_model in the service.mk that has it (src/call/service.h)."""
+    for path in ROOT.glob('src/services/*/service.mk'):
+        found = re.search(rf'^{what}_{re.escape(model)} *:= *(.*)$', path.read_text(), re.MULTILINE)
+        if found:
+            return set(found[1].split())
+    return set()
+
 
 
 class Pool:
@@ -151,15 +161,16 @@ def check_traits(service, where, place, traits):
 class Generator:
     def __init__(self, service, model):
         self.service = service
+        self.overridden = said('OVERRIDDEN', service)
         self.model = model
         self.meta = model['metadata']
         self.shapes_in = dict(model['shapes'])
         self.check('the model', 'model', model)
         self.check('the metadata', 'metadata', self.meta)
-        for (owner, name), members in REQUIRED.items():
-            if owner == service:
-                shape = self.shapes_in[name]
-                self.shapes_in[name] = {**shape, 'required': shape.get('required', []) + members}
+        for word in sorted(said('REQUIRED', service)):
+            name, member = word.split('.')
+            shape = self.shapes_in[name]
+            self.shapes_in[name] = {**shape, 'required': shape.get('required', []) + [member]}
         self.lift_enums()
         self.names = sorted(self.shapes_in)
         self.index = {name: i for i, name in enumerate(self.names)}
@@ -236,7 +247,7 @@ class Generator:
             ('ERROR', is_error), ('FAULT', shape.get('fault') or error.get('fault')), ('HAS_MIN', 'min' in shape),
             ('HAS_MAX', 'max' in shape), ('FLATTENED', shape.get('flattened')), ('STREAMING', shape.get('streaming')),
             ('UNION', shape.get('union')), ('SENSITIVE', shape.get('sensitive')), ('CONSTRAINED', name in self.constrained),
-            ('OVERRIDDEN', name in OVERRIDDEN.get(self.service, ())), ('SENDER', error.get('senderFault')),
+            ('OVERRIDDEN', name in self.overridden), ('SENDER', error.get('senderFault')),
             ('EVENTSTREAM', shape.get('eventstream')), ('EVENT', shape.get('event')), ('DOCUMENT', shape.get('document')),
             ('SPARSE', shape.get('sparse')), ('REQUIRES_LENGTH', shape.get('requiresLength'))))
         if is_error:

@@ -97,7 +97,7 @@ static void slot_clear(struct auth_slot *slot)
     session__sealer_free(slot->sealer);
 }
 
-enum err auth_new(struct store *store, const struct auth_source *source, size_t loops, struct auth **ret)
+enum err auth_new(struct store *store, size_t loops, struct auth **ret)
 {
     uint8_t key[SESSION_KEY_BYTES];
     enum err err = session__load_key(store, key);
@@ -105,7 +105,6 @@ enum err auth_new(struct store *store, const struct auth_source *source, size_t 
     if (err != ERR_OK)
         return err;
     struct auth *auth = mem_zalloc(sizeof *auth);
-    auth->source = *source;
     auth->loops = loops;
     auth->slots = mem_zalloc((loops + 1) * sizeof *auth->slots);
     for (size_t i = 0; i <= loops; i++)
@@ -114,6 +113,17 @@ enum err auth_new(struct store *store, const struct auth_source *source, size_t 
     OPENSSL_cleanse(key, sizeof key);
     *ret = auth;
     return ERR_OK;
+}
+
+void auth_set_source(struct auth *auth, const struct auth_source *source)
+{
+    auth->source = *source;
+}
+
+enum err auth_root_key(struct auth *auth, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
+                       struct str *ret_secret)
+{
+    return auth->source.root_key(auth->source.arg, preset_id, preset_secret, arena, ret_id, ret_secret);
 }
 
 void auth_free(struct auth *auth)

@@ -8,7 +8,11 @@
 #include "store/store.h"
 
 struct auth;
-enum err auth_new(struct store *store, const struct auth_source *source, size_t loops, struct auth **ret);
+enum err auth_new(struct store *store, size_t loops, struct auth **ret);
+/* Before the first request; copied. */
+void auth_set_source(struct auth *auth, const struct auth_source *source);
+enum err auth_root_key(struct auth *auth, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
+                       struct str *ret_secret);        /* struct auth_source.root_key */
 void auth_free(struct auth *auth);
 
 enum auth_failure {             /* a service's table of errors maps each to code, status and message of the service */

@@ -44,6 +44,10 @@ struct auth_source {
     enum err (*boundary)(void *arg, const struct principal *principal, struct arena *arena, struct str *ret_text);
     /* Tags of the principal for aws:PrincipalTag/KEY; false: no such tag. */
     bool (*tag)(void *arg, const struct principal *principal, struct str key, struct arena *arena, struct str *ret);
+    /* The root key of the server's account: made at the first start, or preset; durable when it returns. `secret` may be STR_NONE
+     * to make one. ERR_INVALID: a preset id that no key may have; ERR_EXISTS: it is a user's. */
+    enum err (*root_key)(void *arg, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
+                         struct str *ret_secret);
     uint64_t (*generation)(void *arg);      /* changes whenever any answer above may have changed */
 };
 #endif

@@ -17,6 +17,7 @@
 #include "store/store.h"
 
 struct call_door;
+struct service;
 struct service_api;
 struct service_errors;
 struct row;
@@ -26,7 +27,9 @@ struct call {
     struct loop *loop;                  /* where it began, and where it completes */
     const struct call_door *door;
     void *door_state;
+    const struct service *service;
     const struct service_api *api;
+    void *service_state;                /* what the service's open gave */
     const struct model_operation *operation;
     const struct row *row;
     struct principal *caller;           /* NULL before authentication */
@@ -108,7 +111,6 @@ struct service_api {
     const struct validate_overrides *overrides;     /* where AWS's answer to bad input is not the model's; or NULL */
     size_t body_max;                /* bytes of a request */
     bool global;                    /* its ARNs have no region */
-    void *state;                    /* the service's own singleton */
 };
 
 /* A header of the request (Host, X-Amzn-Trace-Id); STR_NONE: it has none, or the call is no request. */

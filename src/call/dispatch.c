@@ -56,7 +56,7 @@ struct auth *calls_auth(const struct calls *calls)
     return calls->options.auth;
 }
 
-struct call *call_new(struct calls *calls, const struct service_api *api, struct arena *arena, struct loop *loop,
+struct call *call_new(struct calls *calls, const struct service_binding *of, struct arena *arena, struct loop *loop,
                       const struct call_door *door, void *door_state)
 {
     struct call_frame *f = arena_new_of(arena, struct call_frame);
@@ -65,10 +65,12 @@ struct call *call_new(struct calls *calls, const struct service_api *api, struct
     f->call.loop = loop;
     f->call.door = door;
     f->call.door_state = door_state;
-    f->call.api = api;
+    f->call.service = of->service;
+    f->call.api = of->api;
+    f->call.service_state = of->state;
     f->call.account = calls->options.default_account;
     f->call.region = calls->options.default_region;
-    f->call.request_id = call_request_id(arena, api->errors);
+    f->call.request_id = call_request_id(arena, of->api->errors);
     return &f->call;
 }
 

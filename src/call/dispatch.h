@@ -2,12 +2,8 @@
  * A door makes a call (call_new), fills what it knows of the caller, and begins it; its own functions are asked on the way. */
 #ifndef CLOUDLESS_CALL_DISPATCH_H
 #define CLOUDLESS_CALL_DISPATCH_H
-#include "call/call.h"
+#include "call/service.h"
 
-struct auth;
-struct workers;
-
-struct calls;
 struct calls_options {
     struct store *store;
     struct auth *auth;
@@ -35,7 +31,7 @@ struct call_door {
     void (*done)(struct call *call);
 };
 
-struct call *call_new(struct calls *calls, const struct service_api *api, struct arena *arena, struct loop *loop,
+struct call *call_new(struct calls *calls, const struct service_binding *of, struct arena *arena, struct loop *loop,
                       const struct call_door *door, void *door_state);
 struct calls *call_calls(const struct call *call);
 /* On call->loop. `large`: its door's work takes so long (over some ms) that everything up to the handler runs on a worker. */

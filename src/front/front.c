@@ -138,8 +138,15 @@ static void answer_nobody(struct http_request *request)
                    "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
 }
 
+static void front_unknown(struct http_request *request)
+{
+    front_json(request, 404, "{\"message\":\"There is nothing at this path. Try /_cloudless/health.\"}");
+}
+
 static void front_answer(struct front *front, struct http_request *request, const struct front_target *target)
 {
+    const struct service_page *page;
+    void *state;
     switch (target->kind) {
     case FRONT_GATEWAY:
         gateway_handle(front->options.gateway, request, target->api_id, target->stage, target->path, target->domain);
@@ -152,19 +159,24 @@ static void front_answer(struct front *front, struct http_request *request, cons
         about_self(request, "metrics");
         answer_metrics(front, request);
         return;
-    case FRONT_LAMBDA_CODE:
-        about_self(request, "code");
-        lambda_serve_code(front->options.lambda, request);
+    case FRONT_PAGE:
+        page = services_page(front->options.services, request->path, &state);
+        if (page) {
+            about_self(request, "page");
+            page->handle(state, request);
+            return;
+        }
+        front_unknown(request);
         return;
     case FRONT_OWN_UNKNOWN:
-        front_json(request, 404, "{\"message\":\"There is nothing at this path. Try /_cloudless/health.\"}");
+        front_unknown(request);
         return;
     case FRONT_AWS:
         break;
     }
-    const struct service_api *api = door_find_api(front->options.door, request);
-    if (api)
-        door_handle(front->options.door, api, request);
+    const struct service_binding *of = door_find(front->options.door, request);
+    if (of)
+        door_handle(front->options.door, of, request);
     else
         answer_nobody(request);
 }
@@ -188,11 +200,16 @@ void front_handle_inside(struct http_request *request, void *arg)
 struct http_body_plan front_body_plan(const struct http_request *headers_only, void *arg)
 {
     struct front *front = arg;
+    const struct service_page *page;
+    void *state;
     switch (front_target_of(headers_only, front->options.default_region).kind) {
     case FRONT_GATEWAY:
-        return (struct http_body_plan){.max = NET_BODY_API_INVOKE_MAX};
+        return (struct http_body_plan){.max = GATEWAY_BODY_BYTES_MAX};
     case FRONT_AWS:
         return (struct http_body_plan){.max = door_body_limit(front->options.door, headers_only)};
+    case FRONT_PAGE:
+        page = services_page(front->options.services, headers_only->path, &state);
+        return (struct http_body_plan){.max = page ? page->body_max : 0};
     default:
         return (struct http_body_plan){.max = 0};
     }

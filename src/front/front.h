@@ -12,7 +12,7 @@ struct front;
 struct front_options {
     struct door *door;
     struct gateway *gateway;
-    struct lambda *lambda;
+    struct services *services;          /* their pages */
     struct store *store;                /* health tells whether it can be written */
     struct str default_region;
     struct workers *workers;            /* metrics are gathered there */

@@ -2,11 +2,10 @@
  *   http://{apiId}.execute-api.{region}.{anything}[:port]/{stage}/…
  *   /_aws/execute-api/{apiId}/{stage}/…
  *   /restapis/{apiId}/{stage}/_user_request_/…      (the form of other local stacks; no AWS path has that segment)
- *   /_aws/lambda/code/…     a function's package, by the URL that GetFunction gave
+ *   /_aws/NAME/…            a page of a service's own (struct service_page)
  *   /_cloudless/health, /_cloudless/metrics
  * Everything else is an AWS API call or nothing. */
 #include "front/target.h"
-#include "services/lambda/lambda.h"
 
 /* "name.execute-api.region.rest": the labels before and after. False when the host has another form. */
 static bool host_names_api(struct str host, struct str *ret_api, struct str *ret_domain)
@@ -62,9 +61,9 @@ struct front_target front_target_of(const struct http_request *request, struct s
         struct str api_id = take_segment(&path), stage = take_segment(&path);
         if (str_eq(take_segment(&path), STR("_user_request_")))
             target = (struct front_target){.kind = FRONT_GATEWAY, .api_id = api_id, .stage = stage, .path = path};
-    } else if (str_starts(path, STR(LAMBDA_CODE_PATH))) {
-        target.kind = FRONT_LAMBDA_CODE;
-    } else if (str_starts(path, STR("/_cloudless/")) || str_starts(path, STR("/_aws/"))) {
+    } else if (str_starts(path, STR("/_aws/"))) {
+        target.kind = FRONT_PAGE;
+    } else if (str_starts(path, STR("/_cloudless/"))) {
         target.kind = str_eq(path, STR("/_cloudless/health"))    ? FRONT_HEALTH
                       : str_eq(path, STR("/_cloudless/metrics")) ? FRONT_METRICS
                                                                  : FRONT_OWN_UNKNOWN;

@@ -3,10 +3,11 @@
 #define CLOUDLESS_FRONT_TARGET_H
 #include "net/http.h"
 
-enum front_kind { FRONT_GATEWAY, FRONT_HEALTH, FRONT_METRICS, FRONT_LAMBDA_CODE, FRONT_OWN_UNKNOWN, FRONT_AWS };
+enum front_kind { FRONT_GATEWAY, FRONT_HEALTH, FRONT_METRICS, FRONT_PAGE, FRONT_OWN_UNKNOWN, FRONT_AWS };
 
 struct front_target {
     enum front_kind kind;
+    /* FRONT_PAGE: below /_aws/, a service's page or nothing */
     struct str api_id, stage, path;     /* gateway: path is what follows the stage, raw; stage may be empty */
     struct str domain;                  /* gateway: what requestContext.domainName says */
 };

@@ -2,6 +2,7 @@
 #ifndef CLOUDLESS_GATEWAY_EXCHANGE_H
 #define CLOUDLESS_GATEWAY_EXCHANGE_H
 #include "gateway/gateway.h"
+#include "services/lambda/lambda.h"
 #include "gateway/compiled_stage.h"
 
 struct gateway_ids {

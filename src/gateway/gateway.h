@@ -3,13 +3,13 @@
 #ifndef CLOUDLESS_GATEWAY_GATEWAY_H
 #define CLOUDLESS_GATEWAY_GATEWAY_H
 #include "net/http.h"
-#include "services/lambda/lambda.h"
+#include "call/service.h"
 
+#define GATEWAY_BODY_BYTES_MAX (10u << 20)      /* payload quota: 10 MB */
 #define GATEWAY_INTEGRATION_MS_MAX 29000        /* REST API quota: integration timeout */
 
 struct gateway;
-enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers,
-                     struct gateway **ret);
+enum err gateway_new(const struct platform *platform, struct gateway **ret);      /* services are open */
 void gateway_free(struct gateway *gateway);
 /* `path` is the raw path behind the stage, beginning with '/' or empty; `domain` is what requestContext.domainName says.
  * Answers the request, now or later. */

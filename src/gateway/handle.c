@@ -25,13 +25,13 @@ static void drop_stage(void *stage)
     gateway__stage_unref(stage);
 }
 
-enum err gateway_new(struct store *store, struct lambda *lambda, struct loops *loops, struct workers *workers, struct gateway **ret)
+enum err gateway_new(const struct platform *platform, struct gateway **ret)
 {
-    size_t count = loops_count(loops);
+    size_t count = loops_count(platform->loops);
     struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(gateway->caches[0]));
-    gateway->store = store;
-    gateway->lambda = lambda;
-    gateway->workers = workers;
+    gateway->store = platform->store;
+    gateway->lambda = services_state(platform->services, "lambda");
+    gateway->workers = platform->workers;
     gateway->cache_count = count;
     for (size_t i = 0; i < count; i++)
         gateway->caches[i] = gencache_new(STAGES_MAX, STAGES_BYTES_MAX, drop_stage);
@@ -56,9 +56,9 @@ static enum err stage_load(struct gateway *gateway, struct gencache *cache, stru
     enum err err = ERR_NOT_FOUND;
     uint64_t generation = 0;
     for (int tries = 0; tries < LOAD_TRIES; tries++) {
-        generation = store_generation(gateway->store, STORE_SPACE_APIGATEWAY);
+        generation = store_generation(gateway->store, APIGATEWAY_SPACE);
         err = gateway__stage_load(store_reader(gateway->store), api_id, name, ret);
-        if (err != ERR_NOT_FOUND || generation == store_generation(gateway->store, STORE_SPACE_APIGATEWAY))
+        if (err != ERR_NOT_FOUND || generation == store_generation(gateway->store, APIGATEWAY_SPACE))
             break;
     }
     if (err == ERR_OK)
@@ -79,7 +79,7 @@ static enum err find_stage(struct gateway *gateway, struct http_request *request
     memcpy(text + api_id.n + 1, name.p, name.n);
     struct str key = {text, api_id.n + 1 + name.n};
 
-    struct gateway_stage *stage = gencache_get(cache, store_generation(gateway->store, STORE_SPACE_APIGATEWAY), key);
+    struct gateway_stage *stage = gencache_get(cache, store_generation(gateway->store, APIGATEWAY_SPACE), key);
     if (!stage) {
         enum err err = stage_load(gateway, cache, api_id, name, key, &stage);
         if (err != ERR_OK)

@@ -4,21 +4,21 @@
  * because starting the launcher sweeps what a killed server of this directory left behind. It builds its root while the
  * store is opened.
  * Signals are blocked in every thread; the main thread waits for them. */
-#include "wire/door.h"
+#include "auth/auth.h"
 #include "base/clock.h"
 #include "base/panic.h"
+#include "call/dispatch.h"
 #include "front/front.h"
 #include "front/record.h"
+#include "gateway/gateway.h"
 #include "main/command.h"
 #include "main/datadir.h"
 #include "main/gather.h"
 #include "net/limits.h"
-#include "services/apigateway/apigateway.h"
-#include "services/dynamodb/dynamodb.h"
-#include "services/iam/iam.h"
-#include "services/logs/logs.h"
-#include "services/sts/sts.h"
+#include "net/worker.h"
+#include "sandbox/sandbox.h"
 #include "store/blob.h"
+#include "wire/door.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -33,8 +33,6 @@
 #define BLOCK_CACHE_BYTES (256u << 20)
 #define ROW_CACHE_BYTES (128u << 20)
 
-static const struct service_api *const apis[] = {&dynamodb_api, &lambda_api, &iam_api, &sts_api, &logs_api, &apigateway_api, NULL};
-
 struct server {
     const struct options *options;
     struct arena *arena;
@@ -42,15 +40,15 @@ struct server {
     struct str sandboxes_missing;
     struct store *store;
     struct blobs *blobs;
-    struct iam *iam;
     struct auth *auth;
-    struct logs *logs;
     struct loops *loops;
     struct workers *workers;
     struct http_server *http;
     struct front *front;
-    struct lambda *lambda;
     struct gateway *gateway;
+    struct platform_options platform_options;
+    struct platform platform;       /* what services stand on: the parts above, as they see them */
+    struct services *services;
     struct calls *calls;
     struct door *door;
     struct access_log *access_log;
@@ -119,7 +117,7 @@ static int write_credentials(struct server *s)
 {
     const char *id = getenv("CLOUDLESS_ROOT_ACCESS_KEY_ID"), *secret = getenv("CLOUDLESS_ROOT_SECRET_ACCESS_KEY");
     struct str key_id, key_secret;
-    enum err err = iam_root_key(s->iam, str_of(id), str_of(secret), s->arena, &key_id, &key_secret);
+    enum err err = auth_root_key(s->auth, str_of(id), str_of(secret), s->arena, &key_id, &key_secret);
     if (err != ERR_OK)
         return fail_err("the root access key", err);
     struct str text = arena_printf(s->arena, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
@@ -161,55 +159,60 @@ static bool watch_requests(struct server *s)
     return true;
 }
 
-static int make_services(struct server *s)
+/* What everything else stands on. */
+static int serve_parts(struct server *s)
 {
     const struct options *o = s->options;
-    enum err err;
-
-    if ((err = iam_new(s->store, str_of(o->account), &s->iam)) != ERR_OK)
-        return fail_err("IAM", err);
-    int status = write_credentials(s);
-    if (status != EXIT_FINE)
-        return status;
-    struct auth_source source = iam_auth_source(s->iam);
     s->loops = loops_new(loops_wanted());
     s->workers = workers_new(NULL);
     s->http = http_server_new(s->loops);
     if (!watch_requests(s))
         return EXIT_FAILED;
     s->front = front_new();
-    if ((err = auth_new(s->store, &source, loops_count(s->loops), &s->auth)) != ERR_OK)
+    enum err err = auth_new(s->store, loops_count(s->loops), &s->auth);
+    if (err != ERR_OK)
         return fail_err("authentication", err);
-    iam_set_auth(s->iam, s->auth);
-    sts_init(s->auth, s->store);
-    if ((err = dynamodb_new(s->store)) != ERR_OK || (err = apigateway_new(s->store)) != ERR_OK ||
-        (err = logs_new(s->store, &s->logs)) != ERR_OK)
-        return fail_err("a service", err);
-    if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
-        warn_of_sandboxes(s);
-    struct lambda_options lambda = {
-        .store = s->store, .blobs = s->blobs, .auth = s->auth, .logs = s->logs, .loops = s->loops,
-        .workers = s->workers, .http = s->http, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
-        .cache_dir = datadir_path(s->arena, o->data, "cache"), .runtimes_dir = o->runtimes_dir, .runtime_flags = o->runtimes,
-        .concurrency_max = o->concurrency, .aws_endpoint = front_handle_inside, .aws_endpoint_arg = s->front,
-    };
-    if ((err = lambda_new(&lambda, &s->lambda)) != ERR_OK)
-        return fail_err("Lambda", err);
-    if ((err = gateway_new(s->store, s->lambda, s->loops, s->workers, &s->gateway)) != ERR_OK)
-        return fail_err("the gateway", err);
     struct calls_options calls = {.store = s->store, .auth = s->auth, .workers = s->workers,
                                   .default_account = str_of(o->account), .default_region = str_of(o->region)};
     s->calls = calls_new(&calls);
-    s->door = door_new(s->calls, apis);
+    return EXIT_FINE;
+}
+
+static int serve_services(struct server *s)
+{
+    const struct options *o = s->options;
+    const char *failed = NULL;
+    int status = serve_parts(s);
+    if (status != EXIT_FINE)
+        return status;
+    if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
+        warn_of_sandboxes(s);
+    s->services = services_new(services_all);
+    s->platform_options = (struct platform_options){.account = o->account, .region = o->region, .cache_dir = datadir_path(s->arena, o->data, "cache"),
+                                                    .runtimes_dir = o->runtimes_dir, .runtimes = o->runtimes, .concurrency_max = o->concurrency};
+    s->platform = (struct platform){
+        .options = &s->platform_options, .store = s->store, .blobs = s->blobs, .auth = s->auth, .loops = s->loops, .workers = s->workers,
+        .http = s->http, .calls = s->calls, .services = s->services, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
+        .inside = front_handle_inside, .inside_arg = s->front,
+    };
+    enum err err = services_open(s->services, &s->platform, &failed);
+    if (err != ERR_OK)
+        return fail_err(failed, err);
+    if ((status = write_credentials(s)) != EXIT_FINE)
+        return status;
+    if ((err = gateway_new(&s->platform, &s->gateway)) != ERR_OK)
+        return fail_err("the gateway", err);
+    s->door = door_new(s->calls, services_bindings(s->services));
     struct front_options front = {.door = s->door,
                                   .gateway = s->gateway,
-                                  .lambda = s->lambda,
+                                  .services = s->services,
                                   .store = s->store,
                                   .default_region = str_of(o->region),
                                   .workers = s->workers,
                                   .metrics = s->metrics,
                                   .ready = &s->ready};
     front_connect(s->front, &front);
+    services_start(s->services);
     return EXIT_FINE;
 }
 
@@ -262,13 +265,19 @@ static void wait_for_signal(const struct server *s, const sigset_t *set)
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
+static enum err mutate_nothing(struct store_txn *txn, void *arg)
+{
+    (void)txn, (void)arg;
+    return ERR_OK;
+}
+
 static void serve_stop(struct server *s)
 {
     atomic_store(&s->ready, false);
     if (s->http)
         http_server_drain(s->http);
-    if (s->lambda)
-        lambda_stop(s->lambda);
+    if (s->services)
+        services_stop(s->services);
     if (s->workers)
         workers_stop(s->workers);
     if (s->loops)
@@ -276,20 +285,20 @@ static void serve_stop(struct server *s)
     workers_free(s->workers);
     gateway_free(s->gateway);
     door_free(s->door);
+    if (s->services) {
+        store_mutate(s->store, mutate_nothing, NULL);       /* behind every mutation that a call has left in the queue */
+        services_close(s->services);
+    }
     calls_free(s->calls);
-    lambda_free(s->lambda);
-    logs_free(s->logs);
-    store_close(s->store);      /* answers what still waits; nothing is left to use it */
+    store_close(s->store);
     http_server_free(s->http);
     loops_free(s->loops);
     front_free(s->front);
     metrics_free(s->metrics);
     record_free(s->record);
     access_log_close(s->access_log);
-    apigateway_free();
-    dynamodb_free();
+    services_free(s->services);
     auth_free(s->auth);
-    iam_free(s->iam);
     blobs_close(s->blobs);
     sandbox_host_stop(s->sandboxes);
 }
@@ -330,7 +339,7 @@ int command_serve(const struct options *given, struct arena *arena)
 
     status = open_data(&server);
     if (status == EXIT_FINE)
-        status = make_services(&server);
+        status = serve_services(&server);
     if (status == EXIT_FINE) {
         listen_all(&server, fds);
         loops_start(server.loops);

@@ -8,13 +8,6 @@
 #define NET_BODY_BYTES_MAX (70u << 20)              /* Lambda's CreateFunction: 50 MB zip as base64 in JSON; the largest of all */
 #define NET_BODY_STREAM_MAX (5ull << 30)            /* S3: an object in one PUT, a part of a multipart upload: 5 GiB */
 #define NET_PIECE_BYTES (64u << 10)                 /* of a body that passes by; at most two are held for each way */
-#define NET_BODY_API_INVOKE_MAX (10u << 20)         /* API Gateway payload quota: 10 MB */
-#define NET_BODY_DYNAMODB_MAX (16u << 20)           /* AWS calls, by service. BatchWriteItem: 16 MB */
-#define NET_BODY_LAMBDA_MAX NET_BODY_BYTES_MAX
-#define NET_BODY_APIGATEWAY_MAX (1u << 20)          /* templates of 300 KB */
-#define NET_BODY_LOGS_MAX (7u << 20)                /* PutLogEvents: 1 MB of text, which JSON's escapes make six times as long */
-#define NET_BODY_IAM_MAX (512u << 10)               /* a policy document of 131,072 characters in a form */
-#define NET_BODY_STS_MAX (64u << 10)                /* a session policy of 2,048 characters */
 #define NET_BODY_UNKNOWN_MAX (1u << 20)             /* a call whose headers do not say for which service it is */
 #define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
 #define NET_BODIES_ONLY_MAX (64u << 20)             /* of them, by a listener on one loop; and those together never take the second half */

@@ -149,13 +149,13 @@ bool store_read_may_block(const struct store *store)
     return store->engine->read_may_block;
 }
 
-uint64_t store_generation(const struct store *store, enum store_space space)
+uint64_t store_generation(const struct store *store, unsigned space)
 {
     ENSURE(space < STORE_SPACE_FIRST);
     return atomic_load_explicit(&store->engine->generation[space], memory_order_acquire);
 }
 
-void store_watch(struct store *store, enum store_space space, store_watch_fn *fn, void *arg)
+void store_watch(struct store *store, unsigned space, store_watch_fn *fn, void *arg)
 {
     ENSURE(space < STORE_SPACE_FIRST);
     struct engine *engine = store->engine;

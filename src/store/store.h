@@ -18,14 +18,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-/* Spaces below STORE_SPACE_FIRST are fixed, one for the metadata of each part; each has a generation (below). */
+/* Spaces below STORE_SPACE_FIRST are fixed, one for the metadata of each service, which says which (call/service.h); each has a
+ * generation (below). */
 enum store_space {
     STORE_SPACE_SYSTEM = 1,     /* format, counters, keys of the server */
-    STORE_SPACE_IAM = 2,
-    STORE_SPACE_DYNAMODB = 3,   /* table descriptions */
-    STORE_SPACE_LAMBDA = 4,
-    STORE_SPACE_APIGATEWAY = 5,
-    STORE_SPACE_LOGS = 6,       /* groups and streams */
     STORE_SPACE_JOBS = 7,
     STORE_SPACE_FIRST = 64
 };
@@ -128,10 +124,10 @@ bool store_writable(struct store *store, struct arena *arena, struct str *ret_wo
 
 /* Changes after every commit that wrote to fixed space `space` (< STORE_SPACE_FIRST), before the commit is answered.
  * A cache reads it first, then the store, keeps both, and drops its content when it differs. Any thread, wait-free. */
-uint64_t store_generation(const struct store *store, enum store_space space);
+uint64_t store_generation(const struct store *store, unsigned space);
 /* Called after every such change, on the thread that learns of it: hand over and return; no call of the store in it. */
 typedef void store_watch_fn(void *arg);
-void store_watch(struct store *store, enum store_space space, store_watch_fn *fn, void *arg);
+void store_watch(struct store *store, unsigned space, store_watch_fn *fn, void *arg);
 void store_unwatch(struct store *store, store_watch_fn *fn, void *arg);    /* no call runs any more when it returns */
 
 #endif

@@ -16,22 +16,22 @@
 
 struct door {
     struct calls *calls;
-    const struct service_api *const *apis;
+    const struct service_binding *bindings;
     bool *shared;                       /* of each: another one has its signing name */
 };
 
-struct door *door_new(struct calls *calls, const struct service_api *const *apis)
+struct door *door_new(struct calls *calls, const struct service_binding *bindings)
 {
     struct door *door = mem_zalloc(sizeof *door);
     door->calls = calls;
-    door->apis = apis;
+    door->bindings = bindings;
     size_t count = 0;
-    while (apis[count])
+    while (bindings[count].api)
         count++;
     door->shared = mem_zalloc((count + 1) * sizeof *door->shared);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
-            if (i != j && strcmp(apis[i]->model->signing_name, apis[j]->model->signing_name) == 0)
+            if (i != j && strcmp(bindings[i].api->model->signing_name, bindings[j].api->model->signing_name) == 0)
                 door->shared[i] = true;
         }
     }
@@ -121,26 +121,26 @@ static bool owns_request(const struct model *m, const struct http_request *reque
     return str_eq(request->path, STR("/")) && str_eq(version, str_of(m->api_version));
 }
 
-const struct service_api *door_find_api(const struct door *door, const struct http_request *request)
+const struct service_binding *door_find(const struct door *door, const struct http_request *request)
 {
-    const struct service_api *first = NULL;
+    const struct service_binding *first = NULL;
     struct str scope = scope_service(request);
-    for (size_t i = 0; door->apis[i]; i++) {
-        const struct service_api *api = door->apis[i];
-        if (scope.n && !str_eq(scope, str_of(api->model->signing_name)))
+    for (size_t i = 0; door->bindings[i].api; i++) {
+        const struct service_binding *of = &door->bindings[i];
+        if (scope.n && !str_eq(scope, str_of(of->api->model->signing_name)))
             continue;
-        if ((scope.n && !door->shared[i]) || owns_request(api->model, request))
-            return api;
+        if ((scope.n && !door->shared[i]) || owns_request(of->api->model, request))
+            return of;
         if (scope.n && !first)
-            first = api;
+            first = of;
     }
     return first;
 }
 
 size_t door_body_limit(const struct door *door, const struct http_request *headers_only)
 {
-    const struct service_api *api = door_find_api(door, headers_only);
-    return api ? api->body_max : NET_BODY_UNKNOWN_MAX;
+    const struct service_binding *of = door_find(door, headers_only);
+    return of ? of->api->body_max : NET_BODY_UNKNOWN_MAX;
 }
 
 /* ---- a call that came by HTTP ---- */
@@ -211,27 +211,27 @@ static const struct call_door http_door = {
     .done = door_done,
 };
 
-static struct call *door_call(struct door *door, const struct service_api *api, struct http_request *request)
+static struct call *door_call(struct door *door, const struct service_binding *of, struct http_request *request)
 {
     struct wire_exchange *exchange = arena_new_of(request->arena, struct wire_exchange);
     exchange->request = request;
-    exchange->protocol = wire_protocol_of(api, request);
-    return call_new(door->calls, api, request->arena, request->loop, &http_door, exchange);
+    exchange->protocol = wire_protocol_of(of->api, request);
+    return call_new(door->calls, of, request->arena, request->loop, &http_door, exchange);
 }
 
-void door_handle(struct door *door, const struct service_api *api, struct http_request *request)
+void door_handle(struct door *door, const struct service_binding *of, struct http_request *request)
 {
-    call_begin(door_call(door, api, request), request->body.n > BODY_INLINE_MAX);
+    call_begin(door_call(door, of, request), request->body.n > BODY_INLINE_MAX);
 }
 
 bool door_refuse(struct door *door, const struct http_request *request, int status, struct arena *arena, struct http_response *ret)
 {
-    const struct service_api *api = door_find_api(door, request);
-    if (!api || status != 413)
+    const struct service_binding *of = door_find(door, request);
+    if (!of || status != 413)
         return false;
     struct http_request copy = *request;
     copy.arena = arena;
-    struct call *call = door_call(door, api, &copy);
+    struct call *call = door_call(door, of, &copy);
     call_fault(call, FAULT_TOO_LARGE, STR_NONE);
     wire_answer(call, ret);
     return true;

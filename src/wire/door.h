@@ -4,12 +4,12 @@
 #include "call/dispatch.h"
 
 struct door;
-/* `apis` is NULL-terminated and lives as long as the door, as does calls. */
-struct door *door_new(struct calls *calls, const struct service_api *const *apis);
+/* `bindings` end with one without an API, and live as long as the door, as does calls. */
+struct door *door_new(struct calls *calls, const struct service_binding *bindings);
 void door_free(struct door *door);
 /* By scope, target, path, version; NULL: not an AWS call that any service knows. On any request, cheap. */
-const struct service_api *door_find_api(const struct door *door, const struct http_request *request);
-void door_handle(struct door *door, const struct service_api *api, struct http_request *request);
+const struct service_binding *door_find(const struct door *door, const struct http_request *request);
+void door_handle(struct door *door, const struct service_binding *of, struct http_request *request);
 size_t door_body_limit(const struct door *door, const struct http_request *headers_only);
 /* The answer to a request that is refused before door_handle (413: over the API's body_max), for http's refuse hook.
  * False: not a status or a request that an AWS service has its own words for. */

@@ -5,8 +5,9 @@
 #include "services/apigateway/apigateway.h"
 #include "call/service_errors.h"
 #include "base/codec.h"
-#include "net/limits.h"
 #include "services/apigateway/handlers.h"
+
+#define APIGATEWAY_BODY_BYTES_MAX (1u << 20)     /* of a request; templates of 300 KB */
 
 #define RESOURCE_ARN_MAX 4096
 
@@ -104,19 +105,8 @@ static const struct row rows[] = {
     WRITE("UpdateStage", apigateway__update_stage, NULL),
 };
 
-struct service_api apigateway_api = {.model = &model_apigateway,
+const struct service_api apigateway_api = {.model = &model_apigateway,
                                      .rows = rows,
                                      .row_count = COUNT_OF(rows),
                                      .errors = &apigateway_errors,
-                                     .body_max = NET_BODY_APIGATEWAY_MAX};
-
-enum err apigateway_new(struct store *store)
-{
-    apigateway_api.state = store;
-    return ERR_OK;
-}
-
-void apigateway_free(void)
-{
-    apigateway_api.state = NULL;
-}
+                                     .body_max = APIGATEWAY_BODY_BYTES_MAX};

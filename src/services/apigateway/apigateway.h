@@ -2,11 +2,11 @@
 #ifndef CLOUDLESS_SERVICES_APIGATEWAY_APIGATEWAY_H
 #define CLOUDLESS_SERVICES_APIGATEWAY_APIGATEWAY_H
 #include "call/call.h"
+#define APIGATEWAY_SPACE 5              /* of its documents in the store; on disk, so never another */
 extern const struct model model_apigateway;         /* generated */
 extern const struct service_errors apigateway_errors;
-extern struct service_api apigateway_api;
-enum err apigateway_new(struct store *store);
-void apigateway_free(void);
+extern const struct service_api apigateway_api;
+extern const struct service apigateway_service;
 
 /* What a stage serves, as its deployment stored it. API ids are unique in the server. */
 struct apigateway_stage {

@@ -78,7 +78,7 @@ static struct json *summary(struct call *call, const struct json *snapshot)
 
 void apigateway__get_deployment(struct call *call)
 {
-    struct store_txn *txn = apigateway__reader();
+    struct store_txn *txn = apigateway__reader(call);
     struct json *deployment, *snapshot;
     if (!load_deployment(call, txn, &deployment))
         return;
@@ -98,7 +98,7 @@ void apigateway__get_deployment(struct call *call)
 
 void apigateway__get_deployments(struct call *call)
 {
-    struct store_txn *txn = apigateway__reader();
+    struct store_txn *txn = apigateway__reader(call);
     struct json *api;
     if (apigateway__load_api(call, txn, &api))
         apigateway__answer_page_of(call, txn, APIGATEWAY_DEPLOYMENTS);

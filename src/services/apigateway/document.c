@@ -5,16 +5,16 @@
 #include "services/apigateway/apigateway.h"
 #include "services/apigateway/mapping.h"
 
-struct store_txn *apigateway__reader(void)
+struct store_txn *apigateway__reader(const struct call *call)
 {
-    return store_reader(apigateway_api.state);
+    return store_reader(call->service_state);
 }
 
 static struct store_key document_key(struct arena *arena, struct str account, struct str region, const char *type,
                                      struct str api_id, struct str child)
 {
     struct str key = child.n ? arena_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(child)) : api_id;
-    return (struct store_key){STORE_SPACE_APIGATEWAY, doc_collection(arena, account, region, type), key};
+    return (struct store_key){APIGATEWAY_SPACE, doc_collection(arena, account, region, type), key};
 }
 
 struct store_key apigateway__key(struct call *call, const char *type, struct str api_id, struct str child)
@@ -24,7 +24,7 @@ struct store_key apigateway__key(struct call *call, const char *type, struct str
 
 struct store_key apigateway__index_key(struct str api_id)
 {
-    return (struct store_key){STORE_SPACE_APIGATEWAY, STR("api-ids"), api_id};
+    return (struct store_key){APIGATEWAY_SPACE, STR("api-ids"), api_id};
 }
 
 struct str apigateway__prefix(struct call *call, struct str api_id)

@@ -1,6 +1,6 @@
 /* document.h -- where the documents of API Gateway lie in the store, and how calls find them. Folder-internal.
  *
- * Space STORE_SPACE_APIGATEWAY; a document is the answer of its Get operation, so an answer is the document itself:
+ * Space APIGATEWAY_SPACE; a document is the answer of its Get operation, so an answer is the document itself:
  *   ACCOUNT/REGION/restapis       API id                    RestApi
  *   ACCOUNT/REGION/resources      API id '/' resource id    Resource, resourceMethods with responses and integrations in full
  *   ACCOUNT/REGION/deployments    API id '/' deployment id  Deployment
@@ -29,7 +29,7 @@
 #define APIGATEWAY_SNAPSHOTS "snapshots"
 #define APIGATEWAY_STAGES "stages"
 
-struct store_txn *apigateway__reader(void);
+struct store_txn *apigateway__reader(const struct call *call);
 
 /* Key of `child` of an API; with child STR_NONE the API's own. */
 struct store_key apigateway__key(struct call *call, const char *type, struct str api_id, struct str child);

@@ -115,7 +115,7 @@ void apigateway__put_integration(struct call *call, struct store_txn *txn)
 void apigateway__get_integration(struct call *call)
 {
     struct json *resource, *method, *integration;
-    if (apigateway__load_integration(call, apigateway__reader(), &resource, &method, &integration))
+    if (apigateway__load_integration(call, apigateway__reader(call), &resource, &method, &integration))
         call->output = integration;
 }
 

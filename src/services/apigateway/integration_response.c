@@ -86,7 +86,7 @@ void apigateway__put_integration_response(struct call *call, struct store_txn *t
 void apigateway__get_integration_response(struct call *call)
 {
     struct found at;
-    if (load_integration_response(call, apigateway__reader(), &at))
+    if (load_integration_response(call, apigateway__reader(call), &at))
         call->output = at.response;
 }
 

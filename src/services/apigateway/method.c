@@ -127,7 +127,7 @@ void apigateway__put_method(struct call *call, struct store_txn *txn)
 void apigateway__get_method(struct call *call)
 {
     struct json *resource, *method;
-    if (apigateway__load_method(call, apigateway__reader(), &resource, &method))
+    if (apigateway__load_method(call, apigateway__reader(call), &resource, &method))
         call->output = method;
 }
 
@@ -225,7 +225,7 @@ void apigateway__put_method_response(struct call *call, struct store_txn *txn)
 void apigateway__get_method_response(struct call *call)
 {
     struct json *resource, *method, *response;
-    if (load_method_response(call, apigateway__reader(), &resource, &method, &response))
+    if (load_method_response(call, apigateway__reader(call), &resource, &method, &response))
         call->output = response;
 }
 

@@ -133,7 +133,7 @@ static void shape(struct call *call, struct json *resource)
 void apigateway__get_resource(struct call *call)
 {
     struct json *resource;
-    if (!apigateway__load_resource(call, apigateway__reader(), call_str(call, "resourceId"), &resource))
+    if (!apigateway__load_resource(call, apigateway__reader(call), call_str(call, "resourceId"), &resource))
         return;
     shape(call, resource);
     call->output = resource;
@@ -159,7 +159,7 @@ static struct json *sorted_by_path(struct call *call, struct json *all)
 
 void apigateway__get_resources(struct call *call)
 {
-    struct store_txn *txn = apigateway__reader();
+    struct store_txn *txn = apigateway__reader(call);
     struct json *api, *all;
     if (!apigateway__load_api(call, txn, &api) || !load_tree(call, txn, &all))
         return;

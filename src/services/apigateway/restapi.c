@@ -108,7 +108,7 @@ void apigateway__create_rest_api(struct call *call, struct store_txn *txn)
 void apigateway__get_rest_api(struct call *call)
 {
     struct json *api;
-    if (apigateway__load_api(call, apigateway__reader(), &api))
+    if (apigateway__load_api(call, apigateway__reader(call), &api))
         call->output = api;
 }
 
@@ -117,7 +117,7 @@ void apigateway__get_rest_apis(struct call *call)
     struct store_key key = apigateway__key(call, APIGATEWAY_RESTAPIS, STR_NONE, STR_NONE);
     struct json *list, *apis = json_new(call->arena, JSON_ARRAY);
     bool more;
-    enum err err = doc_list(apigateway__reader(), key.space, key.collection, STR_NONE, STR_NONE, APIGATEWAY_APIS_MAX, call->arena,
+    enum err err = doc_list(apigateway__reader(call), key.space, key.collection, STR_NONE, STR_NONE, APIGATEWAY_APIS_MAX, call->arena,
                             &list, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);

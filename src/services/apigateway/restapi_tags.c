@@ -34,7 +34,7 @@ void apigateway__get_tags(struct call *call)
 {
     struct store_key key;
     struct json *document;
-    if (!load_tagged(call, apigateway__reader(), &key, &document))
+    if (!load_tagged(call, apigateway__reader(call), &key, &document))
         return;
     struct json *tags = json_at(document, "tags");
     call->output = json_new(call->arena, JSON_OBJECT);

@@ -148,13 +148,13 @@ void apigateway__create_stage(struct call *call, struct store_txn *txn)
 void apigateway__get_stage(struct call *call)
 {
     struct json *stage;
-    if (load_stage(call, apigateway__reader(), &stage))
+    if (load_stage(call, apigateway__reader(call), &stage))
         call->output = stage;
 }
 
 void apigateway__get_stages(struct call *call)
 {
-    struct store_txn *txn = apigateway__reader();
+    struct store_txn *txn = apigateway__reader(call);
     struct str deployment_id = call_str(call, "deploymentId");
     struct json *api, *all, *next;
     if (!apigateway__load_api(call, txn, &api) || !apigateway__load_all(call, txn, APIGATEWAY_STAGES, &all))
@@ -250,7 +250,7 @@ static struct store_key key_in(struct arena *arena, const struct apigateway_stag
                                struct str child)
 {
     struct str key = child.n ? arena_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(child)) : api_id;
-    return (struct store_key){STORE_SPACE_APIGATEWAY, doc_collection(arena, at->account, at->region, type), key};
+    return (struct store_key){APIGATEWAY_SPACE, doc_collection(arena, at->account, at->region, type), key};
 }
 
 static bool plain_id(struct str s, size_t max)

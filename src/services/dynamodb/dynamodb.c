@@ -7,13 +7,14 @@
  * touches; so what is wrong with an input is told before what is not allowed, as AWS does. */
 #include "services/dynamodb/dynamodb.h"
 #include "call/service_errors.h"
-#include "net/limits.h"
 #include "services/dynamodb/batch.h"
 #include "services/dynamodb/reads.h"
 #include "services/dynamodb/table.h"
 #include "services/dynamodb/table_counts.h"
 #include "services/dynamodb/tables.h"
 #include "services/dynamodb/writes.h"
+
+#define DYNAMODB_BODY_BYTES_MAX (16u << 20)     /* of a request; BatchWriteItem: 16 MB */
 
 static const char *const create_table_refused[] = {"LocalSecondaryIndexes",
                                                    "GlobalSecondaryIndexes",
@@ -111,17 +112,16 @@ static const struct row rows[] = {
      .refused = write_refused},
 };
 
-struct service_api dynamodb_api = {
+const struct service_api dynamodb_api = {
     .model = &model_dynamodb,
     .rows = rows,
     .row_count = COUNT_OF(rows),
     .errors = &dynamodb_errors, .overrides = &dynamodb_overrides,
-    .body_max = NET_BODY_DYNAMODB_MAX,
+    .body_max = DYNAMODB_BODY_BYTES_MAX,
 };
 
 enum err dynamodb_new(struct store *store)
 {
-    dynamodb_api.state = store;
     table_cache_open(store);
     table_counts_open();
     return ERR_OK;
@@ -131,5 +131,4 @@ void dynamodb_free(void)
 {
     table_counts_close();
     table_cache_close();
-    dynamodb_api.state = NULL;
 }

@@ -180,14 +180,14 @@ static enum err table_load(struct call *call, struct str name, struct shared **r
 
 struct store_key table_key(struct call *call, struct str name)
 {
-    return (struct store_key){STORE_SPACE_DYNAMODB, doc_collection(call->arena, call->account, call->region, "table"), name};
+    return (struct store_key){DYNAMODB_SPACE, doc_collection(call->arena, call->account, call->region, "table"), name};
 }
 
 enum err table_find(struct call *call, struct str name, const struct table **ret)
 {
     char text[CACHE_KEY_MAX];
     struct gencache *cache = own_cache();
-    uint64_t generation = store_generation(the_store, STORE_SPACE_DYNAMODB);
+    uint64_t generation = store_generation(the_store, DYNAMODB_SPACE);
     size_t n = 0;
     for (const struct str *part = (const struct str[]){call->account, call->region, name, STR_NONE}; part->p; part++) {
         if (n + part->n + 1 > sizeof text)

@@ -1,17 +1,18 @@
 /* table.h -- descriptions of tables, and finding one quickly.
  *
- * A table is a document in STORE_SPACE_DYNAMODB, collection "account/region/table", key its name:
+ * A table is a document in DYNAMODB_SPACE, collection "account/region/table", key its name:
  *   {"Description": TableDescription without what changes, "Space": "65", "Tags": {"key": "value"}}
  * and a space of items (item.h). In that space, the empty collection holds one key, "t", from CreateTable to DeleteTable:
  * every mutation of items reads it, so that none writes to a table that was deleted since the call was prepared.
  *
- * Each thread keeps the descriptions it used until the generation of STORE_SPACE_DYNAMODB changes. A struct table is
+ * Each thread keeps the descriptions it used until the generation of DYNAMODB_SPACE changes. A struct table is
  * immutable and counted; a call that found one holds it until its arena goes. */
 #ifndef CLOUDLESS_SERVICES_DYNAMODB_TABLE_H
 #define CLOUDLESS_SERVICES_DYNAMODB_TABLE_H
 #include "call/call.h"
 #include "services/dynamodb/expression.h"
 
+#define DYNAMODB_SPACE 3                /* of its documents in the store; on disk, so never another */
 #define TABLE_NAME_MIN 3            /* CreateTable; elsewhere a shorter name is just not found */
 #define TABLE_NAME_MAX 255
 

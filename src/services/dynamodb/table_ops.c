@@ -84,7 +84,7 @@ void list_tables_handle(struct call *call)
     bool more;
     struct str collection = table_key(call, STR_NONE).collection;
     enum err err =
-        doc_list(store_reader(table_store()), STORE_SPACE_DYNAMODB, collection, STR_NONE, call_str(call, "ExclusiveStartTableName"),
+        doc_list(store_reader(table_store()), DYNAMODB_SPACE, collection, STR_NONE, call_str(call, "ExclusiveStartTableName"),
                  (size_t)json_i64(call->input, "Limit", LIST_LIMIT), call->arena, &list, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);

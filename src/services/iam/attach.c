@@ -25,7 +25,7 @@ static struct store_key attachment_place(struct call *call, struct str arn, stru
     struct str key = arena_printf(call->arena, STR_FMT "\n" STR_FMT "/" STR_FMT, STR_ARG(arn), STR_ARG(slot),
                                   STR_ARG(iam__lower(call->arena, name)));
 
-    return (struct store_key){STORE_SPACE_IAM, collection, key};
+    return (struct store_key){IAM_SPACE, collection, key};
 }
 
 void iam__attachment_put(struct call *call, struct store_txn *txn, struct str arn, struct str slot, struct str name)
@@ -48,7 +48,7 @@ struct json *iam__attachments(struct call *call, struct store_txn *txn, struct s
     struct str prefix = arena_printf(call->arena, STR_FMT "\n", STR_ARG(arn));
     struct json *list = NULL;
     bool more;
-    enum err err = doc_list(txn, STORE_SPACE_IAM, collection, prefix, STR_NONE, 2 * (iam__user.count_max + iam__role.count_max),
+    enum err err = doc_list(txn, IAM_SPACE, collection, prefix, STR_NONE, 2 * (iam__user.count_max + iam__role.count_max),
                             call->arena, &list, &more);
 
     if (err == ERR_OK)

@@ -11,13 +11,13 @@
 #include "store/doc.h"
 #include <stdlib.h>
 
-enum err iam_new(struct store *store, struct str root_account, struct iam **ret)
+enum err iam_new(struct store *store, struct auth *auth, struct str root_account, struct iam **ret)
 {
     struct iam *iam = mem_zalloc(sizeof *iam);
 
     iam->store = store;
+    iam->auth = auth;
     iam->root_account = (struct str){mem_dup(root_account.p, root_account.n), root_account.n};
-    iam_api.state = iam;
     *ret = iam;
     return ERR_OK;
 }
@@ -26,15 +26,8 @@ void iam_free(struct iam *iam)
 {
     if (!iam)
         return;
-    if (iam_api.state == iam)
-        iam_api.state = NULL;
     free((char *)iam->root_account.p);
     free(iam);
-}
-
-void iam_set_auth(struct iam *iam, struct auth *auth)
-{
-    iam->auth = auth;
 }
 
 /* ---- what auth asks ---- */
@@ -152,12 +145,7 @@ static bool principal_tag(void *arg, const struct principal *principal, struct s
 
 static uint64_t generation(void *arg)
 {
-    return store_generation(((struct iam *)arg)->store, STORE_SPACE_IAM);
-}
-
-struct auth_source iam_auth_source(struct iam *iam)
-{
-    return (struct auth_source){iam, iam_find_key, identity_policies, boundary, principal_tag, generation};
+    return store_generation(((struct iam *)arg)->store, IAM_SPACE);
 }
 
 /* ---- the root key ---- */
@@ -227,9 +215,10 @@ static bool key_id_ok(struct str id)
     return str_alnum_or(id, "_") && id.n <= 128 && !str_starts(id, STR("ASIA"));     /* that prefix is for sessions */
 }
 
-enum err iam_root_key(struct iam *iam, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
-                      struct str *ret_secret)
+static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
+                             struct str *ret_secret)
 {
+    struct iam *iam = arg;
     struct root_key root = {.iam = iam, .arena = arena, .id = preset_id, .secret = preset_id.n ? preset_secret : STR_NONE,
                             .now_ms = clock_epoch_ms() / 1000 * 1000};
     struct str tail = random_chars(arena, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16);
@@ -244,6 +233,11 @@ enum err iam_root_key(struct iam *iam, struct str preset_id, struct str preset_s
         *ret_secret = root.secret;
     }
     return err;
+}
+
+struct auth_source iam_auth_source(struct iam *iam)
+{
+    return (struct auth_source){iam, iam_find_key, identity_policies, boundary, principal_tag, iam_root_key, generation};
 }
 
 /* ---- roles for others ---- */

@@ -1,22 +1,19 @@
-/* iam.h -- what other parts may ask of IAM. Users, roles, policies: documents in STORE_SPACE_IAM, region aws-global. */
+/* iam.h -- what other parts may ask of IAM. Users, roles, policies: documents in IAM_SPACE, region aws-global. */
 #ifndef CLOUDLESS_SERVICES_IAM_IAM_H
 #define CLOUDLESS_SERVICES_IAM_IAM_H
 #include "call/call.h"
 #include "auth/auth.h"
 
 struct iam;
+#define IAM_SPACE 2                     /* of its documents in the store; on disk, so never another */
 extern const struct model model_iam;         /* generated */
 extern const struct service_errors iam_errors;
-extern struct service_api iam_api;
+extern const struct service_api iam_api;
+extern const struct service iam_service;
 extern const struct validate_overrides iam_overrides;
-enum err iam_new(struct store *store, struct str root_account, struct iam **ret);
+enum err iam_new(struct store *store, struct auth *auth, struct str root_account, struct iam **ret);
 void iam_free(struct iam *iam);
-void iam_set_auth(struct iam *iam, struct auth *auth);
 struct auth_source iam_auth_source(struct iam *iam);
-
-/* The root key of the account: made at the first start or preset; committed durably. `secret` may be STR_NONE to make one. */
-enum err iam_root_key(struct iam *iam, struct str preset_id, struct str preset_secret, struct arena *arena,
-                      struct str *ret_id, struct str *ret_secret);
 
 struct iam_role { struct str arn, id, name, path, trust_policy, account; int64_t max_session_s; };
 /* By full role ARN. ERR_NOT_FOUND. Reader or mutation. */

@@ -57,12 +57,12 @@ struct str iam__lower(struct arena *arena, struct str name)
 
 struct store_key iam__place(struct arena *arena, struct str account, const char *type, struct str name)
 {
-    return (struct store_key){STORE_SPACE_IAM, doc_collection(arena, account, STR("aws-global"), type), iam__lower(arena, name)};
+    return (struct store_key){IAM_SPACE, doc_collection(arena, account, STR("aws-global"), type), iam__lower(arena, name)};
 }
 
 struct store_key iam__key_place(struct arena *arena, struct str key_id)
 {
-    return (struct store_key){STORE_SPACE_IAM, doc_collection(arena, STR("all"), STR("aws-global"), "access-keys"), key_id};
+    return (struct store_key){IAM_SPACE, doc_collection(arena, STR("all"), STR("aws-global"), "access-keys"), key_id};
 }
 
 struct str iam__arn(struct arena *arena, struct str account, const char *noun, struct str path, struct str name)
@@ -247,7 +247,7 @@ bool iam__page_walk(struct call *call, const char *type, struct iam__page *page,
     while (more && !page->truncated) {
         struct json *list;
         enum err err =
-            doc_list(iam__reader(call), STORE_SPACE_IAM, collection, STR_NONE, after, page->max + 1, call->arena, &list, &more);
+            doc_list(iam__reader(call), IAM_SPACE, collection, STR_NONE, after, page->max + 1, call->arena, &list, &more);
         if (err != ERR_OK) {
             call_fail_err(call, err);
             return false;

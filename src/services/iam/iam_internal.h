@@ -1,6 +1,6 @@
 /* iam_internal.h -- how users, roles, policies and keys lie in the store; shared by the files of this folder.
  *
- * Space STORE_SPACE_IAM, documents of store/doc.h, collections "ACCOUNT/aws-global/TYPE":
+ * Space IAM_SPACE, documents of store/doc.h, collections "ACCOUNT/aws-global/TYPE":
  *   users        name in lower case     Name Path Id CreateMs Tags Inline Attached Boundary Keys (ids)
  *   roles        name in lower case     the same without Keys; Trust TrustIds (ARN → unique id) Description MaxSession
  *   policies     name in lower case     Name Path Id CreateMs UpdateMs Description Tags Default Next Versions [VersionId CreateMs
@@ -29,7 +29,7 @@ struct iam {
 };
 static inline struct iam *iam__of(const struct call *call)
 {
-    return call->api->state;
+    return call->service_state;
 }
 static inline struct store_txn *iam__reader(const struct call *call)
 {

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/panic.h"
+#include "services/lambda/function_doc.h"
 #include "services/lambda/package.h"
 #include "store/doc.h"
 #include <dirent.h>
@@ -393,7 +394,7 @@ static enum err gather_referred(struct store *store, struct map *referred)
     size_t count = FUNCTIONS_STEP;
     while (err == ERR_OK && count == FUNCTIONS_STEP) {
         struct arena *arena = arena_new();
-        struct store_iter *iter = store_walk(reader, STORE_SPACE_LAMBDA, 0, UINT64_MAX, after, arena);
+        struct store_iter *iter = store_walk(reader, LAMBDA_SPACE, 0, UINT64_MAX, after, arena);
         struct store_key key;
         struct str value;
         for (count = 0; count < FUNCTIONS_STEP && (err = store_next(iter, &key, &value)) == ERR_OK; count++)

@@ -196,7 +196,7 @@ static void list_functions_page(struct call *call, const char *member)
     bool more = false;
     struct str last = STR_NONE;
     size_t limit = (size_t)json_i64(call->input, "MaxItems", 50);
-    enum err err = doc_list(lambda__reader(call), STORE_SPACE_LAMBDA, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
+    enum err err = doc_list(lambda__reader(call), LAMBDA_SPACE, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
                             call_str(call, "Marker"), limit > 50 ? 50 : limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);

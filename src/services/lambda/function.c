@@ -1,5 +1,5 @@
 /* function.c -- functions compiled from their documents, counted and cached a loop; the cache is dropped when the
- * generation of STORE_SPACE_LAMBDA changes. Off a loop (tests) nothing is cached. */
+ * generation of LAMBDA_SPACE changes. Off a loop (tests) nothing is cached. */
 #include "services/lambda/function.h"
 #include "base/map.h"
 #include "base/panic.h"
@@ -110,7 +110,7 @@ enum err lambda__functions_get(struct lambda__functions *functions, struct str a
 
     ENSURE(loop_index(loop) < LOOPS_MAX);
     struct function_cache *cache = &functions->caches[loop_index(loop)];
-    uint64_t generation = store_generation(functions->store, STORE_SPACE_LAMBDA);
+    uint64_t generation = store_generation(functions->store, LAMBDA_SPACE);
     if (!cache->functions || cache->generation != generation) {
         map_free(cache->functions);
         cache->functions = map_new(CACHED_MAX, drop_function);

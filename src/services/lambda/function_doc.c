@@ -5,7 +5,7 @@
 
 struct store_key lambda__key(struct arena *arena, struct str account, struct str region, struct str name)
 {
-    return (struct store_key){STORE_SPACE_LAMBDA, doc_collection(arena, account, region, "function"), name};
+    return (struct store_key){LAMBDA_SPACE, doc_collection(arena, account, region, "function"), name};
 }
 
 /* Shows the ARN as long as the one who was meant bears it. */

@@ -16,6 +16,8 @@
 #include "store/doc.h"
 #include <stdlib.h>
 
+#define LAMBDA_BODY_BYTES_MAX NET_BODY_BYTES_MAX     /* of a request; CreateFunction: a zip of 50 MB as base64 in JSON */
+
 #define LAMBDA_CONCURRENCY_DEFAULT 1000     /* quota: concurrent executions of an account */
 
 const struct lambda_limits lambda_limits_default = {
@@ -109,8 +111,8 @@ static const struct row rows[] = {
      .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed, .refused = update_refused},
 };
 
-struct service_api lambda_api = {
-    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = NET_BODY_LAMBDA_MAX,
+const struct service_api lambda_api = {
+    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = LAMBDA_BODY_BYTES_MAX,
 };
 
 static void make_parts(struct lambda *lambda)
@@ -144,10 +146,13 @@ enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
     if (!lambda->options.driver)
         lambda->options.driver = &sandbox_processes;
     make_parts(lambda);
-    lambda_api.state = lambda;
-    lambda__code_sweep_soon(lambda->code);
     *ret = lambda;
     return ERR_OK;
+}
+
+void lambda_sweep_soon(struct lambda *lambda)
+{
+    lambda__code_sweep_soon(lambda->code);
 }
 
 void lambda_stop(struct lambda *lambda)
@@ -164,6 +169,5 @@ void lambda_free(struct lambda *lambda)
     lambda__code_free(lambda->code);
     lambda__interpreters_free(lambda->interpreters);
     lambda__functions_free(lambda->functions);
-    lambda_api.state = NULL;
     free(lambda);
 }

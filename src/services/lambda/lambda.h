@@ -17,7 +17,8 @@ struct logs;
 struct lambda;
 extern const struct model model_lambda;         /* generated */
 extern const struct service_errors lambda_errors;
-extern struct service_api lambda_api;           /* state is set by lambda_new */
+extern const struct service_api lambda_api;
+extern const struct service lambda_service;
 extern const struct validate_overrides lambda_overrides;
 
 /* Bounds and times of environments; a test makes them small. */
@@ -54,6 +55,7 @@ struct lambda_options {
 };
 /* Everything in the options is borrowed until lambda_free. */
 enum err lambda_new(const struct lambda_options *options, struct lambda **ret);
+void lambda_sweep_soon(struct lambda *lambda);  /* of packages and unpacked code that nobody needs any more */
 void lambda_stop(struct lambda *lambda);        /* ends environments; pending invocations fail */
 void lambda_free(struct lambda *lambda);
 

@@ -6,7 +6,7 @@
 
 struct lambda *lambda__of(const struct call *call)
 {
-    return call->api->state;
+    return call->service_state;
 }
 
 struct store_txn *lambda__reader(const struct call *call)

@@ -114,7 +114,7 @@ void logs__describe_groups(struct call *call)
                   "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
         return;
     }
-    enum err err = doc_list(store_reader(logs__store()), STORE_SPACE_LOGS,
+    enum err err = doc_list(store_reader(logs__store()), LOGS_SPACE,
                             doc_collection(call->arena, call->account, call->region, "log-group"),
                             call_str(call, "logGroupNamePrefix"), call_str(call, "nextToken"), limit, call->arena, &page, &more);
     if (err != ERR_OK) {

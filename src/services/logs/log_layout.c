@@ -10,7 +10,7 @@
 
 struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena)
 {
-    return (struct store_key){STORE_SPACE_LOGS, doc_collection(arena, account, region, "log-group"), name};
+    return (struct store_key){LOGS_SPACE, doc_collection(arena, account, region, "log-group"), name};
 }
 
 static void fill_group(struct json *doc, struct logs__group *ret)

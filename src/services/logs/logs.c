@@ -1,11 +1,12 @@
 /* logs.c -- CloudWatch Logs: the table of operations, what each needs to be authorised, and the service's singleton. */
 #include "base/clock.h"
 #include "base/panic.h"
-#include "net/limits.h"
 #include "services/logs/logs_internal.h"
 #include "call/service_errors.h"
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#define LOGS_BODY_BYTES_MAX (7u << 20)     /* of a request; PutLogEvents: 1 MB of text, which JSON's escapes make six times as long */
 
 struct logs {
     struct store *store;
@@ -109,8 +110,8 @@ static const struct row rows[] = {
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_untag, .mutate = logs__untag},
 };
 
-struct service_api logs_api = {
-    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &logs_errors, .body_max = NET_BODY_LOGS_MAX,
+const struct service_api logs_api = {
+    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &logs_errors, .body_max = LOGS_BODY_BYTES_MAX,
 };
 
 enum err logs_new(struct store *store, struct logs **ret)
@@ -119,7 +120,6 @@ enum err logs_new(struct store *store, struct logs **ret)
     logs->store = store;
     logs->sequence = (uint64_t)clock_epoch_ms() << 20;
     the_logs = logs;
-    logs_api.state = logs;
     logs__the_writer = logs__writer_new(store);
     *ret = logs;
     return ERR_OK;

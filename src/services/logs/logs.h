@@ -4,9 +4,11 @@
 #include "call/call.h"
 
 struct logs;
+#define LOGS_SPACE 6                    /* of its documents in the store; on disk, so never another */
 extern const struct model model_logs;         /* generated */
 extern const struct service_errors logs_errors;
-extern struct service_api logs_api;
+extern const struct service_api logs_api;
+extern const struct service logs_service;
 enum err logs_new(struct store *store, struct logs **ret);
 void logs_free(struct logs *logs);              /* writes what waits, then ends its thread */
 

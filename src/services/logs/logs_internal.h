@@ -1,6 +1,6 @@
 /* logs_internal.h -- how log groups, streams and events lie in the store; shared by the files of this folder.
  *
- * A group is a document in STORE_SPACE_LOGS and a space of its own, so that deleting it is dropping a space:
+ * A group is a document in LOGS_SPACE and a space of its own, so that deleting it is dropping a space:
  *   collection "streams"       stream name              → JSON {"createdMs": …}
  *   collection "time"          time 8 · sequence 8      → version 1 · ingestion time 8 · length 4 · stream name · message
  *   collection "stream/NAME"   time 8 · sequence 8      → empty; the event stands under the same key in "time"

@@ -351,7 +351,7 @@ static enum err expire_group(struct store *store, const struct store_key *place,
 static size_t next_groups(struct logs__writer *w, const struct store_key *after, struct arena *arena,
                           struct store_key ret[NAMES_STEP])
 {
-    struct store_iter *iter = store_walk(store_reader(w->store), STORE_SPACE_LOGS, 0, UINT64_MAX, after, arena);
+    struct store_iter *iter = store_walk(store_reader(w->store), LOGS_SPACE, 0, UINT64_MAX, after, arena);
     struct store_key key;
     struct str value;
     size_t count = 0;

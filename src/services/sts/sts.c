@@ -6,18 +6,26 @@
 #include "services/sts/sts.h"
 #include "call/service_errors.h"
 #include "base/clock.h"
+#include "base/panic.h"
 #include "base/codec.h"
-#include "net/limits.h"
 #include "services/iam/iam.h"
+#include <stdlib.h>
+
+#define STS_BODY_BYTES_MAX (64u << 10)     /* of a request; a session policy of 2,048 characters */
 
 #define POLICY_CHARS_MAX 2048           /* API reference, AssumeRole: session policies together */
 #define CHAINED_SECONDS_MAX 3600        /* a session that assumes a role */
 #define DEFAULT_SECONDS 3600
 
-static struct {
+struct sts {
     struct auth *auth;
     struct store *store;
-} sts;
+};
+
+static struct sts *sts_of(const struct call *call)
+{
+    return call->service_state;
+}
 
 /* ---- GetCallerIdentity ---- */
 
@@ -35,7 +43,7 @@ static void assume_role_needs(struct call *call, struct needs *needs)
 {
     struct iam_role *role = arena_new_of(call->arena, struct iam_role);
     struct str arn = call_str(call, "RoleArn");
-    enum err err = iam_role_find(store_reader(sts.store), arn, call->arena, role);
+    enum err err = iam_role_find(store_reader(sts_of(call)->store), arn, call->arena, role);
 
     if (call->caller->type == PRINCIPAL_ROOT) {
         call_fail(call, "AccessDenied", "Roles may not be assumed by root accounts.");
@@ -111,7 +119,7 @@ static void assume_role(struct call *call)
         return;
     iam_role_session(role, call_str(call, "RoleSessionName"), now_ms, call->arena, &principal);
     principal.session_policy = policy;
-    auth_session_issue(sts.auth, &principal, now_ms + seconds * 1000, call->arena, &session);
+    auth_session_issue(sts_of(call)->auth, &principal, now_ms + seconds * 1000, call->arena, &session);
     call->output = json_new(call->arena, JSON_OBJECT);
     add_credentials(call, &session);
     struct json *user = json_add_object(call->arena, call->output, "AssumedRoleUser");
@@ -134,12 +142,20 @@ static const struct row rows[] = {
     {.name = "GetCallerIdentity", .run = RUN_INLINE, .handle = get_caller_identity},
 };
 
-struct service_api sts_api = {
-    .model = &model_sts, .global = true, .errors = &sts_errors, .rows = rows, .row_count = COUNT_OF(rows), .body_max = NET_BODY_STS_MAX,
+const struct service_api sts_api = {
+    .model = &model_sts, .global = true, .errors = &sts_errors, .rows = rows, .row_count = COUNT_OF(rows), .body_max = STS_BODY_BYTES_MAX,
 };
 
-void sts_init(struct auth *auth, struct store *store)
+enum err sts_new(struct store *store, struct auth *auth, struct sts **ret)
 {
-    sts.auth = auth;
-    sts.store = store;
+    struct sts *sts = mem_zalloc(sizeof *sts);
+    sts->store = store;
+    sts->auth = auth;
+    *ret = sts;
+    return ERR_OK;
+}
+
+void sts_free(struct sts *sts)
+{
+    free(sts);
 }

@@ -5,6 +5,9 @@
 #include "auth/auth.h"
 extern const struct model model_sts;         /* generated */
 extern const struct service_errors sts_errors;
-extern struct service_api sts_api;
-void sts_init(struct auth *auth, struct store *store);
+extern const struct service_api sts_api;
+extern const struct service sts_service;
+struct sts;
+enum err sts_new(struct store *store, struct auth *auth, struct sts **ret);
+void sts_free(struct sts *sts);
 #endif

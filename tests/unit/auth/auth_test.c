@@ -82,11 +82,12 @@ static uint64_t generation(void *arg)
 static void open_auth(struct fixture *f)
 {
     const struct store_options options = {.dir = f->dir};
-    const struct auth_source source = {f, find_key, identity_policies, boundary, tag, generation};
+    const struct auth_source source = {f, find_key, identity_policies, boundary, tag, NULL, generation};
     struct str message;
 
     assert_int_equal(store_open(&options, f->arena, &f->store, &message), ERR_OK);
-    assert_int_equal(auth_new(f->store, &source, 1, &f->auth), ERR_OK);
+    assert_int_equal(auth_new(f->store, 1, &f->auth), ERR_OK);
+    auth_set_source(f->auth, &source);
 }
 
 static void close_auth(struct fixture *f)

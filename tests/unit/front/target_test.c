@@ -21,7 +21,7 @@ static void test_targets(void **state)
         {"127.0.0.1", "/_cloudless/health", FRONT_HEALTH, "", "", "", ""},
         {"127.0.0.1", "/_cloudless/metrics", FRONT_METRICS, "", "", "", ""},
         {"127.0.0.1", "/_cloudless/other", FRONT_OWN_UNKNOWN, "", "", "", ""},
-        {"127.0.0.1", "/_aws/other", FRONT_OWN_UNKNOWN, "", "", "", ""},
+        {"127.0.0.1", "/_aws/other", FRONT_PAGE, "", "", "", ""},
         {"127.0.0.1", "/", FRONT_AWS, "", "", "", ""},
         {"execute-api.us-east-1.localhost", "/", FRONT_AWS, "", "", "", ""},
         {"", "/", FRONT_AWS, "", "", "", ""},

@@ -16,6 +16,9 @@
 #include "memory_engine.h"
 #include "store/store.h"
 
+/* Fixed spaces, as services have them. */
+enum { STORE_SPACE_IAM = 2, STORE_SPACE_DYNAMODB = 3, STORE_SPACE_LAMBDA = 4 };
+
 /* The engine is not built with ThreadSanitizer: its own synchronisation is invisible. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)

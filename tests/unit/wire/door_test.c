@@ -63,7 +63,7 @@ enum err auth_authorize(struct auth *auth, const struct policy_request *request,
 
 /* ---- a service ---- */
 
-#define KEY ((struct store_key){STORE_SPACE_DYNAMODB, STR("test"), STR("counter")})
+#define KEY ((struct store_key){3, STR("test"), STR("counter")})
 static atomic_int committed, prepared;
 
 static void need_table(struct call *call, struct needs *needs)
@@ -172,7 +172,7 @@ static const struct service_api sts = {.model = &model_sts, .rows = sts_rows, .r
 /* Shares DynamoDB's signing name; only its target differs. */
 static struct model streams_model;
 static struct service_api streams = {.model = &streams_model, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows), .errors = &dynamodb_errors, .body_max = 100};
-static const struct service_api *const apis[] = {&streams, &dynamodb, &lambda, &sts, NULL};
+static const struct service_binding bindings[] = {{.api = &streams}, {.api = &dynamodb}, {.api = &lambda}, {.api = &sts}, {0}};
 
 /* ---- the server ---- */
 
@@ -191,9 +191,9 @@ static struct site {
 static void on_request(struct http_request *request, void *arg)
 {
     (void)arg;
-    const struct service_api *api = door_find_api(site.door, request);
-    if (api)
-        door_handle(site.door, api, request);
+    const struct service_binding *of = door_find(site.door, request);
+    if (of)
+        door_handle(site.door, of, request);
     else http_respond_text(request, 404, "text/plain", STR("nobody's"));
 }
 
@@ -227,7 +227,7 @@ static int open_site(void **state)
     streams_model = model_dynamodb;
     streams_model.target_prefix = "DynamoDBStreams_20120810";
     site.calls = calls_new(&options);
-    site.door = door_new(site.calls, apis);
+    site.door = door_new(site.calls, bindings);
     int fd = -1;
     ENSURE(http_bind(STR("127.0.0.1:0"), &fd) == ERR_OK);
     struct sockaddr_in in;

@@ -1,0 +1,1 @@
+USES_lambda := services/iam services/logs sandbox

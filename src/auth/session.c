@@ -68,16 +68,19 @@ static enum err read_key(struct store_txn *txn, uint8_t ret[SESSION_KEY_BYTES])
     return err;
 }
 
+struct key_making { uint8_t *ret, drawn[SESSION_KEY_BYTES]; };
+
 static enum err make_key(struct store_txn *txn, void *arg)
 {
+    struct key_making *making = arg;
     uint8_t value[1 + SESSION_KEY_BYTES] = {VERSION};
-    enum err err = read_key(txn, arg);
+    enum err err = read_key(txn, making->ret);
 
     if (err != ERR_NOT_FOUND)
         return err;
-    random_bytes(value + 1, SESSION_KEY_BYTES);
+    memcpy(value + 1, making->drawn, SESSION_KEY_BYTES);
     store_put(txn, key_place(), (struct str){(const char *)value, sizeof value});
-    memcpy(arg, value + 1, SESSION_KEY_BYTES);
+    memcpy(making->ret, making->drawn, SESSION_KEY_BYTES);
     return ERR_OK;
 }
 
@@ -85,7 +88,11 @@ enum err session__load_key(struct store *store, uint8_t ret[SESSION_KEY_BYTES])
 {
     enum err err = read_key(store_reader(store), ret);
 
-    return err == ERR_NOT_FOUND ? store_mutate(store, make_key, ret) : err;
+    if (err != ERR_NOT_FOUND)
+        return err;
+    struct key_making making = {.ret = ret};
+    random_bytes(making.drawn, sizeof making.drawn);
+    return store_mutate(store, make_key, &making);
 }
 
 /* ---- fields ---- */

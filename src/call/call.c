@@ -5,6 +5,8 @@
 #include "call/dispatch.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/codec.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include <stdarg.h>
@@ -129,6 +131,36 @@ bool call_refuse_members(struct call *call, const char *const *names)
 }
 
 /* ---- names and headers ---- */
+
+static uint64_t call_draw(struct call *call)
+{
+    uint8_t number[8];
+    put_u64(number, call->drawn++);
+    return siphash24(call->seed, (struct str){(const char *)number, sizeof number});
+}
+
+struct str call_random_chars(struct call *call, const char *alphabet, size_t n)
+{
+    size_t size = strlen(alphabet);
+    ENSURE(size > 0 && size <= 256);
+    unsigned fair = 256 - 256 % (unsigned)size;     /* bytes from here on would favour the first letters */
+    char *text = arena_alloc(call->arena, n + 1);
+    for (size_t at = 0; at < n;) {
+        uint64_t bits = call_draw(call);
+        for (unsigned i = 0; i < 8 && at < n; i++, bits >>= 8)
+            if ((bits & 0xff) < fair)
+                text[at++] = alphabet[(bits & 0xff) % size];
+    }
+    text[n] = '\0';
+    return (struct str){text, n};
+}
+
+struct str call_uuid(struct call *call)
+{
+    struct str hex = call_random_chars(call, "0123456789abcdef", 30), variant = call_random_chars(call, "89ab", 1);
+    const char *p = hex.p;
+    return arena_printf(call->arena, "%.8s-%.4s-4%.3s-%.1s%.3s-%.12s", p, p + 8, p + 12, variant.p, p + 15, p + 18);
+}
 
 struct str call_arn(struct call *call, const char *service, const char *format, ...)
 {

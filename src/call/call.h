@@ -50,6 +50,9 @@ struct call {
     struct json *error_fields;          /* further members of the error shape, or NULL (CancellationReasons, Item, Type…) */
     enum call_run { RUN_INLINE, RUN_MUTATION, RUN_WORKER, RUN_ASYNC } run;   /* row.run; prepare may set RUN_WORKER */
     void *state;                        /* the handler's own, from prepare to run */
+    int64_t now_ms;                     /* RUN_MUTATION, from prepare on: when it was. The only clock that mutate has */
+    uint8_t seed[16];                   /* of call_random_chars and call_uuid */
+    uint64_t drawn;
 };
 
 /* Marks the call failed and forgets its output. `code` must be an error of the service's model or of the common table
@@ -70,6 +73,9 @@ bool call_refuse_members(struct call *call, const char *const *names);
 /* The error shape of a failed call, or NULL for a common failure; and the member that carries the message. */
 const struct model_shape *call_error_shape(const struct call *call);
 struct str call_error_message_member(const struct call *call);
+/* For rows of RUN_MUTATION, from prepare on: letters and ids nobody can guess, and the same ones when mutate runs again. */
+struct str call_random_chars(struct call *call, const char *alphabet, size_t n);
+struct str call_uuid(struct call *call);                                /* version 4 */
 /* A new id, in the form that the service's answers have. */
 struct str call_request_id(struct arena *arena, const struct service_errors *errors);
 

@@ -13,6 +13,9 @@
  * A call is always in the hands of exactly one thread; it changes hands through the store's mutation, the worker's item or
  * the loop's task that are embedded in it. */
 #include "call/dispatch.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/panic.h"
 #include "call/internal.h"
 #include "call/pattern.h"
@@ -21,6 +24,8 @@
 #include "net/worker.h"
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#define DRAWN_BY_MUTATE ((uint64_t)1 << 32)         /* where its random letters begin, however many prepare took */
 
 struct calls {
     struct calls_options options;
@@ -153,8 +158,24 @@ static enum err mutate_call(struct store_txn *txn, void *arg)
     call->error_fields = NULL;
     call->output = NULL;
     call->header_count = 0;
+    call->drawn = DRAWN_BY_MUTATE;
     call->row->mutate(call, txn);
     return call->failed ? ERR_ABORTED : ERR_OK;
+}
+
+/* What a run decided besides its writes: two runs must agree in it. */
+static struct str mutate_result(struct store_mutation *mutation, struct arena *arena)
+{
+    const struct call *call = mutation->arg;
+    struct buf buf;
+    buf_init(&buf, arena, STORE_VALUE_MAX);
+    buf_printf(&buf, "%d %d %s ", call->failed, call->status, call->failed ? call->error_code : "");
+    buf_add(&buf, call->failed ? call->error_message : STR_NONE);
+    if (call->error_fields)
+        json_write(&buf, call->error_fields);
+    if (call->output)
+        json_write(&buf, call->output);
+    return buf_str(&buf);
 }
 
 static void mutated_on_loop(struct loop_task *task)
@@ -186,7 +207,8 @@ static void submit_mutation(struct call_frame *f)
         call_end(&f->call);
         return;
     }
-    f->mutation = (struct store_mutation){.mutate = mutate_call, .done = mutated_on_committer, .arg = &f->call};
+    f->mutation = (struct store_mutation){.mutate = mutate_call, .done = mutated_on_committer, .arg = &f->call,
+                                          .name = f->call.row->name, .result = mutate_result};
     store_submit(f->calls->options.store, &f->mutation);
 }
 
@@ -194,6 +216,10 @@ static void run_call(struct call_frame *f)
 {
     switch (f->call.run) {
     case RUN_INLINE:
+        if (store_read_may_block(f->calls->options.store)) {
+            submit_call(f, LANE_READ, handle_on_worker, handled_on_worker);
+            return;
+        }
         f->call.row->handle(&f->call);
         call_end(&f->call);
         return;
@@ -214,6 +240,10 @@ static void run_call(struct call_frame *f)
 static void prepare_call(struct call_frame *f)
 {
     f->call.run = f->call.row->run;
+    if (f->call.run == RUN_MUTATION) {
+        f->call.now_ms = clock_epoch_ms();
+        random_bytes(f->call.seed, sizeof f->call.seed);
+    }
     if (f->call.row->prepare)
         f->call.row->prepare(&f->call);
 }
@@ -308,7 +338,7 @@ static void admitted_on_loop(struct work *work)
 void call_begin(struct call *call, bool large)
 {
     struct call_frame *f = (struct call_frame *)call;
-    if (large) {
+    if (large || store_read_may_block(f->calls->options.store)) {
         submit_call(f, LANE_BODY, admit_on_worker, admitted_on_loop);
     } else if (!admit_call(f)) {
         call_end(call);

@@ -149,6 +149,11 @@ bool store_read_may_block(const struct store *store)
     return store->engine->read_may_block;
 }
 
+bool store_shared(const struct store *store)
+{
+    return store->engine->shared;
+}
+
 uint64_t store_generation(const struct store *store, unsigned space)
 {
     ENSURE(space < STORE_SPACE_FIRST);

@@ -56,6 +56,8 @@ struct store_txn *store_snapshot(struct store *store, struct arena *arena);
 void store_snapshot_close(struct store_txn *snapshot);
 /* Whether reads may wait for other machines: then they belong on workers, never on a loop. */
 bool store_read_may_block(const struct store *store);
+/* Whether other processes may commit to the same data. */
+bool store_shared(const struct store *store);
 /* ERR_OK, ERR_NOT_FOUND, ERR_TOO_LARGE (a name or key over its limit), ERR_IO, ERR_CORRUPT. The value is copied into
  * the arena. */
 enum err store_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct str *ret_value);
@@ -86,6 +88,8 @@ void store_put(struct store_txn *txn, struct store_key key, struct str value);  
 void store_delete(struct store_txn *txn, struct store_key key);
 /* Everything of a collection from `from` (inclusive) to `to` (exclusive); bounds as in store_range. */
 void store_delete_range(struct store_txn *txn, const struct store_range *range);
+/* The mutation fails with this error, whatever it answers: for those who write for others inside one. */
+void store_fail(struct store_txn *txn, enum err err);
 uint64_t store_new_space(struct store_txn *txn);        /* never used before or again */
 /* The space is emptied in the background after the commit, also across a restart. */
 void store_drop_space(struct store_txn *txn, uint64_t space);

@@ -155,6 +155,12 @@ void store_delete_range(struct store_txn *txn, const struct store_range *range)
         note_failure(txn, ERR_TOO_LARGE);
 }
 
+void store_fail(struct store_txn *txn, enum err err)
+{
+    ENSURE(txn->mutation && err != ERR_OK);
+    note_failure(txn, err);
+}
+
 uint64_t store_new_space(struct store_txn *txn)
 {
     const struct store_key key = {STORE_SPACE_SYSTEM, STR("counter"), STR("space")};

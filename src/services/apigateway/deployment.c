@@ -38,7 +38,7 @@ void apigateway__create_deployment(struct call *call, struct store_txn *txn)
     struct str id;
     struct store_key key;
     do {
-        id = apigateway__new_id(arena, 6);
+        id = apigateway__new_id(call, 6);
         key = apigateway__key(call, APIGATEWAY_DEPLOYMENTS, api_id, id);
     } while (doc_get(txn, key, arena, &taken) == ERR_OK);
 

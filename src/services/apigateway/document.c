@@ -129,14 +129,14 @@ void apigateway__delete_all(struct call *call, struct store_txn *txn, const char
     store_delete_range(txn, &range);
 }
 
-struct str apigateway__new_id(struct arena *arena, size_t n)
+struct str apigateway__new_id(struct call *call, size_t n)
 {
-    return random_chars(arena, "abcdefghijklmnopqrstuvwxyz0123456789", n);
+    return call_random_chars(call, "abcdefghijklmnopqrstuvwxyz0123456789", n);
 }
 
 void apigateway__add_now(struct call *call, struct json *document, const char *member)
 {
-    json_put(document, str_of(member), json_new_i64(call->arena, clock_epoch_ms() / 1000));
+    json_put(document, str_of(member), json_new_i64(call->arena, call->now_ms / 1000));
 }
 
 static size_t page_limit(struct call *call)

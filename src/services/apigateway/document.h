@@ -56,7 +56,7 @@ bool apigateway__load_all(struct call *call, struct store_txn *txn, const char *
 bool apigateway__save_resource(struct call *call, struct store_txn *txn, struct json *resource);
 void apigateway__delete_all(struct call *call, struct store_txn *txn, const char *type, struct str api_id);
 
-struct str apigateway__new_id(struct arena *arena, size_t n);       /* [a-z0-9] */
+struct str apigateway__new_id(struct call *call, size_t n);         /* [a-z0-9]; mutations only */
 void apigateway__add_now(struct call *call, struct json *document, const char *member);    /* epoch seconds */
 
 /* One page of the API's documents of a type, whose positions are their ids: for those that may be many. */

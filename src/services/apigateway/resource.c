@@ -90,7 +90,7 @@ static struct str unused_id(struct call *call, struct json *all)
 {
     struct str id;
     do
-        id = apigateway__new_id(call->arena, 6);
+        id = apigateway__new_id(call, 6);
     while (tree_find(all, id));
     return id;
 }

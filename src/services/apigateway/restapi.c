@@ -69,7 +69,7 @@ static struct str unused_api_id(struct call *call, struct store_txn *txn)
     struct json *taken;
     struct str id;
     do
-        id = apigateway__new_id(call->arena, 10);
+        id = apigateway__new_id(call, 10);
     while (doc_get(txn, apigateway__index_key(id), call->arena, &taken) == ERR_OK);
     return id;
 }
@@ -80,7 +80,7 @@ void apigateway__create_rest_api(struct call *call, struct store_txn *txn)
     if (!check_create(call) || !restapi_quota(call, txn))
         return;
     struct arena *arena = call->arena;
-    struct str id = unused_api_id(call, txn), root_id = apigateway__new_id(arena, 10);
+    struct str id = unused_api_id(call, txn), root_id = apigateway__new_id(call, 10);
 
     struct json *api = json_new(arena, JSON_OBJECT);
     json_add_str(arena, api, "id", id);

@@ -9,7 +9,7 @@
 
 #define LIST_LIMIT 100
 
-struct named { struct str name; struct json *document; };
+struct named { struct str name; struct json *document; uint64_t dropped; };
 
 static struct named *read_name(struct call *call, struct needs *needs, const char *action)
 {
@@ -101,23 +101,30 @@ void list_tables_handle(struct call *call)
 
 void delete_table_mutate(struct call *call, struct store_txn *txn)
 {
-    const struct named *named = call->state;
+    struct named *named = call->state;
     struct json *document = table_document(call, txn, named->name);
     if (!document)
         return;
-    uint64_t space = space_of(document);
+    uint64_t space = named->dropped = space_of(document);
     store_delete(txn, table_key(call, named->name));
     store_delete(txn, table_alive_key(space));
     store_drop_space(txn, space);
     struct json *shown = json_at(document, "Description");
-    struct table_count count = table_counts_known(space);
     json_remove(shown, STR("AttributeDefinitions"));
     json_remove(shown, STR("KeySchema"));
     json_remove(shown, STR("CreationDateTime"));
     json_add_str(call->arena, shown, "TableStatus", STR("DELETING"));
+    json_add(request_output(call), "TableDescription", json_clone(call->arena, shown));
+}
+
+/* The counts are a cache's, so no business of the mutation. */
+void delete_table_committed(struct call *call)
+{
+    const struct named *named = call->state;
+    struct json *shown = json_at(call->output, "TableDescription");
+    struct table_count count = table_counts_known(named->dropped);
     json_add_i64(call->arena, shown, "TableSizeBytes", (int64_t)count.bytes);
     json_add_i64(call->arena, shown, "ItemCount", (int64_t)count.items);
-    json_add(request_output(call), "TableDescription", json_clone(call->arena, shown));
 }
 
 /* ---- what every table has and none can change ---- */

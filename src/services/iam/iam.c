@@ -153,7 +153,8 @@ static uint64_t generation(void *arg)
 struct root_key {
     struct iam *iam;
     struct arena *arena;
-    struct str id, secret;          /* preset, or STR_NONE; then what counts */
+    struct str preset_id, preset_secret;    /* or STR_NONE */
+    struct str id, secret;          /* what counts then */
     struct str new_id, new_secret;
     int64_t now_ms;
 };
@@ -182,6 +183,8 @@ static enum err set_root_key(struct store_txn *txn, void *arg)
 {
     struct root_key *root = arg;
     struct json *at = NULL, *key = NULL;
+    root->id = root->preset_id;
+    root->secret = root->preset_secret;
     enum err err = doc_get(txn, root_place(root), root->arena, &at);
     struct str old = json_str(at, "KeyId");
 
@@ -219,7 +222,8 @@ static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_
                              struct str *ret_secret)
 {
     struct iam *iam = arg;
-    struct root_key root = {.iam = iam, .arena = arena, .id = preset_id, .secret = preset_id.n ? preset_secret : STR_NONE,
+    struct root_key root = {.iam = iam, .arena = arena, .preset_id = preset_id,
+                            .preset_secret = preset_id.n ? preset_secret : STR_NONE,
                             .now_ms = clock_epoch_ms() / 1000 * 1000};
     struct str tail = random_chars(arena, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16);
 

@@ -57,7 +57,7 @@ void logs__put_events(struct call *call, struct store_txn *txn)
 {
     struct logs__group group;
     struct str stream = call_str(call, "logStreamName");
-    int64_t now = clock_epoch_ms(), bytes = 0;
+    int64_t now = call->now_ms, bytes = 0;
     size_t index = 0, too_old = 0, expired = 0, too_new = SIZE_MAX;
 
     if (!logs__call_group(call, txn, &group))
@@ -66,9 +66,11 @@ void logs__put_events(struct call *call, struct store_txn *txn)
         call_fail(call, "ResourceNotFoundException", "The specified log stream does not exist.");
         return;
     }
+    struct json *events = json_at(call->input, "logEvents");
+    uint64_t sequence = logs__sequences(txn, group.space, events->count, call->arena);
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, call->output, "nextSequenceToken", arena_printf(call->arena, "%056llu", (unsigned long long)now));
-    for JSON_EACH (event, json_at(call->input, "logEvents")) {
+    for JSON_EACH (event, events) {
         int64_t at = json_i64(event, "timestamp", 0);
         struct str message = json_str(event, "message");
         index++;
@@ -79,7 +81,7 @@ void logs__put_events(struct call *call, struct store_txn *txn)
         } else if (at > now + TOO_NEW_MS) {
             too_new = too_new == SIZE_MAX ? index - 1 : too_new;
         } else {
-            logs__event_put(txn, group.space, stream, at, now, message, call->arena);
+            logs__event_put(txn, group.space, stream, at, sequence + index, now, message, call->arena);
             bytes += (int64_t)message.n + LOGS_EVENT_OVERHEAD;
         }
     }

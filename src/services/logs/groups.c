@@ -30,7 +30,7 @@ void logs__create_group(struct call *call, struct store_txn *txn)
     if (err == ERR_OK)
         call_fail(call, "ResourceAlreadyExistsException", "The specified log group already exists");
     else if (err == ERR_NOT_FOUND)
-        logs__group_make(txn, call->account, call->region, name, json_at(call->input, "tags"), clock_epoch_ms(), call->arena,
+        logs__group_make(txn, call->account, call->region, name, json_at(call->input, "tags"), call->now_ms, call->arena,
                          &group);
     else
         call_fail_err(call, err);

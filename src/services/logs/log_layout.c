@@ -102,15 +102,15 @@ struct str logs__stream_collection(struct arena *arena, struct str stream)
     return arena_printf(arena, "stream/" STR_FMT, STR_ARG(stream));
 }
 
-void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, int64_t now_ms, struct str message,
-                     struct arena *arena)
+void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, uint64_t sequence, int64_t now_ms,
+                     struct str message, struct arena *arena)
 {
     uint8_t *key = arena_alloc(arena, LOGS_EVENT_KEY_BYTES);
     size_t size = 1 + 8 + 4 + stream.n + message.n;
     uint8_t *value = arena_alloc(arena, size);
 
     put_u64(key, (uint64_t)time_ms);
-    put_u64(key + 8, logs__sequence());
+    put_u64(key + 8, sequence);
     value[0] = EVENT_VERSION;
     put_u64(value + 1, (uint64_t)now_ms);
     put_u32(value + 9, (uint32_t)stream.n);
@@ -136,6 +136,19 @@ bool logs__event_decode(struct str key, struct str value, struct logs__event *re
     ret->stream = str_slice(value, 13, 13 + stream);
     ret->message = str_slice(value, 13 + stream, value.n);
     return true;
+}
+
+uint64_t logs__sequences(struct store_txn *txn, uint64_t space, size_t count, struct arena *arena)
+{
+    const struct store_key key = {space, STR("meta"), STR("sequence")};
+    struct str value;
+    uint64_t first = 0;
+    if (store_get(txn, key, arena, &value) == ERR_OK && value.n == 8)
+        first = get_u64((const uint8_t *)value.p);
+    uint8_t next[8];
+    put_u64(next, first + count + 1);
+    store_put(txn, key, (struct str){(const char *)next, sizeof next});
+    return first;
 }
 
 static struct store_key bytes_key(uint64_t space)

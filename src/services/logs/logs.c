@@ -10,7 +10,6 @@
 
 struct logs {
     struct store *store;
-    _Atomic uint64_t sequence;
 };
 
 static struct logs *the_logs;
@@ -19,11 +18,6 @@ struct logs__writer *logs__the_writer;
 struct store *logs__store(void)
 {
     return the_logs->store;
-}
-
-uint64_t logs__sequence(void)
-{
-    return atomic_fetch_add(&the_logs->sequence, 1);
 }
 
 static void need_group(struct call *call, struct needs *needs, const char *action, struct str group, struct str stream)
@@ -118,7 +112,6 @@ enum err logs_new(struct store *store, struct logs **ret)
 {
     struct logs *logs = mem_zalloc(sizeof *logs);
     logs->store = store;
-    logs->sequence = (uint64_t)clock_epoch_ms() << 20;
     the_logs = logs;
     logs__the_writer = logs__writer_new(store);
     *ret = logs;

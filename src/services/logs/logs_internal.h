@@ -5,7 +5,8 @@
  *   collection "time"          time 8 · sequence 8      → version 1 · ingestion time 8 · length 4 · stream name · message
  *   collection "stream/NAME"   time 8 · sequence 8      → empty; the event stands under the same key in "time"
  *   collection "meta"          "bytes"                  → 8 bytes: what the group's events count, for storedBytes
- * Sequences come from one counter of the process, seeded with the clock: never the same twice for one millisecond. */
+ *   collection "meta"          "sequence"               → 8 bytes: how many sequences were given: events of one millisecond
+ *                                                         stand in the order of their commits */
 #ifndef CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
 #define CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
 #include "services/logs/logs.h"
@@ -29,7 +30,6 @@ struct logs__event {
 };
 
 struct store *logs__store(void);
-uint64_t logs__sequence(void);
 
 struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena);
 /* ERR_NOT_FOUND: no such group. */
@@ -47,8 +47,10 @@ void logs__stream_make(struct store_txn *txn, uint64_t space, struct str stream,
 struct str logs__stream_collection(struct arena *arena, struct str stream);
 
 /* Mutation: one event and its place in its stream. Does not count bytes: logs__add_bytes once a batch. */
-void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, int64_t now_ms, struct str message,
-                     struct arena *arena);
+void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, uint64_t sequence, int64_t now_ms,
+                     struct str message, struct arena *arena);
+/* Mutation: the number before `count` new ones, in the order of commits: the i-th event takes the answer + i, from 1 on. */
+uint64_t logs__sequences(struct store_txn *txn, uint64_t space, size_t count, struct arena *arena);
 void logs__add_bytes(struct store_txn *txn, uint64_t space, int64_t bytes, struct arena *arena);
 int64_t logs__bytes(struct store_txn *txn, uint64_t space, struct arena *arena);
 bool logs__event_decode(struct str key, struct str value, struct logs__event *ret);

@@ -27,7 +27,7 @@ void logs__create_stream(struct call *call, struct store_txn *txn)
     if (logs__stream_exists(txn, group.space, name, call->arena))
         call_fail(call, "ResourceAlreadyExistsException", "The specified log stream already exists");
     else
-        logs__stream_make(txn, group.space, name, clock_epoch_ms(), call->arena);
+        logs__stream_make(txn, group.space, name, call->now_ms, call->arena);
 }
 
 struct stream_row {

@@ -175,6 +175,8 @@ void logs__writer_kick_sweep(struct logs__writer *w)
 struct writer_batch {
     struct event *events;       /* of one stream, in order */
     uint64_t lost;
+    int64_t now_ms;
+    size_t count;
 };
 
 static bool same_stream(const struct event *a, const struct event *b)
@@ -189,7 +191,7 @@ static enum err write_stream(struct store_txn *txn, void *arg)
     struct event *first = batch->events;
     struct arena *arena = arena_new();
     struct logs__group group;
-    int64_t now = clock_epoch_ms(), bytes = 0;
+    int64_t now = batch->now_ms, bytes = 0;
     enum err err = logs__group_find(txn, first->account, first->region, first->group, arena, &group);
 
     if (err == ERR_NOT_FOUND && !first->may_make_group) {
@@ -203,13 +205,14 @@ static enum err write_stream(struct store_txn *txn, void *arg)
     if (err == ERR_OK) {
         if (!logs__stream_exists(txn, group.space, first->stream, arena))
             logs__stream_make(txn, group.space, first->stream, now, arena);
+        uint64_t sequence = logs__sequences(txn, group.space, batch->count + 1, arena);
         if (batch->lost) {
             struct str line =
                 arena_printf(arena, "%llu log events were lost: the log queue was full\n", (unsigned long long)batch->lost);
-            logs__event_put(txn, group.space, first->stream, first->time_ms, now, line, arena);
+            logs__event_put(txn, group.space, first->stream, first->time_ms, ++sequence, now, line, arena);
         }
         for (struct event *e = first; e; e = e->next) {
-            logs__event_put(txn, group.space, e->stream, e->time_ms, now, e->message, arena);
+            logs__event_put(txn, group.space, e->stream, e->time_ms, ++sequence, now, e->message, arena);
             bytes += (int64_t)e->message.n + LOGS_EVENT_OVERHEAD;
         }
         logs__add_bytes(txn, group.space, bytes, arena);
@@ -254,6 +257,9 @@ static void write_all(struct logs__writer *w, struct event *list)
 {
     while (list) {
         struct writer_batch batch = {.events = take_stream(&list)};
+        for (struct event *e = batch.events; e; e = e->next)
+            batch.count++;
+        batch.now_ms = clock_epoch_ms();
         batch.lost = take_lost(w, batch.events);
         enum err err = store_mutate(w->store, write_stream, &batch);
         if (err != ERR_OK)

@@ -42,6 +42,7 @@ struct http_request {
     struct str peer_ip;             /* text */
     uint16_t peer_port;
     bool http_1_0;
+    bool secure;                    /* it came over TLS */
     void *listener_arg;             /* of http_listen: which listener it came through */
     int64_t received_ms;            /* epoch, first byte */
     void *user;                     /* the handler's */
@@ -58,6 +59,10 @@ struct http_response {
 
 typedef void http_handler(struct http_request *request, void *listener_arg);
 
+/* What is spoken over TLS, as tls_options takes it. */
+#define HTTP_ALPN STR("\10http/1.1")
+
+struct tls;
 struct http_server;
 struct http_server *http_server_new(struct loops *loops);
 /* How an exchange ended, on its loop. Status 0: the client went before there was an answer. */
@@ -90,6 +95,8 @@ struct http_listener_options {
      * request has what was parsed so far. May be NULL. */
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
     bool watched;                   /* see http_server_watch */
+    struct tls *tls;                /* TLS and plain text on this port, told apart by the first byte; NULL: plain text. Outlives the server */
+    bool plain_loopback_only;       /* plain text from other machines is answered 400, before anything of it is read */
     bool trusted_peer_idle;         /* no idle, header or stall limits: the Runtime API of a sandbox waits in GET …/next */
     void (*closed)(void *arg);      /* on `only`, after http_listener_close and all its connections; may be NULL */
     void *closed_arg;               /* given to closed; NULL: arg */

@@ -210,6 +210,7 @@ static void fill(struct http_conn *conn, struct http_exchange *exchange)
     request->received_ms = conn->received_ms;
     exchange->begun_ns = conn->message_ns;
     exchange->watched = conn->listener->options.watched;
+    request->secure = transport_secure(&conn->transport);
 }
 
 static void dispatch(struct http_conn *conn, struct http_exchange *exchange)
@@ -353,6 +354,10 @@ static bool pump(struct http_conn *conn)
             http__inflow_deliver(in);
         if (!may_parse(conn))
             return true;
+        if (conn->unwelcome) {
+            refuse(conn, http__parser_refuse(&conn->parser, 400), 400);
+            return false;
+        }
         if (!conn->parser.exchange) {
             conn->message_ms = conn_now(conn);
             conn->received_ms = loop_now_ms();
@@ -433,6 +438,13 @@ void http__conn_flush(struct http_conn *conn)
 
 /* ---- reading ---- */
 
+static void conn_opened(struct transport *transport)
+{
+    struct http_conn *conn = conn_of(transport);
+    conn->read_ms = conn_now(conn);
+    conn->unwelcome = conn->listener->options.plain_loopback_only && !transport_secure(transport) && !conn->peer_loopback;
+}
+
 static char *conn_space(struct transport *transport, size_t *ret_n)
 {
     static _Thread_local char thrown_away[16384];
@@ -462,6 +474,7 @@ static void conn_got(struct transport *transport, ssize_t n)
 }
 
 static const struct transport_user conn_user = {
+    .opened = conn_opened,
     .space = conn_space,
     .got = conn_got,
     .written = conn_written,
@@ -488,7 +501,11 @@ static void stall_inflow(struct http_conn *conn)
 
 static void check_waits(struct http_conn *conn, const struct http_limits *limits, uint64_t now)
 {
-    if (conn->state == CONN_LINGERING) {
+    uint64_t shaking_ms = transport_shaking_ms(&conn->transport);
+    if (shaking_ms) {
+        if (now - shaking_ms >= limits->handshake_ms)
+            http__conn_close(conn);
+    } else if (conn->state == CONN_LINGERING) {
         if (now - conn->wrote_ms >= limits->linger_ms)
             http__conn_close(conn);
     } else if (conn->write_busy) {
@@ -519,7 +536,8 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
 static uint64_t sweep_period(const struct http_limits *limits)
 {
     uint64_t least = limits->idle_ms;
-    const uint64_t others[] = {limits->header_ms, limits->body_stall_ms, limits->write_stall_ms, limits->linger_ms};
+    const uint64_t others[] = {limits->header_ms, limits->body_stall_ms, limits->write_stall_ms, limits->linger_ms,
+                               limits->handshake_ms};
     for (size_t i = 0; i < COUNT_OF(others); i++)
         least = others[i] < least ? others[i] : least;
     least /= 4;
@@ -556,7 +574,7 @@ void http__conn_arrive(struct loop_task *arrive)
         http__conn_freed(listener);
         return;
     }
-    if (!transport_open(&conn->transport, loop_uv(hl->loop), conn->fd, &conn_user)) {
+    if (!transport_open(&conn->transport, loop_uv(hl->loop), conn->fd, listener->options.tls, &conn_user)) {
         free(conn);
         http__conn_freed(listener);
         return;

@@ -87,6 +87,7 @@ struct http_conn {
     uint64_t message_ns;                    /* the same by the fine clock, if somebody watches */
     struct loop_task arrive;
     int fd; /* until it arrived */
+    bool peer_loopback, unwelcome; /* unwelcome: plain text from where only TLS may come */
     uint16_t peer_port;
     char peer_ip[INET6_ADDRSTRLEN];
 };

@@ -23,6 +23,7 @@
 #define STREAM_RETRY_MS  10   /* the workers' queue was full */
 #define CHUNK_HEAD_BYTES 16   /* hex length and CRLF, in front of a piece */
 #define CHUNK_TAIL_BYTES 2
+#define HTTP_UNWELCOME   "Plain HTTP is answered to this machine only. Use https:// and the same port.\n"
 
 /* ---- status ---- */
 
@@ -302,7 +303,10 @@ void http_respond_text(struct http_request *request, int status, const char *con
 void http__refuse(struct http_exchange *exchange, struct http_listener *listener, int status)
 {
     struct http_response response = {.status = status};
-    if (listener->options.refuse) {
+    if (exchange->conn->unwelcome) {
+        static struct http_header plain = {{"Content-Type", 12}, {"text/plain", 10}};
+        response = (struct http_response){.status = status, .headers = &plain, .header_count = 1, .body = STR(HTTP_UNWELCOME)};
+    } else if (listener->options.refuse) {
         listener->options.refuse(&exchange->request, status, exchange->request.arena, &response, listener->options.arg);
     } else if (status == 503) {
         static struct http_header later = {{"Retry-After", 11}, {"1", 1}};

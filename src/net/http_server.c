@@ -169,10 +169,13 @@ static void take_connection(struct http_listener *listener, int fd, const struct
         const struct sockaddr_in *in = (const void *)peer;
         inet_ntop(AF_INET, &in->sin_addr, conn->peer_ip, sizeof(conn->peer_ip));
         conn->peer_port = ntohs(in->sin_port);
+        conn->peer_loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     } else if (peer->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const void *)peer;
         inet_ntop(AF_INET6, &in6->sin6_addr, conn->peer_ip, sizeof(conn->peer_ip));
         conn->peer_port = ntohs(in6->sin6_port);
+        conn->peer_loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+                              (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
     }
     atomic_fetch_add(&listener->refs, 1);
     atomic_fetch_add(&server->all_count, 1);

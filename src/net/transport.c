@@ -56,7 +56,7 @@ void transport__opened(struct transport *transport)
 
 /* ---- life ---- */
 
-bool transport_open(struct transport *transport, uv_loop_t *loop, int fd, const struct transport_user *user)
+bool transport_open(struct transport *transport, uv_loop_t *loop, int fd, struct tls *tls, const struct transport_user *user)
 {
     if (uv_poll_init(loop, &transport->poll, fd) != 0) {
         close(fd);
@@ -65,7 +65,8 @@ bool transport_open(struct transport *transport, uv_loop_t *loop, int fd, const 
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* of no use to a socket of another kind */
     transport->poll.data = transport;
-    transport->type = &transport__tcp;
+    transport->type = tls ? &transport__first : &transport__tcp;
+    transport->tls = tls;
     transport->user = user;
     transport->fd = fd;
     return true;

@@ -14,6 +14,8 @@
 #define TRANSPORT_PIECES_MAX 32 /* of one write */
 
 struct transport;
+struct tls;
+struct ssl_st;
 
 /* The protocol above. A callback may close the transport, and may change transport->user. */
 struct transport_user {
@@ -39,24 +41,32 @@ struct transport_type {
     void (*end)(struct transport *transport);         /* says that no more will be written */
     void (*clear)(struct transport *transport);       /* frees what it holds; may be NULL */
 };
-extern const struct transport_type transport__tcp;
+extern const struct transport_type transport__tcp, transport__first; /* first: which one is it */
 
 struct transport {
     const struct transport_type *type;
     const struct transport_user *user;
     uv_poll_t poll;
     int fd;
-    int events;                 /* that poll waits for */
+    int events; /* that poll waits for */
     bool reading, opened, closing;
-    bool waiting;               /* a write is unfinished */
-    uv_buf_t *rest;             /* of it, [rest_count] from rest_at; NULL: of a file */
+    bool waiting;   /* a write is unfinished */
+    uv_buf_t *rest; /* of it, [rest_count] from rest_at; NULL: of a file */
     size_t rest_at, rest_count;
-    size_t unsent;              /* bytes of rest */
+    size_t unsent;   /* bytes of rest */
+    struct tls *tls; /* of transport__first and TLS; from here on TLS only */
+    struct ssl_st *ssl;
+    struct str protocol; /* that ALPN gave; STR_NONE: none, and of TCP */
+    int tls_want;        /* events, during the handshake */
+    bool input_left;     /* OpenSSL holds input that may be plain text */
+    bool broken;
+    size_t silent;     /* bytes that came since the last plain text */
+    uint64_t begun_ms; /* uv_now: the handshake */
 };
 
-/* Takes fd, a connected non-blocking socket; false: fd is closed and `closed` is not called. Nothing is read before
- * transport_read. */
-bool transport_open(struct transport *transport, uv_loop_t *loop, int fd, const struct transport_user *user);
+/* Takes fd, a connected non-blocking socket; *transport is zeroed. tls: TLS or plain text, as the peer begins; NULL: plain
+ * text. False: fd is closed and `closed` is not called. Nothing is read before transport_read. */
+bool transport_open(struct transport *transport, uv_loop_t *loop, int fd, struct tls *tls, const struct transport_user *user);
 /* Whether input is wanted. False: the loop does not take it, transport is to be closed. */
 bool transport_read(struct transport *transport, bool on);
 /* Sends in one system call what the socket takes, and returns how many bytes that were; < 0: broken. If it is less than
@@ -81,6 +91,12 @@ static inline size_t transport_unsent(const struct transport *transport)
 static inline bool transport_secure(const struct transport *transport)
 {
     return transport->type->secure;
+}
+
+/* Since when (uv_now) the peer has owed the end of its handshake; 0: it does not. */
+static inline uint64_t transport_shaking_ms(const struct transport *transport)
+{
+    return transport->ssl && !transport->opened ? transport->begun_ms : 0;
 }
 
 /* For the rows. */

@@ -171,6 +171,7 @@ struct site {
 };
 
 static struct site site;
+static struct tls *(*site_tls)(struct workers *workers); /* makes the listener's; NULL: plain text */
 
 struct late {
     struct work work;
@@ -253,6 +254,8 @@ static void handle(struct http_request *request, void *arg)
         value[30] = '\0';
         value[n / 256 % 30] = (char)n;
         http_respond_text(request, 200, value, STR("body"));
+    } else if (str_eq(path, STR("/secure"))) {
+        http_respond_text(request, 200, "text/plain", request->secure ? STR("secure") : STR("plain"));
     } else if (str_eq(path, STR("/peer"))) {
         struct str text = arena_printf(request->arena, STR_FMT " %d " STR_FMT, STR_ARG(request->peer_ip), request->peer_port,
                                        STR_ARG(http_header(request, "user-agent")));
@@ -309,6 +312,7 @@ static void site_open(const struct http_limits *limits, const struct http_listen
     struct http_listener_options options = more ? *more : (struct http_listener_options){0};
     ENSURE(http_bind(STR("127.0.0.1:0"), &options.fd) == ERR_OK);
     site.port = port_of(options.fd);
+    options.tls = site_tls ? site_tls(site.workers) : NULL;
     options.handler = options.handler ? options.handler : handle;
     options.arg = &site;
     options.body_max = options.body_max ? options.body_max : 4 << 20;

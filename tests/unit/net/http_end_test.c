@@ -252,13 +252,14 @@ static void test_client_that_only_sends(void **state)
 {
     (void)state;
     int fd = dial();
-    for (int i = 0; i < 12; i++)
-        send_text(fd, "GET /big?8000000 HTTP/1.1\r\n" H "\r\n");
+    const int all = 2 * NET_PIPELINE_MAX; /* of one read half may be handed out before anything is written */
+    for (int i = 0; i < all; i++)
+        send_text(fd, "GET /big?4000000 HTTP/1.1\r\n" H "\r\n");
     usleep(100000);
-    assert_true(atomic_load(&site.handled) < 12);
-    for (int i = 0; i < 12; i++) {
+    assert_true(atomic_load(&site.handled) < (size_t)all);
+    for (int i = 0; i < all; i++) {
         assert_true(read_answer(fd, &answer, false));
-        assert_int_equal(answer.body.n, 8000000);
+        assert_int_equal(answer.body.n, 4000000);
     }
     close(fd);
 }

@@ -139,9 +139,17 @@ void http_respond_from(struct http_request *request, const struct http_response 
 void http_respond_text(struct http_request *request, int status, const char *content_type, struct str body);
 const char *http_status_text(int status);
 
-/* A file as a chunked answer, read piece by piece on a worker; the fd is taken. */
-struct workers;
-void http_respond_file(struct http_request *request, const struct http_response *head, int fd, struct workers *workers);
+/* An answer whose body comes in pieces (net/body.h): head->body is not looked at. Any thread; head is copied shallowly, what it
+ * points to stays until `ended`, as the request does. length: the whole body's, or HTTP_LENGTH_UNKNOWN. The writer holds two pieces of NET_PIECE_BYTES.
+ * What comes for HEAD, 204 and 304 is dropped. producer may be NULL. */
+#define HTTP_LENGTH_UNKNOWN UINT64_MAX
+struct body_writer *http_stream(struct http_request *request, const struct http_response *head, uint64_t length,
+                                struct body_producer *producer);
+
+/* n bytes of a file from there on, or HTTP_TO_END; the fd is taken. A range is its caller's: status 206 and Content-Range are of head. */
+#define HTTP_TO_END UINT64_MAX
+void http_respond_file(struct http_request *request, const struct http_response *head, int fd, uint64_t from, uint64_t n,
+                       struct workers *workers);
 
 /* True: the client closed the connection or its sending side; the request must be answered all the same. For long waits,
  * on request->loop. */

@@ -40,13 +40,13 @@ static void conn_closed(struct transport *transport)
     while (exchange) {
         struct http_exchange *next = exchange->next;
         http__exchange_orphan(exchange);
-        /* A handler or a worker still has it: the late answer releases it. */
-        if (exchange->state == EXCHANGE_ANSWERED && !http__stream_busy(exchange)) {
-            http__stream_free(exchange);
+        /* A handler or a producer still has it: the late answer releases it. */
+        if (exchange->outflow)
+            http__outflow_orphan(exchange);
+        if (exchange->state == EXCHANGE_ANSWERED && !exchange->outflow)
             http__exchange_release(exchange);
-        } else if (exchange->in) {
+        else if (exchange->in)
             http__inflow_end(exchange->in, BODY_GONE);
-        }
         exchange = next;
     }
     if (conn->held)
@@ -103,7 +103,7 @@ static void pop_written(struct http_conn *conn)
         exchange->sent += exchange->out[i].n;
     exchange->out_count = 0;
     if (exchange->more) {
-        http__stream_written(exchange);
+        http__outflow_written(exchange);
         return;
     }
     conn->first = exchange->next;
@@ -116,8 +116,10 @@ static void pop_written(struct http_conn *conn)
         if (conn->parser.exchange == exchange)
             http__parser_leave(&conn->parser);
     }
-    http__stream_free(exchange);
-    http__exchange_release(exchange);
+    if (exchange->outflow)
+        http__outflow_left(exchange);
+    else
+        http__exchange_release(exchange);
 }
 
 static void conn_written(struct transport *transport, bool fine)
@@ -137,7 +139,7 @@ static void conn_written(struct transport *transport, bool fine)
 /* Writes what it can at once; the transport goes on with what the socket does not take. False: failed. */
 static bool write_now(struct http_conn *conn, const uv_buf_t *bufs, size_t count, size_t total, size_t covers)
 {
-    ssize_t sent = transport_write(&conn->transport, bufs, count);
+    ssize_t sent = total ? transport_write(&conn->transport, bufs, count) : 0; /* the end of a body may have no bytes */
     if (sent < 0) {
         http__conn_close(conn);
         return false;
@@ -152,6 +154,21 @@ static bool write_now(struct http_conn *conn, const uv_buf_t *bufs, size_t count
     for (; covers > 0 && conn->state != CONN_CLOSING; covers--)
         pop_written(conn);
     return conn->state != CONN_CLOSING;
+}
+
+/* The file of the answer that is due. False: it goes on by itself, or is broken. */
+static bool write_file(struct http_conn *conn)
+{
+    enum outflow_sent sent = http__outflow_send_file(conn->first, &conn->transport);
+    conn->wrote_ms = conn_now(conn);
+    if (sent == OUTFLOW_BROKEN)
+        http__conn_close(conn);
+    if (sent == OUTFLOW_WAITS) {
+        conn->write_busy = true;
+        conn->write_covers = 0;
+        conn->write_left = 0;
+    }
+    return sent == OUTFLOW_SENT;
 }
 
 static void flush(struct http_conn *conn)
@@ -178,7 +195,7 @@ static void flush(struct http_conn *conn)
             bufs[0] = uv_buf_init((char *)(uintptr_t)go_on, sizeof(go_on) - 1);
             if (!write_now(conn, bufs, 1, sizeof(go_on) - 1, 0))
                 return;
-        } else {
+        } else if (!conn->first || !conn->first->more || !http__outflow_sends_file(conn->first) || !write_file(conn)) {
             return;
         }
     }

@@ -108,9 +108,27 @@ struct str http__date_line(struct http_loop *hl);
 
 /* http_respond.c */
 void http__refuse(struct http_exchange *exchange, struct http_listener *listener, int status);
-void http__stream_written(struct http_exchange *exchange); /* its pieces are out, `more` is set */
-bool http__stream_busy(const struct http_exchange *exchange);
-void http__stream_free(struct http_exchange *exchange);
+void http__answer_whole(struct http_exchange *exchange, const struct http_response *response); /* sets out[] */
+/* Sets out[] to the head of an answer whose body follows. */
+enum answer_begun {
+    ANSWER_HAS_BODY,
+    ANSWER_HAS_NONE, /* the head is all of it: HEAD, 204, 304 */
+    ANSWER_REFUSED,  /* it became a bare 500 */
+};
+enum answer_begun http__answer_begin(struct http_exchange *exchange, const struct http_response *head, uint64_t length, bool *ret_chunked);
+
+/* http_outflow.c: of exchanges with an outflow */
+void http__outflow_written(struct http_exchange *exchange); /* its pieces are out, `more` is set */
+void http__outflow_left(struct http_exchange *exchange);    /* all of the answer is out; it is not the connection's any more */
+void http__outflow_orphan(struct http_exchange *exchange);  /* its connection is gone; settled by a task */
+bool http__outflow_sends_file(const struct http_exchange *exchange);
+enum outflow_sent {
+    OUTFLOW_SENT,   /* all of the file; the last piece is set */
+    OUTFLOW_WAITS,  /* for the socket */
+    OUTFLOW_LATER,  /* it flushes by itself */
+    OUTFLOW_BROKEN,
+};
+enum outflow_sent http__outflow_send_file(struct http_exchange *exchange, struct transport *transport);
 
 static inline void http__count(_Atomic uint64_t *counter)
 {

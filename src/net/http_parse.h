@@ -19,7 +19,7 @@ struct http_limits {
 extern const struct http_limits http__limits_default;
 
 struct http_conn;
-struct http_stream;
+struct http_outflow;
 struct http_exchange;
 
 /* A body that its handler reads in pieces, from the parser to the sink (http_inflow.c). */
@@ -82,7 +82,7 @@ struct http_exchange {
     uint64_t sent;        /* bytes of the answer that were written */
     struct str out[2];
     size_t out_count;
-    struct http_stream *stream;
+    struct http_outflow *outflow; /* of an answer that is streamed, once it has begun */
     struct loop_task task; /* http_respond_from */
     struct http_response late;
     char peer_ip[INET6_ADDRSTRLEN];
@@ -172,6 +172,7 @@ void http__parser_leave(struct http_parser *parser);
 struct http_exchange *http__parser_refuse(struct http_parser *parser, int status);
 /* Gives an idle connection's block back. */
 void http__parser_rest(struct http_parser *parser);
+bool http__parser_has_input(const struct http_parser *parser); /* bytes not yet eaten */
 
 /* http_inflow.c */
 /* NULL: over the budget. */
@@ -181,5 +182,6 @@ bool http__inflow_wants(const struct http_inflow *in); /* bytes */
 void http__inflow_deliver(struct http_inflow *in); /* what came, to its sink, and the end; nothing may be known of it afterwards */
 void http__inflow_drop(struct http_inflow *in);    /* it was answered: nothing more is delivered */
 void http__inflow_end(struct http_inflow *in, enum body_end how); /* no more will come; the same */
-bool http__parser_has_input(const struct http_parser *parser); /* bytes not yet eaten */
+/* http_outflow.c */
+void http__outflow_free(struct http_exchange *exchange);
 #endif

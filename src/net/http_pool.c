@@ -124,9 +124,10 @@ void http__exchange_release(struct http_exchange *exchange)
         tell_watch(exchange, pool->watch);
     http__exchange_orphan(exchange);
     link_remove(&exchange->live);
-    if (exchange->counted) {
+    if (exchange->counted || exchange->outflow) {
         free(exchange->body_heap);
         http__inflow_free(exchange);
+        http__outflow_free(exchange);
         if (pool)
             atomic_fetch_sub_explicit(pool->bodies_held, exchange->counted, memory_order_relaxed);
     }

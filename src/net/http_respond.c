@@ -1,29 +1,19 @@
-/* http_respond.c -- answers: the head, the body, files as streams, and what is said without a handler.
+/* http_respond.c -- answers: the head, the body if it is there as a whole, and what is said without a handler.
  *
  * A head is measured, then written once into the request's arena; a short body is put behind it, so that most answers
  * are one piece. Content-Length, Connection, Date and Transfer-Encoding are ours: a handler's Content-Length, Connection
  * and Date are left out. A header that would break the framing (Transfer-Encoding, a name that is no token, a control
  * character in a value) turns the whole answer into a bare 500: handlers pass on what functions return.
  *
- * A file goes out piece by piece: a worker reads one piece, the loop writes it, and only when it is written the next is
- * read; so a stream holds one piece of memory however slow its client is. To a client of HTTP/1.0, which knows no
- * chunks, it goes bare and the connection ends with it. If reading fails in the middle the connection is cut.
+ * A body that comes later, in pieces or from a file, follows its head by http_outflow.c. To a client of HTTP/1.0, which knows no
+ * chunks, one without a length goes bare and the connection ends with it.
  *
- * An exchange without a connection (the client is gone) is released by whatever comes last: its answer, or the worker
- * that was reading for it. */
+ * An exchange without a connection (the client is gone) is released by its answer. */
 #include "base/panic.h"
 #include "net/http_conn.h"
-#include "net/worker.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#define BODY_INLINE_MAX  4096 /* copied behind the head */
-#define STREAM_RETRY_MS  10   /* the workers' queue was full */
-#define CHUNK_HEAD_BYTES 16   /* hex length and CRLF, in front of a piece */
-#define CHUNK_TAIL_BYTES 2
-#define HTTP_UNWELCOME   "Plain HTTP is answered to this machine only. Use https:// and the same port.\n"
+#define BODY_INLINE_MAX 4096 /* copied behind the head */
+#define HTTP_UNWELCOME  "Plain HTTP is answered to this machine only. Use https:// and the same port.\n"
 
 /* ---- status ---- */
 
@@ -253,6 +243,33 @@ static void set_answer(struct http_exchange *exchange, const struct http_respons
         exchange->out[exchange->out_count++] = body;
 }
 
+void http__answer_whole(struct http_exchange *exchange, const struct http_response *response)
+{
+    set_answer(exchange, response);
+}
+
+enum answer_begun http__answer_begin(struct http_exchange *exchange, const struct http_response *head, uint64_t length,
+                                     bool *ret_chunked)
+{
+    struct http_response sized = *head;
+    bool known = length != HTTP_LENGTH_UNKNOWN, body = has_body(exchange, head->status);
+    enum framing framing = FRAMING_NONE;
+    if (head->status != 204 && head->status != 304)
+        framing = known ? FRAMING_LENGTH : exchange->request.http_1_0 ? FRAMING_CLOSE : FRAMING_CHUNKED;
+    sized.body = (struct str){"", known ? length : 0}; /* only its length is looked at */
+    exchange->close_after = closes(exchange) || (body && framing == FRAMING_CLOSE);
+    struct str text = status_allowed(head->status) ? write_head(exchange, &sized, framing, STR_NONE) : STR_NONE;
+    if (!text.n) {
+        set_answer(exchange, &(struct http_response){.status = 500});
+        return ANSWER_REFUSED;
+    }
+    exchange->status = head->status;
+    exchange->out[0] = text;
+    exchange->out_count = 1;
+    *ret_chunked = framing == FRAMING_CHUNKED;
+    return body ? ANSWER_HAS_BODY : ANSWER_HAS_NONE;
+}
+
 /* ---- answering ---- */
 
 static struct http_exchange *exchange_of(struct http_request *request)
@@ -339,155 +356,4 @@ bool http_request_gone(const struct http_request *request)
 {
     const struct http_exchange *exchange = (const struct http_exchange *)(const void *)request;
     return !exchange->conn || http__conn_gone(exchange->conn);
-}
-
-/* ---- files ---- */
-
-struct http_stream {
-    struct work work;
-    struct http_exchange *exchange;
-    struct workers *workers;
-    struct loop_timer *retry;
-    int fd;
-    bool busy;  /* a worker has it */
-    bool whole; /* the last piece is on its way */
-    bool chunked;
-    size_t n; /* bytes of this piece */
-    int error;
-    char buffer[CHUNK_HEAD_BYTES + NET_OUT_BYTES_MAX + CHUNK_TAIL_BYTES];
-};
-
-bool http__stream_busy(const struct http_exchange *exchange)
-{
-    return exchange->stream && exchange->stream->busy;
-}
-
-void http__stream_free(struct http_exchange *exchange)
-{
-    struct http_stream *stream = exchange->stream;
-    if (!stream)
-        return;
-    exchange->stream = NULL;
-    loop_timer_cancel(&stream->retry);
-    close(stream->fd);
-    free(stream);
-}
-
-static void read_piece(struct work *work)
-{
-    struct http_stream *stream = CONTAINER_OF(work, struct http_stream, work);
-    stream->n = 0;
-    while (stream->n < NET_OUT_BYTES_MAX) {
-        ssize_t n = read(stream->fd, stream->buffer + CHUNK_HEAD_BYTES + stream->n, NET_OUT_BYTES_MAX - stream->n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            stream->error = errno;
-        if (n <= 0) {
-            stream->whole = true;
-            return;
-        }
-        stream->n += (size_t)n;
-    }
-}
-
-/* The piece as it goes out: its chunk's frame around it, and the last chunk behind the last piece. */
-static void frame_piece(struct http_stream *stream)
-{
-    struct http_exchange *exchange = stream->exchange;
-    char *data = stream->buffer + CHUNK_HEAD_BYTES;
-    exchange->out_count = 0;
-    if (stream->n && !stream->chunked) {
-        exchange->out[exchange->out_count++] = (struct str){data, stream->n};
-    } else if (stream->n) {
-        char head[CHUNK_HEAD_BYTES + 1];
-        int n = snprintf(head, sizeof(head), "%zx\r\n", stream->n);
-        memcpy(data - n, head, (size_t)n);
-        memcpy(data + stream->n, "\r\n", 2);
-        exchange->out[exchange->out_count++] = (struct str){data - n, (size_t)n + stream->n + 2};
-    }
-    if (stream->whole && stream->chunked)
-        exchange->out[exchange->out_count++] = STR("0\r\n\r\n");
-    exchange->more = !stream->whole;
-}
-
-static void stream_next(void *arg);
-
-static void piece_read(struct work *work)
-{
-    struct http_stream *stream = CONTAINER_OF(work, struct http_stream, work);
-    struct http_exchange *exchange = stream->exchange;
-    stream->busy = false;
-    if (!exchange->conn) {
-        http__stream_free(exchange);
-        http__exchange_release(exchange);
-        return;
-    }
-    if (stream->error) {
-        http__conn_close(exchange->conn);
-        return;
-    }
-    frame_piece(stream);
-    if (exchange->out_count == 0)
-        exchange->out[exchange->out_count++] = STR("");
-    http__conn_flush(exchange->conn);
-}
-
-static void stream_next(void *arg)
-{
-    struct http_stream *stream = arg;
-    struct http_exchange *exchange = stream->exchange;
-    stream->retry = NULL;
-    stream->busy = true;
-    enum err err = workers_submit(stream->workers, LANE_READ, &stream->work);
-    if (err == ERR_OK)
-        return;
-    stream->busy = false;
-    if (err == ERR_BUSY)
-        stream->retry = loop_timer_start(exchange->request.loop, STREAM_RETRY_MS, stream_next, stream);
-    else
-        http__conn_close(exchange->conn);
-}
-
-void http__stream_written(struct http_exchange *exchange)
-{
-    stream_next(exchange->stream);
-}
-
-static struct http_stream *stream_new(struct http_exchange *exchange, int fd, struct workers *workers)
-{
-    struct http_stream *stream = mem_alloc(sizeof(*stream));
-    memset(stream, 0, offsetof(struct http_stream, buffer));
-    stream->work = (struct work){.run = read_piece, .done = piece_read, .loop = exchange->request.loop};
-    stream->exchange = exchange;
-    stream->workers = workers;
-    stream->fd = fd;
-    stream->chunked = !exchange->request.http_1_0;
-    return stream;
-}
-
-void http_respond_file(struct http_request *request, const struct http_response *head, int fd, struct workers *workers)
-{
-    struct http_exchange *exchange = exchange_of(request);
-    struct str text = STR_NONE;
-    if (exchange->conn && exchange->conn->state != CONN_CLOSING && status_allowed(head->status)) {
-        ENSURE(exchange->state == EXCHANGE_RUNNING && loop_current() == request->loop);
-        exchange->close_after = closes(exchange) || request->http_1_0;
-        text = write_head(exchange, head, request->http_1_0 ? FRAMING_CLOSE : FRAMING_CHUNKED, STR_NONE);
-    }
-    if (!text.n) { /* gone, or a head that cannot be sent */
-        close(fd);
-        http_respond(request, head);
-        return;
-    }
-    exchange->status = head->status;
-    exchange->out[0] = text;
-    exchange->out_count = 1;
-    if (has_body(exchange, head->status)) {
-        exchange->stream = stream_new(exchange, fd, workers);
-        exchange->more = true;
-    } else {
-        close(fd);
-    }
-    http__conn_answered(exchange);
 }

@@ -19,7 +19,6 @@
 #define NET_BODY_STALL_MS 20000                     /* without a byte of body: 408 */
 #define NET_WRITE_STALL_MS 30000                    /* a client that does not read: closed */
 #define NET_LINGER_MS 2000                          /* after a refusal: its unread input is thrown away so that the answer arrives */
-#define NET_OUT_BYTES_MAX (128u << 10)              /* a streamed answer is read and sent in pieces of that size, one at a time */
 #define NET_HANDSHAKE_MS 10000                      /* from the first byte of TLS to the end of its handshake */
 #define NET_TLS_SILENT_BYTES_MAX (64u << 10)        /* of TLS without a byte of plain text among them; more: closed */
 #define NET_TLS_FILE_BYTES_MAX (256u << 10)         /* of certificates, of a key */

@@ -100,5 +100,5 @@ void lambda__download_serve(const struct lambda__downloads *downloads, struct ht
     if (fd < 0)
         refuse_download(request, 404, "NoSuchKey", "The specified key does not exist.");
     else
-        http_respond_file(request, &head, fd, downloads->workers);
+        http_respond_file(request, &head, fd, 0, HTTP_TO_END, downloads->workers);
 }

@@ -409,8 +409,6 @@ static void test_stall(void **state)
     int fd = dial();
     send_text(fd, "PUT /keep HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhel");
     wait_count(&seen.kept_count, 1);
-    struct arena *arena = arena_new();
-    struct str body = big_body(arena, 3 * NET_PIECE_BYTES);
     int full = dial();
     send_text(full, "PUT /wait HTTP/1.1\r\n" H "Content-Length: 10\r\n\r\n");
     wait_count(&seen.waiting_count, 1);
@@ -419,12 +417,10 @@ static void test_stall(void **state)
     assert_int_equal(atomic_load(&seen.ends[BODY_STALLED]), COUNT_OF(paths));
     release_kept();
     expect(fd, 200, digest_of(STR("hello")));
-    http_respond_from(seen.waiting, &(struct http_response){.status = 200, .body = body});
-    assert_true(read_answer(full, &answer, false));
-    assert_int_equal(answer.body.n, body.n);
+    http_respond_from(seen.waiting, &(struct http_response){.status = 200, .body = STR("late")});
+    expect(full, 200, "late");
     close(full);
     close(fd);
-    arena_free(arena);
 }
 
 static void test_failures(void **state)

@@ -141,7 +141,7 @@ static bool read_answer(int fd, struct answer *answer, bool to_head)
 }
 
 /* True: the server closed, and sent nothing more. */
-static bool ended(int fd)
+static inline bool ended(int fd)
 {
     char c;
     return recv(fd, &c, 1, 0) <= 0;
@@ -242,7 +242,7 @@ static void handle(struct http_request *request, void *arg)
     } else if (str_eq(path, STR("/file"))) {
         static struct http_header type = {{"Content-Type", 12}, {"text/x", 6}};
         struct http_response head = {.status = 200, .headers = &type, .header_count = 1};
-        http_respond_file(request, &head, file_of(number_of(request->query)), site.workers);
+        http_respond_file(request, &head, file_of(number_of(request->query)), 0, HTTP_TO_END, site.workers);
     } else if (str_eq(path, STR("/status"))) {
         http_respond(request, &(struct http_response){.status = (int)number_of(request->query), .body = STR("body")});
     } else if (str_eq(path, STR("/split"))) {

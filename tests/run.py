@@ -30,6 +30,7 @@ STAGES = [
     ('units', {}, [make('units')]),
     ('map', {}, [[*PYTEST, 'tests/map_test.py']]),
     ('generator', {}, [[*PYTEST, 'tests/gen_api_test.py']]),
+    ('a new service', {}, [make('build/cloudless', 'runtimes'), [*PYTEST, 'tests/new_service_test.py']]),
     ('members', {}, [make('build/rows.tsv'), [*PYTEST, 'tests/members_test.py']]),
     ('docs', {}, [make('docs-check')]),
     ('end-to-end', {}, [make('all', 'examples'), [*PYTEST, 'tests/e2e']]),

@@ -5,7 +5,7 @@
  * is a SerializationException with the texts of AWS's own parser; they depend on what was found, what was wanted and
  * whether it stood in a structure or in a collection. A null within a list or map goes too; where the element is a
  * structure it is an empty one.
- * Text from URIs, headers, query strings and forms becomes nodes of the same form (wire_bind_text).
+ * Text from URIs, headers, query strings and forms becomes nodes of the same form (bind_text).
  * Recursion follows the JSON tree, whose depth the parser bounds (JSON_DEPTH_MAX). */
 #include "call/bind.h"
 #include "base/clock.h"
@@ -16,6 +16,7 @@
 struct binder {
     struct call *call;
     const struct model *m;
+    bool named;         /* members may have the model's names too */
 };
 enum place { IN_STRUCTURE, IN_COLLECTION };
 
@@ -207,13 +208,18 @@ static void unlink_child(struct json *parent, struct json *previous, struct json
     parent->count--;
 }
 
+static const struct model_member *find_member(const struct binder *b, const struct model_shape *shape, struct str key)
+{
+    const struct model_member *member = model_member_find_wire(b->m, shape, key);
+    return member || !b->named ? member : model_member_find(b->m, shape, key);
+}
+
 static bool bind_structure(struct binder *b, const struct model_shape *shape, struct json *node)
 {
     struct json *previous = NULL;
     for (struct json *child = node->first, *next; child; child = next) {
         next = child->next;
-        const struct model_member *member =
-            child->type == JSON_NULL ? NULL : model_member_find_wire(b->m, shape, child->key);
+        const struct model_member *member = child->type == JSON_NULL ? NULL : find_member(b, shape, child->key);
         if (!member) {
             unlink_child(node, previous, child);
             continue;
@@ -268,11 +274,21 @@ static bool bind_node(struct binder *b, const struct model_shape *shape, enum mo
     UNREACHABLE();
 }
 
+static bool bind_root(struct binder *b, const struct model_shape *shape, struct json *tree)
+{
+    if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY)
+        return refuse(b, STR_NONE);
+    return bind_node(b, shape, MODEL_TIME_DEFAULT, tree, IN_STRUCTURE);
+}
+
 bool bind_tree(struct call *call, const struct model_shape *shape, struct json *tree)
 {
-    struct binder b = {call, call->api->model};
-    if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY) return refuse(&b, STR_NONE);
-    return bind_node(&b, shape, MODEL_TIME_DEFAULT, tree, IN_STRUCTURE);
+    return bind_root(&(struct binder){call, call->api->model, false}, shape, tree);
+}
+
+bool bind_named_tree(struct call *call, const struct model_shape *shape, struct json *tree)
+{
+    return bind_root(&(struct binder){call, call->api->model, true}, shape, tree);
 }
 
 /* ---- text ---- */

@@ -195,3 +195,17 @@ void call_header(struct call *call, const char *name, struct str value)
     grown[call->header_count++] = (struct http_header){str_of(name), value};
     call->headers = grown;
 }
+
+void call_about(const struct call *call, struct http_about *about)
+{
+    const struct model *model = call->api->model;
+    about->series = call->operation ? (const void *)call->operation : call->api;
+    about->service = str_of(model->service);
+    if (call->operation)
+        about->operation = str_of(model_text(model, call->operation->name));
+    if (call->caller)
+        about->principal = call->caller->arn;
+    about->request_id = call->request_id;
+    if (call->failed)
+        about->reason = arena_printf(call->arena, "%s: " STR_FMT, call->error_code, STR_ARG(call->error_message));
+}

@@ -121,6 +121,8 @@ struct service_api {
 
 /* A header of the request (Host, X-Amzn-Trace-Id); STR_NONE: it has none, or the call is no request. */
 struct str call_request_header(const struct call *call, const char *name);
+/* What those who watch are told of a call that is over: service, operation, who called, why it failed. Memory of its arena. */
+void call_about(const struct call *call, struct http_about *about);
 /* Adds a header to the answer, beside those that the model's output has. `name` lives as long as the call. */
 void call_header(struct call *call, const char *name, struct str value);
 

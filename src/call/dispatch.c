@@ -8,7 +8,8 @@
  *                   async: handle returns; call_complete comes later from any thread
  *   end             the door's answer; done on the call's loop
  *
- * A large call goes through admit and prepare on a worker, whatever its row says. The operation is found first, because it
+ * A large call goes through admit and prepare on a worker, whatever its row says; and with a store whose reads may block,
+ * every call does, and runs there too. The operation is found first, because it
  * says how to authenticate; but nothing is said about operations, input or resources before the caller is authenticated.
  * A call is always in the hands of exactly one thread; it changes hands through the store's mutation, the worker's item or
  * the loop's task that are embedded in it. */
@@ -59,6 +60,22 @@ void calls_free(struct calls *calls)
 struct auth *calls_auth(const struct calls *calls)
 {
     return calls->options.auth;
+}
+
+const struct service_binding *calls_binding(const struct calls *calls, const char *api)
+{
+    for (const struct service_binding *b = calls->options.bindings; b && b->api; b++) {
+        if (strcmp(b->api->model->service, api) == 0)
+            return b;
+    }
+    return NULL;
+}
+
+void call__watched(const struct call *call, uint64_t ns)
+{
+    const struct calls_options *options = &call_calls(call)->options;
+    if (options->watch)
+        options->watch(call, ns, options->watch_arg);
 }
 
 struct call *call_new(struct calls *calls, const struct service_binding *of, struct arena *arena, struct loop *loop,
@@ -339,7 +356,7 @@ void call_begin(struct call *call, bool large)
 {
     struct call_frame *f = (struct call_frame *)call;
     if (large || store_read_may_block(f->calls->options.store)) {
-        submit_call(f, LANE_BODY, admit_on_worker, admitted_on_loop);
+        submit_call(f, large ? LANE_BODY : LANE_READ, admit_on_worker, admitted_on_loop);
     } else if (!admit_call(f)) {
         call_end(call);
     } else if (call->row->prepare_blocks) {

@@ -8,11 +8,16 @@ struct calls_options {
     struct store *store;
     struct auth *auth;
     struct workers *workers;
+    const struct service_binding *bindings;         /* for call_start */
     struct str default_account, default_region;     /* of a call that nobody has authenticated yet */
+    /* Every call that came through another door than HTTP's, when it is over, on its loop; HTTP has watchers of its own. Or NULL. */
+    void (*watch)(const struct call *call, uint64_t ns, void *arg);
+    void *watch_arg;
 };
 struct calls *calls_new(const struct calls_options *options);       /* the strings live as long as it */
 void calls_free(struct calls *calls);
 struct auth *calls_auth(const struct calls *calls);
+const struct service_binding *calls_binding(const struct calls *calls, const char *api);     /* by the model's name; or NULL */
 
 /* What lies outside a call. Each function may run on call->loop, or on a worker when the call is large. */
 struct call_door {

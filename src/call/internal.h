@@ -17,6 +17,8 @@ struct needs {
     struct need first[2];               /* room for what most rows ask */
 };
 
+/* dispatch.c: tells the watcher. */
+void call__watched(const struct call *call, uint64_t ns);
 /* authorize.c: everything that the call's row asks for. False: call_fail was called. */
 bool call__authorize(struct call *call, struct auth *auth, struct needs *needs);
 #endif

@@ -117,16 +117,29 @@ static void count_status(struct series *series, int status)
     metric_add(&at->count, 1);
 }
 
-void record_watch(const struct http_request *request, const struct http_served *served, void *arg)
+static void record_count(struct record *record, const struct loop *loop, const struct http_about *about, const struct http_served *served)
 {
-    struct record *record = arg;
-    struct series *series = series_of(&record->table[loop_index(request->loop)], &request->about);
+    struct series *series = series_of(&record->table[loop_index(loop)], about);
     metric_add(&series->count, 1);
     metric_add(&series->cut, served->cut);
     metric_add(&series->bytes_in, served->bytes_in);
     metric_add(&series->bytes_out, served->bytes_out);
     count_status(series, served->status);
     histogram_add(&series->us, (served->ns + 999) / 1000);
+}
+
+void record_call(const struct call *call, uint64_t ns, void *arg)
+{
+    struct http_about about = {0};
+    call_about(call, &about);
+    const struct http_served served = {.status = call->failed ? call->error_status : call->status ? call->status : call->operation->status, .ns = ns};
+    record_count(arg, call->loop, &about, &served);
+}
+
+void record_watch(const struct http_request *request, const struct http_served *served, void *arg)
+{
+    struct record *record = arg;
+    record_count(record, request->loop, &request->about, served);
     if (record->log)
         access_log_add(record->log, request, served);
 }

@@ -172,7 +172,9 @@ static int serve_parts(struct server *s)
     enum err err = auth_new(s->store, loops_count(s->loops), &s->auth);
     if (err != ERR_OK)
         return fail_err("authentication", err);
-    struct calls_options calls = {.store = s->store, .auth = s->auth, .workers = s->workers,
+    s->services = services_new(services_all);
+    struct calls_options calls = {.store = s->store, .auth = s->auth, .workers = s->workers, .bindings = services_bindings(s->services),
+                                  .watch = record_call, .watch_arg = s->record,
                                   .default_account = str_of(o->account), .default_region = str_of(o->region)};
     s->calls = calls_new(&calls);
     return EXIT_FINE;
@@ -187,7 +189,6 @@ static int serve_services(struct server *s)
         return status;
     if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(s);
-    s->services = services_new(services_all);
     s->platform_options = (struct platform_options){.account = o->account, .region = o->region, .cache_dir = datadir_path(s->arena, o->data, "cache"),
                                                     .runtimes_dir = o->runtimes_dir, .runtimes = o->runtimes, .concurrency_max = o->concurrency};
     s->platform = (struct platform){

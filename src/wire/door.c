@@ -185,24 +185,9 @@ static void door_ended(struct call *call)
     wire_answer(call, &wire_exchange(call)->response);
 }
 
-/* For those who watch. */
-static void door_about(const struct call *call, struct http_about *about)
-{
-    const struct model *model = call->api->model;
-    about->series = call->operation ? (const void *)call->operation : call->api;
-    about->service = str_of(model->service);
-    if (call->operation)
-        about->operation = str_of(model_text(model, call->operation->name));
-    if (call->caller)
-        about->principal = call->caller->arn;
-    about->request_id = call->request_id;
-    if (call->failed)
-        about->reason = arena_printf(call->arena, "%s: " STR_FMT, call->error_code, STR_ARG(call->error_message));
-}
-
 static void door_done(struct call *call)
 {
-    door_about(call, &wire_exchange(call)->request->about);
+    call_about(call, &wire_exchange(call)->request->about);
     http_respond(wire_exchange(call)->request, &wire_exchange(call)->response);
 }
 

@@ -1,0 +1,320 @@
+/* inside_test.c -- operations called from inside the program: validated, authorised, run where their rows say, recorded, and
+ * completed once on the loop that was asked for; with an authorisation of its own and rows that are made for the test. */
+#include "call/inside.h"
+#include "../base/files.h"
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include "net/worker.h"
+#include "services/dynamodb/dynamodb.h"
+#include "services/lambda/lambda.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static atomic_int authorized;
+
+enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
+                        struct str *ret_message)
+{
+    (void)auth, (void)resource_policy, (void)arena;
+    atomic_fetch_add(&authorized, 1);
+    if (str_eq(request->principal->name, STR("nobody"))) {
+        *ret_message = STR("User: nobody is not authorized");
+        return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+/* ---- a service ---- */
+
+static void need_table(struct call *call, struct needs *needs)
+{
+    need_add(needs, "dynamodb:Any", call_arn(call, "dynamodb", "table/" STR_FMT, STR_ARG(call_str(call, "TableName"))));
+}
+
+static void need_function(struct call *call, struct needs *needs)
+{
+    need_add(needs, "lambda:InvokeFunction", call_arn(call, "lambda", "function:" STR_FMT, STR_ARG(call_str(call, "FunctionName"))));
+}
+
+static void tell_all(struct call *call)
+{
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "Table", call_str(call, "TableName"));
+    json_add_str(call->arena, call->output, "Thread", loop_current() ? STR("loop") : STR("worker"));
+    json_add_str(call->arena, call->output, "Trace", call_request_header(call, "X-Amzn-Trace-Id"));
+    json_add_str(call->arena, call->output, "Host", call_request_header(call, "Host"));
+    json_add_str(call->arena, call->output, "Arn", call_arn(call, "dynamodb", "x"));
+}
+
+static void count_up(struct call *call, struct store_txn *txn)
+{
+    const struct store_key key = {3, STR("test"), STR("counter")};
+    struct str value;
+    uint64_t n = 0;
+    if (store_get(txn, key, call->arena, &value) == ERR_OK)
+        str_to_u64(value, &n);
+    store_put(txn, key, arena_printf(call->arena, "%llu", (unsigned long long)n + 1));
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_i64(call->arena, call->output, "Count", (int64_t)n + 1);
+    if (json_bool(call->input, "DeletionProtectionEnabled", false))
+        call_fail(call, "ResourceInUseException", "in use");
+}
+
+static void answer_payload(struct call *call)
+{
+    call->has_output_payload = true;
+    call->output_payload = call->payload;
+    call_complete(call);
+}
+
+static const char *const refused_members[] = {"AttributesToGet", NULL};
+static const struct row dynamodb_rows[] = {
+    {.name = "GetItem", .run = RUN_INLINE, .needs = need_table, .handle = tell_all, .refused = refused_members},
+    {.name = "Scan", .run = RUN_WORKER, .needs = need_table, .handle = tell_all},
+    {.name = "UpdateTable", .run = RUN_MUTATION, .needs = need_table, .mutate = count_up},
+};
+static const struct row lambda_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_function, .handle = answer_payload}};
+static const struct service_api dynamodb = {
+    .model = &model_dynamodb, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows), .errors = &dynamodb_errors, .overrides = &dynamodb_overrides};
+static const struct service_api lambda = {.model = &model_lambda, .rows = lambda_rows, .row_count = 1, .errors = &lambda_errors};
+static const struct service_binding bindings[] = {{.api = &dynamodb}, {.api = &lambda}, {0}};
+
+/* ---- the program around it ---- */
+
+static struct place {
+    char dir[64];
+    struct arena *arena;
+    struct store *store;
+    struct workers *workers;
+    struct loops *loops;
+    struct calls *calls;
+} place;
+
+static atomic_int watched_fine, watched_failed;
+
+static void count_watched(const struct call *call, uint64_t ns, void *arg)
+{
+    ENSURE(arg == &place && ns > 0 && loop_current() == call->loop);
+    atomic_fetch_add(call->failed ? &watched_failed : &watched_fine, 1);
+}
+
+static int open_place(void **state)
+{
+    (void)state;
+    log_set_level(LOG_ERROR);
+    strcpy(place.dir, "/tmp/inside-test-XXXXXX");
+    ENSURE(mkdtemp(place.dir) != NULL);
+    place.arena = arena_new();
+    const struct store_options store = {.dir = place.dir};
+    struct str message;
+    ENSURE(store_open(&store, place.arena, &place.store, &message) == ERR_OK);
+    place.loops = loops_new(2);
+    place.workers = workers_new(NULL);
+    const struct calls_options options = {.store = place.store, .workers = place.workers, .bindings = bindings,
+                                          .default_account = STR("000000000000"), .default_region = STR("us-east-1"),
+                                          .watch = count_watched, .watch_arg = &place};
+    place.calls = calls_new(&options);
+    loops_start(place.loops);
+    return 0;
+}
+
+static int close_place(void **state)
+{
+    (void)state;
+    workers_stop(place.workers);
+    loops_stop(place.loops);
+    workers_free(place.workers);
+    calls_free(place.calls);
+    store_close(place.store);
+    loops_free(place.loops);
+    arena_free(place.arena);
+    files_remove_tree(place.dir);
+    return 0;
+}
+
+/* One call and how it ended. */
+struct asked {
+    struct arena *arena;
+    struct principal who;
+    struct call_start start;
+    struct call *call;
+    sem_t ended;
+    atomic_int times;
+};
+
+static void call_ended_here(struct call *call, void *arg)
+{
+    struct asked *asked = arg;
+    ENSURE(loop_current() == asked->start.loop);
+    asked->call = call;
+    atomic_fetch_add(&asked->times, 1);
+    sem_post(&asked->ended);
+}
+
+static void ask_begin(struct asked *asked, const char *api, const char *operation, const char *json)
+{
+    *asked = (struct asked){.arena = arena_new()};
+    ENSURE(sem_init(&asked->ended, 0, 0) == 0);
+    asked->who = (struct principal){.type = PRINCIPAL_USER, .account = STR("123456789012"), .name = STR("alice"), .arn = STR("arn:alice")};
+    asked->start = (struct call_start){.api = api, .operation = str_of(operation), .principal = &asked->who, .arena = asked->arena,
+                                       .loop = loops_at(place.loops, 1), .done = call_ended_here, .arg = asked};
+    if (json)
+        ENSURE(json_parse(str_of(json), asked->arena, &asked->start.input) == ERR_OK);
+}
+
+static void ask_wait(struct asked *asked)
+{
+    assert_int_equal(call_start(place.calls, &asked->start), ERR_OK);
+    while (sem_wait(&asked->ended) != 0) {}
+    assert_int_equal(atomic_load(&asked->times), 1);
+}
+
+static void ask_end(struct asked *asked)
+{
+    sem_destroy(&asked->ended);
+    arena_free(asked->arena);
+}
+
+static void assert_member(const struct asked *asked, const char *member, const char *text)
+{
+    assert_false(asked->call->failed);
+    assert_true(str_eq(json_str(asked->call->output, member), str_of(text)));
+}
+
+/* `begins` is how the message begins. */
+static void assert_fails(const char *api, const char *operation, const char *json, const char *who, int status, const char *code, const char *begins)
+{
+    struct asked asked;
+    ask_begin(&asked, api, operation, json);
+    if (who)
+        asked.who.name = str_of(who);
+    ask_wait(&asked);
+    assert_true(asked.call->failed);
+    assert_string_equal(asked.call->error_code, code);
+    assert_int_equal(asked.call->error_status, status);
+    assert_true(str_starts(asked.call->error_message, str_of(begins)));
+    ask_end(&asked);
+}
+
+static void calls_run_where_their_rows_say(void **state)
+{
+    (void)state;
+    struct asked asked;
+    ask_begin(&asked, "dynamodb", "GetItem", "{\"TableName\":\"abc\",\"Key\":{}}");
+    asked.start.trace_id = STR("Root=1");
+    asked.start.region = STR("eu-west-1");
+    ask_wait(&asked);
+    assert_member(&asked, "Table", "abc");
+    assert_member(&asked, "Thread", "loop");
+    assert_member(&asked, "Trace", "Root=1");
+    assert_member(&asked, "Host", "");
+    assert_member(&asked, "Arn", "arn:aws:dynamodb:eu-west-1:123456789012:x");
+    ask_end(&asked);
+    for (int large = 0; large < 2; large++) {
+        ask_begin(&asked, "dynamodb", "Scan", "{\"TableName\":\"abc\"}");
+        asked.start.account = STR("999999999999");
+        asked.start.large = large;
+        ask_wait(&asked);
+        assert_member(&asked, "Thread", "worker");
+        assert_member(&asked, "Arn", "arn:aws:dynamodb:us-east-1:999999999999:x");
+        ask_end(&asked);
+    }
+    ask_begin(&asked, "dynamodb", "UpdateTable", "{\"TableName\":\"abc\"}");
+    ask_wait(&asked);
+    assert_int_equal(json_i64(asked.call->output, "Count", 0), 1);
+    ask_end(&asked);
+    ask_begin(&asked, "lambda", "Invoke", "{\"FunctionName\":\"f\"}");
+    asked.start.payload = STR("event");
+    ask_wait(&asked);
+    assert_true(str_eq(asked.call->output_payload, STR("event")));
+    ask_end(&asked);
+}
+
+static void calls_fail_as_requests_do(void **state)
+{
+    (void)state;
+    int before = atomic_load(&authorized);
+    assert_fails("dynamodb", "Nonsense", "{}", NULL, 400, "UnknownOperationException", "");
+    assert_fails("dynamodb", "DescribeLimits", "{}", NULL, 501, "NotImplemented", "Cloudless does not implement dynamodb:DescribeLimits.");
+    assert_fails("dynamodb", "GetItem", NULL, NULL, 400, "ValidationException", "2 validation errors detected: ");
+    assert_fails("dynamodb", "GetItem", "{\"TableName\":7}", NULL, 400, "SerializationException", "");
+    assert_fails("dynamodb", "GetItem", "[]", NULL, 400, "SerializationException", "");
+    assert_int_equal(atomic_load(&authorized), before);     /* nothing of these was asked for */
+    assert_fails("dynamodb", "GetItem", "{\"TableName\":\"abc\",\"Key\":{}}", "nobody", 400, "AccessDeniedException", "User: nobody");
+    assert_fails("dynamodb", "GetItem", "{\"TableName\":\"abc\",\"Key\":{},\"AttributesToGet\":[\"a\"]}", NULL, 501, "NotImplemented", "Cloudless");
+    assert_fails("dynamodb", "UpdateTable", "{\"TableName\":\"abc\",\"DeletionProtectionEnabled\":true}", NULL, 400, "ResourceInUseException", "in use");
+    struct asked asked;
+    ask_begin(&asked, "nothing", "GetItem", NULL);
+    assert_int_equal(call_start(place.calls, &asked.start), ERR_NOT_FOUND);
+    ask_end(&asked);
+}
+
+/* Members that travel in the path, the query string or headers are members like others here. */
+static void members_have_the_models_names(void **state)
+{
+    (void)state;
+    struct asked asked;
+    ask_begin(&asked, "lambda", "Invoke", "{\"FunctionName\":\"f\",\"InvocationType\":\"Nonsense\"}");
+    ask_wait(&asked);
+    assert_true(asked.call->failed && strstr(arena_cstr(asked.arena, asked.call->error_message), "'Nonsense' at 'invocationType'"));
+    ask_end(&asked);
+}
+
+static void on_its_own_loop(struct loop_task *task)
+{
+    (void)task;
+    static struct asked asked;      /* lives on until its answer was seen */
+    ask_begin(&asked, "dynamodb", "GetItem", "{\"TableName\":\"abc\",\"Key\":{}}");
+    ENSURE(call_start(place.calls, &asked.start) == ERR_OK);
+    ENSURE(atomic_load(&asked.times) == 1);     /* nothing in it waits */
+    ask_end(&asked);
+}
+
+struct on_loop {
+    struct loop_task task;
+    sem_t over;
+};
+
+static void start_and_tell(struct loop_task *task)
+{
+    on_its_own_loop(task);
+    sem_post(&CONTAINER_OF(task, struct on_loop, task)->over);
+}
+
+static void calls_on_their_loop_begin_at_once(void **state)
+{
+    (void)state;
+    struct on_loop here = {.task = {.run = start_and_tell}};
+    ENSURE(sem_init(&here.over, 0, 0) == 0);
+    loop_post(loops_at(place.loops, 1), &here.task);
+    while (sem_wait(&here.over) != 0) {}
+    sem_destroy(&here.over);
+}
+
+static void calls_are_watched(void **state)
+{
+    (void)state;
+    int fine = atomic_load(&watched_fine), failed = atomic_load(&watched_failed);
+    struct asked asked;
+    ask_begin(&asked, "dynamodb", "UpdateTable", "{\"TableName\":\"abc\"}");
+    ask_wait(&asked);
+    ask_end(&asked);
+    assert_fails("dynamodb", "GetItem", NULL, NULL, 400, "ValidationException", "");
+    assert_int_equal(atomic_load(&watched_fine) - fine, 1);
+    assert_int_equal(atomic_load(&watched_failed) - failed, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_run_where_their_rows_say), cmocka_unit_test(calls_fail_as_requests_do),
+        cmocka_unit_test(members_have_the_models_names),  cmocka_unit_test(calls_on_their_loop_begin_at_once),
+        cmocka_unit_test(calls_are_watched),
+    };
+    return cmocka_run_group_tests(tests, open_place, close_place);
+}

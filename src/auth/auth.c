@@ -11,6 +11,7 @@
  * A principal handed out is a copy in the request's arena, so a cache entry may go at any time. */
 #include "auth/auth_internal.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/gencache.h"
 #include "base/map.h"
 #include "base/panic.h"
@@ -35,6 +36,10 @@ struct auth_slot {
     struct map *tokens;         /* access key id of a session → struct known_key */
     struct sigv4_cache *signing;
     struct session_sealer *sealer;
+    struct auth_meters {        /* written by who has the slot */
+        metric_count key_hits, key_misses, decision_hits, decision_misses, failed, denied;
+    } meters;
+    char apart[64];             /* from the next slot's cache lines */
 };
 
 struct auth {
@@ -160,12 +165,33 @@ static void slot_release(struct auth *auth, struct auth_slot *slot)
         pthread_mutex_unlock(&auth->outside);
 }
 
+/* Counts are summed without the lock: a word of each is read at a time. */
+void auth_write_metrics(struct buf *out, void *arg)
+{
+    static const struct metric_plain families[] = {
+        METRIC_COUNTER_OF("auth_key_hits_total", "Access keys found in a cache.", struct auth_meters, key_hits),
+        METRIC_COUNTER_OF("auth_key_misses_total", "Access keys that were looked up.", struct auth_meters, key_misses),
+        METRIC_COUNTER_OF("auth_decision_hits_total", "Decisions found in a cache.", struct auth_meters, decision_hits),
+        METRIC_COUNTER_OF("auth_decision_misses_total", "Decisions made from policies.", struct auth_meters, decision_misses),
+        METRIC_COUNTER_OF("auth_failed_total", "Requests whose caller could not be authenticated, of those with a signature.", struct auth_meters, failed),
+        METRIC_COUNTER_OF("auth_denied_total", "Actions that policies did not allow.", struct auth_meters, denied),
+    };
+    struct auth *auth = arg;
+    struct auth_meters sum = {0};
+    for (size_t i = 0; i <= auth->loops; i++)
+        for (size_t f = 0; f < COUNT_OF(families); f++)
+            metric_add((metric_count *)(void *)((char *)&sum + families[f].offset),
+                       metric_read((const metric_count *)(const void *)((const char *)&auth->slots[i].meters + families[f].offset)));
+    metrics_plain(out, &sum, families, COUNT_OF(families));
+}
+
 /* ---- authentication ---- */
 
 static enum auth_failure long_term_key(struct auth *auth, struct auth_slot *slot, struct str id, struct auth_key **ret)
 {
     struct known_key *known = gencache_get(slot->keys, slot->generation, id);
 
+    metric_add(known ? &slot->meters.key_hits : &slot->meters.key_misses, 1);
     if (!known) {
         struct arena *arena = arena_new();
         known = arena_new_of(arena, struct known_key);
@@ -281,6 +307,7 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
     }
     if (failure == AUTH_OK)
         failure = auth_failure_of(sigv4_check(slot->signing, &checked, key->secret, digest, arena));
+    metric_add(&slot->meters.failed, failure != AUTH_OK);
     *ret_message = checked.message;
     if (failure == AUTH_OK) {
         *ret = principal_copy(arena, &key->principal);
@@ -429,12 +456,14 @@ enum err auth_authorize(struct auth *auth, const struct policy_request *request,
 
     struct auth_slot *slot = slot_take(auth);
     uintptr_t known = key.n ? (uintptr_t)gencache_get(slot->decisions, slot->generation, key) : 0;
+    metric_add(known ? &slot->meters.decision_hits : &slot->meters.decision_misses, 1);
     if (known)
         reason = (enum decision_reason)(known - 1);
     else
         err = decide(auth, slot, &asked, resource_policy, arena, &reason, &keep);
     if (err == ERR_OK && keep && key.n)
         gencache_put(slot->decisions, slot->generation, key, (void *)(uintptr_t)(reason + 1), 0);
+    metric_add(&slot->meters.denied, err == ERR_OK && reason != DECISION_ALLOWED);
     slot_release(auth, slot);
     if (err == ERR_OK && reason != DECISION_ALLOWED) {
         *ret_message = policy_denied_message(arena, reason, request);

@@ -14,6 +14,8 @@ void auth_set_source(struct auth *auth, const struct auth_source *source);
 enum err auth_root_key(struct auth *auth, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
                        struct str *ret_secret);        /* struct auth_source.root_key */
 void auth_free(struct auth *auth);
+struct buf;
+void auth_write_metrics(struct buf *out, void *auth);        /* a metrics_source */
 
 enum auth_failure {             /* a service's table of errors maps each to code, status and message of the service */
     AUTH_OK, AUTH_MISSING_TOKEN, AUTH_INCOMPLETE_SIGNATURE, AUTH_BAD_SCOPE, AUTH_UNKNOWN_KEY, AUTH_BAD_SESSION_TOKEN,

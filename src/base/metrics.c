@@ -73,7 +73,7 @@ static void add_number(struct buf *out, double value)
     if (value >= 0 && value < 1e15 && value == (double)(uint64_t)value)
         buf_printf(out, " %llu\n", (unsigned long long)value);
     else
-        buf_printf(out, " %.9g\n", value);
+        buf_printf(out, " %.15g\n", value);
 }
 
 void metrics_value(struct buf *out, const struct metric_family *family, const struct metric_label *labels, size_t count, double value)
@@ -120,6 +120,26 @@ void metrics_histogram(struct buf *out, const struct metric_family *family, cons
     add_number(out, (double)total);
 }
 
+double metric_plain_value(const void *stats, const struct metric_plain *plain)
+{
+    static_assert(sizeof(size_t) == sizeof(metric_count), "plain families read either");
+    return (double)metric_read((const metric_count *)(const void *)((const char *)stats + plain->offset));
+}
+
+void metrics_plain(struct buf *out, const void *stats, const struct metric_plain *families, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        metrics_single(out, &families[i].family, metric_plain_value(stats, &families[i]));
+}
+
+void metrics_histogram_single(struct buf *out, const struct metric_family *family, const struct histogram *histogram)
+{
+    struct histogram_sum sum = {0};
+    histogram_gather(histogram, &sum);
+    metrics_head(out, family);
+    metrics_histogram(out, family, NULL, 0, &sum);
+}
+
 /* ---- sources ---- */
 
 struct metrics *metrics_new(void)
@@ -134,6 +154,8 @@ void metrics_free(struct metrics *metrics)
 
 void metrics_add_source(struct metrics *metrics, metrics_source *source, void *arg)
 {
+    if (!metrics)
+        return;
     ENSURE(metrics->count < METRICS_SOURCES_MAX);
     metrics->source[metrics->count].write = source;
     metrics->source[metrics->count++].arg = arg;

@@ -7,6 +7,7 @@
 #ifndef CLOUDLESS_BASE_METRICS_H
 #define CLOUDLESS_BASE_METRICS_H
 #include "base/buf.h"
+#include <assert.h>
 #include <stdatomic.h>
 
 typedef _Atomic uint64_t metric_count;
@@ -70,6 +71,15 @@ void metrics_histogram(struct buf *out, const struct metric_family *family, cons
 /* Head and one sample without labels. */
 void metrics_single(struct buf *out, const struct metric_family *family, double value);
 
+/* Families of one number, which stands at `offset` of a struct of statistics: a uint64_t, a size_t or a metric_count. */
+struct metric_plain { struct metric_family family; size_t offset; };
+#define METRIC_COUNTER_OF(name, help, type, member) {{"cloudless_" name, help, METRIC_COUNTER, 0, 0}, offsetof(type, member)}
+#define METRIC_GAUGE_OF(name, help, type, member) {{"cloudless_" name, help, METRIC_GAUGE, 0, 0}, offsetof(type, member)}
+double metric_plain_value(const void *stats, const struct metric_plain *plain);
+void metrics_plain(struct buf *out, const void *stats, const struct metric_plain *families, size_t count);
+/* Head and samples of a histogram without labels. */
+void metrics_histogram_single(struct buf *out, const struct metric_family *family, const struct histogram *histogram);
+
 /* ---- who has something to say ---- */
 
 #define METRICS_SOURCES_MAX 32
@@ -79,7 +89,7 @@ typedef void metrics_source(struct buf *out, void *arg);        /* any thread, s
 struct metrics;
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);                     /* NULL is fine */
-void metrics_add_source(struct metrics *metrics, metrics_source *source, void *arg);    /* before anybody asks */
+void metrics_add_source(struct metrics *metrics, metrics_source *source, void *arg);    /* before anybody asks; metrics NULL: nobody will */
 /* False: the text would be longer than METRICS_BYTES_MAX. */
 bool metrics_render(struct metrics *metrics, struct arena *arena, struct str *ret);
 #endif

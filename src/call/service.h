@@ -17,6 +17,7 @@ struct blobs;
 struct calls;
 struct http_server;
 struct loops;
+struct metrics;
 struct sandbox_host;
 struct services;
 struct workers;
@@ -28,6 +29,7 @@ struct platform_options {
     const char *runtimes_dir;               /* build/runtimes or share/cloudless/runtimes */
     const char *const *runtimes;            /* --runtime python3.13=/path, NULL-terminated */
     size_t concurrency_max;                 /* invocations at the same time; 0: the default */
+    size_t environments_max;                /* sandboxes that the process has descriptors for; 0: the default */
 };
 
 /* The parts that services stand on; everything is borrowed and outlives them. */
@@ -43,6 +45,7 @@ struct platform {
     struct services *services;
     struct sandbox_host *sandboxes;         /* NULL: there are none, and sandboxes_missing says why */
     struct str sandboxes_missing;
+    struct metrics *metrics;                /* for metrics_add_source in open; NULL: nobody asks */
     http_handler *inside;                   /* answers requests that come from within a sandbox */
     void *inside_arg;
 };

@@ -1,36 +1,13 @@
-/* gather.c -- one function a part: it reads the part's own statistics and writes them as families. Families that are one number
- * stand in tables with the offset of that number in the statistics. */
+/* gather.c -- one function a part: it reads the part's own statistics and writes them as families. Parts with
+ * locks or types of their own do it in their own folder. */
 #include "main/gather.h"
 #include "base/clock.h"
-#include <assert.h>
 #include <dirent.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* A family of one number: a uint64_t or size_t at `offset` of a struct. */
-struct plain_family {
-    struct metric_family family;
-    size_t offset;
-};
-#define COUNTER_OF(name, help, type, member) {{"cloudless_" name, help, METRIC_COUNTER, 0, 0}, offsetof(type, member)}
-#define GAUGE_OF(name, help, type, member) {{"cloudless_" name, help, METRIC_GAUGE, 0, 0}, offsetof(type, member)}
-static_assert(sizeof(size_t) == sizeof(uint64_t), "plain families read either");
-
-static double plain_value(const void *stats, const struct plain_family *plain)
-{
-    uint64_t value;
-    memcpy(&value, (const char *)stats + plain->offset, sizeof value);
-    return (double)value;
-}
-
-static void write_plain(struct buf *out, const void *stats, const struct plain_family *families, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        metrics_single(out, &families[i].family, plain_value(stats, &families[i]));
-}
 
 /* ---- the process ---- */
 
@@ -68,13 +45,13 @@ static uint64_t count_fds(void)
 
 static void write_process(struct buf *out, void *arg)
 {
-    static const struct plain_family families[] = {
-        GAUGE_OF("resident_memory_bytes", "Memory of the server's process that is in use.", struct process_stats, resident),
-        GAUGE_OF("virtual_memory_bytes", "Address space of the server's process.", struct process_stats, virtual),
-        GAUGE_OF("heap_bytes", "What malloc has given out.", struct process_stats, heap),
-        GAUGE_OF("open_fds", "Open descriptors.", struct process_stats, fds),
-        GAUGE_OF("max_fds", "The limit of open descriptors.", struct process_stats, fds_max),
-        GAUGE_OF("threads", "Threads of the server's process.", struct process_stats, threads),
+    static const struct metric_plain families[] = {
+        METRIC_GAUGE_OF("resident_memory_bytes", "Memory of the server's process that is in use.", struct process_stats, resident),
+        METRIC_GAUGE_OF("virtual_memory_bytes", "Address space of the server's process.", struct process_stats, virtual),
+        METRIC_GAUGE_OF("heap_bytes", "What malloc has given out.", struct process_stats, heap),
+        METRIC_GAUGE_OF("open_fds", "Open descriptors.", struct process_stats, fds),
+        METRIC_GAUGE_OF("max_fds", "The limit of open descriptors.", struct process_stats, fds_max),
+        METRIC_GAUGE_OF("threads", "Threads of the server's process.", struct process_stats, threads),
     };
     static const struct metric_family info = {"cloudless_build_info", "The version.", METRIC_GAUGE, 0, 0};
     static const struct metric_family started = {"cloudless_start_time_seconds", "When the server started, since 1970.", METRIC_GAUGE, 0, 0};
@@ -92,34 +69,34 @@ static void write_process(struct buf *out, void *arg)
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         metrics_single(out, &cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-    write_plain(out, &stats, families, COUNT_OF(families));
+    metrics_plain(out, &stats, families, COUNT_OF(families));
 }
 
 /* ---- net ---- */
 
 static void write_http(struct buf *out, void *arg)
 {
-    static const struct plain_family families[] = {
-        COUNTER_OF("connections_accepted_total", "Connections accepted, those from sandboxes included.", struct http_stats, connections),
-        COUNTER_OF("refused_total", "Connections and requests refused before a handler saw them.", struct http_stats, refused),
-        GAUGE_OF("connections_open", "Connections from outside that are open.", struct http_stats, open),
-        GAUGE_OF("sandbox_connections_open", "Connections from sandboxes that are open.", struct http_stats, open_inside),
-        GAUGE_OF("body_bytes", "Large bodies that are held.", struct http_stats, body_bytes),
+    static const struct metric_plain families[] = {
+        METRIC_COUNTER_OF("connections_accepted_total", "Connections accepted, those from sandboxes included.", struct http_stats, connections),
+        METRIC_COUNTER_OF("refused_total", "Connections and requests refused before a handler saw them.", struct http_stats, refused),
+        METRIC_GAUGE_OF("connections_open", "Connections from outside that are open.", struct http_stats, open),
+        METRIC_GAUGE_OF("sandbox_connections_open", "Connections from sandboxes that are open.", struct http_stats, open_inside),
+        METRIC_GAUGE_OF("body_bytes", "Large bodies that are held.", struct http_stats, body_bytes),
     };
     const struct gather *gather = arg;
     struct http_stats stats;
     http_server_stats(gather->http, &stats);
-    write_plain(out, &stats, families, COUNT_OF(families));
+    metrics_plain(out, &stats, families, COUNT_OF(families));
 }
 
 static void write_lanes(struct buf *out, void *arg)
 {
-    static const struct plain_family families[] = {
-        GAUGE_OF("lane_threads", "Threads that a lane of workers has started.", struct lane_stats, threads),
-        GAUGE_OF("lane_queued", "Work that waits for a thread of its lane.", struct lane_stats, queued),
-        GAUGE_OF("lane_running", "Work that a lane's threads are at.", struct lane_stats, running),
-        COUNTER_OF("lane_finished_total", "Work done.", struct lane_stats, finished),
-        COUNTER_OF("lane_rejected_total", "Work refused because the lane's queue was full.", struct lane_stats, rejected),
+    static const struct metric_plain families[] = {
+        METRIC_GAUGE_OF("lane_threads", "Threads that a lane of workers has started.", struct lane_stats, threads),
+        METRIC_GAUGE_OF("lane_queued", "Work that waits for a thread of its lane.", struct lane_stats, queued),
+        METRIC_GAUGE_OF("lane_running", "Work that a lane's threads are at.", struct lane_stats, running),
+        METRIC_COUNTER_OF("lane_finished_total", "Work done.", struct lane_stats, finished),
+        METRIC_COUNTER_OF("lane_rejected_total", "Work refused because the lane's queue was full.", struct lane_stats, rejected),
     };
     static const struct metric_family waited = {"cloudless_lane_wait_seconds_total", "Time that work has waited for a thread, in sum.",
                                                 METRIC_COUNTER, 0, 0};
@@ -131,7 +108,7 @@ static void write_lanes(struct buf *out, void *arg)
         metrics_head(out, &families[i].family);
         for (enum lane lane = 0; lane < LANE_COUNT; lane++)
             metrics_value(out, &families[i].family, &(struct metric_label){"lane", str_of(lane_name(lane))}, 1,
-                          plain_value(&stats[lane], &families[i]));
+                          metric_plain_value(&stats[lane], &families[i]));
     }
     metrics_head(out, &waited);
     for (enum lane lane = 0; lane < LANE_COUNT; lane++)

@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "main/command.h"
 #include "main/datadir.h"
+#include "main/descriptors.h"
 #include "main/gather.h"
 #include "net/limits.h"
 #include "net/worker.h"
@@ -35,6 +36,7 @@
 
 struct server {
     const struct options *options;
+    struct descriptors descriptors;
     struct arena *arena;
     struct sandbox_host *sandboxes;
     struct str sandboxes_missing;
@@ -104,7 +106,8 @@ static int open_data(struct server *s)
     const struct options *o = s->options;
     struct str message = STR_NONE;
     struct store_options store_options = {
-        .dir = datadir_path(s->arena, o->data, "store"), .cache_bytes = BLOCK_CACHE_BYTES, .row_cache_bytes = ROW_CACHE_BYTES};
+        .dir = datadir_path(s->arena, o->data, "store"), .cache_bytes = BLOCK_CACHE_BYTES, .row_cache_bytes = ROW_CACHE_BYTES,
+                                          .files_max = s->descriptors.store_files};
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err != ERR_OK)
         return serve_fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
@@ -142,6 +145,24 @@ static void warn_of_sandboxes(const struct server *s)
     log_to(LOG_WARN, "sandbox.unavailable", {"reason", s->sandboxes_missing}, {"remedy", STR("run cloudless doctor")});
 }
 
+static void told_full(bool inside, uint64_t refused, void *arg)
+{
+    struct arena *arena = arena_new();
+    (void)arg;
+    log_to(LOG_WARN, "net.connections_refused", {"from", inside ? STR("sandboxes") : STR("outside")},
+           {"since_start", arena_printf(arena, "%llu", (unsigned long long)refused)},
+           {"remedy", STR("their share of the process's descriptors is used up; a higher limit (ulimit -n, LimitNOFILE=) gives more")});
+    arena_free(arena);
+}
+
+/* Connections and environments have what the store leaves. */
+static void share_descriptors(struct server *s)
+{
+    const struct descriptors *d = &s->descriptors;
+    struct http_shares shares = {.outside = d->connections, .inside = d->inside, .inside_each = d->inside_each, .full = told_full};
+    http_server_share(s->http, &shares);
+}
+
 /* What is recorded of requests: for metrics always, for the access log if there is one. */
 static bool watch_requests(struct server *s)
 {
@@ -166,6 +187,7 @@ static int serve_parts(struct server *s)
     s->loops = loops_new(loops_wanted());
     s->workers = workers_new(NULL);
     s->http = http_server_new(s->loops);
+    share_descriptors(s);
     if (!watch_requests(s))
         return EXIT_FAILED;
     s->front = front_new();
@@ -190,10 +212,11 @@ static int serve_services(struct server *s)
     if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(s);
     s->platform_options = (struct platform_options){.account = o->account, .region = o->region, .cache_dir = datadir_path(s->arena, o->data, "cache"),
-                                                    .runtimes_dir = o->runtimes_dir, .runtimes = o->runtimes, .concurrency_max = o->concurrency};
+                                                    .runtimes_dir = o->runtimes_dir, .runtimes = o->runtimes, .concurrency_max = o->concurrency,
+                                                    .environments_max = s->descriptors.environments};
     s->platform = (struct platform){
         .options = &s->platform_options, .store = s->store, .blobs = s->blobs, .auth = s->auth, .loops = s->loops, .workers = s->workers,
-        .http = s->http, .calls = s->calls, .services = s->services, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing,
+        .http = s->http, .calls = s->calls, .services = s->services, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing, .metrics = s->metrics,
         .inside = front_handle_inside, .inside_arg = s->front,
     };
     enum err err = services_open(s->services, &s->platform, &failed);
@@ -215,6 +238,13 @@ static int serve_services(struct server *s)
     front_connect(s->front, &front);
     services_start(s->services);
     return EXIT_FINE;
+}
+
+/* Services add their own. */
+static void add_metrics(struct server *s)
+{
+    metrics_add_source(s->metrics, store_write_metrics, s->store);
+    metrics_add_source(s->metrics, auth_write_metrics, s->auth);
 }
 
 static void listen_all(struct server *s, const int fds[LISTEN_MAX])
@@ -319,6 +349,7 @@ int command_serve(const struct options *given, struct arena *arena)
 
     default_listen(&options);
     log_set_level(options.log);
+    descriptors_raise(&server.descriptors);
     int status = bind_all(&options, fds);
     if (status != EXIT_FINE)
         return status;
@@ -342,6 +373,7 @@ int command_serve(const struct options *given, struct arena *arena)
     if (status == EXIT_FINE)
         status = serve_services(&server);
     if (status == EXIT_FINE) {
+        add_metrics(&server);
         listen_all(&server, fds);
         loops_start(server.loops);
         status = announce(&server);

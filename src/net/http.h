@@ -75,6 +75,14 @@ struct http_served {
 typedef void http_watch_fn(const struct http_request *request, const struct http_served *served, void *arg);
 /* Called for every request of the listeners that are `watched`. Before anything is served. */
 void http_server_watch(struct http_server *server, http_watch_fn *watch, void *arg);
+/* How many connections may be open; more are accepted and closed. 0: as in net/limits.h. Before anything is served. */
+struct http_shares {
+    size_t outside, inside, inside_each;        /* of listeners on every loop; of those on one loop: all together, and each */
+    /* Called when a connection is refused, on its loop, at most once in NET_FULL_TOLD_MS. `refused`: since the start. May be NULL. */
+    void (*full)(bool inside, uint64_t refused, void *arg);
+    void *arg;
+};
+void http_server_share(struct http_server *server, const struct http_shares *shares);
 /* What is to become of a body that is on its way. */
 struct http_body_plan {
     uint64_t max; /* longer: 413. At most NET_BODY_BYTES_MAX if it is gathered, NET_BODY_STREAM_MAX if it is streamed */

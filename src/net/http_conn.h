@@ -29,6 +29,9 @@ struct http_server {
     struct loops *loops;
     struct http_limits limits;
     struct http_watch watch;
+    void (*full)(bool inside, uint64_t refused, void *arg); /* see http_shares */
+    void *full_arg;
+    _Atomic uint64_t full_told_ms, full_refused; /* of uv_now; refused since the start */
     atomic_size_t bodies_held;   /* bytes */
     atomic_size_t outside_count; /* connections of listeners on every loop, handed-over ones included */
     atomic_size_t all_count;     /* and of the others */

@@ -28,6 +28,7 @@ const struct http_limits http__limits_default = {
     .bodies_only_max = NET_BODIES_ONLY_MAX,
     .connections_max = NET_CONNECTIONS_MAX,
     .connections_only_max = NET_CONNECTIONS_ONLY_MAX,
+    .connections_inside_max = NET_CONNECTIONS_INSIDE_MAX,
     .pipeline_max = NET_PIPELINE_MAX,
     .idle_ms = NET_IDLE_MS,
     .header_ms = NET_HEADER_MS,

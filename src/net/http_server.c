@@ -73,6 +73,16 @@ void http_server_watch(struct http_server *server, http_watch_fn *watch, void *a
     server->watch = (struct http_watch){watch, arg};
 }
 
+void http_server_share(struct http_server *server, const struct http_shares *shares)
+{
+    struct http_limits *limits = &server->limits;
+    limits->connections_max = shares->outside ? shares->outside : limits->connections_max;
+    limits->connections_inside_max = shares->inside ? shares->inside : limits->connections_inside_max;
+    limits->connections_only_max = shares->inside_each ? shares->inside_each : limits->connections_only_max;
+    server->full = shares->full;
+    server->full_arg = shares->arg;
+}
+
 /* On the loop, before its first connection: from then on it tells us when it ends. */
 static void open_loop(struct http_loop *hl)
 {
@@ -151,15 +161,34 @@ static void accept_again(void *arg)
     uv_poll_start(&listener->accept->poll, UV_READABLE, accept_ready);
 }
 
+static bool is_full(const struct http_listener *listener)
+{
+    struct http_server *server = listener->server;
+    size_t outside = atomic_load(&server->outside_count);
+    if (!listener->options.only)
+        return outside >= server->limits.connections_max;
+    size_t all = atomic_load(&server->all_count), inside = all > outside ? all - outside : 0;
+    return listener->only_count >= server->limits.connections_only_max || inside >= server->limits.connections_inside_max;
+}
+
+static void tell_full(struct http_listener *listener)
+{
+    struct http_server *server = listener->server;
+    uint64_t now = uv_now(loop_uv(listener->loop)), told = atomic_load(&server->full_told_ms);
+    uint64_t refused = atomic_fetch_add(&server->full_refused, 1) + 1;
+    bool due = told == 0 || now - told >= NET_FULL_TOLD_MS;
+    if (due && server->full && atomic_compare_exchange_strong(&server->full_told_ms, &told, now ? now : 1))
+        server->full(listener->options.only != NULL, refused, server->full_arg);
+}
+
 static void take_connection(struct http_listener *listener, int fd, const struct sockaddr_storage *peer)
 {
     struct http_server *server = listener->server;
     struct loop *only = listener->options.only;
-    bool full = only ? listener->only_count >= server->limits.connections_only_max
-                     : atomic_load(&server->outside_count) >= server->limits.connections_max;
-    if (full) {
+    if (is_full(listener)) {
         close(fd);
         http__count(&loop_of(server, listener->loop)->refused);
+        tell_full(listener);
         return;
     }
     struct http_conn *conn = mem_zalloc(sizeof(*conn));

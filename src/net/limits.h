@@ -13,6 +13,8 @@
 #define NET_BODIES_ONLY_MAX (64u << 20)             /* of them, by a listener on one loop; and those together never take the second half */
 #define NET_CONNECTIONS_MAX 10000                   /* of a server; more are accepted and closed */
 #define NET_CONNECTIONS_ONLY_MAX 1024               /* of a listener on one loop (a sandbox: its processes' descriptors) */
+#define NET_CONNECTIONS_INSIDE_MAX 4096             /* of all those listeners together */
+#define NET_FULL_TOLD_MS 60000                      /* that connections are refused is said at most so often */
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
 #define NET_IDLE_MS 75000                           /* between requests */
 #define NET_HEADER_MS 20000                         /* from a request's first byte to the end of its headers: 408 */

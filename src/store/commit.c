@@ -16,6 +16,7 @@
  *
  * Thread: everything but store_submit, store_mutate and the counters runs on the committer. */
 #include "store/store_internal.h"
+#include "base/clock.h"
 #include "base/panic.h"
 #include <signal.h>
 #include <stdio.h>
@@ -58,6 +59,8 @@ void store_submit(struct store *store, struct store_mutation *mutation)
     pthread_mutex_lock(&store->queue_lock);
     bool closing = store->closing, idle = store->idle;
     if (!closing) {
+        if (!store->head)
+            store->first_ns = clock_mono_ns();
         *store->tail = mutation;
         store->tail = &mutation->next;
         atomic_fetch_add_explicit(&store->queued, 1, memory_order_relaxed);
@@ -80,6 +83,8 @@ static struct store_mutation *take_all(struct store *store, bool wait)
     }
     store->idle = false;
     struct store_mutation *chain = store->head;
+    if (chain)
+        histogram_add(&store->meters.wait_us, (clock_mono_ns() - store->first_ns) / 1000);
     store->head = NULL;
     store->tail = &store->head;
     pthread_mutex_unlock(&store->queue_lock);
@@ -181,12 +186,23 @@ static void begin_view(struct store *store, struct batch *batch)
         batch->txn.view = store->engine->ops->view_new(store->engine, true);
 }
 
+static void meter_commit(struct store_meters *meters, const struct batch *batch, enum err err, uint64_t ns)
+{
+    histogram_add(&meters->batch, batch->count);
+    histogram_add(&meters->commit_us, ns / 1000);
+    metric_add(&meters->mutations, batch->count);
+    metric_add(&meters->bytes, batch->layer.bytes);
+    metric_add(err == ERR_CONFLICT ? &meters->conflicts : &meters->failed, err != ERR_OK);
+}
+
 static enum err commit_batch(struct store *store, struct batch *batch)
 {
     char trouble[sizeof store->trouble] = "";
     const struct engine_ops *ops = store->engine->ops;
     bool writes = batch->layer.count || batch->layer.gaps_n;
+    uint64_t begun_ns = clock_mono_ns();
     enum err err = ops->commit(store->engine, batch->txn.view, &batch->layer, batch->spaces, trouble, sizeof trouble);
+    meter_commit(&store->meters, batch, err, clock_mono_ns() - begun_ns);
     ops->view_free(batch->txn.view);
     batch->txn.view = NULL;
     if (err == ERR_CONFLICT)

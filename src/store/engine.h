@@ -15,6 +15,7 @@
  * close: when no other call runs, and no view and no iterator is open. */
 #ifndef CLOUDLESS_STORE_ENGINE_H
 #define CLOUDLESS_STORE_ENGINE_H
+#include "base/buf.h"
 #include "store/layer.h"
 #include "store/store.h"
 #include <pthread.h>
@@ -72,6 +73,9 @@ struct engine_ops {
      * was deleted there may come to light again); after, the engine may tidy up. Either may be NULL. */
     void (*empty_begin)(struct engine *engine, struct str from, struct str to);
     enum err (*empty_end)(struct engine *engine, struct str from, struct str to);
+
+    /* Writes its own metrics, each family once. May be NULL. */
+    void (*write_metrics)(struct engine *engine, struct buf *out);
 };
 
 void engine_init(struct engine *engine, const struct engine_ops *ops);

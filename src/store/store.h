@@ -38,6 +38,7 @@ struct store_options {
     const char *engine;         /* its name; NULL: "rocksdb" */
     size_t cache_bytes;         /* block cache; 0: 64 MiB */
     size_t row_cache_bytes;     /* 0: 32 MiB */
+    size_t files_max;           /* that the engine keeps open; 0: 1,024 */
 };
 
 struct store_key { uint64_t space; struct str collection, key; };
@@ -125,6 +126,10 @@ size_t store_queued(const struct store *store);
 
 /* False while the last write failed, with the engine's own words: for the health page and the log. Any thread. */
 bool store_writable(struct store *store, struct arena *arena, struct str *ret_words);
+
+/* A metrics_source: the committer, the engine and its caches. */
+struct buf;
+void store_write_metrics(struct buf *out, void *store);
 
 /* Changes after every commit that wrote to fixed space `space` (< STORE_SPACE_FIRST), before the commit is answered.
  * A cache reads it first, then the store, keeps both, and drops its content when it differs. Any thread, wait-free. */

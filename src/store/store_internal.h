@@ -4,6 +4,7 @@
  * No two are held at once, but the engine's watches are called under its watch lock. */
 #ifndef CLOUDLESS_STORE_INTERNAL_H
 #define CLOUDLESS_STORE_INTERNAL_H
+#include "base/metrics.h"
 #include "store/engine.h"
 #include "store/key.h"
 #include <pthread.h>
@@ -24,8 +25,15 @@ struct store_txn {
     struct store_iter *iters;   /* open; closed at the mutation's end */
 };
 
+struct store_meters {           /* the committer's */
+    struct histogram batch, wait_us, commit_us;     /* mutations a batch; how long its first one waited; the engine's commit */
+    metric_count mutations, bytes, failed, conflicts;
+};
+
 struct store {
     struct engine *engine;
+    struct store_meters meters;
+    uint64_t first_ns;                      /* under queue_lock: when the head of the queue was submitted */
     uint8_t hash_key[16];
     struct store_txn reader;
 

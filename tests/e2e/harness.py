@@ -40,11 +40,11 @@ def free_port():
 class Server:
     """One `cloudless serve`. Its log is kept in memory for failing tests; `data` survives stop() until remove()."""
 
-    def __init__(self, data=None, port=None, args=(), env=None):
+    def __init__(self, data=None, port=None, args=(), env=None, under=()):
         self.data = data or tempfile.mkdtemp(prefix='cloudless-test-')
         self.port = port or free_port()
         self.url = f'http://127.0.0.1:{self.port}'
-        self.args, self.env = list(args), env or {}
+        self.args, self.env, self.under = list(args), env or {}, under       # under: a command that runs it, prlimit
         self.process = None
         self.log = []
 
@@ -54,7 +54,7 @@ class Server:
         if not os.path.exists(beside) and os.path.isdir(RUNTIMES):
             os.symlink(RUNTIMES, beside)
         self.process = subprocess.Popen(
-            [BINARY, 'serve', '--data', self.data, '--listen', f'127.0.0.1:{self.port}', *self.args],
+            [*self.under, BINARY, 'serve', '--data', self.data, '--listen', f'127.0.0.1:{self.port}', *self.args],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **self.env})
         reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
         reader.start()

@@ -1,6 +1,7 @@
 """What is seen of the server from outside: metrics, the access log."""
 import os
 import re
+import resource
 import signal
 import socket
 import urllib.request
@@ -139,3 +140,68 @@ def test_access_log_that_cannot_be_opened(tmp_path):
     with pytest.raises(RuntimeError, match='(?s)ended with 1.*--access-log.*No such file'):
         server.start()
     server.remove()
+
+
+@pytest.fixture
+def few_descriptors():
+    """A server that may have 1,024 descriptors, and a client that may have more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with harness.running(under=('prlimit', '--nofile=1024:1024')) as server:
+        yield server
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_idle_connections_do_not_starve_the_store(few_descriptors):
+    server = few_descriptors
+    dynamodb = server.client('dynamodb')
+    dynamodb.create_table(TableName='table', BillingMode='PAY_PER_REQUEST', KeySchema=[{'AttributeName': 'k', 'KeyType': 'HASH'}],
+                          AttributeDefinitions=[{'AttributeName': 'k', 'AttributeType': 'S'}])
+    held = [socket.create_connection(('127.0.0.1', server.port)) for _ in range(1100)]
+    refused = [s for s in held[700:] if s.recv(1) == b'']       # the share of connections is smaller than 700
+    assert len(refused) == 400
+    for i in range(200):                                        # its own connection is older, and stays
+        dynamodb.put_item(TableName='table', Item={'k': {'S': str(i)}, 'v': {'S': 'x' * 10000}})
+    assert dynamodb.get_item(TableName='table', Key={'k': {'S': '199'}})['Item']['v']['S'] == 'x' * 10000
+    told = [line for line in server.log if 'net.connections_refused' in line]
+    assert len(told) == 1 and 'from=outside' in told[0], 'said once a minute'
+    for s in held:
+        s.close()
+    families = wait_for(lambda: reachable(server))
+    assert value(families, 'cloudless_max_fds') == 1024
+    assert value(families, 'cloudless_refused_total') >= 1100 - 700
+    assert value(families, 'cloudless_store_writable') == 1
+
+
+def reachable(server):
+    try:
+        return metrics_of(server)
+    except OSError:
+        return None
+
+
+def test_the_limit_is_raised(server):
+    hard = int(re.search(r'Max open files +\d+ +(\d+)', open(f'/proc/{server.process.pid}/limits').read()).group(1))
+    assert value(metrics_of(server), 'cloudless_max_fds') == hard
+
+
+def test_metrics_of_the_parts(server, deploy_function, client, unique):
+    before = metrics_of(server)
+    function = deploy_function(unique('metered'), 'def handler(event, context):\n    print("hello")\n    return {}\n')
+    client('lambda').invoke(FunctionName=function)
+    after = metrics_of(server)
+
+    def grown(sample, **labels):
+        return value(after, sample, **labels) - value(before, sample, **labels)
+
+    assert grown('cloudless_cold_start_seconds_count') == 1
+    for part in 'code', 'sandbox', 'runtime':
+        assert grown('cloudless_cold_start_part_seconds_count', part=part) == 1
+        assert 0 < grown('cloudless_cold_start_part_seconds_sum', part=part) <= grown('cloudless_cold_start_seconds_sum')
+    assert sum(s.value for s in after['cloudless_environments']) >= 1
+    assert grown('cloudless_log_events_total') >= 3
+    assert grown('cloudless_store_mutations_total') >= 2 and grown('cloudless_store_batch_mutations_count') >= 1
+    assert grown('cloudless_store_commit_seconds_count') == grown('cloudless_store_batch_mutations_count')
+    assert grown('cloudless_auth_key_hits_total') >= 1
+    assert value(after, 'cloudless_rocksdb_keys') > 0 and 'cloudless_row_cache_hits' in after
+    assert value(after, 'cloudless_lane_finished_total', lane='start') >= 1

@@ -65,6 +65,7 @@ struct lambda__environment {
     struct loop_timer *timer;           /* INIT: its limit, BUSY and SETTLING: the deadline, IDLE: retirement */
     struct lambda_invocation *current;
     uint64_t started_ns;                /* of the start, then of the current invocation */
+    uint64_t phase_ns;                  /* when the part of the start that goes on began */
     uint64_t idle_ns;
     double init_ms;                     /* reported with the first invocation; < 0: reported, or not known */
     bool init_failed;                   /* the runtime said so: */
@@ -104,6 +105,19 @@ static double ms_since(uint64_t ns)
     return (double)(clock_mono_ns() - ns) / 1e6;
 }
 
+static const enum lambda__meter_state meter_of[] = {
+    [STARTING] = METER_STARTING, [INIT] = METER_INIT,         [IDLE] = METER_IDLE,
+    [BUSY] = METER_BUSY,         [SETTLING] = METER_SETTLING, [DYING] = METER_ENDING,
+};
+
+/* A part of the start is over. */
+static void meter_part(struct lambda__environment *e, enum lambda__meter_part part)
+{
+    uint64_t now = clock_mono_ns();
+    histogram_add_shared(&e->parts->meters->part_us[part], (now - e->phase_ns) / 1000);
+    e->phase_ns = now;
+}
+
 /* The one place where the state changes, so that what is counted of it is right. */
 static void enter_state(struct lambda__environment *e, enum environment_state next)
 {
@@ -115,6 +129,8 @@ static void enter_state(struct lambda__environment *e, enum environment_state ne
         e->parts->hooks->left_idle(e->owner, e);
     if (next == DYING)
         e->parts->hooks->ending(e->owner);
+    lambda__meter_leave(e->parts->meters, meter_of[e->state]);
+    lambda__meter_enter(e->parts->meters, meter_of[next]);
     e->state = next;
 }
 
@@ -339,8 +355,11 @@ static void runtime_ready(void *arg)
         return;
     }
     loop_timer_cancel(&e->timer);
-    if (e->state == INIT)
+    if (e->state == INIT) {
         e->init_ms = ms_since(e->started_ns);
+        meter_part(e, METER_RUNTIME);
+        histogram_add_shared(&e->parts->meters->cold_us, (uint64_t)(e->init_ms * 1000));
+    }
     enter_state(e, IDLE);
     e->idle_ns = clock_mono_ns();
     e->timer = loop_timer_start(loop_current(), e->parts->limits->idle_ms, retire_environment, e);
@@ -423,6 +442,7 @@ static void free_environment(struct lambda__environment *e)
     if (e->output_fd >= 0)
         close(e->output_fd);
     lambda__output_free(&e->output);
+    lambda__meter_leave(e->parts->meters, meter_of[e->state]);
     e->parts->starter.driver->free(&e->start.sandbox);
     if (e->has_code)
         lambda__code_release(e->parts->code, e->function->blob);
@@ -488,6 +508,7 @@ static void start_failed(struct lambda__environment *e)
 {
     struct lambda__start *s = &e->start;
     struct lambda_invocation *first;
+    metric_add_shared(&e->parts->meters->starts_failed, 1);
     log_to(s->entry_reason.n ? LOG_INFO : LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"reason", s->entry_reason.n ? s->entry_reason : s->message});
     if (e->state != DYING)
         enter_state(e, DYING);
@@ -530,6 +551,7 @@ static void start_done(struct work *work)
         return;
     }
     e->begun = true;
+    meter_part(e, METER_SANDBOX);
     e->output = lambda__output_new(&e->parts->output_to, e->function, e->start.stream, &e->start.principal);
     open_listeners(e);
     lambda__output_line(e->output, "INIT_START Runtime Version: " STR_FMT "\n", STR_ARG(e->function->runtime));
@@ -561,6 +583,7 @@ static void code_there(struct lambda__environment *e)
 {
     enum err err = e->want.err;
     e->has_code = err == ERR_OK;
+    meter_part(e, METER_CODE);
     e->start.code_dir = e->want.dir;
     if (e->state == DYING) {            /* killed meanwhile */
         free_environment(e);
@@ -597,7 +620,8 @@ struct lambda__environment *lambda__environment_start(const struct lambda__envir
     e->second = second;
     e->output_fd = -1;
     e->init_ms = -1;
-    e->started_ns = clock_mono_ns();
+    e->started_ns = e->phase_ns = clock_mono_ns();
+    lambda__meter_enter(parts->meters, METER_STARTING);
     e->start = (struct lambda__start){.function = e->function, .arena = e->arena, .stream = stream_name(e->arena)};
     e->want = (struct lambda__code_want){.blob = e->function->blob, .loop = loop_current(), .done = code_came};
     if (lambda__code_acquire(parts->code, &e->want))

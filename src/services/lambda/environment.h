@@ -6,6 +6,7 @@
 #include "net/worker.h"
 #include "services/lambda/environment_start.h"
 #include "services/lambda/lambda.h"
+#include "services/lambda/meters.h"
 #include "services/lambda/output.h"
 
 struct lambda__code;
@@ -30,6 +31,7 @@ struct lambda__environment_parts {          /* what environments are made with; 
     struct lambda__code *code;
     struct http_server *http;
     struct workers *workers;
+    struct lambda__meters *meters;
     http_handler *aws_endpoint;
     void *aws_endpoint_arg;
 };

@@ -130,7 +130,7 @@ static void make_parts(struct lambda *lambda)
             .starter = {.store = o->store, .auth = o->auth, .interpreters = lambda->interpreters, .driver = o->driver, .sandboxes = o->sandboxes,
                         .sandboxes_missing = o->sandboxes_missing},
             .output_to = {.auth = o->auth, .logs = o->logs},
-            .code = lambda->code, .http = o->http, .workers = o->workers, .aws_endpoint = o->aws_endpoint, .aws_endpoint_arg = o->aws_endpoint_arg,
+            .code = lambda->code, .http = o->http, .workers = o->workers, .meters = &lambda->meters, .aws_endpoint = o->aws_endpoint, .aws_endpoint_arg = o->aws_endpoint_arg,
         },
     };
     lambda->pools = lambda__pools_new(&pools);
@@ -158,6 +158,15 @@ void lambda_sweep_soon(struct lambda *lambda)
 void lambda_stop(struct lambda *lambda)
 {
     lambda__pools_stop(lambda->pools);
+}
+
+void lambda_write_metrics(struct buf *out, void *arg)
+{
+    struct lambda *lambda = arg;
+    static const struct metric_family in_flight = {"cloudless_invocations_running", "Invocations, those that wait for an environment included.",
+                                                   METRIC_GAUGE, 0, 0};
+    metrics_single(out, &in_flight, (double)atomic_load(&lambda->in_flight));
+    lambda__meters_write(out, &lambda->meters);
 }
 
 void lambda_free(struct lambda *lambda)

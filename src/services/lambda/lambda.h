@@ -58,6 +58,7 @@ enum err lambda_new(const struct lambda_options *options, struct lambda **ret);
 void lambda_sweep_soon(struct lambda *lambda);  /* of packages and unpacked code that nobody needs any more */
 void lambda_stop(struct lambda *lambda);        /* ends environments; pending invocations fail */
 void lambda_free(struct lambda *lambda);
+void lambda_write_metrics(struct buf *out, void *lambda);     /* a metrics_source */
 
 enum lambda_outcome {
     LAMBDA_ANSWERED,            /* payload is the handler's answer */

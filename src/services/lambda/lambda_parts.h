@@ -3,6 +3,7 @@
 #ifndef CLOUDLESS_SERVICES_LAMBDA_LAMBDA_PARTS_H
 #define CLOUDLESS_SERVICES_LAMBDA_LAMBDA_PARTS_H
 #include "services/lambda/lambda.h"
+#include "services/lambda/meters.h"
 
 struct lambda {
     struct lambda_options options;
@@ -12,6 +13,7 @@ struct lambda {
     struct lambda__code *code;
     struct lambda__downloads *downloads;
     struct lambda__pools *pools;
+    struct lambda__meters meters;
     _Atomic size_t in_flight;           /* invocations from lambda_invoke to done */
 };
 #endif

@@ -1,4 +1,5 @@
 /* service.c -- Lambda as a service. */
+#include "base/metrics.h"
 #include "call/service.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/lambda.h"
@@ -6,14 +7,21 @@
 static enum err lambda_open(const struct platform *platform, void **ret_state)
 {
     const struct platform_options *o = platform->options;
+    struct lambda_limits limits = lambda_limits_default;
+    if (o->environments_max && o->environments_max < limits.environments_max)
+        limits.environments_max = o->environments_max;
     const struct lambda_options options = {
+        .limits = &limits,
         .store = platform->store, .blobs = platform->blobs, .auth = platform->auth, .logs = services_state(platform->services, "logs"),
         .loops = platform->loops, .workers = platform->workers, .http = platform->http, .sandboxes = platform->sandboxes,
         .sandboxes_missing = platform->sandboxes_missing, .cache_dir = o->cache_dir, .runtimes_dir = o->runtimes_dir,
         .runtime_flags = o->runtimes, .concurrency_max = o->concurrency_max, .aws_endpoint = platform->inside,
         .aws_endpoint_arg = platform->inside_arg,
     };
-    return lambda_new(&options, (struct lambda **)ret_state);
+    enum err err = lambda_new(&options, (struct lambda **)ret_state);
+    if (err == ERR_OK)
+        metrics_add_source(platform->metrics, lambda_write_metrics, *ret_state);
+    return err;
 }
 
 static void lambda_start(void *state)

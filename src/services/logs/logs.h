@@ -10,6 +10,8 @@ extern const struct service_errors logs_errors;
 extern const struct service_api logs_api;
 extern const struct service logs_service;
 enum err logs_new(struct store *store, struct logs **ret);
+struct buf;
+void logs_write_metrics(struct buf *out, void *logs);        /* a metrics_source */
 void logs_free(struct logs *logs);              /* writes what waits, then ends its thread */
 
 /* What functions print: bounded queue, written in batches at most 200 ms or 64 KB behind; makes group and stream when

@@ -1,10 +1,14 @@
 /* service.c -- CloudWatch Logs as a service. */
+#include "base/metrics.h"
 #include "call/service.h"
 #include "services/logs/logs.h"
 
 static enum err logs_open(const struct platform *platform, void **ret_state)
 {
-    return logs_new(platform->store, (struct logs **)ret_state);
+    enum err err = logs_new(platform->store, (struct logs **)ret_state);
+    if (err == ERR_OK)
+        metrics_add_source(platform->metrics, logs_write_metrics, *ret_state);
+    return err;
 }
 
 static void logs_close(void *state)

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/metrics.h"
 #include "base/panic.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
@@ -42,7 +43,7 @@ struct logs__writer {
     pthread_cond_t wake, flushed;
     struct event *head, **tail;
     size_t bytes, shares[SHARES];       /* of all, and of the streams with the same hash */
-    uint64_t taken, written;
+    uint64_t taken, written, refused;
     bool flush, sweep, stop;
     struct map *lost;           /* stream's identity → count */
 };
@@ -145,6 +146,7 @@ bool logs__writer_append(struct logs__writer *w, struct str account, struct str 
             pthread_cond_signal(&w->wake);
     } else {
         count_lost(w, e);
+        w->refused++;
         free(e);
     }
     pthread_mutex_unlock(&w->lock);
@@ -167,6 +169,20 @@ void logs__writer_kick_sweep(struct logs__writer *w)
     pthread_mutex_lock(&w->lock);
     w->sweep = true;
     pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void logs_write_metrics(struct buf *out, void *arg)
+{
+    static const struct metric_plain families[] = {
+        METRIC_GAUGE_OF("log_queue_bytes", "What functions printed and is not written yet.", struct logs__writer, bytes),
+        METRIC_COUNTER_OF("log_events_total", "Events of functions that were taken.", struct logs__writer, taken),
+        METRIC_COUNTER_OF("log_events_dropped_total", "Events that did not fit into the queue.", struct logs__writer, refused),
+    };
+    struct logs__writer *w = logs__the_writer;
+    (void)arg;
+    pthread_mutex_lock(&w->lock);
+    metrics_plain(out, w, families, COUNT_OF(families));
     pthread_mutex_unlock(&w->lock);
 }
 

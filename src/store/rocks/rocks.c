@@ -22,6 +22,7 @@
  * next line would end the process in the same way. */
 #include "store/rocks/rocks.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/panic.h"
 #include "store/rocks/gate.h"
 #include "store/rocks/wal.h"
@@ -82,7 +83,7 @@ static enum err rocks_error(char *message)
     return err;
 }
 
-static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache)
+static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache, size_t files_max)
 {
     rocksdb_options_t *o = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(o, 1);
@@ -93,7 +94,7 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache)
     rocksdb_options_set_allow_concurrent_memtable_write(o, 0);
     rocksdb_options_set_max_background_jobs(o, 2);
     rocksdb_options_set_bytes_per_sync(o, 1 << 20);
-    rocksdb_options_set_max_open_files(o, 1024);
+    rocksdb_options_set_max_open_files(o, (int)files_max);
     rocksdb_options_set_max_file_opening_threads(o, 1);     /* threads that open a handful of files cost more than they save */
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
@@ -139,7 +140,7 @@ static void destroy_rocks(struct rocks *rocks)
     free(rocks);
 }
 
-static struct rocks *new_rocks(const char *dir, size_t cache_bytes)
+static struct rocks *new_rocks(const char *dir, size_t cache_bytes, size_t files_max)
 {
     struct rocks *rocks = NULL;
     ENSURE(posix_memalign((void **)&rocks, _Alignof(struct rocks), sizeof *rocks) == 0);
@@ -147,7 +148,7 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes)
     rocks->dir = mem_dup(dir, strlen(dir));
     rocks__gate_init(&rocks->gate);
     rocks->block_cache = rocksdb_cache_create_lru(cache_bytes);
-    rocks->options = make_options(rocks->block_cache);
+    rocks->options = make_options(rocks->block_cache, files_max);
     rocks->read = rocksdb_readoptions_create();
     rocks->sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->sync, 1);
@@ -156,10 +157,10 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes)
     return rocks;
 }
 
-enum err rocks__open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
+enum err rocks__open(const char *dir, size_t cache_bytes, size_t files_max, struct arena *arena, struct rocks **ret,
                     struct str *ret_message)
 {
-    struct rocks *rocks = new_rocks(dir, cache_bytes);
+    struct rocks *rocks = new_rocks(dir, cache_bytes, files_max);
     char *message = NULL;
     rocks->db = rocksdb_open(rocks->options, dir, &message);
     if (message) {
@@ -313,6 +314,29 @@ void rocks__drop_files(struct rocks *rocks, struct str from, struct str to)
     if (!rocks->broken)
         rocksdb_delete_file_in_range(rocks->db, from.p, from.n, to.p, to.n, &message);
     (void)rocks_error(message);        /* a hint: compaction gives the space back later */
+    rocks__gate_leave(&rocks->gate, slot);
+}
+
+void rocks__write_metrics(struct rocks *rocks, struct buf *out)
+{
+    static const struct { const char *property; struct metric_family family; } rows[] = {
+        {"rocksdb.estimate-num-keys", {"cloudless_rocksdb_keys", "Keys, estimated.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.live-sst-files-size", {"cloudless_rocksdb_files_bytes", "Live files.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.cur-size-all-mem-tables", {"cloudless_rocksdb_memtable_bytes", "Written and not yet in files.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.num-immutable-mem-table", {"cloudless_rocksdb_memtables_waiting", "Full and not yet in files.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.block-cache-usage", {"cloudless_rocksdb_block_cache_bytes", "Blocks of files in memory.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.num-running-compactions", {"cloudless_rocksdb_compactions_running", "Compactions that run.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.estimate-pending-compaction-bytes", {"cloudless_rocksdb_compaction_pending_bytes", "To be compacted, estimated.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.num-snapshots", {"cloudless_rocksdb_snapshots", "Views and scans that hold old data.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.is-write-stopped", {"cloudless_rocksdb_write_stopped", "1 while writes wait for compaction.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.background-errors", {"cloudless_rocksdb_background_errors", "Errors of flushes and compactions since it was opened.", METRIC_GAUGE, 0, 0}},
+    };
+    unsigned slot = rocks__gate_enter(&rocks->gate);
+    for (size_t i = 0; i < COUNT_OF(rows) && !rocks->broken && rocks->db; i++) {
+        uint64_t value;
+        if (rocksdb_property_int(rocks->db, rows[i].property, &value) == 0)
+            metrics_single(out, &rows[i].family, (double)value);
+    }
     rocks__gate_leave(&rocks->gate, slot);
 }
 

@@ -12,7 +12,7 @@
 struct rocks;
 
 /* *ret_message: the engine's own words, in the arena. */
-enum err rocks__open(const char *dir, size_t cache_bytes, struct arena *arena, struct rocks **ret,
+enum err rocks__open(const char *dir, size_t cache_bytes, size_t files_max, struct arena *arena, struct rocks **ret,
                     struct str *ret_message);
 void rocks__close(struct rocks *rocks);      /* flushes first, so that the next open has no log to replay */
 
@@ -30,6 +30,8 @@ enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_
 void rocks__drop_files(struct rocks *rocks, struct str from, struct str to);
 /* Writes what is in memory to files, then asks for a compaction of the range, which runs in the background. */
 enum err rocks__compact_hint(struct rocks *rocks, struct str from, struct str to);
+
+void rocks__write_metrics(struct rocks *rocks, struct buf *out);     /* the engine's own figures; none while it is broken */
 
 /* As in engine.h. While it lives a broken engine cannot be opened again: free it soon. */
 struct engine_iter *rocks__iter_new(struct rocks *rocks, struct engine_view *view, struct str from, struct str to);

@@ -2,6 +2,7 @@
  * of its own that one process has (rocks_dir.h). Its one writer is the store's committer, so what a batch read is never
  * changed by others: its view is the newest state, commits have no conflicts, and generations move with own commits only. */
 #include "base/hash.h"
+#include "base/metrics.h"
 #include "base/panic.h"
 #include "store/rocks/rocks.h"
 #include "store/rocks/rocks_dir.h"
@@ -11,6 +12,7 @@
 
 #define CACHE_BYTES (64u << 20)
 #define ROW_CACHE_BYTES (32u << 20)
+#define FILES_MAX 1024
 
 struct rocks_engine {
     struct engine head;
@@ -45,7 +47,8 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
     if (err == ERR_OK) {
         struct str words = STR_NONE;
         const char *db = arena_printf(arena, "%s/db", options->dir).p;
-        err = rocks__open(db, options->cache_bytes ? options->cache_bytes : CACHE_BYTES, arena, &e->rocks, &words);
+        err = rocks__open(db, options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
+                          options->files_max ? options->files_max : FILES_MAX, arena, &e->rocks, &words);
         if (err != ERR_OK)
             *ret_message = arena_printf(arena, "The data directory %s cannot be opened: " STR_FMT ".", options->dir, STR_ARG(words));
     }
@@ -114,6 +117,21 @@ static enum err rocks_engine_empty_end(struct engine *engine, struct str from, s
     return rocks__compact_hint(rocks_of(engine)->rocks, from, to);
 }
 
+static void rocks_engine_write_metrics(struct engine *engine, struct buf *out)
+{
+    static const struct metric_plain families[] = {
+        METRIC_COUNTER_OF("row_cache_hits_total", "Point reads that the cache of rows answered.", struct rows_stats, hits),
+        METRIC_COUNTER_OF("row_cache_misses_total", "Point reads that went to the engine.", struct rows_stats, misses),
+        METRIC_GAUGE_OF("row_cache_rows", "Rows in the cache.", struct rows_stats, rows),
+        METRIC_GAUGE_OF("row_cache_bytes", "Bytes in the cache of rows.", struct rows_stats, bytes),
+    };
+    struct rocks_engine *e = rocks_of(engine);
+    struct rows_stats stats;
+    rocks__rows_stats(e->rows, &stats);
+    metrics_plain(out, &stats, families, COUNT_OF(families));
+    rocks__write_metrics(e->rocks, out);
+}
+
 const struct engine_ops rocks_engine_ops = {
     .name = "rocksdb",
     .open = rocks_engine_open,
@@ -127,4 +145,5 @@ const struct engine_ops rocks_engine_ops = {
     .commit = rocks_engine_commit,
     .empty_begin = rocks_engine_empty_begin,
     .empty_end = rocks_engine_empty_end,
+    .write_metrics = rocks_engine_write_metrics,
 };

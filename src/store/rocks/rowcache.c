@@ -29,6 +29,7 @@ struct shard {
     struct cached_row **buckets;
     size_t buckets_n;           /* a power of two */
     size_t count, bytes, bytes_max;
+    uint64_t hits, misses;
     struct ring ring;           /* .older: the newest row; .newer: the oldest */
     struct stripe all;          /* concerns every stripe of the shard */
     struct stripe stripes[STRIPES / SHARDS];
@@ -178,6 +179,8 @@ bool rocks__rows_get(struct rowcache *rows, struct str key, struct arena *arena,
     pthread_mutex_lock(&shard->lock);
     struct cached_row *row = *cached_row_find(shard, key, hash);
     bool hit = row && !row->marked;
+    shard->hits += hit;
+    shard->misses += !hit;
     if (hit) {
         *ret = arena_dup(arena, (struct str){row->bytes + row->key_n, row->value_n});
         if (shard->ring.older != &row->ring) {
@@ -191,6 +194,20 @@ bool rocks__rows_get(struct rowcache *rows, struct str key, struct arena *arena,
     }
     pthread_mutex_unlock(&shard->lock);
     return hit;
+}
+
+void rocks__rows_stats(struct rowcache *rows, struct rows_stats *ret)
+{
+    *ret = (struct rows_stats){0};
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &rows->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        ret->hits += shard->hits;
+        ret->misses += shard->misses;
+        ret->rows += shard->count;
+        ret->bytes += shard->bytes;
+        pthread_mutex_unlock(&shard->lock);
+    }
 }
 
 void rocks__rows_fill(struct rowcache *rows, struct str key, struct str value, const struct row_ticket *ticket)

@@ -20,6 +20,8 @@
 struct rowcache;
 struct row_ticket { uint64_t hash; uint32_t epoch; bool fill; };
 
+struct rows_stats { uint64_t hits, misses; size_t rows, bytes; };
+void rocks__rows_stats(struct rowcache *rows, struct rows_stats *ret);
 struct rowcache *rocks__rows_new(size_t bytes_max, const uint8_t hash_key[16]);
 void rocks__rows_free(struct rowcache *rows);
 /* True: *ret is a copy in the arena. False: *ret_ticket is for rocks__rows_fill after the engine was asked. */

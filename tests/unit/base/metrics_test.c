@@ -52,7 +52,7 @@ static void test_text(void **state)
                      "b_seconds_bucket{name=\"a\\\"b\\\\c\\nd\",le=\"805.306368\"} 2\n"
                      "b_seconds_bucket{name=\"a\\\"b\\\\c\\nd\",le=\"1073.74182\"} 2\n"
                      "b_seconds_bucket{name=\"a\\\"b\\\\c\\nd\",le=\"+Inf\"} 3\n"
-                     "b_seconds_sum{name=\"a\\\"b\\\\c\\nd\"} 2684.35456\n"
+                     "b_seconds_sum{name=\"a\\\"b\\\\c\\nd\"} 2684.354561\n"
                      "b_seconds_count{name=\"a\\\"b\\\\c\\nd\"} 3\n"
                      "# HELP a_total What it is.\n# TYPE a_total counter\na_total 0.25\n");
     metrics_free(metrics);

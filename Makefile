@@ -38,7 +38,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # Asked once, when the first command needs it: before that pkg-config may be among the packages that `deps` installs.
-LIBS_PKG   := libuv libssl libcrypto libarchive libseccomp libpcre2-8
+LIBS_PKG   := libuv libssl libcrypto libarchive libseccomp libpcre2-8 expat libcbor
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS_PKG)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIBS_PKG)))$(PKG_LIBS)
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
@@ -224,8 +224,17 @@ one_program = $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ $(1) $(LDFLAGS) -o
 # ---- unit tests: tests/unit/FOLDER/NAME_test.c is a program of its own, linked with FOLDER and what it may use ----
 UNITS     := $(filter-out tests/unit/function/%,$(wildcard tests/unit/*/*_test.c tests/unit/services/*/*_test.c tests/unit/store/*/*_test.c))
 UNIT_BINS := $(UNITS:tests/unit/%.c=$(O)/unit/%)
-# Tests of calls and of the protocols look at real services.
-unit_libs = $(call libs_of,$(1)) $(if $(filter call wire,$(1)),$(foreach f,$(DEPS_main),$(call lib_of,$(f))) $(SERVICES_A))
+# Tests of calls and of the protocols look at real services, and at models of the tests' own.
+TEST_MODELS   := $(wildcard tests/unit/wire/models/*.json)
+TEST_MODELS_A := $(O)/lib/libtest_models.a
+$(O)/gen/model_test_%.c: tests/unit/wire/models/test_%.json tools/gen_api.py $(VENV)/.done
+	@mkdir -p $(@D)
+	$(call say,GEN $@)
+	$(Q)$(PY) tools/gen_api.py $< $@
+$(TEST_MODELS_A): $(TEST_MODELS:tests/unit/wire/models/%.json=$(O)/obj/gen/model_%.c.o)
+	@mkdir -p $(@D)
+	$(Q)$(AR) rcs $@ $^
+unit_libs = $(call libs_of,$(1)) $(if $(filter call wire,$(1)),$(foreach f,$(DEPS_main),$(call lib_of,$(f))) $(SERVICES_A) $(TEST_MODELS_A))
 define unit_rule
 $(patsubst tests/unit/%.c,$(O)/unit/%,$(1)): $(1) $(call unit_libs,$(patsubst tests/unit/%/,%,$(dir $(1)))) $(LLHTTP) | deps-test
 	@mkdir -p $$(@D)
@@ -247,7 +256,7 @@ FUZZ_SAN  := address,undefined,fuzzer-no-link
 FUZZERS   := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BINS := $(FUZZERS:tests/fuzz/%.c=$(O)/fuzz/%)
 FUNCTION_FUZZ_BINS := $(filter $(O)/fuzz/function_%,$(FUZZ_BINS))
-FUZZ_LIBS := $(foreach f,$(FOLDERS),$(if $(filter front main,$(f)),,$(call lib_of,$(f))))
+FUZZ_LIBS = $(TEST_MODELS_A) $(foreach f,$(FOLDERS),$(if $(filter front main,$(f)),,$(call lib_of,$(f))))
 $(O)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS) $(LLHTTP)
 	@mkdir -p $(@D)
 	$(call say,LD $@)

@@ -67,6 +67,26 @@ TRAITS = {
         'deprecated': DOC, 'deprecatedMessage': DOC, 'deprecatedSince': DOC},
 }
 
+# What botocore's models of rest-xml leave to the clients' code, which reads any root element: the names of S3's answers, in
+# alphabetical order of operations, from "Response Syntax" of its API reference. `bare`: the only member is the root itself.
+XML_FORMS = {'s3': {
+    'namespace': 'http://s3.amazonaws.com/doc/2006-03-01/', 'bare_errors': True, 'bare': {'GetBucketLocation'},
+    'roots': {
+        'CompleteMultipartUpload': 'CompleteMultipartUploadResult', 'CreateMultipartUpload': 'InitiateMultipartUploadResult',
+        'CreateSession': 'CreateSessionResult', 'DeleteObjects': 'DeleteResult',
+        'GetBucketAccelerateConfiguration': 'AccelerateConfiguration', 'GetBucketAcl': 'AccessControlPolicy',
+        'GetBucketCors': 'CORSConfiguration', 'GetBucketLifecycleConfiguration': 'LifecycleConfiguration',
+        'GetBucketLogging': 'BucketLoggingStatus', 'GetBucketNotificationConfiguration': 'NotificationConfiguration',
+        'GetBucketRequestPayment': 'RequestPaymentConfiguration', 'GetBucketTagging': 'Tagging',
+        'GetBucketVersioning': 'VersioningConfiguration', 'GetBucketWebsite': 'WebsiteConfiguration',
+        'GetObjectAcl': 'AccessControlPolicy', 'GetObjectAttributes': 'GetObjectAttributesResponse', 'GetObjectTagging': 'Tagging',
+        'ListBucketAnalyticsConfigurations': 'ListBucketAnalyticsConfigurationResult',
+        'ListBucketInventoryConfigurations': 'ListInventoryConfigurationsResult',
+        'ListBucketMetricsConfigurations': 'ListMetricsConfigurationsResult', 'ListBuckets': 'ListAllMyBucketsResult',
+        'ListDirectoryBuckets': 'ListAllMyDirectoryBucketsResult', 'ListMultipartUploads': 'ListMultipartUploadsResult',
+        'ListObjectVersions': 'ListVersionsResult', 'ListObjects': 'ListBucketResult', 'ListObjectsV2': 'ListBucketResult',
+        'ListParts': 'ListPartsResult'}}}
+
 TYPES = {'structure': 'MODEL_STRUCTURE', 'list': 'MODEL_LIST', 'map': 'MODEL_MAP', 'string': 'MODEL_STRING',
          'character': 'MODEL_STRING', 'blob': 'MODEL_BLOB', 'boolean': 'MODEL_BOOLEAN', 'integer': 'MODEL_INTEGER',
          'long': 'MODEL_LONG', 'float': 'MODEL_FLOAT', 'double': 'MODEL_DOUBLE', 'timestamp': 'MODEL_TIMESTAMP'}
@@ -171,6 +191,7 @@ class Generator:
             name, member = word.split('.')
             shape = self.shapes_in[name]
             self.shapes_in[name] = {**shape, 'required': shape.get('required', []) + [member]}
+        self.xml = self.xml_forms()
         self.lift_enums()
         self.names = sorted(self.shapes_in)
         self.index = {name: i for i, name in enumerate(self.names)}
@@ -189,6 +210,29 @@ class Generator:
         if value not in table:
             self.fail(f'{what} is {value!r}, which is unknown')
         return table[value]
+
+    def xml_forms(self):
+        forms = XML_FORMS.get(self.service, {})
+        unknown = (set(forms.get('roots', ())) | forms.get('bare', set())) - set(self.model['operations'])
+        if unknown:
+            self.fail(f'XML_FORMS has operations that the model has not: {sorted(unknown)}')
+        return forms
+
+    def xml_namespace(self):
+        """The service's; where the model has none, the one that all its requests have."""
+        spaces = {op['input']['xmlNamespace']['uri'] for op in self.model['operations'].values() if 'xmlNamespace' in op.get('input', {})}
+        return self.meta.get('xmlNamespace') or self.xml.get('namespace') or (spaces.pop() if len(spaces) == 1 else None)
+
+    def plain_json(self):
+        """Whether the tree of an answer is its JSON: no member has another name on the wire, no time another form."""
+        for shape in self.shapes_in.values():
+            for name, wire, ref in members_of(shape):
+                body = 'location' not in ref and shape['type'] == 'structure'
+                if (body and ref.get('locationName', wire) != name) or 'timestampFormat' in ref:
+                    return False
+            if 'timestampFormat' in shape:
+                return False
+        return True
 
     def lift_enums(self):
         """A member with values of its own becomes a member of a shape of its own."""
@@ -327,7 +371,7 @@ class Generator:
         return flag_list('MODEL_OP_', (
             ('UNSIGNED_BODY', unsigned), ('EVENTS_IN', taken == 'EVENTS'), ('EVENTS_OUT', given == 'EVENTS'),
             ('STREAM_IN', taken == 'STREAM'), ('STREAM_OUT', given == 'STREAM'), ('CHECKSUM_REQUIRED', required),
-            ('GZIP', compression.get('encodings'))))
+            ('GZIP', compression.get('encodings')), ('BARE_OUTPUT', op['name'] in self.xml.get('bare', ()))))
 
     def operation(self, number, name):
         op = self.model['operations'][name]
@@ -351,11 +395,11 @@ class Generator:
             if self.shapes_in[op[part]['shape']]['type'] != 'structure':
                 self.fail(f'{where}: its {part} is no structure')
             return 1 + self.index[op[part]['shape']]
-        self.operations.append('{%d, %d, %d, %d, %d, %d, %s, %s, %d, %d, %d, %d, %d, %s}' % (
+        self.operations.append('{%d, %d, %d, %d, %d, %d, %s, %s, %d, %d, %d, %d, %d, %d, %s}' % (
             self.pool.at(name), self.pool.at(http['method']), self.pool.at(path), shape('input'), shape('output'), status,
             self.operation_flags(where, op), self.auth_kinds(where, op), self.namespace(source.get('xmlNamespace')),
             self.pool.at(op.get('endpoint', {}).get('hostPrefix')), self.pool.at(source.get('locationName')),
-            *self.checksum(where, op)))
+            self.pool.at(self.xml.get('roots', {}).get(name)), *self.checksum(where, op)))
         self.routes.append((number, op, http['method'], [s for s in path.split('/') if s], query))
 
     def selectors(self, op):
@@ -415,6 +459,9 @@ class Generator:
 
         def text(value):
             return '"%s"' % value if value else 'NULL'
+
+        def flag(value):
+            return 'true' if value else 'false'
         namespaces = ['{%d, %d}' % (self.pool.at(prefix), self.pool.at(uri)) for prefix, uri in self.namespaces]
         out.write(f'/* {self.service}: made by tools/gen_api.py from the model of API version {self.meta["apiVersion"]}. */\n'
                   '#include "call/model.h"\n\n')
@@ -434,10 +481,11 @@ class Generator:
     .service = "{self.service}", .signing_name = "{self.meta.get('signingName', self.meta['endpointPrefix'])}",
     .endpoint_prefix = "{self.meta['endpointPrefix']}", .service_id = "{self.meta.get('serviceId', '')}",
     .target_prefix = {text(self.meta.get('targetPrefix'))}, .json_version = {text(self.meta.get('jsonVersion'))},
-    .api_version = "{self.meta['apiVersion']}", .xml_namespace = {text(self.meta.get('xmlNamespace'))},
+    .api_version = "{self.meta['apiVersion']}", .xml_namespace = {text(self.xml_namespace())},
     .protocol = {self.one_of(PROTOCOLS, self.meta['protocol'], 'the protocol')},
     .protocols = {' | '.join('1u << ' + kind for kind in kinds)},
-    .query_compatible = {'true' if 'awsQueryCompatible' in self.meta else 'false'},
+    .query_compatible = {flag('awsQueryCompatible' in self.meta)}, .bare_errors = {flag(self.xml.get('bare_errors'))},
+    .plain_json = {flag(self.plain_json())},
     .pool = pool, .shapes = shapes, .members = members, .enums = enums,
     .operations = operations, .routes = routes, .namespaces = namespaces, .errors = errors,
     .shape_count = {len(self.shapes)}, .operation_count = {len(self.operations)}, .route_count = {len(rows)},

@@ -57,7 +57,8 @@ static const char *token_name(const struct binder *b, const struct json *node)
 /* The name of a shape's class as DynamoDB's parser prints it. */
 static struct str class_of(struct binder *b, const struct model_shape *shape)
 {
-    if (shape->type == MODEL_STRING) return STR("java.lang.String");
+    if (shape->type == MODEL_STRING)
+        return STR("java.lang.String");
     return arena_printf(b->call->arena, "com.amazonaws.dynamodb.v20120810.%s", model_text(b->m, shape->name));
 }
 
@@ -80,13 +81,16 @@ static bool refuse_array_old(struct binder *b, const struct model_shape *shape)
 
 static bool refuse_scalar_old(struct binder *b, const struct model_shape *shape, const struct json *node, enum place place)
 {
-    if (is_collection(shape) && place == IN_STRUCTURE) return refuse(b, STR("Unexpected field type"));
-    if (shape->type == MODEL_STRUCTURE) return refuse(b, STR("Unexpected value type in payload"));
+    if (is_collection(shape) && place == IN_STRUCTURE)
+        return refuse(b, STR("Unexpected field type"));
+    if (shape->type == MODEL_STRUCTURE)
+        return refuse(b, STR("Unexpected value type in payload"));
     if (is_collection(shape))
         return refuse(b, STR("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class "
                              "java.lang.Class (sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and "
                              "java.lang.Class are in module java.base of loader 'bootstrap')"));
-    if (shape->type == MODEL_BLOB) return refuse(b, STR("only base-64-encoded strings are convertible to bytes"));
+    if (shape->type == MODEL_BLOB)
+        return refuse(b, STR("only base-64-encoded strings are convertible to bytes"));
     if (shape->type == MODEL_BOOLEAN && node->type == JSON_STRING)
         return refuse(b, STR("Unexpected token received from parser"));
     return refuse(b, arena_printf(b->call->arena, "%s cannot be converted to %s", token_name(b, node), java_names[shape->type]));
@@ -94,7 +98,8 @@ static bool refuse_scalar_old(struct binder *b, const struct model_shape *shape,
 
 static bool refuse_scalar(struct binder *b, const struct model_shape *shape, const struct json *node, enum place place)
 {
-    if (b->call->api->errors->old_parser) return refuse_scalar_old(b, shape, node, place);
+    if (b->call->api->errors->old_parser)
+        return refuse_scalar_old(b, shape, node, place);
     switch (shape->type) {
     case MODEL_STRUCTURE: return refuse(b, STR("Expected null"));
     case MODEL_LIST: return refuse(b, STR("Expected list or null"));
@@ -123,9 +128,12 @@ static struct str truncated(struct arena *arena, struct str text, int64_t low, i
     int64_t value;
     if (!str_to_i64(text, &value)) {
         double real = strtod(arena_cstr(arena, text), NULL);
-        if (real >= 9.2e18) value = INT64_MAX;
-        else if (real <= -9.2e18) value = INT64_MIN;
-        else value = (int64_t)real;
+        if (real >= 9.2e18)
+            value = INT64_MAX;
+        else if (real <= -9.2e18)
+            value = INT64_MIN;
+        else
+            value = (int64_t)real;
     } else if (value >= low && value <= high) {
         return text;
     }
@@ -133,25 +141,39 @@ static struct str truncated(struct arena *arena, struct str text, int64_t low, i
     return arena_printf(arena, "%lld", (long long)value);
 }
 
+/* What a float may be beside numbers: it stays a string in the tree. */
+static bool is_no_number(const struct model_shape *shape, struct str text)
+{
+    bool real = shape->type == MODEL_FLOAT || shape->type == MODEL_DOUBLE;
+    return real && (str_eq(text, STR("NaN")) || str_eq(text, STR("Infinity")) || str_eq(text, STR("-Infinity")));
+}
+
 static bool bind_number(struct binder *b, const struct model_shape *shape, struct json *node)
 {
-    if (node->type != JSON_NUMBER) return refuse_scalar(b, shape, node, IN_STRUCTURE);
-    if (shape->type == MODEL_INTEGER) node->text = truncated(b->call->arena, node->text, INT32_MIN, INT32_MAX);
-    else if (shape->type == MODEL_LONG) node->text = truncated(b->call->arena, node->text, INT64_MIN, INT64_MAX);
+    if (node->type == JSON_STRING && is_no_number(shape, node->text))
+        return true;
+    if (node->type != JSON_NUMBER)
+        return refuse_scalar(b, shape, node, IN_STRUCTURE);
+    if (shape->type == MODEL_INTEGER)
+        node->text = truncated(b->call->arena, node->text, INT32_MIN, INT32_MAX);
+    else if (shape->type == MODEL_LONG)
+        node->text = truncated(b->call->arena, node->text, INT64_MIN, INT64_MAX);
     return true;
 }
 
 static struct str seconds_of(struct arena *arena, int64_t epoch_ms)
 {
-    if (epoch_ms % 1000 == 0) return arena_printf(arena, "%lld", (long long)(epoch_ms / 1000));
+    if (epoch_ms % 1000 == 0)
+        return arena_printf(arena, "%lld", (long long)(epoch_ms / 1000));
     return arena_printf(arena, "%.3f", (double)epoch_ms / 1000);
 }
 
 static bool bind_timestamp(struct binder *b, const struct model_shape *shape, enum model_time time, struct json *node)
 {
     int64_t epoch_ms;
-    bool text_allowed = shape->time == MODEL_TIME_ISO8601 || time == MODEL_TIME_ISO8601;
-    if (node->type == JSON_NUMBER) return true;
+    bool text_allowed = (time ? time : shape->time) == MODEL_TIME_ISO8601 || (time ? time : shape->time) == MODEL_TIME_RFC822;
+    if (node->type == JSON_NUMBER)
+        return true;
     if (node->type != JSON_STRING || !text_allowed || !clock_parse(node->text, &epoch_ms))
         return refuse_scalar(b, shape, node, IN_STRUCTURE);
     node->type = JSON_NUMBER;
@@ -177,7 +199,8 @@ static size_t base64_span(const char *p, size_t n)
 /* Padded standard base64 whose last character has no stray bits. */
 static bool bind_blob(struct binder *b, const struct model_shape *shape, struct json *node)
 {
-    if (node->type != JSON_STRING) return refuse_scalar(b, shape, node, IN_STRUCTURE);
+    if (node->type != JSON_STRING)
+        return refuse_scalar(b, shape, node, IN_STRUCTURE);
     struct str text = node->text;
     if (text.n % 4 != 0)
         return refuse(b, arena_printf(b->call->arena,
@@ -186,7 +209,8 @@ static bool bind_blob(struct binder *b, const struct model_shape *shape, struct 
     size_t span = base64_span(text.p, text.n - pads);
     if (span < text.n - pads) {
         char bad = text.p[span];
-        if (bad == '=') return refuse(b, STR("Invalid last non-pad Base64 character dectected"));
+        if (bad == '=')
+            return refuse(b, STR("Invalid last non-pad Base64 character dectected"));
         return refuse(b, arena_printf(b->call->arena, "Invalid Base64 character: '%c'", (unsigned char)bad < 128 ? bad : '?'));
     }
     if (pads) {
@@ -202,9 +226,12 @@ static bool bind_blob(struct binder *b, const struct model_shape *shape, struct 
 /* Unlinks the child behind `previous` (NULL: the first). */
 static void unlink_child(struct json *parent, struct json *previous, struct json *child)
 {
-    if (previous) previous->next = child->next;
-    else parent->first = child->next;
-    if (parent->last == child) parent->last = previous;
+    if (previous)
+        previous->next = child->next;
+    else
+        parent->first = child->next;
+    if (parent->last == child)
+        parent->last = previous;
     parent->count--;
 }
 
@@ -224,14 +251,17 @@ static bool bind_structure(struct binder *b, const struct model_shape *shape, st
             unlink_child(node, previous, child);
             continue;
         }
-        if (!bind_node(b, &b->m->shapes[member->shape], member->time, child, IN_STRUCTURE)) return false;
+        if (!bind_node(b, &b->m->shapes[member->shape], member->time, child, IN_STRUCTURE))
+            return false;
         child->key = model_member_name(b->m, member);
         previous = child;
     }
+    if ((shape->flags & MODEL_SHAPE_UNION) && node->count != 1 && !b->call->api->errors->old_parser)
+        return refuse(b, STR("A union must have exactly one member."));
     return true;
 }
 
-/* Elements that are null: an empty structure, or nothing at all. */
+/* Elements that are null: an empty structure, or nothing at all; in a sparse collection they stay. */
 static bool bind_collection(struct binder *b, const struct model_shape *shape, struct json *node)
 {
     const struct model_member *element = model_element(b->m, shape, shape->type == MODEL_MAP);
@@ -239,12 +269,18 @@ static bool bind_collection(struct binder *b, const struct model_shape *shape, s
     struct json *previous = NULL;
     for (struct json *child = node->first, *next; child; child = next) {
         next = child->next;
-        if (child->type == JSON_NULL && wanted->type == MODEL_STRUCTURE) child->type = JSON_OBJECT;
+        if (child->type == JSON_NULL && (shape->flags & MODEL_SHAPE_SPARSE)) {
+            previous = child;
+            continue;
+        }
+        if (child->type == JSON_NULL && wanted->type == MODEL_STRUCTURE)
+            child->type = JSON_OBJECT;
         if (child->type == JSON_NULL) {
             unlink_child(node, previous, child);
             continue;
         }
-        if (!bind_node(b, wanted, element->time, child, IN_COLLECTION)) return false;
+        if (!bind_node(b, wanted, element->time, child, IN_COLLECTION))
+            return false;
         previous = child;
     }
     return true;
@@ -254,9 +290,13 @@ static bool bind_node(struct binder *b, const struct model_shape *shape, enum mo
 {
     static const enum json_type wanted[] = {[MODEL_STRUCTURE] = JSON_OBJECT, [MODEL_MAP] = JSON_OBJECT, [MODEL_LIST] = JSON_ARRAY};
     bool collection = is_collection(shape);
+    if (shape->flags & MODEL_SHAPE_DOCUMENT)
+        return true;
     if (!collection || node->type != wanted[shape->type]) {
-        if (node->type == JSON_ARRAY || node->type == JSON_OBJECT) return refuse_collection(b, shape, node);
-        if (collection) return refuse_scalar(b, shape, node, place);
+        if (node->type == JSON_ARRAY || node->type == JSON_OBJECT)
+            return refuse_collection(b, shape, node);
+        if (collection)
+            return refuse_scalar(b, shape, node, place);
     }
     switch ((enum model_type)shape->type) {
     case MODEL_STRUCTURE: return bind_structure(b, shape, node);
@@ -276,7 +316,7 @@ static bool bind_node(struct binder *b, const struct model_shape *shape, enum mo
 
 static bool bind_root(struct binder *b, const struct model_shape *shape, struct json *tree)
 {
-    if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY)
+    if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY && !(shape->flags & MODEL_SHAPE_DOCUMENT))
         return refuse(b, STR_NONE);
     return bind_node(b, shape, MODEL_TIME_DEFAULT, tree, IN_STRUCTURE);
 }
@@ -296,10 +336,12 @@ bool bind_named_tree(struct call *call, const struct model_shape *shape, struct 
 /* A decimal number that strtod reads to its end; no hexadecimal, infinity or NaN. */
 static bool is_number(struct arena *arena, struct str text)
 {
-    if (!text.n || text.n > 64) return false;
+    if (!text.n || text.n > 64)
+        return false;
     for (size_t i = 0; i < text.n; i++) {
         bool digit = text.p[i] >= '0' && text.p[i] <= '9';
-        if (!digit && (i == 0 ? text.p[i] != '-' : !memchr(".eE+-", text.p[i], 5))) return false;
+        if (!digit && (i == 0 ? text.p[i] != '-' : !memchr(".eE+-", text.p[i], 5)))
+            return false;
     }
     char *copy = arena_cstr(arena, text), *end;
     strtod(copy, &end);
@@ -313,17 +355,24 @@ struct json *bind_text(struct call *call, const struct model_shape *shape, struc
     case MODEL_STRING:
     case MODEL_BLOB: return utf8_valid(text) ? json_new_str(call->arena, text) : NULL;
     case MODEL_BOOLEAN:
-        if (str_eq_nocase(text, STR("true"))) return json_new(call->arena, JSON_TRUE);
+        if (str_eq_nocase(text, STR("true")))
+            return json_new(call->arena, JSON_TRUE);
         return str_eq_nocase(text, STR("false")) ? json_new(call->arena, JSON_FALSE) : NULL;
     case MODEL_INTEGER:
-        if (!str_to_i64(text, &value) || value < INT32_MIN || value > INT32_MAX) return NULL;
+        if (!str_to_i64(text, &value) || value < INT32_MIN || value > INT32_MAX)
+            return NULL;
         return json_new_i64(call->arena, value);
     case MODEL_LONG: return str_to_i64(text, &value) ? json_new_i64(call->arena, value) : NULL;
     case MODEL_FLOAT:
-    case MODEL_DOUBLE: return is_number(call->arena, text) ? json_new_number(call->arena, text) : NULL;
+    case MODEL_DOUBLE:
+        if (is_no_number(shape, text))
+            return json_new_str(call->arena, text);
+        return is_number(call->arena, text) ? json_new_number(call->arena, text) : NULL;
     case MODEL_TIMESTAMP:
-        if (is_number(call->arena, text)) return json_new_number(call->arena, text);
-        if (!clock_parse(text, &value)) return NULL;
+        if (is_number(call->arena, text))
+            return json_new_number(call->arena, text);
+        if (!clock_parse(text, &value))
+            return NULL;
         return json_new_number(call->arena, seconds_of(call->arena, value));
     case MODEL_STRUCTURE:
     case MODEL_LIST:

@@ -66,7 +66,8 @@ enum {
     MODEL_OP_UNSIGNED_BODY = 1, /* its body need not be hashed into the signature */
     MODEL_OP_EVENTS_IN = 2, MODEL_OP_EVENTS_OUT = 4,    /* bodies that are event streams */
     MODEL_OP_STREAM_IN = 8, MODEL_OP_STREAM_OUT = 16,   /* bodies that are blobs of any length */
-    MODEL_OP_CHECKSUM_REQUIRED = 32, MODEL_OP_GZIP = 64 /* its body may be compressed */
+    MODEL_OP_CHECKSUM_REQUIRED = 32, MODEL_OP_GZIP = 64,        /* its body may be compressed */
+    MODEL_OP_BARE_OUTPUT = 128  /* rest-xml: the output's only member is the answer's root element */
 };
 enum { MODEL_AUTH_SIGV4 = 1, MODEL_AUTH_SIGV4A = 2, MODEL_AUTH_BEARER = 4, MODEL_AUTH_NONE = 8 };
 enum {
@@ -82,6 +83,7 @@ struct model_operation {
     uint8_t input_namespace;    /* of the root element of a rest-xml body; in namespaces[] */
     uint32_t host_prefix;       /* "{AccountId}.": clients put it before the host; 0: none */
     uint32_t input_root;        /* the root element of a rest-xml body; 0: the input's name */
+    uint32_t output_root;       /* the same of the answer; 0: the output's name */
     uint16_t checksum_member;   /* 1 + index within the input's members: which checksum the body has; 0: none */
     uint16_t checksum_mode;     /* the same: whether the answer shall have one */
     uint16_t checksums;         /* MODEL_CHECKSUM_…: those that answers may have */
@@ -105,6 +107,8 @@ struct model {
     enum model_protocol protocol;       /* what its own clients use first */
     unsigned protocols;         /* all: bits, 1 << enum model_protocol */
     bool query_compatible;      /* spoke query before: x-amzn-query-error */
+    bool bare_errors;           /* rest-xml: errors have no ErrorResponse around them */
+    bool plain_json;            /* names and times in JSON are those of the model: a tree is written as it is */
     const char *pool;
     const struct model_shape *shapes;
     const struct model_member *members;

@@ -140,6 +140,8 @@ static bool enum_holds(const struct model *m, const struct validate_constraint *
 static bool own_holds(const struct call *call, const struct model_shape *shape, const struct json *node)
 {
     struct validate_constraint c = constraint_of(call, shape, node);
+    if (node->type == JSON_NULL)        /* of a sparse collection */
+        return true;
     return min_holds(&c, node) && max_holds(&c, node) && enum_holds(call->api->model, &c, node) && pattern_holds(&c, node);
 }
 
@@ -180,7 +182,7 @@ static bool elements_valid(const struct call *call, const struct model_shape *sh
 
 static bool is_valid(const struct call *call, const struct model_shape *shape, const struct json *node)
 {
-    if (!(shape->flags & MODEL_SHAPE_CONSTRAINED)) return true;
+    if (!(shape->flags & MODEL_SHAPE_CONSTRAINED) || node->type == JSON_NULL) return true;
     if (!own_holds(call, shape, node)) return false;
     if (shape->type == MODEL_STRUCTURE) return members_valid(call, shape, node, 0);
     return shape->type != MODEL_LIST && shape->type != MODEL_MAP ? true : elements_valid(call, shape, node);

@@ -90,37 +90,6 @@ static struct str scope_service(const struct http_request *request)
     return credential_part(credential, plain ? STR("/") : STR("%2F"), ecdsa ? 2 : 3);
 }
 
-/* Whether one of its routes begins as the path does. */
-static bool owns_path(const struct model *m, struct str path)
-{
-    path = str_slice(path, 1, path.n);
-    struct str first = str_slice(path, 0, str_find(path, '/'));
-    for (size_t i = 0; i < m->route_count && first.n; i++) {
-        struct str uri = str_of(model_text(m, m->operations[m->routes[i].operation].uri));
-        uri = str_slice(uri, 1, uri.n);
-        if (str_eq(first, str_slice(uri, 0, str_find(uri, '/'))))
-        return true;
-    }
-    return false;
-}
-
-/* By target, path, or the version in a form: what a request has beside its signature. */
-static bool owns_request(const struct model *m, const struct http_request *request)
-{
-    struct str target = http_header(request, "x-amz-target");
-    if (m->protocol == MODEL_JSON)
-        return target.n && str_starts(target, str_of(m->target_prefix)) && target.p[strlen(m->target_prefix)] == '.';
-    if (target.n)
-        return false;
-    if (m->protocol == MODEL_REST_JSON)
-        return owns_path(m, request->path);
-    struct str version = value_after(request->query, STR("Version="), '&');
-    bool form = str_starts(http_header(request, "content-type"), STR("application/x-www-form-urlencoded"));
-    if (!version.n && form)
-        version = value_after(request->body, STR("Version="), '&');
-    return str_eq(request->path, STR("/")) && str_eq(version, str_of(m->api_version));
-}
-
 const struct service_binding *door_find(const struct door *door, const struct http_request *request)
 {
     const struct service_binding *first = NULL;
@@ -129,7 +98,7 @@ const struct service_binding *door_find(const struct door *door, const struct ht
         const struct service_binding *of = &door->bindings[i];
         if (scope.n && !str_eq(scope, str_of(of->api->model->signing_name)))
             continue;
-        if ((scope.n && !door->shared[i]) || owns_request(of->api->model, request))
+        if ((scope.n && !door->shared[i]) || wire_owns(of->api->model, request))
             return of;
         if (scope.n && !first)
             first = of;
@@ -200,6 +169,7 @@ static struct call *door_call(struct door *door, const struct service_binding *o
 {
     struct wire_exchange *exchange = arena_new_of(request->arena, struct wire_exchange);
     exchange->request = request;
+    exchange->body = request->body;
     exchange->protocol = wire_protocol_of(of->api, request);
     return call_new(door->calls, of, request->arena, request->loop, &http_door, exchange);
 }

@@ -13,20 +13,25 @@
 #define WIRE_PARAMETERS_MAX 4096                /* of a query string: a target of 8 KB has no more */
 
 struct wire_protocol {
+    /* Whether a request is for the model, by what it has beside its signature: target, path, or the version of a form. */
+    bool (*owns)(const struct model *m, const struct http_request *request);
     bool (*find)(struct call *call);                /* sets call->operation, or call_fail and false */
     void (*read)(struct call *call);                /* sets call->input and payload, or call_fail */
     /* Append to body and to response->headers; status is set by the caller before and may be changed. */
     void (*write)(struct call *call, struct buf *body, struct http_response *response);
     void (*write_error)(struct call *call, struct buf *body, struct http_response *response);
 };
-extern const struct wire_protocol wire_json, wire_rest_json, wire_query;
-/* The one that the request speaks, of those that the API has. */
+extern const struct wire_protocol wire_json, wire_rest_json, wire_rest_xml, wire_query, wire_cbor;
+/* The one that the request speaks, of those that the API has: by its headers. */
 const struct wire_protocol *wire_protocol_of(const struct service_api *api, const struct http_request *request);
+/* Whether one of the model's protocols says that the request is for it. */
+bool wire_owns(const struct model *m, const struct http_request *request);
 
 /* What a call that came through HTTP's door has there: its door_state. */
 struct wire_exchange {
     struct http_request *request;
     const struct wire_protocol *protocol;
+    struct str body;                    /* the request's, out of its encodings */
     struct http_response response;
 };
 static inline struct wire_exchange *wire_exchange(const struct call *call)
@@ -38,6 +43,13 @@ static inline const struct http_request *wire_http(const struct call *call)
     return wire_exchange(call)->request;
 }
 
+static inline struct str wire_body(const struct call *call)
+{
+    return wire_exchange(call)->body;
+}
+
+/* Of the request's Content-Type, without parameters. */
+struct str wire_media_type(const struct http_request *request);
 /* Appends a header to an answer. */
 void wire_header(struct call *call, struct http_response *response, const char *name, struct str value);
 /* The whole answer of a call that ended: body, headers, status. */
@@ -46,6 +58,10 @@ void wire_answer(struct call *call, struct http_response *ret);
 void wire_write_unknown(struct buf *body);
 /* An output tree as JSON with wire names. */
 void wire_json_write(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *tree);
+/* What stands before the code of a failure in "__type". */
+struct str wire_type_prefix(const struct call *call);
+/* x-amzn-query-error: code and fault of a service whose clients knew it by query's codes. */
+void wire_query_error(struct call *call, struct http_response *response);
 /* A timestamp node (epoch seconds) in the given format. */
 struct str wire_time_text(struct arena *arena, const struct json *seconds, enum model_time time);
 #endif

@@ -7,6 +7,7 @@
  * AWS does. Elements of lists come in the order of their numbers; of a repeated parameter the first counts.
  * What AWS answers to requests without an action or with an unknown one was recorded from STS in 2026. */
 #include "wire/wire.h"
+#include "wire/xml_tree.h"
 #include "base/codec.h"
 #include "base/panic.h"
 #include <stdlib.h>
@@ -22,46 +23,72 @@ struct pairs {
     struct str rest, after;
 };
 
-static struct pairs pairs_of(const struct http_request *request)
+static struct pairs pairs_of(const struct http_request *request, struct str body)
 {
     bool form = str_starts(http_header(request, "content-type"), STR("application/x-www-form-urlencoded"));
-    return (struct pairs){form ? request->body : STR_NONE, request->query};
+    return (struct pairs){form ? body : STR_NONE, request->query};
 }
 
 static bool next_pair(struct pairs *pairs, struct arena *arena, struct str *ret_name, struct str *ret_value)
 {
     for (;;) {
         if (!pairs->rest.n) {
-            if (!pairs->after.n) return false;
+            if (!pairs->after.n)
+                return false;
             pairs->rest = pairs->after;
             pairs->after = STR_NONE;
         }
         struct str pair = str_cut(&pairs->rest, '&');
         size_t equals = str_find(pair, '=');
-        if (!pair.n) continue;
+        if (!pair.n)
+            continue;
         *ret_name = percent_decode(str_slice(pair, 0, equals), true, arena);
         *ret_value = percent_decode(str_slice(pair, equals + 1, pair.n), true, arena);
         return true;
     }
 }
 
+/* What stands behind "Version=", which clients do not encode. */
+static struct str version_in(struct str form)
+{
+    struct str name = STR("Version=");
+    const char *at = form.n ? memmem(form.p, form.n, name.p, name.n) : NULL;
+    struct str value = at ? str_slice(form, (size_t)(at - form.p) + name.n, form.n) : STR_NONE;
+    return str_slice(value, 0, str_find(value, '&'));
+}
+
+static bool query_owns(const struct model *m, const struct http_request *request)
+{
+    struct pairs pairs = pairs_of(request, request->body);
+    struct str version = version_in(pairs.after);
+    if (http_header(request, "x-amz-target").n || !str_eq(request->path, STR("/")))
+        return false;
+    return str_eq(version.n ? version : version_in(pairs.rest), str_of(m->api_version));
+}
+
 /* Without an Action a browser is sent to the product's page. */
-static bool find_operation(struct call *call)
+static bool query_find(struct call *call)
 {
     const struct model *m = call->api->model;
-    struct pairs pairs = pairs_of(wire_http(call));
+    struct pairs pairs = pairs_of(wire_http(call), wire_body(call));
     struct str name, value, action = STR_NONE, version = STR_NONE;
     for (size_t n = 0; n < PARAMETERS_MAX && next_pair(&pairs, call->arena, &name, &value); n++) {
-        if (!action.p && str_eq(name, STR("Action"))) action = value;
-        if (!version.p && str_eq(name, STR("Version"))) version = value;
+        if (!action.p && str_eq(name, STR("Action")))
+            action = value;
+        if (!version.p && str_eq(name, STR("Version")))
+            version = value;
     }
-    if (action.p && !version.p) version = STR("NO_VERSION_SPECIFIED");
-    if (action.p && str_eq(version, str_of(m->api_version))) call->operation = model_operation_find(m, action);
-    if (call->operation) return true;
+    if (action.p && !version.p)
+        version = STR("NO_VERSION_SPECIFIED");
+    if (action.p && str_eq(version, str_of(m->api_version)))
+        call->operation = model_operation_find(m, action);
+    if (call->operation)
+        return true;
     struct str text = arena_printf(call->arena, "Could not find operation " STR_FMT " for version " STR_FMT, STR_ARG(action),
                                    STR_ARG(version));
     call_fault(call, FAULT_UNKNOWN_OPERATION, utf8_valid(text) ? text : STR("Could not find the operation"));
-    if (!action.p) call->error_status = 302;
+    if (!action.p)
+        call->error_status = 302;
     return false;
 }
 
@@ -76,7 +103,8 @@ static bool malformed(struct call *call, const char *message)
 
 static struct json *child_of(struct json *parent, struct str key)
 {
-    if (parent->last && str_eq(parent->last->key, key)) return parent->last;
+    if (parent->last && str_eq(parent->last->key, key))
+        return parent->last;
     return json_get(parent, key);
 }
 
@@ -88,9 +116,12 @@ static bool add_path(struct call *call, struct json *root, struct str path, stru
         struct str segment = str_slice(path, 0, dot);
         bool leaf = dot == path.n;
         struct json *child = child_of(at, segment);
-        if (depth == PATH_SEGMENTS_MAX) return malformed(call, "A parameter is nested too deeply.");
-        if (child && leaf && child->type == JSON_STRING) return true;
-        if (child && (child->type == JSON_STRING) != leaf) return malformed(call, "Value found where not expected");
+        if (depth == PATH_SEGMENTS_MAX)
+            return malformed(call, "A parameter is nested too deeply.");
+        if (child && leaf && child->type == JSON_STRING)
+            return true;
+        if (child && (child->type == JSON_STRING) != leaf)
+            return malformed(call, "Value found where not expected");
         if (!child) child = json_add_key(at, segment, json_new(call->arena, leaf ? JSON_STRING : JSON_OBJECT));
         if (leaf) {
             child->text = value;
@@ -118,9 +149,12 @@ static int by_number(const void *a, const void *b)
 
 static bool read_index(struct call *call, struct str text, uint64_t *ret)
 {
-    if (!str_to_u64(text, ret)) return malformed(call, "Start of list found where not expected");
-    if (text.n == 1 && text.p[0] == '0') return malformed(call, "0 is not a valid index");
-    if (text.p[0] == '0') return malformed(call, "Value found where not expected");
+    if (!str_to_u64(text, ret))
+        return malformed(call, "Start of list found where not expected");
+    if (text.n == 1 && text.p[0] == '0')
+        return malformed(call, "0 is not a valid index");
+    if (text.p[0] == '0')
+        return malformed(call, "Value found where not expected");
     return true;
 }
 
@@ -130,7 +164,8 @@ static bool sorted_elements(struct call *call, const struct json *paths, struct 
     struct numbered *elements = arena_array(call->arena, struct numbered, paths->count + 1);
     size_t count = 0;
     for JSON_EACH (child, paths) {
-        if (!read_index(call, child->key, &elements[count].number)) return false;
+        if (!read_index(call, child->key, &elements[count].number))
+            return false;
         elements[count++].node = child;
     }
     qsort(elements, count, sizeof *elements, by_number);
@@ -149,9 +184,11 @@ static struct json *take_structure(struct call *call, const struct model_shape *
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct model_member *member = &m->members[shape->members + i];
         struct json *part = json_get(paths, model_member_wire(m, member));
-        if (!part) continue;
+        if (!part)
+            continue;
         struct json *node = take(call, &m->shapes[member->shape], member->flags & MODEL_MEMBER_FLATTENED, part);
-        if (!node) return NULL;
+        if (!node)
+            return NULL;
         json_add_key(tree, model_member_name(m, member), node);
     }
     return tree;
@@ -164,13 +201,17 @@ static struct json *take_list(struct call *call, const struct model_shape *shape
     const struct model_member *element = model_element(m, shape, 0);
     struct json *tree = json_new(call->arena, JSON_ARRAY);
     struct numbered *elements;
-    if (paths->type == JSON_STRING) return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
+    if (paths->type == JSON_STRING)
+        return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
     if (!flattened) paths = json_get(paths, model_member_wire(m, element));
-    if (!paths || paths->type != JSON_OBJECT) return tree;
-    if (!sorted_elements(call, paths, &elements)) return NULL;
+    if (!paths || paths->type != JSON_OBJECT)
+        return tree;
+    if (!sorted_elements(call, paths, &elements))
+        return NULL;
     for (size_t i = 0; i < paths->count; i++) {
         struct json *node = take(call, &m->shapes[element->shape], false, elements[i].node);
-        if (!node) return NULL;
+        if (!node)
+            return NULL;
         json_add(tree, NULL, node);
     }
     return tree;
@@ -182,16 +223,21 @@ static struct json *take_map(struct call *call, const struct model_shape *shape,
     const struct model_member *key = model_element(m, shape, 0), *value = model_element(m, shape, 1);
     struct json *tree = json_new(call->arena, JSON_OBJECT);
     struct numbered *elements;
-    if (paths->type == JSON_STRING) return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
+    if (paths->type == JSON_STRING)
+        return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
     if (!flattened) paths = json_at(paths, "entry");
-    if (!paths || paths->type != JSON_OBJECT) return tree;
-    if (!sorted_elements(call, paths, &elements)) return NULL;
+    if (!paths || paths->type != JSON_OBJECT)
+        return tree;
+    if (!sorted_elements(call, paths, &elements))
+        return NULL;
     for (size_t i = 0; i < paths->count; i++) {
         struct json *name = json_get(elements[i].node, model_member_wire(m, key));
         struct json *part = json_get(elements[i].node, model_member_wire(m, value));
-        if (!json_is(name, JSON_STRING) || !part) return malformed(call, "Start of list found where not expected") ? tree : NULL;
+        if (!json_is(name, JSON_STRING) || !part)
+            return malformed(call, "Start of list found where not expected") ? tree : NULL;
         struct json *node = take(call, &m->shapes[value->shape], false, part);
-        if (!node) return NULL;
+        if (!node)
+            return NULL;
         json_put(tree, name->text, node);
     }
     return tree;
@@ -201,9 +247,12 @@ static struct json *take_map(struct call *call, const struct model_shape *shape,
 static struct json *take(struct call *call, const struct model_shape *shape, bool flattened, const struct json *paths)
 {
     flattened = flattened || (shape->flags & MODEL_SHAPE_FLATTENED);
-    if (shape->type == MODEL_LIST) return take_list(call, shape, flattened, paths);
-    if (shape->type == MODEL_MAP) return take_map(call, shape, flattened, paths);
-    if (shape->type == MODEL_STRUCTURE) return take_structure(call, shape, paths);
+    if (shape->type == MODEL_LIST)
+        return take_list(call, shape, flattened, paths);
+    if (shape->type == MODEL_MAP)
+        return take_map(call, shape, flattened, paths);
+    if (shape->type == MODEL_STRUCTURE)
+        return take_structure(call, shape, paths);
     if (paths->type != JSON_STRING) {
         malformed(call, "Start of structure or map found where not expected.");
         return NULL;
@@ -213,11 +262,11 @@ static struct json *take(struct call *call, const struct model_shape *shape, boo
     return node;
 }
 
-static void read_input(struct call *call)
+static void query_read(struct call *call)
 {
     const struct model_shape *shape = model_input(call->api->model, call->operation);
     struct json *root = json_new(call->arena, JSON_OBJECT);
-    struct pairs pairs = pairs_of(wire_http(call));
+    struct pairs pairs = pairs_of(wire_http(call), wire_body(call));
     struct str name, value;
     size_t count = 0;
     while (next_pair(&pairs, call->arena, &name, &value)) {
@@ -225,169 +274,44 @@ static void read_input(struct call *call)
             malformed(call, "The request has too many parameters.");
             return;
         }
-        if (!add_path(call, root, name, value)) return;
+        if (!add_path(call, root, name, value))
+            return;
     }
     struct json *tree = shape ? take_structure(call, shape, root) : json_new(call->arena, JSON_OBJECT);
-    if (tree) call->input = tree;
+    if (tree)
+        call->input = tree;
 }
 
-/* ---- XML ---- */
+/* ---- writing ---- */
 
-static void add_escaped(struct buf *body, struct str text)
-{
-    size_t from = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        const char *entity;
-        switch (text.p[i]) {
-        case '&': entity = "&amp;"; break;
-        case '<': entity = "&lt;"; break;
-        case '>': entity = "&gt;"; break;
-        case '"': entity = "&quot;"; break;
-        case '\r': entity = "&#xD;"; break;
-        default:
-            if ((unsigned char)text.p[i] >= 0x20 || text.p[i] == '\n' || text.p[i] == '\t') continue;
-            entity = "\xef\xbf\xbd";        /* XML 1.0 has no way to write it: U+FFFD */
-        }
-        buf_add(body, str_slice(text, from, i));
-        buf_add(body, str_of(entity));
-        from = i + 1;
-    }
-    buf_add(body, str_slice(text, from, text.n));
-}
-
-/* What is written, and how deep. */
-struct xml {
-    struct buf *body;
-    const struct model *m;
-    unsigned depth;
-};
-
-static void add_indent(struct xml *x)
-{
-    static const char spaces[] = "                                ";
-    size_t n = x->depth * 2;
-    buf_add(x->body, str_slice(STR(spaces), 0, n));
-}
-
-static void add_tag(struct xml *x, const char *open, struct str name)
-{
-    buf_add(x->body, str_of(open));
-    buf_add(x->body, name);
-    buf_add_char(x->body, '>');
-}
-
-static void open_block(struct xml *x, struct str name)
-{
-    add_indent(x);
-    add_tag(x, "<", name);
-    buf_add_char(x->body, '\n');
-    x->depth++;
-}
-
-static void close_block(struct xml *x, struct str name)
-{
-    x->depth--;
-    add_indent(x);
-    add_tag(x, "</", name);
-    buf_add_char(x->body, '\n');
-}
-
-static void add_leaf(struct xml *x, struct str name, struct str text)
-{
-    add_indent(x);
-    add_tag(x, "<", name);
-    add_escaped(x->body, text);
-    add_tag(x, "</", name);
-    buf_add_char(x->body, '\n');
-}
-
-static void add_element(struct xml *x, const struct model_member *member, struct str name, const struct json *node);
-
-static void add_members(struct xml *x, const struct model_shape *shape, const struct json *tree)
-{
-    for (size_t i = 0; i < shape->member_count; i++) {
-        const struct model_member *member = &x->m->members[shape->members + i];
-        const struct json *node = json_get(tree, model_member_name(x->m, member));
-        if (node) add_element(x, member, model_member_wire(x->m, member), node);
-    }
-}
-
-static void add_entries(struct xml *x, const struct model_shape *map, struct str name, const struct json *node)
-{
-    const struct model_member *value = model_element(x->m, map, 1);
-    struct str key = model_member_wire(x->m, model_element(x->m, map, 0));
-    for JSON_EACH (child, node) {
-        open_block(x, name);
-        add_leaf(x, key, child->key);
-        add_element(x, value, model_member_wire(x->m, value), child);
-        close_block(x, name);
-    }
-}
-
-static struct str scalar_text(struct xml *x, const struct model_member *member, const struct model_shape *shape,
-                              const struct json *node)
-{
-    enum model_time time = member->time ? member->time : shape->time ? shape->time : MODEL_TIME_ISO8601;
-    if (shape->type == MODEL_TIMESTAMP) return wire_time_text(x->body->arena, node, time);
-    if (node->type == JSON_TRUE) return STR("true");
-    return node->type == JSON_FALSE ? STR("false") : node->text;
-}
-
-static void add_list(struct xml *x, const struct model_shape *shape, struct str name, const struct json *node)
-{
-    const struct model_member *element = model_element(x->m, shape, 0);
-    for JSON_EACH (child, node) add_element(x, element, name, child);
-}
-
-static void add_element(struct xml *x, const struct model_member *member, struct str name, const struct json *node)
-{
-    const struct model_shape *shape = &x->m->shapes[member->shape];
-    bool flattened = (member->flags & MODEL_MEMBER_FLATTENED) || (shape->flags & MODEL_SHAPE_FLATTENED);
-    bool list = shape->type == MODEL_LIST, map = shape->type == MODEL_MAP;
-    if (!list && !map && shape->type != MODEL_STRUCTURE) {
-        add_leaf(x, name, scalar_text(x, member, shape, node));
-        return;
-    }
-    bool within = !flattened || (!list && !map);
-    if (within && !node->first) {
-        add_indent(x);
-        buf_printf(x->body, "<" STR_FMT "/>\n", STR_ARG(name));
-        return;
-    }
-    if (within) open_block(x, name);
-    if (list) add_list(x, shape, within ? model_member_wire(x->m, model_element(x->m, shape, 0)) : name, node);
-    else if (map) add_entries(x, shape, within ? STR("entry") : name, node);
-    else add_members(x, shape, node);
-    if (within) close_block(x, name);
-}
-
-static void write_output(struct call *call, struct buf *body, struct http_response *response)
+static void query_write(struct call *call, struct buf *body, struct http_response *response)
 {
     const struct model *m = call->api->model;
     const struct model_shape *shape = model_output(m, call->operation);
-    const char *name = model_text(m, call->operation->name);
-    struct xml x = {body, m, 1};
+    struct str name = str_of(model_text(m, call->operation->name));
+    struct str root = arena_printf(call->arena, STR_FMT "Response", STR_ARG(name));
+    struct xml_writer w = {.body = body, .indented = true, .whole_seconds = true};
     wire_header(call, response, "Content-Type", STR("text/xml"));
-    buf_printf(body, "<%sResponse xmlns=\"%s\">\n", name, m->xml_namespace);
+    xml_open(&w, root, arena_printf(call->arena, " xmlns=\"%s\"", m->xml_namespace));
     if (shape) {
-        struct str result = arena_printf(call->arena, "%sResult", name);
-        open_block(&x, result);
-        add_members(&x, shape, call->output);
-        close_block(&x, result);
+        struct str result = arena_printf(call->arena, STR_FMT "Result", STR_ARG(name));
+        xml_open(&w, result, STR_NONE);
+        xml_tree_members(&w, m, shape, call->output);
+        xml_close(&w, result);
     }
-    open_block(&x, STR("ResponseMetadata"));
-    add_leaf(&x, STR("RequestId"), call->request_id);
-    close_block(&x, STR("ResponseMetadata"));
-    buf_printf(body, "</%sResponse>\n", name);
+    xml_open(&w, STR("ResponseMetadata"), STR_NONE);
+    xml_leaf(&w, STR("RequestId"), STR_NONE, call->request_id);
+    xml_close(&w, STR("ResponseMetadata"));
+    xml_close(&w, root);
 }
 
-static void write_error(struct call *call, struct buf *body, struct http_response *response)
+static void query_write_error(struct call *call, struct buf *body, struct http_response *response)
 {
     const struct model *m = call->api->model;
     const struct model_shape *shape = call_error_shape(call);
     const char *code = shape && shape->error_code ? model_text(m, shape->error_code) : call->error_code;
     bool unknown = strcmp(code, call->api->errors->faults[FAULT_UNKNOWN_OPERATION].code) == 0;
-    struct xml x = {body, m, 1};
+    struct xml_writer w = {.body = body, .indented = true, .whole_seconds = true};
     if (call->error_status == 302) {
         struct str query = wire_http(call)->query;
         wire_header(call, response, "Location",
@@ -395,14 +319,17 @@ static void write_error(struct call *call, struct buf *body, struct http_respons
         return;
     }
     wire_header(call, response, "Content-Type", STR("text/xml"));
-    buf_printf(body, "<ErrorResponse xmlns=\"%s\">\n", unknown ? FAULT_NAMESPACE : m->xml_namespace);
-    open_block(&x, STR("Error"));
-    add_leaf(&x, STR("Type"), call->error_status < 500 ? STR("Sender") : STR("Receiver"));
-    add_leaf(&x, STR("Code"), str_of(code));
-    if (call->error_message.p) add_leaf(&x, STR("Message"), call->error_message);
-    close_block(&x, STR("Error"));
-    add_leaf(&x, STR("RequestId"), call->request_id);
-    buf_lit(body, "</ErrorResponse>\n");
+    xml_open(&w, STR("ErrorResponse"), arena_printf(call->arena, " xmlns=\"%s\"", unknown ? FAULT_NAMESPACE : m->xml_namespace));
+    xml_open(&w, STR("Error"), STR_NONE);
+    xml_leaf(&w, STR("Type"), STR_NONE, call->error_status < 500 ? STR("Sender") : STR("Receiver"));
+    xml_leaf(&w, STR("Code"), STR_NONE, str_of(code));
+    if (call->error_message.p)
+        xml_leaf(&w, STR("Message"), STR_NONE, call->error_message);
+    if (shape && call->error_fields)
+        xml_tree_members(&w, m, shape, call->error_fields);
+    xml_close(&w, STR("Error"));
+    xml_leaf(&w, STR("RequestId"), STR_NONE, call->request_id);
+    xml_close(&w, STR("ErrorResponse"));
 }
 
-const struct wire_protocol wire_query = {find_operation, read_input, write_output, write_error};
+const struct wire_protocol wire_query = {query_owns, query_find, query_read, query_write, query_write_error};

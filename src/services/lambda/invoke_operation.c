@@ -48,6 +48,7 @@ static void invoke_ended(struct lambda_invocation *i)
     json_add_str(call->arena, call->output, "ExecutedVersion", STR("$LATEST"));
     call->output_payload = i->answer;
     call->has_output_payload = true;
+    call_header(call, "Content-Type", STR("application/json"));
     call_header(call, "X-Amzn-Trace-Id", i->trace_id);     /* as the function saw it */
     call_complete(call);
 }

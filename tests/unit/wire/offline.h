@@ -72,7 +72,7 @@ static __attribute__((unused)) void offline_request(struct offline *o, const str
         o->request.path = str_cut(&target, '?');
         o->request.query = target;
     }
-    o->exchange = (struct wire_exchange){.request = &o->request, .protocol = wire_protocol_of(&o->api, &o->request)};
+    o->exchange = (struct wire_exchange){.request = &o->request, .body = body, .protocol = wire_protocol_of(&o->api, &o->request)};
     o->call = (struct call){.arena = o->arena, .door_state = &o->exchange, .api = &o->api, .request_id = STR("ID")};
 }
 

@@ -252,14 +252,15 @@ static void test_changed_files(void **state)
     assert_int_equal(serial_shown("first.example"), 1);
     ssl_ask(old, "/secure", "secure");
     hang_up(old);
-    /* What cannot be used leaves what there was, and is told once. */
+    /* What cannot be used leaves what there was, and is told once. A look between the two files was one such as well. */
+    size_t before = atomic_load(&problems);
     certs_write(certs_path("second", "cert"), "-----BEGIN CERTIFICATE-----\nbroken\n");
-    wait_for(&problems, 1);
+    wait_for(&problems, before + 1);
     for (int i = 0; i < 5; i++)
         assert_int_equal(serial_shown("second.example"), 22);
-    assert_int_equal(atomic_load(&problems), 1);
+    assert_int_equal(atomic_load(&problems), before + 1);
     assert_int_equal(unlink(certs_path("second", "cert")), 0);
-    wait_for(&problems, 2);
+    wait_for(&problems, before + 2);
     assert_int_equal(serial_shown("second.example"), 22);
     certs_make("second", "DNS:second.example", 23);
     for (int i = 0; i < 5000 && serial_shown("second.example") != 23; i++)

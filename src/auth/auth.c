@@ -312,6 +312,7 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
     if (failure == AUTH_OK) {
         *ret = principal_copy(arena, &key->principal);
         (*ret)->source_ip = request->peer_ip;
+        (*ret)->secure = request->secure;
         (*ret)->user_agent = http_header(request, "user-agent");
         (*ret)->region = sig->region;
         *ret_region = sig->region;

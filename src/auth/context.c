@@ -1,6 +1,6 @@
 /* context.c -- the global condition keys that every request has. Source: "AWS global condition context keys".
  * A key is computed when a policy asks for it. A key that does not apply to the caller is absent, which condition
- * operators treat differently from empty. TLS is not served, so aws:SecureTransport is false. */
+ * operators treat differently from empty. */
 #include "auth/auth_internal.h"
 #include "base/arn.h"
 #include "base/clock.h"
@@ -89,7 +89,7 @@ KEY(epoch_time)
 KEY(secure_transport)
 {
     UNUSED();
-    return give(STR("false"), ret);
+    return give(request->principal->secure ? STR("true") : STR("false"), ret);
 }
 
 KEY(via_service)

@@ -19,6 +19,7 @@ struct principal {
     struct str access_key_id;
     struct str source_ip;       /* of this request, as are region (of its scope) and user_agent */
     struct str region, user_agent;
+    bool secure;                /* it came over TLS */
     int64_t issued_ms;          /* session: when */
 };
 

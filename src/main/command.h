@@ -7,6 +7,7 @@
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };    /* exit codes of every command */
 
 #define LISTEN_MAX 8
+#define TLS_FILES_MAX 8
 #define RUNTIME_FLAGS_MAX 32
 #define EVENT_FILES_MAX 64
 #define HEADERS_MAX 64
@@ -15,6 +16,11 @@ struct options {
     const char *data;                               /* never NULL once parsed */
     const char *listen[LISTEN_MAX];
     size_t listen_count;
+    const char *tls_certs[TLS_FILES_MAX], *tls_keys[TLS_FILES_MAX];
+    size_t tls_cert_count, tls_key_count;
+    bool plain_http;                                /* from other machines too */
+    bool https;                                     /* env */
+    bool undo;                                      /* trust */
     const char *account, *region;
     enum log_level log;
     const char *access_log;                         /* a file, or "-" for stdout; NULL: none */
@@ -35,7 +41,7 @@ struct options {
 
 typedef int command_fn(const struct options *options, struct arena *arena);
 command_fn command_serve, command_env, command_doctor, command_runtime_list, command_new, command_run, command_event,
-    command_version;
+    command_trust, command_version;
 
 /* Where `make` or `make install` put the runtime trees, relative to the program; NUL-terminated. */
 const char *options_runtimes_dir(struct arena *arena);

@@ -5,7 +5,13 @@
 
 static void export(const char *name, struct str value)
 {
-    printf("export %s='" STR_FMT "'\n", name, STR_ARG(value));     /* keys, regions and URLs hold no quote */
+    printf("export %s='", name);
+    for (size_t i = 0; i < value.n; i++)
+        if (value.p[i] == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(value.p[i]);
+    puts("'");
 }
 
 int command_env(const struct options *options, struct arena *arena)
@@ -20,11 +26,20 @@ int command_env(const struct options *options, struct arena *arena)
         return EXIT_FAILED;
     }
     struct str region = datadir_value(endpoint, "region");
+    struct str authority = datadir_value(endpoint, "authority"), url = datadir_value(endpoint, options->https ? "https_url" : "url");
+    if (!url.n) {
+        fprintf(stderr, "cloudless: the server of %s has no certificate to speak https with; its log says why\n", options->data);
+        return EXIT_FAILED;
+    }
     export("AWS_ACCESS_KEY_ID", datadir_value(credentials, "aws_access_key_id"));
     export("AWS_SECRET_ACCESS_KEY", datadir_value(credentials, "aws_secret_access_key"));
     export("AWS_REGION", region);
     export("AWS_DEFAULT_REGION", region);
-    export("AWS_ENDPOINT_URL", datadir_value(endpoint, "url"));
+    export("AWS_ENDPOINT_URL", url);
+    if (options->https && authority.n) {
+        export("AWS_CA_BUNDLE", authority);
+        export("NODE_EXTRA_CA_CERTS", authority);       /* the SDK for JavaScript */
+    }
     puts("unset AWS_SESSION_TOKEN AWS_PROFILE");
     return EXIT_FINE;
 }

@@ -2,6 +2,7 @@
  *   DIR/lock          flock of the running server
  *   DIR/credentials   the root key, mode 0600, AWS's shared-credentials format
  *   DIR/endpoint      URL, region and pid of the server that ran last; what `cloudless env` prints
+ *   DIR/tls           the authority of this machine and its certificate for local names
  *   DIR/store DIR/blobs DIR/cache DIR/run    of the store, the packages, unpacked code, the sandboxes */
 #ifndef CLOUDLESS_MAIN_DATADIR_H
 #define CLOUDLESS_MAIN_DATADIR_H

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128 };
+enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128, FOR_TRUST = 256 };
 
 static const struct command {
     const char *name, *second;      /* "runtime list" has two words; the second may be left out */
@@ -19,6 +19,7 @@ static const struct command {
 } commands[] = {
     {"serve", NULL, FOR_SERVE, command_serve, "run the server", NULL, false},
     {"env", NULL, FOR_ENV, command_env, "print the exports an AWS client needs: eval \"$(cloudless env)\"", NULL, false},
+    {"trust", NULL, FOR_TRUST, command_trust, "make this system trust the https:// of local names, or no longer (--undo)", NULL, false},
     {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and how to get it", NULL, false},
     {"runtime", "list", FOR_RUNTIME, command_runtime_list, "which interpreter serves which Lambda runtime", NULL, false},
     {"new", NULL, FOR_NEW, command_new, "make a function project that builds, tests, deploys and answers", "NAME", false},
@@ -30,16 +31,22 @@ static const struct command {
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
 static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_concurrency, add_runtime, set_lang, add_event,
+    add_tls_cert, add_tls_key, set_plain_http, set_https, set_undo,
     set_timeout, set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
 
 static const struct option_row {
-    const char *name, *value;
+    const char *name, *value;   /* value NULL: it takes none */
     unsigned commands;
     option_fn *apply;
     const char *help;
 } option_rows[] = {
-    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR, set_data, "data directory (default: ~/.local/share/cloudless)"},
+    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_TRUST, set_data, "data directory (default: ~/.local/share/cloudless)"},
     {"--listen", "ADDR:PORT", FOR_SERVE, add_listen, "address to serve, repeatable (default: 127.0.0.1:4566)"},
+    {"--tls-cert", "FILE", FOR_SERVE, add_tls_cert, "certificate and its chain (PEM), repeatable; chosen by the name a client asks for"},
+    {"--tls-key", "FILE", FOR_SERVE, add_tls_key, "its key (PEM); both are read again when they change"},
+    {"--plain-http", NULL, FOR_SERVE, set_plain_http, "answer plain HTTP from other machines too: behind a proxy that speaks TLS"},
+    {"--https", NULL, FOR_ENV, set_https, "the https URL, and the authority that its certificate is from"},
+    {"--undo", NULL, FOR_TRUST, set_undo, "take the authority out again"},
     {"--account", "ID", FOR_SERVE, set_account, "account of the root key, 12 digits (default: 000000000000)"},
     {"--region", "NAME", FOR_SERVE, set_region, "region of what names none (default: us-east-1; every region is served)"},
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
@@ -73,6 +80,43 @@ static const char *add_listen(struct options *options, const char *value)
     if (options->listen_count == LISTEN_MAX)
         return "there are more than 8 addresses";
     options->listen[options->listen_count++] = value;
+    return NULL;
+}
+
+static const char *add_tls_cert(struct options *options, const char *value)
+{
+    if (options->tls_cert_count == TLS_FILES_MAX)
+        return "there are more than 8";
+    options->tls_certs[options->tls_cert_count++] = value;
+    return *value ? NULL : "it is empty";
+}
+
+static const char *add_tls_key(struct options *options, const char *value)
+{
+    if (options->tls_key_count == TLS_FILES_MAX)
+        return "there are more than 8";
+    options->tls_keys[options->tls_key_count++] = value;
+    return *value ? NULL : "it is empty";
+}
+
+static const char *set_plain_http(struct options *options, const char *value)
+{
+    (void)value;
+    options->plain_http = true;
+    return NULL;
+}
+
+static const char *set_https(struct options *options, const char *value)
+{
+    (void)value;
+    options->https = true;
+    return NULL;
+}
+
+static const char *set_undo(struct options *options, const char *value)
+{
+    (void)value;
+    options->undo = true;
     return NULL;
 }
 
@@ -232,7 +276,8 @@ static void help_command(FILE *out, const struct command *command)
             command->words ? " [OPTION...] " : "", command->words ? command->words : "", command->help);
     for (size_t i = 0; i < COUNT_OF(option_rows); i++)
         if (option_rows[i].commands & command->id)
-            fprintf(out, "  %-14s %-10s %s\n", option_rows[i].name, option_rows[i].value, option_rows[i].help);
+            fprintf(out, "  %-14s %-10s %s\n", option_rows[i].name,
+                    option_rows[i].value ? option_rows[i].value : "", option_rows[i].help);
     if (command->id == FOR_SERVE)
         fputs("Environment: CLOUDLESS_ROOT_ACCESS_KEY_ID and CLOUDLESS_ROOT_SECRET_ACCESS_KEY preset the root key.\n"
               "Ready when it prints one line with its URL; SIGTERM drains and ends it, a second one ends it at once.\n"
@@ -261,20 +306,30 @@ static const struct command *find_command(int argc, char **argv, int *ret_next)
     return NULL;
 }
 
-static bool apply_option(const struct command *command, struct options *options, const char *name, size_t name_n, const char *value)
+static const struct option_row *find_option(const struct command *command, const char *name, size_t name_n)
 {
     for (size_t i = 0; i < COUNT_OF(option_rows); i++) {
         const struct option_row *row = &option_rows[i];
-        if (strlen(row->name) != name_n || memcmp(row->name, name, name_n) != 0 || !(row->commands & command->id))
-            continue;
-        const char *wrong = value ? row->apply(options, value) : "its value is missing";
-        if (wrong)
-            fprintf(stderr, "cloudless: %s %s: %s\n", row->name, value ? value : "", wrong);
-        return !wrong;
+        if (strlen(row->name) == name_n && memcmp(row->name, name, name_n) == 0 && (row->commands & command->id))
+            return row;
     }
     fprintf(stderr, "cloudless: '%.*s' is no option of '%s'; see cloudless %s --help\n", (int)name_n, name, command->name,
             command->name);
-    return false;
+    return NULL;
+}
+
+/* equals: what stands behind "--name=", or NULL; next: the word behind, or NULL, which is taken when the option needs it. */
+static bool apply_option(const struct option_row *row, struct options *options, const char *equals, const char *next, bool *ret_taken)
+{
+    const char *value = row->value && !equals ? next : equals, *wrong;
+    *ret_taken = row->value && !equals && next;
+    if (row->value)
+        wrong = value ? row->apply(options, value) : "its value is missing";
+    else
+        wrong = value ? "it takes no value" : row->apply(options, NULL);
+    if (wrong)
+        fprintf(stderr, "cloudless: %s %s: %s\n", row->name, value ? value : "", wrong);
+    return !wrong;
 }
 
 /* "--name value" and "--name=value"; for commands that take words also those, before and behind options. "--" ends options. */
@@ -297,9 +352,11 @@ static bool parse_options(const struct command *command, int argc, char **argv, 
         }
         const char *equals = strchr(name, '=');
         size_t name_n = equals ? (size_t)(equals - name) : strlen(name);
-        const char *value = equals ? equals + 1 : next < argc ? argv[next++] : NULL;
-        if (!apply_option(command, options, name, name_n, value))
+        const struct option_row *row = find_option(command, name, name_n);
+        bool taken = false;
+        if (!row || !apply_option(row, options, equals ? equals + 1 : NULL, next < argc ? argv[next] : NULL, &taken))
             return false;
+        next += taken;
     }
     if (command->words && options->word_count == 0)
         fprintf(stderr, "cloudless: '%s' needs %s; see cloudless %s --help\n", command->name, command->words, command->name);

@@ -15,12 +15,15 @@
 #include "main/datadir.h"
 #include "main/descriptors.h"
 #include "main/gather.h"
+#include "main/https.h"
 #include "net/limits.h"
+#include "net/tls.h"
 #include "net/worker.h"
 #include "sandbox/sandbox.h"
 #include "store/blob.h"
 #include "wire/door.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -46,6 +49,8 @@ struct server {
     struct loops *loops;
     struct workers *workers;
     struct http_server *http;
+    struct https *https;
+    struct tls *tls;                /* of https; NULL: plain text only */
     struct front *front;
     struct gateway *gateway;
     struct platform_options platform_options;
@@ -71,20 +76,14 @@ static int fail_err(const char *what, enum err err)
     return serve_fail(what, str_of(err_text(err)));
 }
 
-/* 127.0.0.0/8, [::1] and localhost: without TLS nothing else is served. */
-static bool is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 || strncmp(address, "localhost:", 10) == 0;
-}
-
 /* Binds first: a taken port is found before anything is written. */
 static int bind_all(const struct options *options, int fds[LISTEN_MAX])
 {
     for (size_t i = 0; i < options->listen_count; i++) {
         const char *address = options->listen[i];
-        if (!is_loopback(address)) {
+        if (!https_is_loopback(address) && options->tls_cert_count == 0) {
             fprintf(stderr,
-                    "cloudless: --listen %s: only loopback addresses are served without TLS, which this version does not have\n",
+                    "cloudless: --listen %s: other machines are served with a certificate only: --tls-cert FILE --tls-key FILE\n",
                     address);
             return EXIT_USAGE;
         }
@@ -249,6 +248,8 @@ static void add_metrics(struct server *s)
 
 static void listen_all(struct server *s, const int fds[LISTEN_MAX])
 {
+    if (s->tls)
+        tls_watch(s->tls, s->workers);
     for (size_t i = 0; i < s->options->listen_count; i++) {
         struct http_listener_options listener = {.fd = fds[i],
                                                  .handler = front_handle,
@@ -257,23 +258,48 @@ static void listen_all(struct server *s, const int fds[LISTEN_MAX])
                                                  .body_plan = front_body_plan,
                                                  .body_unasked = FRONT_BODY_UNASKED,
                                                  .refuse = front_refuse,
+                                                 .tls = s->tls,
+                                                 .plain_loopback_only = !s->options->plain_http,
                                                  .watched = true};
         http_listen(s->http, &listener);
     }
 }
 
+/* Where the server of a --listen address is to be reached: itself, or from here if it is every address. */
+static const char *reachable(struct arena *arena, const char *address)
+{
+    static const char *const every[][2] = {{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
+    for (size_t i = 0; i < COUNT_OF(every); i++)
+        if (strncmp(address, every[i][0], strlen(every[i][0])) == 0)
+            return arena_printf(arena, "%s%s", every[i][1], address + strlen(every[i][0])).p;
+    return address;
+}
+
 static int announce(struct server *s)
 {
     const struct options *o = s->options;
-    struct str text = arena_printf(s->arena, "url = http://%s\nregion = %s\naccount = %s\npid = %ld\n", o->listen[0], o->region,
+    const char *address = reachable(s->arena, o->listen[0]);
+    struct str text = arena_printf(s->arena, "url = http://%s\nregion = %s\naccount = %s\npid = %ld\n", address, o->region,
                                    o->account, (long)getpid());
+    if (s->tls)
+        text = arena_printf(s->arena, STR_FMT "https_url = https://%s\n", STR_ARG(text), address);
+    char authority[PATH_MAX];
+    if (s->tls && https_is_loopback(address) && realpath(datadir_path(s->arena, o->data, HTTPS_AUTHORITY), authority))
+        text = arena_printf(s->arena, STR_FMT "authority = %s\n", STR_ARG(text), authority);
     enum err err = datadir_write(o->data, "endpoint", text, s->arena);
     if (err != ERR_OK)
         return fail_err("DIR/endpoint cannot be written", err);
     atomic_store(&s->ready, true);
-    printf("Cloudless %s is ready at http://%s (data: %s)\n", CLOUDLESS_VERSION, o->listen[0], o->data);
+    printf("Cloudless %s is ready at http://%s (data: %s)\n", CLOUDLESS_VERSION, address, o->data);
     fflush(stdout);
     return EXIT_FINE;
+}
+
+static int await_https(struct server *s)
+{
+    struct str message;
+    enum err err = https_await(s->https, &s->tls, &message);
+    return err == ERR_OK ? EXIT_FINE : serve_fail("--tls-cert", message);
 }
 
 static void exit_at_once(int signal_number)
@@ -331,6 +357,7 @@ static void serve_stop(struct server *s)
     services_free(s->services);
     auth_free(s->auth);
     blobs_close(s->blobs);
+    https_free(s->https);
     sandbox_host_stop(s->sandboxes);
 }
 
@@ -347,6 +374,11 @@ int command_serve(const struct options *given, struct arena *arena)
     int fds[LISTEN_MAX];
     struct str message = STR_NONE;
 
+    if (options.tls_cert_count != options.tls_key_count) {
+        fprintf(stderr, "cloudless: --tls-cert and --tls-key go in pairs; there are %zu and %zu\n", options.tls_cert_count,
+                options.tls_key_count);
+        return EXIT_USAGE;
+    }
     default_listen(&options);
     log_set_level(options.log);
     descriptors_raise(&server.descriptors);
@@ -369,7 +401,10 @@ int command_serve(const struct options *given, struct arena *arena)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 
+    server.https = https_begin(&options);
     status = open_data(&server);
+    if (status == EXIT_FINE)
+        status = await_https(&server);
     if (status == EXIT_FINE)
         status = serve_services(&server);
     if (status == EXIT_FINE) {

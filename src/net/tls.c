@@ -51,6 +51,7 @@ struct cert_pair {
 struct tls {
     SSL_CTX *ctx;
     struct tls_options options;
+    struct workers *workers; /* NULL: files are not watched */
     struct cert_pair pairs[TLS_PAIRS_MAX];
     pthread_mutex_t lock;
     uint64_t reload_ms;
@@ -203,6 +204,8 @@ static void look_at_files(struct work *work)
 {
     struct tls *tls = CONTAINER_OF(work, struct tls, look);
     struct arena *arena = arena_new();
+    if (tls->options.refresh)
+        tls->options.refresh(tls->options.arg);
     for (size_t i = 0; i < tls->options.pair_count; i++)
         pair_look(tls, &tls->pairs[i], arena);
     arena_free(arena);
@@ -220,11 +223,11 @@ static uint64_t mono_ms(void)
 
 static void look_if_due(struct tls *tls)
 {
-    if (!tls->options.workers || mono_ms() - atomic_load(&tls->looked_ms) < tls->reload_ms || atomic_exchange(&tls->looking, true))
+    if (!tls->workers || mono_ms() - atomic_load(&tls->looked_ms) < tls->reload_ms || atomic_exchange(&tls->looking, true))
         return;
     atomic_store(&tls->looked_ms, mono_ms());
     tls->look = (struct work){.run = look_at_files, .done = looked, .loop = loop_current()};
-    if (workers_submit(tls->options.workers, LANE_READ, &tls->look) != ERR_OK)
+    if (workers_submit(tls->workers, LANE_READ, &tls->look) != ERR_OK)
         atomic_store(&tls->looking, false); /* full: the next connection asks again */
 }
 
@@ -339,6 +342,11 @@ enum err tls_new(const struct tls_options *options, struct arena *arena, struct 
     }
     *ret = tls;
     return ERR_OK;
+}
+
+void tls_watch(struct tls *tls, struct workers *workers)
+{
+    tls->workers = workers;
 }
 
 void tls_free(struct tls *tls)

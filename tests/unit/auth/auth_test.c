@@ -25,7 +25,7 @@ struct fixture {
     struct auth *auth;
     struct arena *arena;
     struct str policy, tag;
-    bool active;
+    bool active, secure;
     uint64_t generation;
     int key_reads, policy_reads;
 };
@@ -165,6 +165,7 @@ static struct http_request sign_request(struct arena *arena, struct str id, stru
 static enum auth_failure authenticate(struct fixture *f, struct str id, struct str secret, struct str token, struct principal **ret)
 {
     struct http_request request = sign_request(f->arena, id, secret, token, clock_epoch_ms());
+    request.secure = f->secure;
     struct str region, message;
     struct sigv4 sig;
 
@@ -296,6 +297,7 @@ static void test_global_keys(void **state)
         {"\"IpAddress\":{\"aws:SourceIp\":\"127.0.0.0/8\"}", ERR_OK},
         {"\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/8\"}", ERR_DENIED},
         {"\"Bool\":{\"aws:SecureTransport\":\"true\"}", ERR_DENIED},
+        {"\"Bool\":{\"aws:SecureTransport\":\"false\"}", ERR_OK},
         {"\"DateGreaterThan\":{\"aws:CurrentTime\":\"2024-01-01T00:00:00Z\"}", ERR_OK},
         {"\"NumericGreaterThan\":{\"aws:EpochTime\":\"1700000000\"}", ERR_OK},
         {"\"Null\":{\"aws:TokenIssueTime\":\"true\"}", ERR_OK},
@@ -315,6 +317,12 @@ static void test_global_keys(void **state)
         if (authorize(f, alice, "dynamodb:GetItem", STR_NONE, &message) != cases[i].expected)
             fail_msg("%s", cases[i].condition);
     }
+    f->secure = true;
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &alice), AUTH_OK);
+    f->policy = STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\","
+                    "\"Condition\":{\"Bool\":{\"aws:SecureTransport\":\"true\"}}}}");
+    f->generation++;
+    assert_int_equal(authorize(f, alice, "dynamodb:GetItem", STR_NONE, &message), ERR_OK);
 }
 
 static void test_trust(void **state)

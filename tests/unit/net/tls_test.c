@@ -33,7 +33,7 @@ static void reloaded(const char *cert, struct str problem, void *arg)
 
 static struct tls *make_tls(struct workers *workers)
 {
-    struct tls_options options = {.pair_count = 3, .alpn = HTTP_ALPN, .workers = workers, .reloaded = reloaded};
+    struct tls_options options = {.pair_count = 3, .alpn = HTTP_ALPN, .reloaded = reloaded};
     static const char *const names[] = {"first", "second", "third"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         options.pairs[i] = (struct tls_pair){strdup(certs_path(names[i], "cert")), strdup(certs_path(names[i], "key"))};
@@ -46,6 +46,7 @@ static struct tls *make_tls(struct workers *workers)
         free((char *)(uintptr_t)options.pairs[i].key);
     }
     arena_free(arena);
+    tls_watch(tls, workers);
     *tls__reload_ms(tls) = 0;
     return tls;
 }

@@ -83,7 +83,7 @@ static int bind_all(const struct options *options, int fds[LISTEN_MAX])
         const char *address = options->listen[i];
         if (!https_is_loopback(address) && options->tls_cert_count == 0) {
             fprintf(stderr,
-                    "cloudless: --listen %s: other machines are served with a certificate only: --tls-cert FILE --tls-key FILE\n",
+                    "cloudless: --listen %s: only loopback addresses are served without --tls-cert FILE --tls-key FILE\n",
                     address);
             return EXIT_USAGE;
         }

@@ -62,14 +62,15 @@ SERVICES := $(sort $(patsubst src/services/%/service.c,%,$(wildcard src/services
 -include $(wildcard src/services/*/service.mk)
 MODELS   := $(foreach s,$(SERVICES),$(or $(MODELS_$(s)),$(s)))
 
-FOLDERS := base net store store/rocks auth call wire sandbox $(SERVICES:%=services/%) gateway front main
+FOLDERS := base net store store/rocks jobs auth call wire sandbox $(SERVICES:%=services/%) gateway front main
 # What a folder may link with, nearest first.
 DEPS_base    :=
 DEPS_net     := base
 DEPS_store   := base
 DEPS_store/rocks := store base
+DEPS_jobs    := store base
 DEPS_auth    := net store base
-DEPS_call    := auth $(DEPS_auth)
+DEPS_call    := auth jobs $(DEPS_auth)
 DEPS_wire    := call $(DEPS_call)
 DEPS_sandbox := net base
 $(foreach s,$(SERVICES),$(eval DEPS_services/$(s) := $(USES_$(s)) wire $(DEPS_wire)))

@@ -16,6 +16,7 @@ struct auth;
 struct blobs;
 struct calls;
 struct http_server;
+struct jobs_kind;
 struct loops;
 struct metrics;
 struct sandbox_host;
@@ -63,6 +64,7 @@ struct service {
     unsigned space;                         /* of its documents (store.h): a number that no other service has or had; 0: none */
     const char *const *uses;                /* services that are opened before; NULL-terminated, or NULL */
     const struct service_page *pages;       /* ended by a row without a prefix; or NULL */
+    const struct jobs_kind *jobs;           /* its kinds (jobs.h), ended by a row without a name; each gets the state as its arg */
     /* The store can be read and written; loops do not run. *ret_state goes to every call (call->service_state). */
     enum err (*open)(const struct platform *platform, void **ret_state);
     void (*start)(void *state);             /* all services are open; loops do not run yet. NULL: nothing */
@@ -88,6 +90,8 @@ enum err services_open(struct services *services, const struct platform *platfor
 void services_start(struct services *services);
 void services_stop(struct services *services);
 void services_close(struct services *services);
+/* All kinds of jobs of the opened services, at most `max`: how many. */
+size_t services_jobs(const struct services *services, struct jobs_kind *ret, size_t max);
 /* All APIs of all services, ended by one without an API. */
 const struct service_binding *services_bindings(const struct services *services);
 void *services_state(const struct services *services, const char *name);        /* of an opened service; ENSUREs that it is one */

@@ -2,6 +2,7 @@
  * Threads: everything but services_bindings and services_page runs on the main thread, while no other uses the list. */
 #include "base/panic.h"
 #include "call/service.h"
+#include "jobs/jobs.h"
 #include <stdlib.h>
 
 #define SERVICES_MAX 128
@@ -36,7 +37,7 @@ static bool uses_are_ordered(const struct services *services, const struct servi
 static void check_service(const struct services *services, const struct service *service)
 {
     ENSURE(services->count < SERVICES_MAX);
-    ENSURE(service->space < STORE_SPACE_FIRST && service->space != STORE_SPACE_SYSTEM);
+    ENSURE(service->space < STORE_SPACE_FIRST && service->space != STORE_SPACE_SYSTEM && service->space != STORE_SPACE_JOBS);
     for (size_t i = 0; i < services->count; i++) {
         ENSURE(strcmp(services->order[i]->name, service->name) != 0);
         ENSURE(!service->space || services->order[i]->space != service->space);
@@ -44,10 +45,8 @@ static void check_service(const struct services *services, const struct service 
     for (size_t i = 0; service->apis[i]; i++) {
         const struct service_api *api = service->apis[i];
         ENSURE(i < SERVICE_APIS_MAX);
-        for (size_t j = 0; j < api->row_count; j++) {
+        for (size_t j = 0; j < api->row_count; j++)
             ENSURE(j == 0 || strcmp(api->rows[j - 1].name, api->rows[j].name) < 0);
-            ENSURE(!api->rows[j].streams || api->streams);
-        }
     }
 }
 
@@ -133,6 +132,19 @@ void services_close(struct services *services)
         services->state[last] = NULL;
     }
     set_states(services);
+}
+
+size_t services_jobs(const struct services *services, struct jobs_kind *ret, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < services->opened; i++) {
+        for (const struct jobs_kind *kind = services->order[i]->jobs; kind && kind->name; kind++) {
+            ENSURE(n < max);
+            ret[n] = *kind;
+            ret[n++].arg = services->state[i];
+        }
+    }
+    return n;
 }
 
 const struct service_binding *services_bindings(const struct services *services)

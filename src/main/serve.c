@@ -11,6 +11,7 @@
 #include "front/front.h"
 #include "front/record.h"
 #include "gateway/gateway.h"
+#include "jobs/jobs.h"
 #include "main/command.h"
 #include "main/datadir.h"
 #include "main/descriptors.h"
@@ -55,6 +56,7 @@ struct server {
     struct gateway *gateway;
     struct platform_options platform_options;
     struct platform platform;       /* what services stand on: the parts above, as they see them */
+    struct jobs *jobs;
     struct services *services;
     struct calls *calls;
     struct door *door;
@@ -201,6 +203,17 @@ static int serve_parts(struct server *s)
     return EXIT_FINE;
 }
 
+static int start_jobs(struct server *s)
+{
+    struct jobs_kind kinds[JOBS_KINDS_MAX];
+    size_t count = services_jobs(s->services, kinds, COUNT_OF(kinds) - 1);
+    enum err err = jobs_new(s->store, kinds, count, NULL, &s->jobs);
+    if (err != ERR_OK)
+        return fail_err("jobs", err);
+    metrics_add_source(s->metrics, jobs_write_metrics, s->jobs);
+    return EXIT_FINE;
+}
+
 static int serve_services(struct server *s)
 {
     const struct options *o = s->options;
@@ -236,7 +249,7 @@ static int serve_services(struct server *s)
                                   .ready = &s->ready};
     front_connect(s->front, &front);
     services_start(s->services);
-    return EXIT_FINE;
+    return start_jobs(s);
 }
 
 /* Services add their own. */
@@ -333,6 +346,7 @@ static void serve_stop(struct server *s)
     atomic_store(&s->ready, false);
     if (s->http)
         http_server_drain(s->http);
+    jobs_stop(s->jobs);
     if (s->services)
         services_stop(s->services);
     if (s->workers)
@@ -347,6 +361,7 @@ static void serve_stop(struct server *s)
         services_close(s->services);
     }
     calls_free(s->calls);
+    jobs_free(s->jobs);
     store_close(s->store);
     http_server_free(s->http);
     loops_free(s->loops);

@@ -5,7 +5,8 @@
  * (only our mount namespace can see them: the descriptors carry them into the sandbox), writes the limits of the waiting
  * cgroup and sends what to run. Nobody waiting: the caller makes a holder for itself.
  * The end is the pidfd of the holder becoming readable: then nothing of the sandbox runs any more, its last report waits in
- * the control socket, and the hook is called.
+ * the control socket, and the hook is called. Nothing of this is a durable job: spares and sandboxes live no longer than the
+ * process, and what a killed one left is swept at the next start.
  *
  * Threads: `lock` guards the pool and the list of sandboxes; `launcher_lock` one exchange with the launcher. A sandbox belongs
  * to its caller; its watch and `exited` live on its loop; `killed` may be set from any thread.

@@ -38,7 +38,6 @@ struct batch {
     struct store_mutation *first, **end;    /* ran, to be answered */
     size_t count;
     uint64_t spaces;
-    bool drops;
 };
 
 pthread_t store__thread(const char *name, void *(*run)(void *), void *arg)
@@ -96,7 +95,6 @@ static struct store_mutation *take_all(struct store *store, bool wait)
 struct rehearsal {                          /* what the first run left, besides the layer */
     enum err err;
     uint64_t spaces;
-    bool drops;
     struct str result;
 };
 
@@ -129,7 +127,7 @@ static void compare_runs(struct batch *batch, struct store_mutation *mutation, c
         runs_differ(mutation, "whether it fails");
     if (mutation->err == ERR_OK && !same_writes(&batch->rehearsal, &batch->own))
         runs_differ(mutation, "what it writes");
-    if (mutation->err == ERR_OK && (first->spaces != txn->spaces || first->drops != txn->drops))
+    if (mutation->err == ERR_OK && first->spaces != txn->spaces)
         runs_differ(mutation, "the spaces it touches");
     if (mutation->result && !str_eq(first->result, mutation->result(mutation, batch->arena)))
         runs_differ(mutation, "what it answers");
@@ -154,7 +152,6 @@ static void run_into_batch(struct batch *batch, struct store_mutation *mutation)
     if (store_mutate_twice) {
         rehearsal.err = mutate_into(txn, &batch->rehearsal, mutation);
         rehearsal.spaces = txn->spaces;
-        rehearsal.drops = txn->drops;
         rehearsal.result = mutation->result ? mutation->result(mutation, batch->arena) : STR_NONE;
     }
     mutation->err = mutate_into(txn, &batch->own, mutation);
@@ -163,7 +160,6 @@ static void run_into_batch(struct batch *batch, struct store_mutation *mutation)
     if (mutation->err == ERR_OK) {
         store__layer_merge(&batch->layer, &batch->own);
         batch->spaces |= txn->spaces;
-        batch->drops |= txn->drops;
     } else {
         batch->layer.bytes += batch->own.bytes;     /* still in the arena */
         store__layer_reset(&batch->own);
@@ -212,8 +208,6 @@ static enum err commit_batch(struct store *store, struct batch *batch)
         memcpy(store->trouble, trouble, sizeof trouble);
         pthread_mutex_unlock(&store->queue_lock);
     }
-    if (err == ERR_OK && batch->drops)
-        store__drop_wake(store);
     return err == ERR_OK ? ERR_OK : ERR_IO;
 }
 
@@ -227,7 +221,6 @@ static void batch_reset(struct batch *batch)
     batch->end = &batch->first;
     batch->count = 0;
     batch->spaces = 0;
-    batch->drops = false;
 }
 
 static void answer_batch(struct store *store, struct batch *batch, enum err err)

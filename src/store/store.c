@@ -92,8 +92,6 @@ static struct store *new_store(void)
     store->reader.store = store;
     pthread_mutex_init(&store->queue_lock, NULL);
     pthread_cond_init(&store->queue_wake, NULL);
-    pthread_mutex_init(&store->drop_lock, NULL);
-    pthread_cond_init(&store->drop_wake, NULL);
     return store;
 }
 
@@ -102,8 +100,6 @@ static void free_store(struct store *store)
 {
     if (store->engine)
         store->engine->ops->close(store->engine);
-    pthread_cond_destroy(&store->drop_wake);
-    pthread_mutex_destroy(&store->drop_lock);
     pthread_cond_destroy(&store->queue_wake);
     pthread_mutex_destroy(&store->queue_lock);
     free(store);
@@ -130,7 +126,6 @@ enum err store_open(const struct store_options *options, struct arena *arena, st
         return err;
     }
     store__committer_start(store);
-    store__drop_resume(store);
     *ret = store;
     return ERR_OK;
 }
@@ -140,7 +135,6 @@ void store_close(struct store *store)
     if (!store)
         return;
     store__committer_stop(store);
-    store__drop_stop(store);
     free_store(store);
 }
 

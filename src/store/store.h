@@ -92,8 +92,6 @@ void store_delete_range(struct store_txn *txn, const struct store_range *range);
 /* The mutation fails with this error, whatever it answers: for those who write for others inside one. */
 void store_fail(struct store_txn *txn, enum err err);
 uint64_t store_new_space(struct store_txn *txn);        /* never used before or again */
-/* The space is emptied in the background after the commit, also across a restart. */
-void store_drop_space(struct store_txn *txn, uint64_t space);
 
 /* ERR_OK: commit what was written. Anything else: drop it, and pass that error to `done`. May run more than once.
  * The loop thread does not touch `arg` until done. */
@@ -120,6 +118,9 @@ enum err store_mutate_named(struct store *store, store_mutate_fn *mutate, void *
 /* Every mutation runs twice, the first run is thrown away; if its writes, error or result differ from the second's, the
  * program ends and says which mutation it was. Set before store_open; true in builds with CLOUDLESS_MUTATE_TWICE. */
 extern bool store_mutate_twice;
+/* Empties a space that nobody reads any more, and gives its room back. Blocks for long: jobs_drop_space (jobs.h) asks for it
+ * in a commit. */
+enum err store_empty_space(struct store *store, uint64_t space);
 /* Mutations waiting; the dispatcher answers 503 above STORE_QUEUE_MAX. */
 size_t store_queued(const struct store *store);
 #define STORE_QUEUE_MAX 65536

@@ -1,6 +1,6 @@
 /* store_internal.h -- what the files of src/store/ share. See store.h for what it is and commit.c for who runs where.
  *
- * Locks: `queue_lock` over the queue, `closing` and `trouble`; `drop_lock` over the dropper's flags; the engine has its own.
+ * Locks: `queue_lock` over the queue, `closing` and `trouble`; the engine has its own.
  * No two are held at once, but the engine's watches are called under its watch lock. */
 #ifndef CLOUDLESS_STORE_INTERNAL_H
 #define CLOUDLESS_STORE_INTERNAL_H
@@ -21,7 +21,6 @@ struct store_txn {
     enum err err;               /* sticky: a write over its limit, or a read a write needed that failed */
     struct layer *own, *batch;  /* this mutation's writes; those of the batch before it */
     uint64_t spaces;            /* bit per fixed space written */
-    bool drops;                 /* a space was dropped */
     struct store_iter *iters;   /* open; closed at the mutation's end */
 };
 
@@ -45,11 +44,6 @@ struct store {
     char trouble[256];                      /* the engine's words of the last write if it failed, or "" */
     _Atomic size_t queued;
     pthread_t committer;
-
-    pthread_mutex_t drop_lock;
-    pthread_cond_t drop_wake;
-    bool drop_pending, drop_stop, drop_running, drop_started;
-    pthread_t dropper;
 };
 
 /* txn.c */
@@ -58,19 +52,13 @@ void store__txn_end(struct store_txn *txn);         /* closes what the mutation 
 /* The range's engine keys. ERR_TOO_LARGE: a name or key is over its limit. */
 enum err store__range_bounds(struct store *store, const struct store_range *range, struct engine_key *ret_from,
                              struct engine_key *ret_to);
-/* Everything of a space, for the dropper's mutation. */
+/* Everything of a space, for drop.c. */
 void store__txn_empty_space(struct store_txn *txn, uint64_t space);
 void store__space_bounds(uint64_t space, struct engine_key *ret_from, struct engine_key *ret_to);
 
 /* commit.c */
 void store__committer_start(struct store *store);
 void store__committer_stop(struct store *store);    /* after the queue is empty */
-
-/* drop.c */
-struct store_key store__drop_key(uint64_t space, uint8_t bytes[8]);
-void store__drop_wake(struct store *store);         /* there may be spaces to empty */
-void store__drop_resume(struct store *store);       /* at open */
-void store__drop_stop(struct store *store);
 
 /* A thread with a name that takes no signals. */
 pthread_t store__thread(const char *name, void *(*run)(void *), void *arg);

@@ -69,7 +69,6 @@ void store__txn_begin(struct store_txn *txn)
 {
     txn->err = ERR_OK;
     txn->spaces = 0;
-    txn->drops = false;
     txn->iters = NULL;
 }
 
@@ -175,14 +174,6 @@ uint64_t store_new_space(struct store_txn *txn)
     put_u64(next + 1, space + 1);
     store_put(txn, key, (struct str){(const char *)next, sizeof next});
     return space;
-}
-
-void store_drop_space(struct store_txn *txn, uint64_t space)
-{
-    ENSURE(space >= STORE_SPACE_FIRST && space < UINT64_MAX);
-    uint8_t bytes[8];
-    store_put(txn, store__drop_key(space, bytes), STR("\1"));
-    txn->drops = true;
 }
 
 void store__space_bounds(uint64_t space, struct engine_key *ret_from, struct engine_key *ret_to)

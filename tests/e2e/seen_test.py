@@ -205,3 +205,13 @@ def test_metrics_of_the_parts(server, deploy_function, client, unique):
     assert grown('cloudless_auth_key_hits_total') >= 1
     assert value(after, 'cloudless_rocksdb_keys') > 0 and 'cloudless_row_cache_hits' in after
     assert value(after, 'cloudless_lane_finished_total', lane='start') >= 1
+
+
+def test_metrics_of_jobs(server, client, unique):
+    dynamodb, name = client('dynamodb'), unique('dropped')
+    before = value(metrics_of(server), 'cloudless_jobs_ended_total', kind='drop-space')
+    dynamodb.create_table(TableName=name, KeySchema=[{'AttributeName': 'k', 'KeyType': 'HASH'}], BillingMode='PAY_PER_REQUEST',
+                          AttributeDefinitions=[{'AttributeName': 'k', 'AttributeType': 'S'}])
+    dynamodb.delete_table(TableName=name)
+    wait_for(lambda: value(metrics_of(server), 'cloudless_jobs_ended_total', kind='drop-space') > before)
+    assert value(metrics_of(server), 'cloudless_jobs_failed', kind='drop-space') == 0

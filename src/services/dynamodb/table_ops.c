@@ -2,6 +2,7 @@
  * nothing can be set there: time to live and continuous backups. Tables are usable at once: CreateTable answers CREATING
  * and the next description says ACTIVE; DeleteTable answers DELETING and the table is gone, its space is emptied behind. */
 #include "base/clock.h"
+#include "jobs/jobs.h"
 #include "services/dynamodb/request.h"
 #include "services/dynamodb/table_counts.h"
 #include "services/dynamodb/tables.h"
@@ -108,7 +109,7 @@ void delete_table_mutate(struct call *call, struct store_txn *txn)
     uint64_t space = named->dropped = space_of(document);
     store_delete(txn, table_key(call, named->name));
     store_delete(txn, table_alive_key(space));
-    store_drop_space(txn, space);
+    jobs_drop_space(txn, space);
     struct json *shown = json_at(document, "Description");
     json_remove(shown, STR("AttributeDefinitions"));
     json_remove(shown, STR("KeySchema"));

@@ -11,6 +11,8 @@
  * A sweep also removes packages (blobs) that no function refers to: left by a delete, an update, or a crash between the
  * package's write and the commit. blob.h keeps young ones. Sweeps run on a worker, one at a time: after start, every
  * SWEEP_EVERY_MS, and soon after a function or its last environment went; when is decided on the first loop.
+ * It is no durable job (jobs.h): folders and packages are files of this machine, so each process sweeps its own, a sweep
+ * looks at all there is, and one that a crash cut short is made up for by the one after the next start.
  * `lock` guards the entries; paths never change; what stands under `when` belongs to the first loop. */
 #include "services/lambda/code.h"
 #include "base/clock.h"

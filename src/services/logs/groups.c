@@ -1,5 +1,6 @@
 /* groups.c -- operations on log groups: create, describe, delete, retention, tags. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
+#include "jobs/jobs.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
@@ -42,7 +43,7 @@ void logs__delete_group(struct call *call, struct store_txn *txn)
     if (!logs__call_group(call, txn, &group))
         return;
     store_delete(txn, group_key(call, logs__call_group_name(call)));
-    store_drop_space(txn, group.space);
+    jobs_drop_space(txn, group.space);
 }
 
 static void set_retention(struct call *call, struct store_txn *txn, int64_t days)

@@ -307,14 +307,7 @@ static void test_segments(void **state)
     assert_int_equal(total, 300);
 }
 
-/* ---- spaces that are dropped ---- */
-
-static enum err drop(struct store_txn *txn, void *arg)
-{
-    (void)arg;
-    store_drop_space(txn, STORE_SPACE_FIRST);
-    return ERR_OK;
-}
+/* ---- spaces that nobody reads any more ---- */
 
 static bool space_is_empty(struct fixture *f, uint64_t space)
 {
@@ -326,17 +319,6 @@ static bool space_is_empty(struct fixture *f, uint64_t space)
     return err == ERR_NOT_FOUND;
 }
 
-static bool drops_recorded(struct fixture *f)
-{
-    struct store_range all = {.space = STORE_SPACE_SYSTEM, .collection = STR("drop")};
-    struct store_iter *iter = store_range(store_reader(f->store), &all, f->arena);
-    struct store_key key;
-    struct str value;
-    enum err err = store_next(iter, &key, &value);
-    store_iter_close(iter);
-    return err == ERR_OK;
-}
-
 static enum err neighbour(struct store_txn *txn, void *arg)
 {
     (void)arg;
@@ -344,24 +326,20 @@ static enum err neighbour(struct store_txn *txn, void *arg)
     return ERR_OK;
 }
 
-static void test_drop_space(void **state)
+static void test_empty_space(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(store_mutate(f->store, fill, NULL), ERR_OK);
     assert_int_equal(store_mutate(f->store, neighbour, NULL), ERR_OK);
     fixture_reopen(f);                              /* into a file */
-    assert_int_equal(store_mutate(f->store, drop, NULL), ERR_OK);
-    fixture_reopen(f);                              /* stops the work wherever it is; opening goes on with it */
-    for (unsigned i = 0; i < 500 && (drops_recorded(f) || !space_is_empty(f, STORE_SPACE_FIRST)); i++)
-        usleep(10000);
-    assert_false(drops_recorded(f));
+    assert_int_equal(store_empty_space(f->store, STORE_SPACE_FIRST), ERR_OK);
     assert_true(space_is_empty(f, STORE_SPACE_FIRST));
     assert_false(space_is_empty(f, STORE_SPACE_FIRST + 1));
-    assert_int_equal(store_mutate(f->store, fill, NULL), ERR_OK);
-    assert_int_equal(store_mutate(f->store, drop, NULL), ERR_OK);       /* twice in one life */
-    assert_int_equal(store_mutate(f->store, drop, NULL), ERR_OK);
-    for (unsigned i = 0; i < 500 && (drops_recorded(f) || !space_is_empty(f, STORE_SPACE_FIRST)); i++)
-        usleep(10000);
+    assert_int_equal(store_mutate(f->store, fill, NULL), ERR_OK);       /* what is in memory only goes too */
+    assert_int_equal(store_empty_space(f->store, STORE_SPACE_FIRST), ERR_OK);
+    assert_int_equal(store_empty_space(f->store, STORE_SPACE_FIRST), ERR_OK);
+    assert_true(space_is_empty(f, STORE_SPACE_FIRST));
+    fixture_reopen(f);
     assert_true(space_is_empty(f, STORE_SPACE_FIRST));
 }
 
@@ -369,6 +347,6 @@ int main(void)
 {
     make_keys();
     store_mutate_twice = false;         /* the mutations play with the model and the dice */
-    const struct CMUnitTest tests[] = {TEST_ENGINES(test_model), TEST_ENGINES(test_segments), TEST_ENGINES(test_drop_space)};
+    const struct CMUnitTest tests[] = {TEST_ENGINES(test_model), TEST_ENGINES(test_segments), TEST_ENGINES(test_empty_space)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

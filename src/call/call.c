@@ -18,15 +18,21 @@
 static const struct service_error common_errors[] = {
     {"AccessDenied", 403, NULL},
     {"AccessDeniedException", 403, NULL},
+    {"BadDigest", 400, NULL},
+    {"IncompleteBody", 400, NULL},
     {"InternalFailure", 500, NULL},
+    {"InvalidChunkSizeError", 403, NULL},
     {"InvalidParameterCombination", 400, NULL},
     {"InvalidParameterValue", 400, NULL},
     {"MissingParameter", 400, NULL},
     {"NotImplemented", 501, NULL},
+    {"RequestTimeout", 400, NULL},
     {"ServiceUnavailable", 503, NULL},
+    {"SignatureDoesNotMatch", 403, NULL},
     {"ThrottlingException", 400, NULL},
     {"ValidationError", 400, NULL},
     {"ValidationException", 400, NULL},
+    {"XAmzContentSHA256Mismatch", 400, NULL},
 };
 
 /* ---- failing ---- */
@@ -118,6 +124,16 @@ void call_fail_err(struct call *call, enum err err)
            {"operation", call->operation ? str_of(model_text(call->api->model, call->operation->name)) : STR_NONE},
            {"request_id", call->request_id}, {"error", str_of(err_text(err))});
     call_fault(call, err == ERR_BUSY || err == ERR_CLOSED ? FAULT_BUSY : FAULT_INTERNAL, STR_NONE);
+}
+
+void call_fail_body(struct call *call, enum body_end how)
+{
+    if (how == BODY_DAMAGED)
+        call_fail(call, call->body_code, STR_FMT, STR_ARG(call->body_message));
+    else if (how == BODY_STALLED)
+        call_fail(call, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.");
+    else
+        call_fault(call, how == BODY_TOO_LARGE ? FAULT_TOO_LARGE : FAULT_SERIALIZATION, STR_NONE);
 }
 
 bool call_refuse_members(struct call *call, const char *const *names)

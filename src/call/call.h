@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "call/service_errors.h"
 #include "call/model.h"
+#include "net/body.h"
 #include "net/http.h"
 #include "store/store.h"
 
@@ -37,6 +38,9 @@ struct call {
     struct str request_id;
     struct json *input;                 /* object; never NULL. Members by the model's names, wherever they travelled */
     struct str payload;                 /* input's blob payload member, raw (Invoke) */
+    struct body_reader *body;           /* the same of a row that streams, as it arrives; read it on the loop (net/body.h) */
+    const char *body_code;              /* why it ended in BODY_DAMAGED */
+    struct str body_message;
     struct json *output;                /* NULL: an empty structure */
     struct str output_payload;          /* output's blob payload member, raw */
     bool has_output_payload;
@@ -64,6 +68,12 @@ void call_fault(struct call *call, enum fault fault, struct str message);
 /* An enum err of a lower layer as the service's internal error (500; 503 for ERR_BUSY), logged with the request id. */
 void call_fail_err(struct call *call, enum err err);
 
+/* The body did not come whole: the answer that is due then. */
+void call_fail_body(struct call *call, enum body_end how);
+
+/* Instead of call_complete, for an answer whose blob comes in pieces: its head is made of call->output and the headers now, its
+ * body is what is written. RUN_ASYNC, not failed; any thread. length: bytes, or HTTP_LENGTH_UNKNOWN. producer may be NULL. */
+struct body_writer *call_stream(struct call *call, uint64_t length, struct body_producer *producer);
 /* Ends a RUN_ASYNC call, failed or not: exactly once, any thread, also when handle fails at once. */
 void call_complete(struct call *call);
 
@@ -104,6 +114,7 @@ struct row {
     call_run_fn *handle;            /* RUN_INLINE, RUN_WORKER, RUN_ASYNC */
     call_mutate_fn *mutate;         /* RUN_MUTATION */
     call_run_fn *committed;         /* or NULL; after a durable commit, on the loop, before the answer */
+    bool streams;                   /* its input's blob is not gathered: RUN_ASYNC's handle reads call->body */
     bool prepare_blocks;            /* prepare runs on a worker (blobs, unpacking) */
     const char *const *refused;     /* or NULL: input members that are refused by name (501), NULL-terminated */
 };
@@ -117,6 +128,7 @@ struct service_api {
     const struct validate_overrides *overrides;     /* where AWS's answer to bad input is not the model's; or NULL */
     size_t body_max;                /* bytes of a request */
     bool global;                    /* its ARNs have no region */
+    bool streams;                   /* there are rows that stream */
 };
 
 /* A header of the request (Host, X-Amzn-Trace-Id); STR_NONE: it has none, or the call is no request. */

@@ -138,6 +138,14 @@ void call_complete(struct call *call)
     loop_post(call->loop, &f->task);
 }
 
+struct body_writer *call_stream(struct call *call, uint64_t length, struct body_producer *producer)
+{
+    struct call_frame *f = (struct call_frame *)call;
+    ENSURE(call->run == RUN_ASYNC && !call->failed);
+    ENSURE(!atomic_exchange(&f->completed, true));
+    return call->door->stream(call, length, producer);
+}
+
 /* ---- running ---- */
 
 static struct call_frame *frame_of_work(struct work *work)
@@ -248,6 +256,7 @@ static void run_call(struct call_frame *f)
         submit_mutation(f);
         return;
     case RUN_ASYNC:
+        ENSURE(!f->call.row->streams || f->call.body);
         f->call.row->handle(&f->call);
         return;
     }
@@ -301,6 +310,11 @@ static const struct row *row_find(const struct service_api *api, const char *nam
     return NULL;
 }
 
+const struct row *call_row(const struct call *call)
+{
+    return row_find(call->api, model_text(call->api->model, call->operation->name));
+}
+
 /* Finds operation and row, and says nothing of a failure before the caller is known. */
 static bool find_and_authenticate(struct call *call)
 {
@@ -312,7 +326,7 @@ static bool find_and_authenticate(struct call *call)
             *call = held;
         return false;
     }
-    call->row = row_find(call->api, model_text(call->api->model, call->operation->name));
+    call->row = call_row(call);
     bool open = call->row && call->row->open;
     if (!open && door->authenticate && !door->authenticate(call))
         return false;

@@ -30,6 +30,8 @@ struct call_door {
     /* Sets call->input and call->payload, or fails; NULL: they are set. */
     void (*read)(struct call *call);
     struct str (*header)(const struct call *call, const char *name);    /* call_request_header; NULL: there are none */
+    /* call_stream: the answer's head goes now. Any thread. The call's memory is the door's when the producer has ended. */
+    struct body_writer *(*stream)(struct call *call, uint64_t length, struct body_producer *producer);
     /* The call has ended, well or not; on the thread where that happened. Makes the answer's text; may be NULL. */
     void (*ended)(struct call *call);
     /* After `ended`, on call->loop, once: takes the answer. The call's memory is the door's from then on. */
@@ -39,6 +41,7 @@ struct call_door {
 struct call *call_new(struct calls *calls, const struct service_binding *of, struct arena *arena, struct loop *loop,
                       const struct call_door *door, void *door_state);
 struct calls *call_calls(const struct call *call);
+const struct row *call_row(const struct call *call);        /* of its operation; NULL: it is not served */
 /* On call->loop. `large`: its door's work takes so long (over some ms) that everything up to the handler runs on a worker. */
 void call_begin(struct call *call, bool large);
 #endif

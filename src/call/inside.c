@@ -34,8 +34,21 @@ static void inside_read(struct call *call)
     struct json *tree = start->input && shape ? start->input : json_new(call->arena, JSON_OBJECT);
     if (shape && !bind_named_tree(call, shape, tree))
         return;
+    if ((call->operation->flags & (MODEL_OP_STREAM_OUT | MODEL_OP_EVENTS_OUT)) && !start->stream) {
+        call_fail_not_implemented(call, "an answer that is gathered");
+        return;
+    }
     call->input = tree;
     call->payload = start->payload;
+    if (call->row->streams)
+        call->body = start->body ? start->body : body_of_bytes(arena_new_of(call->arena, struct body_bytes), call->loop, start->payload);
+}
+
+static struct body_writer *inside_stream(struct call *call, uint64_t length, struct body_producer *producer)
+{
+    const struct inside_call *inside = inside_of(call);
+    call__watched(call, clock_mono_ns() - inside->begun_ns);
+    return inside->start.stream(call, length, producer, inside->start.arg);
 }
 
 static struct str inside_header(const struct call *call, const char *name)
@@ -51,7 +64,7 @@ static void inside_done(struct call *call)
 }
 
 static const struct call_door inside_door = {
-    .name = "inside", .find = inside_find, .read = inside_read, .header = inside_header, .done = inside_done};
+    .name = "inside", .find = inside_find, .read = inside_read, .header = inside_header, .stream = inside_stream, .done = inside_done};
 
 static void inside_begin(struct loop_task *task)
 {

@@ -11,12 +11,16 @@ struct call_start {
     struct json *input;                 /* an object with the members' names, of the model or as JSON bodies have them; NULL: empty.
                                          * The call changes it */
     struct str payload;                 /* a blob that is the operation's body (Invoke) */
+    struct body_reader *body;           /* the same, for an operation whose row streams; NULL: payload */
     bool large;                         /* its input takes so long to check (over some ms) that a worker does */
     struct principal *principal;        /* who calls */
     struct str account, region;         /* STR_NONE: the principal's, the server's */
     struct str trace_id;                /* or STR_NONE */
     struct arena *arena;                /* of input, principal and answer; lives until done has returned */
     struct loop *loop;                  /* where done runs */
+    /* Where an answer in pieces goes; its end is told to the producer, and done is not called. NULL: an operation that the
+     * model lets answer in pieces is refused. */
+    struct body_writer *(*stream)(struct call *call, uint64_t length, struct body_producer *producer, void *arg);
     /* Exactly once. Either call->failed, with error_code, error_status, error_message and error_fields, or call->output and
      * call->output_payload. */
     void (*done)(struct call *call, void *arg);

@@ -45,8 +45,10 @@ static void check_service(const struct services *services, const struct service 
     for (size_t i = 0; service->apis[i]; i++) {
         const struct service_api *api = service->apis[i];
         ENSURE(i < SERVICE_APIS_MAX);
-        for (size_t j = 0; j < api->row_count; j++)
+        for (size_t j = 0; j < api->row_count; j++) {
             ENSURE(j == 0 || strcmp(api->rows[j - 1].name, api->rows[j].name) < 0);
+            ENSURE(!api->rows[j].streams || api->streams);
+        }
     }
 }
 

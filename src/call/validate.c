@@ -401,7 +401,7 @@ static void report_members(struct validator *v, const struct model_shape *shape,
         const struct model_shape *wanted = &v->m->shapes[member->shape];
         struct str name = model_member_name(v->m, member);
         const struct json *child = json_get(node, name);
-        bool carried = top && shape->payload == i + 1 && v->call->payload.n;    /* the body itself */
+        bool carried = top && shape->payload == i + 1 && (v->call->payload.n || v->call->body);    /* the body itself */
         bool bare = child && constraint_of(v->call, wanted, child).bare;
         size_t before = path_push(v, name, !bare);
         if (child) {
@@ -489,7 +489,7 @@ bool validate_input(struct call *call)
     if (overrides && overrides->check && !overrides->check(call)) return false;
     if (!shape || !(shape->flags & MODEL_SHAPE_CONSTRAINED)) return true;
     size_t carried = 0;
-    if (shape->payload && call->payload.n)
+    if (shape->payload && (call->payload.n || call->body))
         carried = (m->members[shape->members + shape->payload - 1].flags & MODEL_MEMBER_REQUIRED) != 0;
     if (members_valid(call, shape, call->input, carried)) return true;
     fail_with_errors(call, shape);

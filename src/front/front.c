@@ -206,7 +206,7 @@ struct http_body_plan front_body_plan(const struct http_request *headers_only, v
     case FRONT_GATEWAY:
         return (struct http_body_plan){.max = GATEWAY_BODY_BYTES_MAX};
     case FRONT_AWS:
-        return (struct http_body_plan){.max = door_body_limit(front->options.door, headers_only)};
+        return door_body_plan(front->options.door, headers_only);
     case FRONT_PAGE:
         page = services_page(front->options.services, headers_only->path, &state);
         return (struct http_body_plan){.max = page ? page->body_max : 0};

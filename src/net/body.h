@@ -24,6 +24,7 @@ enum body_end {
     BODY_STALLED,   /* it sent nothing for too long: 408 */
     BODY_TOO_LARGE, /* more than the request's limit: 413 */
     BODY_MALFORMED, /* its framing is broken: 400 */
+    BODY_DAMAGED,   /* it is another than was announced or signed: 400; never of a connection, of readers above it */
 };
 int body_end_status(enum body_end how); /* the status of an answer; 499 for BODY_GONE, 200 for BODY_WHOLE */
 

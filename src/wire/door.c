@@ -6,8 +6,11 @@
  * A request with a large body is read on a worker: hashing, parsing and checking it take up to 70 ns a byte. */
 #include "wire/door.h"
 #include "auth/auth.h"
+#include "base/codec.h"
 #include "base/panic.h"
 #include "net/limits.h"
+#include "wire/chunked.h"
+#include "wire/payload.h"
 #include "wire/wire.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -106,17 +109,46 @@ const struct service_binding *door_find(const struct door *door, const struct ht
     return first;
 }
 
-size_t door_body_limit(const struct door *door, const struct http_request *headers_only)
-{
-    const struct service_binding *of = door_find(door, headers_only);
-    return of ? of->api->body_max : NET_BODY_UNKNOWN_MAX;
-}
-
 /* ---- a call that came by HTTP ---- */
 
 static bool door_find_operation(struct call *call)
 {
     return wire_exchange(call)->protocol->find(call);
+}
+
+/* ---- bodies that are not gathered ---- */
+
+static bool is_hash(struct str text)
+{
+    uint8_t digest[SHA256_BYTES];
+    return text.n == 2 * SHA256_BYTES && hex_decode(text, digest);
+}
+
+/* The body is on its way and cannot be hashed before the answer to who calls: what the request says of it is signed, and
+ * checked as it passes (payload.c). */
+static bool is_streamed(const struct call *call)
+{
+    return call->row && call->row->streams && !wire_http(call)->body.n;
+}
+
+static void door_body(struct call *call)
+{
+    struct wire_exchange *exchange = wire_exchange(call);
+    struct str declared = http_header(exchange->request, "x-amz-content-sha256");
+    enum sigv4_payload kind = sigv4_payload(declared);
+    struct payload_options options = {.source = http_body(exchange->request)};
+    if (kind == SIGV4_PAYLOAD_HASHED) {
+        options.sha256_hex = declared;
+    } else if (kind != SIGV4_PAYLOAD_UNSIGNED) {
+        struct chunked_options chunked = {.chain = exchange->chain, .trailer = kind != SIGV4_PAYLOAD_CHUNKS,
+                                          .trailer_names = http_header(exchange->request, "x-amz-trailer")};
+        if (!str_to_u64(http_header(exchange->request, "x-amz-decoded-content-length"), &chunked.length)) {
+            call_fault(call, FAULT_SERIALIZATION, STR_NONE);
+            return;
+        }
+        options.chunked = chunked_new(call->arena, &chunked);
+    }
+    call->body = payload_new(call->arena, &options, &call->body_code, &call->body_message);
 }
 
 static bool door_authenticate(struct call *call)
@@ -126,6 +158,12 @@ static bool door_authenticate(struct call *call)
     struct sigv4 signature = {0};
     struct str message = STR_NONE;
     enum fault fault = (enum fault)auth_failure_of(sigv4_parse(request, call->arena, &signature));
+    if (fault == FAULT_NONE && is_streamed(call)) {
+        struct str declared = http_header(request, "x-amz-content-sha256");
+        enum sigv4_payload kind = sigv4_payload(declared);
+        signature.body_unsigned = kind != SIGV4_PAYLOAD_UNSIGNED && kind != SIGV4_PAYLOAD_UNSIGNED_TRAILER;
+        signature.payload = declared;
+    }
     if (fault == FAULT_NONE)
         fault = (enum fault)auth_authenticate(calls_auth(call_calls(call)), request, &signature, call->api->model->signing_name,
                                               call->arena, &call->caller, &call->region, &message);
@@ -133,6 +171,7 @@ static bool door_authenticate(struct call *call)
         message = signature.message;
     if (fault == FAULT_NONE) {
         call->account = call->caller->account;
+        wire_exchange(call)->chain = signature.chain;
         return true;
     }
     call_fault(call, fault, message);
@@ -142,6 +181,8 @@ static bool door_authenticate(struct call *call)
 static void door_read(struct call *call)
 {
     wire_exchange(call)->protocol->read(call);
+    if (!call->failed && call->row->streams)
+        door_body(call);
 }
 
 static struct str door_header(const struct call *call, const char *name)
@@ -160,8 +201,17 @@ static void door_done(struct call *call)
     http_respond(wire_exchange(call)->request, &wire_exchange(call)->response);
 }
 
+static struct body_writer *door_stream(struct call *call, uint64_t length, struct body_producer *producer)
+{
+    struct wire_exchange *exchange = wire_exchange(call);
+    call_about(call, &exchange->request->about);
+    wire_answer(call, &exchange->response);
+    return http_stream(exchange->request, &exchange->response, length, producer);
+}
+
 static const struct call_door http_door = {
-    .name = "http", .find = door_find_operation, .authenticate = door_authenticate, .read = door_read, .header = door_header, .ended = door_ended,
+    .name = "http", .find = door_find_operation, .authenticate = door_authenticate, .read = door_read, .header = door_header, .stream = door_stream,
+    .ended = door_ended,
     .done = door_done,
 };
 
@@ -172,6 +222,23 @@ static struct call *door_call(struct door *door, const struct service_binding *o
     exchange->body = request->body;
     exchange->protocol = wire_protocol_of(of->api, request);
     return call_new(door->calls, of, request->arena, request->loop, &http_door, exchange);
+}
+
+/* A streamed body has to say what it is before it comes: by its hash, or as one that need not be hashed. */
+struct http_body_plan door_body_plan(struct door *door, const struct http_request *headers_only)
+{
+    const struct service_binding *of = door_find(door, headers_only);
+    if (!of)
+        return (struct http_body_plan){.max = NET_BODY_UNKNOWN_MAX};
+    if (!of->api->streams)
+        return (struct http_body_plan){.max = of->api->body_max};
+    struct http_request copy = *headers_only;
+    struct call *call = door_call(door, of, &copy);
+    const struct row *row = door_find_operation(call) ? call_row(call) : NULL;
+    struct str declared = http_header(headers_only, "x-amz-content-sha256");
+    bool told = is_hash(declared) || sigv4_payload(declared) != SIGV4_PAYLOAD_HASHED;
+    bool stream = row && row->streams && told;
+    return (struct http_body_plan){.max = stream ? NET_BODY_STREAM_MAX : of->api->body_max, .stream = stream};
 }
 
 void door_handle(struct door *door, const struct service_binding *of, struct http_request *request)

@@ -27,12 +27,14 @@ const struct wire_protocol *wire_protocol_of(const struct service_api *api, cons
 /* Whether one of the model's protocols says that the request is for it. */
 bool wire_owns(const struct model *m, const struct http_request *request);
 
+struct sigv4_chain;
 /* What a call that came through HTTP's door has there: its door_state. */
 struct wire_exchange {
     struct http_request *request;
     const struct wire_protocol *protocol;
     struct str body;                    /* the request's, out of its encodings */
     struct http_response response;
+    struct sigv4_chain *chain;          /* of a body in signed chunks */
 };
 static inline struct wire_exchange *wire_exchange(const struct call *call)
 {

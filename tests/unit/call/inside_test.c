@@ -3,6 +3,7 @@
 #include "call/inside.h"
 #include "../base/files.h"
 #include "auth/auth.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "net/worker.h"
@@ -72,16 +73,55 @@ static void answer_payload(struct call *call)
     call_complete(call);
 }
 
+/* Reads the input's stream, then writes it back as the answer's. */
+struct copying {
+    struct body_sink sink;
+    struct call *call;
+    struct buf seen;
+};
+
+static enum body_want copy_piece(struct body_sink *sink, struct str piece)
+{
+    buf_add(&CONTAINER_OF(sink, struct copying, sink)->seen, piece);
+    return BODY_MORE;
+}
+
+static void copy_end(struct body_sink *sink, enum body_end how)
+{
+    struct copying *copying = CONTAINER_OF(sink, struct copying, sink);
+    if (how != BODY_WHOLE) {
+        call_fail_body(copying->call, how);
+        call_complete(copying->call);
+        return;
+    }
+    struct str text = buf_str(&copying->seen);
+    struct body_writer *writer = call_stream(copying->call, text.n, NULL);
+    ENSURE(body_write(writer, &text) == ERR_OK);
+    body_finish(writer);
+}
+
+static void copy_stream(struct call *call)
+{
+    struct copying *copying = arena_new_of(call->arena, struct copying);
+    *copying = (struct copying){.sink = {.piece = copy_piece, .end = copy_end}, .call = call};
+    buf_init(&copying->seen, call->arena, 4096);
+    body_read(call->body, &copying->sink);
+}
+
 static const char *const refused_members[] = {"AttributesToGet", NULL};
 static const struct row dynamodb_rows[] = {
     {.name = "GetItem", .run = RUN_INLINE, .needs = need_table, .handle = tell_all, .refused = refused_members},
     {.name = "Scan", .run = RUN_WORKER, .needs = need_table, .handle = tell_all},
     {.name = "UpdateTable", .run = RUN_MUTATION, .needs = need_table, .mutate = count_up},
 };
-static const struct row lambda_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_function, .handle = answer_payload}};
+static const struct row lambda_rows[] = {
+    {.name = "Invoke", .run = RUN_ASYNC, .needs = need_function, .handle = answer_payload},
+    {.name = "InvokeAsync", .run = RUN_ASYNC, .needs = need_function, .handle = copy_stream, .streams = true},
+    {.name = "InvokeWithResponseStream", .run = RUN_ASYNC, .needs = need_function, .handle = answer_payload},
+};
 static const struct service_api dynamodb = {
     .model = &model_dynamodb, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows), .errors = &dynamodb_errors, .overrides = &dynamodb_overrides};
-static const struct service_api lambda = {.model = &model_lambda, .rows = lambda_rows, .row_count = 1, .errors = &lambda_errors};
+static const struct service_api lambda = {.model = &model_lambda, .rows = lambda_rows, .row_count = COUNT_OF(lambda_rows), .streams = true, .errors = &lambda_errors};
 static const struct service_binding bindings[] = {{.api = &dynamodb}, {.api = &lambda}, {0}};
 
 /* ---- the program around it ---- */
@@ -265,6 +305,62 @@ static void members_have_the_models_names(void **state)
     ask_end(&asked);
 }
 
+/* Where a streamed answer goes: into `seen`. */
+struct receiver {
+    struct body_writer writer;
+    struct asked *asked;
+    uint64_t length;
+    char seen[64];
+    size_t n;
+};
+static struct receiver receiver;
+
+static enum err receive(struct body_writer *writer, struct str *rest)
+{
+    ENSURE(writer == &receiver.writer && receiver.n + rest->n <= sizeof receiver.seen);
+    memcpy(receiver.seen + receiver.n, rest->p, rest->n);
+    receiver.n += rest->n;
+    rest->n = 0;
+    return ERR_OK;
+}
+
+static void received(struct body_writer *writer, bool whole)
+{
+    ENSURE(writer == &receiver.writer && whole);
+    sem_post(&receiver.asked->ended);
+}
+
+static struct body_writer *begin_receiving(struct call *call, uint64_t length, struct body_producer *producer, void *arg)
+{
+    static const struct body_writer_ops ops = {.write = receive, .finish = received};
+    ENSURE(producer == NULL);
+    receiver = (struct receiver){.writer = {.ops = &ops, .loop = call->loop}, .asked = arg, .length = length};
+    return &receiver.writer;
+}
+
+static void streams_go_through(void **state)
+{
+    (void)state;
+    struct asked asked;
+    for (int streamed = 0; streamed < 2; streamed++) {      /* a body that is there, and one that is read */
+        struct body_bytes bytes;
+        ask_begin(&asked, "lambda", "InvokeAsync", "{\"FunctionName\":\"f\"}");
+        asked.start.stream = begin_receiving;
+        if (streamed)
+            asked.start.body = body_of_bytes(&bytes, asked.start.loop, STR("from a reader"));
+        else
+            asked.start.payload = STR("from memory");
+        assert_int_equal(call_start(place.calls, &asked.start), ERR_OK);
+        while (sem_wait(&asked.ended) != 0) {}
+        const char *text = streamed ? "from a reader" : "from memory";
+        assert_int_equal(receiver.length, strlen(text));
+        assert_true(str_eq((struct str){receiver.seen, receiver.n}, str_of(text)));
+        assert_int_equal(atomic_load(&asked.times), 0);     /* `done` is for answers that are whole */
+        ask_end(&asked);
+    }
+    assert_fails("lambda", "InvokeWithResponseStream", "{\"FunctionName\":\"f\"}", NULL, 501, "NotImplemented", "Cloudless");
+}
+
 static void on_its_own_loop(struct loop_task *task)
 {
     (void)task;
@@ -314,7 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_run_where_their_rows_say), cmocka_unit_test(calls_fail_as_requests_do),
         cmocka_unit_test(members_have_the_models_names),  cmocka_unit_test(calls_on_their_loop_begin_at_once),
-        cmocka_unit_test(calls_are_watched),
+        cmocka_unit_test(streams_go_through),             cmocka_unit_test(calls_are_watched),
     };
     return cmocka_run_group_tests(tests, open_place, close_place);
 }

@@ -3,6 +3,9 @@
  * rows of DynamoDB, Lambda and STS that are made for the test. */
 #include "offline.h"
 #include "auth/auth.h"
+#include "base/codec.h"
+#include "base/hash.h"
+#include "net/limits.h"
 #include "wire/door.h"
 #include "base/log.h"
 #include "base/panic.h"
@@ -26,6 +29,25 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
         return SIGV4_INCOMPLETE;
     }
     return SIGV4_OK;
+}
+
+enum sigv4_payload sigv4_payload(struct str header)
+{
+    return str_eq(header, STR("UNSIGNED-PAYLOAD")) ? SIGV4_PAYLOAD_UNSIGNED
+           : str_eq(header, STR("STREAMING-UNSIGNED-PAYLOAD-TRAILER")) ? SIGV4_PAYLOAD_UNSIGNED_TRAILER : SIGV4_PAYLOAD_HASHED;
+}
+
+/* No body here is in signed chunks. */
+void sigv4_chain_chunk(struct sigv4_chain *chain, const uint8_t digest[SHA256_BYTES], char ret[2 * SHA256_BYTES])
+{
+    (void)chain, (void)digest, (void)ret;
+    UNREACHABLE();
+}
+
+void sigv4_chain_trailer(struct sigv4_chain *chain, const uint8_t digest[SHA256_BYTES], char ret[2 * SHA256_BYTES])
+{
+    (void)chain, (void)digest, (void)ret;
+    UNREACHABLE();
 }
 
 enum auth_failure auth_failure_of(enum sigv4_status status)
@@ -151,6 +173,49 @@ static void fail_internally(struct call *call)
     call_fail_err(call, ERR_IO);
 }
 
+/* Counts and hashes what arrives, and answers that in three pieces. */
+struct stream_echo {
+    struct body_sink sink;
+    struct call *call;
+    size_t n, pieces;
+};
+
+static enum body_want echo_piece(struct body_sink *sink, struct str piece)
+{
+    struct stream_echo *echo = CONTAINER_OF(sink, struct stream_echo, sink);
+    ENSURE(piece.n <= NET_PIECE_BYTES || !echo->n);     /* only what was gathered comes in one */
+    echo->n += piece.n;
+    echo->pieces++;
+    return BODY_MORE;
+}
+
+static void echo_end(struct body_sink *sink, enum body_end how)
+{
+    struct stream_echo *echo = CONTAINER_OF(sink, struct stream_echo, sink);
+    struct call *call = echo->call;
+    if (how != BODY_WHOLE) {
+        call_fail_body(call, how);
+        call_complete(call);
+        return;
+    }
+    char digest[2 * SHA256_BYTES];
+    hex_put(digest, sink->sha256, sizeof sink->sha256);
+    struct body_writer *writer = call_stream(call, HTTP_LENGTH_UNKNOWN, NULL);
+    struct str parts[] = {arena_printf(call->arena, "%zu bytes, ", echo->n), {digest, sizeof digest}, STR(" end")};
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        ENSURE(body_write(writer, &parts[i]) == ERR_OK);
+    body_finish(writer);
+}
+
+static void echo_stream(struct call *call)
+{
+    struct stream_echo *echo = arena_new_of(call->arena, struct stream_echo);
+    *echo = (struct stream_echo){.sink = {.piece = echo_piece, .end = echo_end, .hashed = true}, .call = call};
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "ExecutedVersion", STR("7"));
+    body_read(call->body, &echo->sink);
+}
+
 static const char *const refused[] = {"AttributesToGet", NULL};
 static const struct row dynamodb_rows[] = {
     {.name = "CreateTable", .run = RUN_MUTATION, .needs = need_many, .prepare = prepare, .prepare_blocks = true, .mutate = count, .committed = after_commit},
@@ -162,6 +227,7 @@ static const struct row dynamodb_rows[] = {
     {.name = "UpdateTable", .run = RUN_MUTATION, .needs = need_many, .mutate = count, .committed = after_commit},
 };
 static const struct row lambda_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_many, .handle = start_async}};
+static const struct row echo_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_many, .handle = echo_stream, .streams = true}};
 static const struct row sts_rows[] = {{.name = "DecodeAuthorizationMessage", .open = true, .run = RUN_INLINE, .handle = answer_thread},
                                       {.name = "GetCallerIdentity", .run = RUN_INLINE, .handle = answer_thread}};
 
@@ -172,7 +238,9 @@ static const struct service_api sts = {.model = &model_sts, .rows = sts_rows, .r
 /* Shares DynamoDB's signing name; only its target differs. */
 static struct model streams_model;
 static struct service_api streams = {.model = &streams_model, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows), .errors = &dynamodb_errors, .body_max = 100};
-static const struct service_binding bindings[] = {{.api = &streams}, {.api = &dynamodb}, {.api = &lambda}, {.api = &sts}, {0}};
+static struct model echo_model;     /* Lambda's, signed as "echo" */
+static const struct service_api echo = {.model = &echo_model, .rows = echo_rows, .row_count = 1, .errors = &lambda_errors, .body_max = 8192, .streams = true};
+static const struct service_binding bindings[] = {{.api = &streams}, {.api = &dynamodb}, {.api = &lambda}, {.api = &sts}, {.api = &echo}, {0}};
 
 /* ---- the server ---- */
 
@@ -200,7 +268,7 @@ static void on_request(struct http_request *request, void *arg)
 static struct http_body_plan body_plan(const struct http_request *request, void *arg)
 {
     (void)arg;
-    return (struct http_body_plan){.max = door_body_limit(site.door, request)};
+    return door_body_plan(site.door, request);
 }
 
 static void refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
@@ -224,6 +292,8 @@ static int open_site(void **state)
     site.http = http_server_new(site.loops);
     struct calls_options options = {.store = site.store, .workers = site.workers,
                                     .default_account = STR("000000000000"), .default_region = STR("us-east-1")};
+    echo_model = model_lambda;
+    echo_model.signing_name = "echo";
     streams_model = model_dynamodb;
     streams_model.target_prefix = "DynamoDBStreams_20120810";
     site.calls = calls_new(&options);
@@ -263,7 +333,7 @@ static char answer[65536];
 /* Sends one request and reads the whole answer (head and body) into `answer`. */
 static void exchange(const char *method, const char *path, const char *headers, const char *body)
 {
-    char request[16384];
+    static char request[512 << 10];
     int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
                      headers, strlen(body), body);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -441,6 +511,82 @@ static void a_signing_name_may_be_shared(void **state)
     assert_has("HTTP/1.1 413 ");
 }
 
+#define ECHO_SCOPE "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/eu-west-1/echo/aws4_request, SignedHeaders=host\r\nx-who: alice\r\n"
+#define ECHO_PATH "/2015-03-31/functions/f/invocations"
+
+static void echo_with(const char *headers, const char *body)
+{
+    char all[1024];
+    snprintf(all, sizeof all, ECHO_SCOPE "%s", headers);
+    exchange("POST", ECHO_PATH, all, body);
+}
+
+static char *hex_of(struct str text)
+{
+    struct arena *arena = arena_new();
+    static char hex[2 * SHA256_BYTES + 1];
+    memcpy(hex, sha256_hex(arena, text).p, 2 * SHA256_BYTES);
+    arena_free(arena);
+    return hex;
+}
+
+/* Bodies over the API's limit pass by, checked against what the request said of them. */
+static void bodies_are_streamed(void **state)
+{
+    (void)state;
+    enum { BYTES = 300000 };
+    char *body = malloc(BYTES + 1), headers[256], expected[256];
+    ENSURE(body != NULL);
+    for (size_t i = 0; i < BYTES; i++)
+        body[i] = (char)('a' + i % 26);
+    body[BYTES] = '\0';
+    const char *digest = hex_of((struct str){body, BYTES});
+    snprintf(expected, sizeof expected, "300000 bytes, ");
+    snprintf(headers, sizeof headers, "x-amz-content-sha256: %s\r\n", digest);
+    echo_with(headers, body);
+    assert_has("HTTP/1.1 200 ");
+    assert_has("X-Amz-Executed-Version: 7");
+    assert_has("Transfer-Encoding: chunked");
+    assert_has(expected);
+    assert_has(digest);
+    assert_has(" end");
+    echo_with("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", body);
+    assert_has(digest);
+    snprintf(headers, sizeof headers, "x-amz-content-sha256: %s\r\n", hex_of(STR("another")));
+    echo_with(headers, body);
+    assert_has("HTTP/1.1 400 ");
+    assert_has("XAmzContentSHA256Mismatch");
+    echo_with("", body);        /* says nothing of itself, so it is gathered, up to the limit */
+    assert_has("HTTP/1.1 413 ");
+    echo_with("", "little");
+    assert_has("6 bytes, ");
+    echo_with("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", "");
+    assert_has("0 bytes, e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 end");
+    free(body);
+}
+
+#define CHUNKED(length) "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\nx-amz-trailer: x-amz-checksum-crc32\r\n" \
+                        "x-amz-decoded-content-length: " length "\r\n"
+
+static void chunked_bodies_are_decoded(void **state)
+{
+    (void)state;
+    static const struct { const char *headers, *body, *answers; } cases[] = {
+        {CHUNKED("5"), "3\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\n",
+         "5 bytes, 36bbe50ed96841d10443bcb670d6554f0a34b761be67ec9c4a8ad2c0c44ca42c end"},
+        {CHUNKED("5"), "5\r\nabcdX\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\n", "BadDigest"},
+        {CHUNKED("6"), "5\r\nabcde\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\n", "IncompleteBody"},
+        {CHUNKED("5"), "5\r\nabcde\r\n", "IncompleteBody"},
+        {CHUNKED("5"), "5\r\nabcde\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\nmore", "InvalidChunkSizeError"},
+        {CHUNKED("5"), "not chunks\r\n", "InvalidChunkSizeError"},
+        {CHUNKED("x"), "0\r\n\r\n", "HTTP/1.1 400 "},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        echo_with(cases[i].headers, cases[i].body);
+        assert_has(cases[i].answers);
+    }
+}
+
 /* An operation that needs no signature is run without one, and with one that nobody has. */
 static void open_operations_need_no_caller(void **state)
 {
@@ -459,6 +605,7 @@ int main(void)
         cmocka_unit_test(permissions_come_before_refusals), cmocka_unit_test(rows_run_where_they_say),
         cmocka_unit_test(mutations_are_answered_when_durable), cmocka_unit_test(async_calls_complete_once),
         cmocka_unit_test(services_are_found),               cmocka_unit_test(bodies_are_limited),
+        cmocka_unit_test(bodies_are_streamed),              cmocka_unit_test(chunked_bodies_are_decoded),
         cmocka_unit_test(a_signing_name_may_be_shared),     cmocka_unit_test(open_operations_need_no_caller),
     };
     return cmocka_run_group_tests(tests, open_site, close_site);

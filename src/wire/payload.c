@@ -1,0 +1,146 @@
+/* payload.c -- a reader over a reader. Pieces of a plain body go through as they are. A piece in aws-chunked is decoded into
+ * several smaller ones; while the sink keeps one of them, the source keeps the piece that it lies in. Everything but next runs on the
+ * body's loop; next comes from any thread and goes on there.
+ * Source of the words: "List of error codes", S3's API reference. */
+#include "wire/payload.h"
+#include "base/codec.h"
+#include "base/panic.h"
+#include "wire/chunked.h"
+
+struct payload {
+    struct body_reader reader;      /* first: what the handler holds */
+    struct body_sink sink;          /* what the source feeds */
+    struct payload_options options;
+    struct body_sink *out;
+    struct str rest;                /* of the source's piece: not decoded yet */
+    enum chunked_status status;
+    struct sha256_state hash;       /* of what was decoded, if the sink wants it */
+    struct loop_task task;
+    const char **ret_code;
+    struct str *ret_message;
+};
+
+static struct payload *payload_of_sink(struct body_sink *sink)
+{
+    return CONTAINER_OF(sink, struct payload, sink);
+}
+
+static const struct { const char *code, *message; } payload_words[] = {
+    [CHUNKED_MORE] = {"IncompleteBody", "The request body terminated unexpectedly"},
+    [CHUNKED_MALFORMED] = {"InvalidChunkSizeError", "The body is not in the encoding aws-chunked."},
+    [CHUNKED_LENGTH] = {"IncompleteBody", "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header."},
+    [CHUNKED_SIGNATURE] = {"SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. "
+                                                    "Check your key and signing method."},
+    [CHUNKED_CHECKSUM] = {"BadDigest", "The checksum in the trailer did not match the calculated checksum."},
+    [CHUNKED_UNSUPPORTED] = {"NotImplemented", "Cloudless does not compute the checksum that the trailer names."},
+};
+
+static void payload_damaged(struct payload *p, const char *code, const char *message)
+{
+    *p->ret_code = code;
+    *p->ret_message = str_of(message);
+    p->out->end(p->out, BODY_DAMAGED);
+}
+
+/* Decodes what is left of the piece until the sink wants to keep something. */
+static enum body_want payload_decode(struct payload *p)
+{
+    struct str data;
+    for (;;) {
+        p->status = chunked_next(p->options.chunked, &p->rest, &data);
+        if (p->status == CHUNKED_DONE && p->rest.n)
+            p->status = CHUNKED_MALFORMED;
+        if (p->status == CHUNKED_MORE || p->status == CHUNKED_DONE)
+            return BODY_MORE;
+        if (p->status != CHUNKED_DATA) {
+            payload_damaged(p, payload_words[p->status].code, payload_words[p->status].message);
+            return BODY_STOP;
+        }
+        if (p->out->hashed)
+            sha256_add(&p->hash, data);
+        enum body_want want = p->out->piece(p->out, data);
+        if (want != BODY_MORE)
+            return want;
+    }
+}
+
+static enum body_want payload_piece(struct body_sink *sink, struct str piece)
+{
+    struct payload *p = payload_of_sink(sink);
+    if (!p->options.chunked)
+        return p->out->piece(p->out, piece);
+    p->rest = piece;
+    return payload_decode(p);
+}
+
+static void payload_end(struct body_sink *sink, enum body_end how)
+{
+    struct payload *p = payload_of_sink(sink);
+    struct str wanted = p->options.sha256_hex;
+    if (how == BODY_WHOLE && p->options.chunked && p->status != CHUNKED_DONE) {
+        payload_damaged(p, payload_words[CHUNKED_MORE].code, payload_words[CHUNKED_MORE].message);
+        return;
+    }
+    char digest[2 * SHA256_BYTES];
+    hex_put(digest, sink->sha256, SHA256_BYTES);
+    if (how == BODY_WHOLE && wanted.n && !str_eq(wanted, (struct str){digest, sizeof digest})) {
+        payload_damaged(p, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+        return;
+    }
+    if (how == BODY_WHOLE && p->out->hashed && p->options.chunked)
+        sha256_end(&p->hash, p->out->sha256);
+    else if (how == BODY_WHOLE && p->out->hashed)
+        memcpy(p->out->sha256, sink->sha256, SHA256_BYTES);
+    p->out->end(p->out, how);
+}
+
+static void payload_read(struct body_reader *reader, struct body_sink *out)
+{
+    struct payload *p = (struct payload *)reader;
+    p->out = out;
+    p->sink = (struct body_sink){.piece = payload_piece, .end = payload_end,
+                                 .hashed = p->options.sha256_hex.n || (out->hashed && !p->options.chunked)};
+    if (out->hashed && p->options.chunked)
+        sha256_begin(&p->hash);
+    body_read(p->options.source, &p->sink);
+}
+
+/* The sink has given its part back: the rest of the piece comes first. */
+static void payload_go_on(struct loop_task *task)
+{
+    struct payload *p = CONTAINER_OF(task, struct payload, task);
+    enum body_want want = payload_decode(p);
+    if (want == BODY_MORE)
+        body_next(p->options.source);
+    else if (want == BODY_STOP)
+        body_stop(p->options.source);
+}
+
+static void payload_next(struct body_reader *reader)
+{
+    struct payload *p = (struct payload *)reader;
+    if (!p->options.chunked) {
+        body_next(p->options.source);
+        return;
+    }
+    p->task.run = payload_go_on;
+    loop_post(reader->loop, &p->task);
+}
+
+static void payload_stop(struct body_reader *reader)
+{
+    body_stop(((struct payload *)reader)->options.source);
+}
+
+struct body_reader *payload_new(struct arena *arena, const struct payload_options *options, const char **ret_code, struct str *ret_message)
+{
+    static const struct body_reader_ops ops = {payload_read, payload_next, payload_stop};
+    struct payload *p = arena_new_of(arena, struct payload);
+    p->options = *options;
+    p->status = CHUNKED_MORE;
+    p->ret_code = ret_code;
+    p->ret_message = ret_message;
+    p->reader = (struct body_reader){.ops = &ops, .loop = options->source->loop,
+                                     .length = options->chunked ? -1 : options->source->length};
+    return &p->reader;
+}

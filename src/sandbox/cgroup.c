@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -180,16 +181,40 @@ static void pause_ms(int ms)
     nanosleep(&t, NULL);
 }
 
+static bool is_member(int dir, uint64_t pid)
+{
+    char text[4096];
+    uint64_t other;
+    if (!read_at(dir, "cgroup.procs", text, sizeof text))
+        return false;
+    struct str rest = str_of(text);
+    while (rest.n > 0)
+        if (str_to_u64(str_cut(&rest, '\n'), &other) && other == pid)
+            return true;
+    return false;
+}
+
+/* A number is nobody's name: the process is held by a pidfd, and killed if the group still has that number then. */
+static void kill_member(int dir, uint64_t pid)
+{
+    int pidfd = pid > 1 && pid <= INT_MAX && (pid_t)pid != getpid() ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+    if (pidfd < 0)
+        return;
+    if (is_member(dir, pid))
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    close(pidfd);
+}
+
 static void kill_members(int dir)
 {
     char text[4096];
-    if (!read_at(dir, "cgroup.procs", text, sizeof text))
+    if (write_at(dir, "cgroup.kill", "1") || !read_at(dir, "cgroup.procs", text, sizeof text))     /* version 2 kills a group as a whole */
         return;
     struct str rest = str_of(text);
     while (rest.n > 0) {
         uint64_t pid;
-        if (str_to_u64(str_cut(&rest, '\n'), &pid) && pid > 1 && pid <= INT_MAX && (pid_t)pid != getpid())
-            kill((pid_t)pid, SIGKILL);
+        if (str_to_u64(str_cut(&rest, '\n'), &pid))
+            kill_member(dir, pid);
     }
 }
 

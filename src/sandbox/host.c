@@ -1,4 +1,4 @@
-/* host.c -- the server's side: the launcher, the pool of waiting holders, start, watch, end.
+/* host.c -- the server's side: the pool of waiting holders, start, watch, end. The launcher stands behind launcher_link.c.
  *
  * A holder is made in about a millisecond, and moved into its v1 cgroups in some ten: so `spares` of them wait, and a thread
  * (the filler) replaces each one taken. A start takes one, clones read-only detached mounts of the function's directories
@@ -8,7 +8,7 @@
  * the control socket, and the hook is called. Nothing of this is a durable job: spares and sandboxes live no longer than the
  * process, and what a killed one left is swept at the next start.
  *
- * Threads: `lock` guards the pool and the list of sandboxes; `launcher_lock` one exchange with the launcher. A sandbox belongs
+ * Threads: `lock` guards the pool and the list of sandboxes; the link to the launcher has a lock of its own. A sandbox belongs
  * to its caller; its watch and `exited` live on its loop; `killed` may be set from any thread.
  * An ordinary user's server moves into a user namespace (and mount namespace) of its own at host_start, where it is root
  * over nothing but itself: mounts can be cloned only with CAP_SYS_ADMIN over one's mount namespace. */
@@ -38,7 +38,6 @@
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
-#define LAUNCHER_MS_MAX 10000
 #define FILLER_PAUSE_S 1            /* after a holder could not be made */
 #define TAKE_TRIES 4                /* spares that turn out dead before the start gives up */
 #define END_MS_MAX 5000             /* for a killed sandbox to be gone */
@@ -66,9 +65,7 @@ struct sandbox_list {
 struct sandbox_host {
     bool root;
     int lock_fd;                            /* one server for a state directory; the kernel lets go of it with us */
-    int launcher;
-    pid_t launcher_pid;
-    pthread_mutex_t launcher_lock;
+    struct sandbox__link *link;
     struct sandbox__cgroups cgroups;
     pthread_mutex_t lock;
     pthread_cond_t wake;                    /* the filler: a spare was taken, or stop */
@@ -134,14 +131,29 @@ bool sandbox__is_privileged(void)
 
 /* ---- a holder's birth and end ---- */
 
-static void kill_and_reap(struct sandbox *sandbox)
+static void reap_process(int pidfd)
 {
-    if (sandbox->pidfd < 0)
-        return;
     siginfo_t ended;
-    syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
-    sandbox__wait_readable(sandbox->pidfd, END_MS_MAX);
-    waitid((idtype_t)P_PIDFD, (id_t)sandbox->pidfd, &ended, WEXITED | __WALL | WNOHANG);
+    waitid((idtype_t)P_PIDFD, (id_t)pidfd, &ended, WEXITED | __WALL | WNOHANG);
+}
+
+void sandbox__kill_and_reap(int pidfd)
+{
+    if (pidfd < 0)
+        return;
+    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    sandbox__wait_readable(pidfd, END_MS_MAX);
+    reap_process(pidfd);
+}
+
+void sandbox__await_and_reap(int pidfd)
+{
+    if (pidfd < 0)
+        return;
+    if (sandbox__wait_readable(pidfd, END_MS_MAX))
+        reap_process(pidfd);
+    else
+        sandbox__kill_and_reap(pidfd);
 }
 
 /* Closes and removes what is left; the processes are gone. */
@@ -160,18 +172,10 @@ static enum err ask_launcher(struct sandbox *sandbox, int control)
 {
     struct sandbox_host *host = sandbox->host;
     bool with_cgroup = host->cgroups.v2 && sandbox->cgroup.dir[0] >= 0;
-    struct sandbox__make request = {host->root ? SANDBOX__UID_BASE + 2 * (sandbox->id % SANDBOX__UID_SLOTS) : 0, with_cgroup};
-    struct sandbox__made made = {-EIO};
-    int fds[2] = {control, sandbox->cgroup.dir[0]}, pidfd = -1;
-    size_t count = 0;
-    pthread_mutex_lock(&host->launcher_lock);
-    if (sandbox__send(host->launcher, &request, sizeof request, fds, 1u + with_cgroup) == 0 &&
-        sandbox__wait_readable(host->launcher, LAUNCHER_MS_MAX))
-        sandbox__recv(host->launcher, &made, sizeof made, &pidfd, 1, &count);
-    pthread_mutex_unlock(&host->launcher_lock);
-    sandbox->pid = made.pid;
-    sandbox->pidfd = pidfd;
-    return made.pid > 0 && pidfd >= 0 ? ERR_OK : ERR_IO;
+    struct sandbox__make request = {.uid_base = host->root ? SANDBOX__UID_BASE + 2 * (sandbox->id % SANDBOX__UID_SLOTS) : 0,
+                                    .has_cgroup = with_cgroup};
+    int fds[2] = {control, sandbox->cgroup.dir[0]};
+    return sandbox__link_make(host->link, &request, fds, 1u + with_cgroup, &sandbox->pid, &sandbox->pidfd);
 }
 
 static enum err await_ready(struct sandbox *sandbox)
@@ -205,7 +209,7 @@ static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
     if (err == ERR_OK)
         err = await_ready(sandbox);
     if (err != ERR_OK) {
-        kill_and_reap(sandbox);
+        sandbox__kill_and_reap(sandbox->pidfd);
         discard(sandbox);
         return err;
     }
@@ -361,7 +365,7 @@ static enum err send_to_holder(struct sandbox_host *host, const struct sandbox_s
             *ret = sandbox;
             return ERR_OK;
         }
-        kill_and_reap(sandbox);
+        sandbox__kill_and_reap(sandbox->pidfd);
         discard(sandbox);
     }
     return ERR_IO;
@@ -398,7 +402,7 @@ enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spe
             sandbox->task.run = watch_end;
             loop_post(hooks->loop, &sandbox->task);
         } else {
-            kill_and_reap(sandbox);
+            sandbox__kill_and_reap(sandbox->pidfd);
             discard(sandbox);
         }
     }
@@ -418,9 +422,8 @@ static void read_exit(struct sandbox *sandbox, struct sandbox_exit *ret)
 {
     struct sandbox__report last;
     size_t count;
-    siginfo_t ended;
     *ret = (struct sandbox_exit){.status = -1, .signal = SIGKILL, .killed_by_us = atomic_load(&sandbox->killed)};
-    waitid((idtype_t)P_PIDFD, (id_t)sandbox->pidfd, &ended, WEXITED | __WALL | WNOHANG);
+    reap_process(sandbox->pidfd);
     if (sandbox__wait_readable(sandbox->control, 0) &&
         sandbox__recv(sandbox->control, &last, sizeof last, NULL, 0, &count) == (ssize_t)sizeof last && last.kind == SANDBOX__EXITED) {
         atomic_store(&sandbox->rss_peak, (size_t)last.rss_peak_bytes);
@@ -557,41 +560,20 @@ static enum err prepare_directory(struct sandbox_host *host, const char *state_d
     return flock(host->lock_fd, LOCK_EX | LOCK_NB) == 0 ? ERR_OK : ERR_BUSY;
 }
 
-static enum err fork_launcher(struct sandbox_host *host, const char *root_at, const struct sandbox__filter *filter)
+static enum err open_link(struct sandbox_host *host, const char *root_at, const struct sandbox__filter *filter, unsigned launcher_ms)
 {
-    int pair[2], parents[SANDBOX__RESOURCES];
-    size_t count = 0;
+    int parents[SANDBOX__RESOURCES];
+    struct sandbox__launcher launcher = {.root_at = root_at, .root = host->root, .filter = filter, .cgroup_parents = parents,
+                                         .cgroup_name = host->cgroups.name};
     for (int r = 0; r < SANDBOX__RESOURCES; r++)
         if (host->cgroups.parent[r] >= 0)
-            parents[count++] = host->cgroups.parent[r];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return ERR_IO;
-    struct sandbox__launcher launcher = {pair[1], root_at, host->root, filter, parents, count, host->cgroups.name};
-    host->launcher_pid = fork();
-    if (host->launcher_pid == 0)
-        sandbox__launcher_run(&launcher);
-    close(pair[1]);
-    host->launcher = pair[0];
-    return host->launcher_pid > 0 ? ERR_OK : ERR_IO;
+            parents[launcher.cgroup_parent_count++] = host->cgroups.parent[r];
+    return sandbox__link_open(&launcher, launcher_ms, &host->link);
 }
 
-/* The launcher says "ok", or the step that failed and why. */
-static enum err await_launcher(struct sandbox_host *host, struct arena *arena, struct str *ret_message)
+static enum err start_steps(struct sandbox_host *host, const struct sandbox_host_options *options, struct arena *arena, struct str *ret_message)
 {
-    char answer[256];
-    size_t count;
-    ssize_t n = -1;
-    if (sandbox__wait_readable(host->launcher, LAUNCHER_MS_MAX))
-        n = sandbox__recv(host->launcher, answer, sizeof answer, NULL, 0, &count);
-    struct str text = n > 0 ? (struct str){answer, (size_t)n} : STR("it gave no answer");
-    if (str_eq(text, STR("ok")))
-        return ERR_OK;
-    *ret_message = arena_printf(arena, "the root of sandboxes cannot be built (" STR_FMT "); cloudless doctor tells more", STR_ARG(text));
-    return ERR_UNSUPPORTED;
-}
-
-static enum err start_steps(struct sandbox_host *host, const char *state_dir, struct arena *arena, struct str *ret_message)
-{
+    const char *state_dir = options->state_dir;
     char root_at[PATH_MAX];
     enum err err = prepare_directory(host, state_dir, root_at);
     if (err != ERR_OK) {
@@ -611,8 +593,10 @@ static enum err start_steps(struct sandbox_host *host, const char *state_dir, st
         *ret_message = STR("the system call filter cannot be made");
         return ERR_UNSUPPORTED;
     }
-    err = fork_launcher(host, root_at, filter);
+    err = open_link(host, root_at, filter, options->launcher_ms);
     free(filter);
+    if (err != ERR_OK)
+        *ret_message = STR("the process that makes sandboxes cannot be started");
     return err;
 }
 
@@ -628,14 +612,13 @@ static void start_filler(struct sandbox_host *host)
 enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message)
 {
     struct sandbox_host *host = mem_zalloc(sizeof *host);
-    host->lock_fd = host->launcher = -1;
+    host->lock_fd = -1;
     host->cgroups = (struct sandbox__cgroups){.parent = {-1, -1, -1}, .dir = {-1, -1, -1}};
     host->spares_wanted = options->spares;
     host->next_id = 1;
     pthread_mutex_init(&host->lock, NULL);
-    pthread_mutex_init(&host->launcher_lock, NULL);
     pthread_cond_init(&host->wake, NULL);
-    enum err err = start_steps(host, options->state_dir, arena, ret_message);
+    enum err err = start_steps(host, options, arena, ret_message);
     if (err != ERR_OK) {
         sandbox_host_stop(host);
         return err;
@@ -646,7 +629,7 @@ enum err sandbox_host_begin(const struct sandbox_host_options *options, struct a
 
 enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, struct str *ret_message)
 {
-    enum err err = await_launcher(*host, arena, ret_message);
+    enum err err = sandbox__link_await((*host)->link, arena, ret_message);
     if (err == ERR_OK) {
         start_filler(*host);
         return ERR_OK;
@@ -675,9 +658,14 @@ static void end_all(struct sandbox_list *list)
     while (list->first) {
         struct sandbox *one = list->first;
         list_remove(list, one);
-        kill_and_reap(one);
+        sandbox__kill_and_reap(one->pidfd);
         discard(one);
     }
+}
+
+enum sandbox_state sandbox_host_state(struct sandbox_host *host)
+{
+    return sandbox__link_state(host->link);
 }
 
 void sandbox_host_stop(struct sandbox_host *host)
@@ -692,14 +680,10 @@ void sandbox_host_stop(struct sandbox_host *host)
         pthread_join(host->filler, NULL);
     end_all(&host->spares);
     end_all(&host->live);
-    close_fd(&host->launcher);
-    if (host->launcher_pid > 0)
-        while (waitpid(host->launcher_pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+    sandbox__link_close(host->link);
     sandbox__cgroups_close(&host->cgroups, true);
     close_fd(&host->lock_fd);
     pthread_mutex_destroy(&host->lock);
-    pthread_mutex_destroy(&host->launcher_lock);
     pthread_cond_destroy(&host->wake);
     free(host);
 }

@@ -1,10 +1,10 @@
-/* launcher.c -- the process that makes sandboxes: single-threaded, forked by the server before it has threads.
+/* launcher.c -- the process that makes sandboxes: single-threaded, cloned by the keeper (keeper.c).
  *
  * It lives in the template root (template.c) and knows nothing of the server: no descriptor but its command socket, the
  * cgroup directories and the seccomp program; the server's environment is wiped. For each request it clones a holder with
- * all namespaces and CLONE_PARENT, so the server is the holder's parent and can wait for it by pidfd.
- * When the server is gone (end of its socket), the holders die by themselves (holder.c); the launcher waits until the
- * cgroups are empty, removes them and ends: a killed server leaves nothing behind.
+ * all namespaces and CLONE_PARENT, so the server is the holder's parent and can wait for it by pidfd. An answer has the number of
+ * its request: one that comes late is not taken for another's.
+ * When the server is gone (end of its socket), the launcher ends, and the holders die by themselves (holder.c).
  * It allocates nothing and uses system calls only; it may run in a process whose libc was in any state. */
 #include "sandbox/sandbox_internal.h"
 #include <errno.h>
@@ -20,8 +20,8 @@
 
 #define NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP)
 #define REMOVE_WAIT_MS 3000     /* for the processes of a dead server's sandboxes */
-#define FD_COMMANDS 3           /* where the launcher keeps what it has; the rest is closed */
-#define FD_CGROUPS 4
+#define FD_COMMANDS SANDBOX__FD_COMMANDS        /* where keeper and launcher keep what they have; the rest is closed */
+#define FD_CGROUPS (FD_COMMANDS + 1)
 
 /* The server's environment may hold secrets; every holder would carry a copy of it in its memory. */
 static void wipe_environment(void)
@@ -108,6 +108,20 @@ static int clone_holder(const struct sandbox__launcher *launcher, const struct s
     return r;
 }
 
+bool sandbox__process_clean(const struct sandbox__launcher *launcher)
+{
+    reset_signals();
+    wipe_environment();
+    setsid();                       /* a terminal's ^C is for the server, which then ends us in order */
+    return keep_descriptors(launcher);
+}
+
+void sandbox__groups_remove(const struct sandbox__launcher *launcher)
+{
+    for (size_t i = 0; i < launcher->cgroup_parent_count; i++)
+        sandbox__cgroup_tree_remove(FD_CGROUPS + (int)i, launcher->cgroup_name, REMOVE_WAIT_MS, false);
+}
+
 static void serve_commands(const struct sandbox__launcher *launcher)
 {
     struct sandbox__make request;
@@ -115,7 +129,7 @@ static void serve_commands(const struct sandbox__launcher *launcher)
     size_t count;
     while (sandbox__recv(FD_COMMANDS, &request, sizeof request, fds, COUNT_OF(fds), &count) == (ssize_t)sizeof request) {
         int pidfd = -1;
-        struct sandbox__made made = {-EINVAL};
+        struct sandbox__made made = {.id = request.id, .pid = -EINVAL};
         if (count == 1 + (request.has_cgroup != 0))
             made.pid = clone_holder(launcher, &request, fds, &pidfd);
         for (size_t i = 0; i < count; i++)
@@ -128,14 +142,13 @@ static void serve_commands(const struct sandbox__launcher *launcher)
     }
 }
 
-void sandbox__launcher_run(const struct sandbox__launcher *launcher)
+void sandbox__launcher_run(const struct sandbox__launcher *launcher, int commands)
 {
     prctl(PR_SET_NAME, "cl-launcher", 0, 0, 0);
-    reset_signals();
-    wipe_environment();
     const char *step = "descriptors";
-    int r = keep_descriptors(launcher) ? 0 : -EBADF;
-    setsid();                       /* a terminal's ^C is for the server, which then ends us in order */
+    int r = dup3(commands, FD_COMMANDS, O_CLOEXEC) < 0 ? -errno : 0;       /* in the place of the keeper's */
+    if (syscall(SYS_close_range, FD_COMMANDS + 1, ~0u, 0) != 0)
+        r = -errno;
     if (r == 0) {
         step = "unshare";
         r = unshare(CLONE_NEWNS) == 0 ? 0 : -errno;
@@ -146,7 +159,5 @@ void sandbox__launcher_run(const struct sandbox__launcher *launcher)
     int n = r == 0 ? snprintf(answer, sizeof answer, "ok") : snprintf(answer, sizeof answer, "%s: %s", step, strerrordesc_np(-r));
     if (sandbox__send(FD_COMMANDS, answer, (size_t)n, NULL, 0) == 0 && r == 0)
         serve_commands(launcher);
-    for (size_t i = 0; i < launcher->cgroup_parent_count; i++)
-        sandbox__cgroup_tree_remove(FD_CGROUPS + (int)i, launcher->cgroup_name, REMOVE_WAIT_MS, false);
     _exit(r == 0 ? 0 : 1);
 }

@@ -1,7 +1,8 @@
 /* sandbox.h -- environments: sandboxed process trees, made by a launcher process from a pool of waiting holders.
  *
- * server ── launcher (single-threaded, lives in the template root; forked before the server has threads)
- *              └─ holder: pid 1 of one sandbox in its own user, mount, pid, ipc, uts, net and cgroup namespaces; made
+ * server ── keeper (single-threaded; forked before the server has threads)
+ *        ├─ launcher (made by the keeper, again when it died; lives in the template root)
+ *        └─ holder (made by the launcher): pid 1 of one sandbox in its own user, mount, pid, ipc, uts, net and cgroup namespaces; made
  *                 ahead; hands the server two listeners (127.0.0.1:9001 Runtime API, 127.0.0.1:4566 AWS endpoint) and
  *                 waits. At start it gets detached mounts (code, layers, interpreter, runtime) and what to exec.
  * A sandbox dies with the server (the holder sees its control socket close), whatever killed the server.
@@ -23,6 +24,7 @@ struct sandbox;
 struct sandbox_host_options {
     const char *state_dir;              /* DIR/run: mount points, cgroup names; made if missing */
     size_t spares;                      /* holders kept waiting; 0: none */
+    unsigned launcher_ms;               /* the launcher's time to answer a request; 0: 10,000 */
 };
 /* Before any thread exists. An ordinary user's server enters a user namespace of its own here. ERR_BUSY: another server has
  * state_dir. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,
@@ -32,6 +34,13 @@ enum err sandbox_host_start(const struct sandbox_host_options *options, struct a
  * exists, then await; the host is of no use in between. await: on failure the host is stopped and *host cleared. */
 enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
 enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, struct str *ret_message);
+/* Can sandboxes be started? Any thread; it looks at the processes, and does not wait for them. */
+enum sandbox_state {
+    SANDBOX_READY,
+    SANDBOX_STALLED,                    /* the launcher left a request without an answer, or has died and is replaced at the next start */
+    SANDBOX_LOST                        /* no launcher, and none could be made */
+};
+enum sandbox_state sandbox_host_state(struct sandbox_host *host);
 /* Kills and reaps every sandbox, removes mounts and cgroups. After the loops have stopped: sandboxes that were not freed are freed. */
 void sandbox_host_stop(struct sandbox_host *host);      /* NULL is fine */
 

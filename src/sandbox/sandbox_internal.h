@@ -1,6 +1,8 @@
 /* sandbox_internal.h -- what the files of src/sandbox share: messages between server, launcher and holder, and the parts of a host.
  *
- *   server ──(SEQPACKET, one)── launcher      request: struct sandbox__make + [control socket][cgroup]; answer: pid + [pidfd]
+ *   server ──(SEQPACKET, one)── keeper        request: struct sandbox__launch + [launcher's command socket]; answer: pid + [pidfd]
+ *   server ──(SEQPACKET, one)── launcher      "ok" or what failed; then
+ *                                             request: struct sandbox__make + [control socket][cgroup]; answer: pid + [pidfd]
  *   server ──(SEQPACKET, each)─ holder        READY + [runtime listener][aws listener]
  *                                             ← struct sandbox__start + strings + [output][mounts…]
  *                                             STARTED (errno), later EXITED (wait status), then the holder ends */
@@ -14,6 +16,7 @@
 
 #define SANDBOX__START_BYTES_MAX 65536      /* one start message: arguments and environment */
 #define SANDBOX__FDS_MAX 8                  /* descriptors in one message */
+#define SANDBOX__FD_COMMANDS 3              /* where keeper and launcher have their command socket; the cgroups' follow */
 #define SANDBOX__FILTER_MAX 1024            /* instructions of the seccomp program */
 #define SANDBOX__UID_BASE 1900000000u       /* root's server: ids of sandboxes outside; above what distributions hand out */
 #define SANDBOX__UID_SLOTS 65536u           /* sandbox n has base + 2·(n mod slots) and the one behind it */
@@ -29,12 +32,18 @@ int sandbox__wait_readable(int fd, int timeout_ms);
 enum sandbox__mount { SANDBOX__TASK, SANDBOX__OPT, SANDBOX__LANG, SANDBOX__RUNTIME, SANDBOX__MOUNTS };
 extern const char *const sandbox__mount_at[SANDBOX__MOUNTS];
 
+struct sandbox__launch {
+    uint64_t id;
+};
 struct sandbox__make {
+    uint64_t id;                /* comes back with the answer */
     uint32_t uid_base;          /* 0: ordinary user, only our own id can be mapped */
     uint32_t has_cgroup;        /* a cgroup v2 directory follows the control socket */
 };
 struct sandbox__made {
+    uint64_t id;
     int32_t pid;                /* or -errno */
+    uint32_t unused;            /* 0 */
 };
 struct sandbox__start {
     uint64_t tmp_bytes;
@@ -61,9 +70,9 @@ enum err sandbox__filter_make(struct sandbox__filter *ret);
 int sandbox__template_enter(const char *at, bool root, const char **ret_step);
 int sandbox__mount_new(const char *type, const char *const *options, unsigned attributes, const char *at);  /* 0 or -errno */
 
-/* ---- launcher.c, holder.c ---- */
+/* ---- keeper.c, launcher.c, holder.c: the processes ---- */
 struct sandbox__launcher {
-    int commands;               /* its end of the server's socket */
+    int commands;               /* the keeper's end of the server's socket */
     const char *root_at;        /* empty directory */
     bool root;
     const struct sandbox__filter *filter;
@@ -71,7 +80,12 @@ struct sandbox__launcher {
     size_t cgroup_parent_count;
     const char *cgroup_name;
 };
-_Noreturn void sandbox__launcher_run(const struct sandbox__launcher *launcher);
+_Noreturn void sandbox__keeper_run(const struct sandbox__launcher *launcher);
+/* In a process that the keeper cloned; commands: its end of the server's socket. */
+_Noreturn void sandbox__launcher_run(const struct sandbox__launcher *launcher, int commands);
+/* Once, in the keeper: nothing of the server stays but what `launcher` names, at fixed places. */
+bool sandbox__process_clean(const struct sandbox__launcher *launcher);
+void sandbox__groups_remove(const struct sandbox__launcher *launcher);
 _Noreturn void sandbox__holder_run(int control, int go, bool root, const struct sandbox__filter *filter);
 
 /* ---- cgroup.c ---- */
@@ -100,6 +114,23 @@ bool sandbox__cgroup_oom(const struct sandbox__cgroups *cgroups, const struct sa
 size_t sandbox__cgroup_peak(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);      /* 0: not known */
 void sandbox__cgroup_remove(const struct sandbox__cgroups *cgroups, struct sandbox__cgroup *cgroup);
 
+/* ---- launcher_link.c: the server's side of keeper and launcher ---- */
+struct sandbox__link;
+/* Before any thread exists: forks the keeper and asks it for a launcher, which gets ready meanwhile. `answer_ms`: how long one
+ * request may take. ERR_IO. */
+enum err sandbox__link_open(const struct sandbox__launcher *launcher, unsigned answer_ms, struct sandbox__link **ret);
+/* Waits for the launcher's word. ERR_UNSUPPORTED: *ret_message says which step failed. */
+enum err sandbox__link_await(struct sandbox__link *link, struct arena *arena, struct str *ret_message);
+/* A holder; fds are handed to it. Any thread; one request at a time. A launcher that has died is replaced first, and one that left
+ * two requests in a row without an answer is killed and replaced. ERR_TIMEOUT: no answer in time; what is made late is ended
+ * when it comes. ERR_CLOSED: no launcher, and none can be made. ERR_IO: it could not make one. */
+enum err sandbox__link_make(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count, pid_t *ret_pid, int *ret_pidfd);
+enum sandbox_state sandbox__link_state(struct sandbox__link *link);
+void sandbox__link_close(struct sandbox__link *link);      /* NULL is fine. Ends both processes, waits */
+
 /* ---- host.c ---- */
+/* A child of ours, by pidfd; -1 is fine. Its end is waited for, some seconds at most: await kills what does not end. */
+void sandbox__kill_and_reap(int pidfd);
+void sandbox__await_and_reap(int pidfd);
 bool sandbox__is_privileged(void);      /* root with CAP_SYS_ADMIN: no user namespace of the server's own is needed */
 #endif

@@ -136,7 +136,7 @@ static bool try_a_host(void)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        struct sandbox_host_options options = {state_dir, 0};
+        struct sandbox_host_options options = {.state_dir = state_dir, .spares = 0};
         struct sandbox_host *tried = NULL;
         struct arena *memory = arena_new();
         struct str message = STR_NONE;
@@ -489,7 +489,7 @@ static void test_one_server_for_a_state_directory(void **state)
     skip_without_sandboxes();
     struct sandbox_host *second = NULL;
     struct str message = STR_NONE;
-    struct sandbox_host_options options = {state_dir, 0};
+    struct sandbox_host_options options = {.state_dir = state_dir, .spares = 0};
     assert_int_equal(sandbox_host_start(&options, arena, &second, &message), ERR_BUSY);
     assert_null(second);
     assert_true(message.n > 0);
@@ -566,7 +566,7 @@ static bool has_cgroup_below(const char *path, int depth)
 static _Noreturn void be_a_server(int tell)
 {
     static struct run run[4];
-    struct sandbox_host_options options = {state_dir, 2};
+    struct sandbox_host_options options = {.state_dir = state_dir, .spares = 2};
     struct str message;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);      /* should the test fail */
     arena = arena_new();
@@ -648,7 +648,7 @@ static void test_next_server_sweeps(void **state)
     (void)state;
     skip_unless_sandboxes_work();
     kill_server(true);
-    struct sandbox_host_options options = {state_dir, 0};
+    struct sandbox_host_options options = {.state_dir = state_dir, .spares = 0};
     struct str message;
     struct sandbox_host *next_host = NULL;
     struct arena *memory = arena_new();
@@ -701,7 +701,7 @@ static void test_host_starts(void **state)
     (void)state;
     skip_unless_sandboxes_work();
     arena = arena_new();
-    struct sandbox_host_options options = {state_dir, 4};
+    struct sandbox_host_options options = {.state_dir = state_dir, .spares = 4};
     struct str message = STR_NONE;
     assert_int_equal(sandbox_host_start(&options, arena, &host, &message), ERR_OK);
     loops = loops_new(2);

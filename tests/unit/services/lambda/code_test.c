@@ -6,6 +6,7 @@
 #include "services/lambda/lambda.h"
 #include "services/lambda/package.h"
 #include "store/doc.h"
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,11 +48,22 @@ static bool ask_for(struct world *w, struct wish *wish, struct str blob)
     return !lambda__code_acquire(w->code, &wish->want);
 }
 
+/* What follows an unpacking (old folders go) has been done. */
+static void settle(struct world *w)
+{
+    struct lane_stats stats;
+    do {
+        sched_yield();
+        workers_stats(w->workers, LANE_UNPACK, &stats);
+    } while (stats.running || stats.queued);
+}
+
 static enum err acquire(struct world *w, struct str blob, const char **ret)
 {
     struct wish wish;
     if (ask_for(w, &wish, blob))
         sem_wait(&wish.told);
+    settle(w);
     if (wish.want.err == ERR_OK)
         *ret = wish.want.dir;
     return wish.want.err;

@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "front/target.h"
 #include "net/limits.h"
+#include "sandbox/sandbox.h"
 #include <stdlib.h>
 
 struct front {
@@ -38,12 +39,20 @@ static void front_json(struct http_request *request, int status, const char *for
 }
 
 /* Reads go on when the disk is full, so a store that cannot be written is no reason to take the server away: still 200. */
+/* What stands for functions: new environments can be started, at once or (the launcher has died, or is silent) with a delay, or not. */
+static const char *sandboxes_word(const struct front *front)
+{
+    static const char *const words[] = {[SANDBOX_READY] = "ready", [SANDBOX_STALLED] = "stalled", [SANDBOX_LOST] = "lost"};
+    return front->options.sandboxes ? words[sandbox_host_state(front->options.sandboxes)] : "unavailable";
+}
+
 static void answer_health(struct front *front, struct http_request *request)
 {
     struct str words;
     bool ready = atomic_load(front->options.ready);
     const char *status = !ready ? "stopping" : store_writable(front->options.store, request->arena, &words) ? "ready" : "read-only";
-    front_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", status);
+    front_json(request, ready ? 200 : 503, "{\"status\":\"%s\",\"sandboxes\":\"%s\",\"version\":\"" CLOUDLESS_VERSION "\"}", status,
+               sandboxes_word(front));
 }
 
 /* ---- metrics: other parts' locks are taken and the engine is asked, so a worker does it ---- */

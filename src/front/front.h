@@ -14,6 +14,7 @@ struct front_options {
     struct gateway *gateway;
     struct services *services;          /* their pages */
     struct store *store;                /* health tells whether it can be written */
+    struct sandbox_host *sandboxes;     /* health tells whether functions can be started; NULL: there are none */
     struct str default_region;
     struct workers *workers;            /* metrics are gathered there */
     struct metrics *metrics;

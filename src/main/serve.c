@@ -240,6 +240,7 @@ static int serve_services(struct server *s)
         return fail_err("the gateway", err);
     s->door = door_new(s->calls, services_bindings(s->services));
     struct front_options front = {.door = s->door,
+                                  .sandboxes = s->sandboxes,
                                   .gateway = s->gateway,
                                   .services = s->services,
                                   .store = s->store,

@@ -1,8 +1,11 @@
 """Functions that misbehave: programs that do not start, break the Runtime API's rules, hang, flood or leave children behind. Each is
 answered with AWS's payload, and the server and the next invocation are none the worse."""
 import json
+import os
 import re
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -289,3 +292,28 @@ def test_a_role_that_lambda_may_not_assume_any_more(server, fn, deploy_function,
     with pytest.raises(fn.exceptions.ClientError, match='The role defined for the function cannot be assumed by Lambda.') as e:
         invoke(fn, name)
     assert e.value.response['ResponseMetadata']['HTTPStatusCode'] == 403
+
+
+def child_of(server, name):
+    """The server's child process of that name, or None."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/stat') as f:
+                head, _, rest = f.read().rpartition(')')
+        except OSError:
+            continue
+        if head.endswith(f'({name}') and int(rest.split()[1]) == server.process.pid:
+            return int(pid)
+    return None
+
+
+def test_a_launcher_that_is_killed_is_replaced(server, fn, deploy):
+    """More invocations at a time than there are sandboxes ahead, while the process that makes sandboxes is gone."""
+    name = deploy(PRELUDE + 'def handle(event):\n    time.sleep(0.2)\n    return event\n' + SERVE)
+    assert invoke(fn, name, 1) == (None, 1)
+    before = child_of(server, 'cl-launcher')
+    os.kill(before, signal.SIGKILL)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda n: invoke(fn, name, n), range(8))) == [(None, n) for n in range(8)]
+    assert child_of(server, 'cl-launcher') not in (None, before)
+    assert harness.http('GET', server.url + '/_cloudless/health').json['sandboxes'] == 'ready'

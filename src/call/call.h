@@ -53,6 +53,8 @@ struct call {
     struct str error_message;
     struct json *error_fields;          /* further members of the error shape, or NULL (CancellationReasons, Item, Type…) */
     enum call_run { RUN_INLINE, RUN_MUTATION, RUN_WORKER, RUN_ASYNC } run;   /* row.run; prepare may set RUN_WORKER */
+    struct call_doc *docs;              /* what was read outside of its mutation (call_doc.h) */
+    size_t doc_count;
     void *state;                        /* the handler's own, from prepare to run */
     int64_t now_ms;                     /* RUN_MUTATION, from prepare on: when it was. The only clock that mutate has */
     uint8_t seed[16];                   /* of call_random_chars and call_uuid */
@@ -100,7 +102,8 @@ void need_context(struct needs *needs, const char *key, struct str value);
 /* A resource policy (JSON text) that counts for the need added last, united with the identity's. */
 void need_resource_policy(struct needs *needs, struct str policy);
 
-/* `needs` and `prepare` run on the loop, or on a worker when the body is large. */
+/* What `needs` reads of the store, it reads through call_doc_get or keeps in call->state, so that the handler has it without
+ * reading again; a mutation reads again, because it decides. `needs` and `prepare` run on the loop, or on a worker when the body is large. */
 typedef void call_needs_fn(struct call *call, struct needs *needs);     /* may call_fail (unknown resource) */
 typedef void call_run_fn(struct call *call);                            /* inline: loop; worker: worker thread; async: loop */
 typedef void call_mutate_fn(struct call *call, struct store_txn *txn);  /* committer; call_fail drops the writes; may rerun */

@@ -51,6 +51,7 @@ void store_close(struct store *store);      /* waits for queued mutations; NULL 
 
 /* ---- reads; `txn` is either store_reader() (committed data, any thread) or a mutation's own ---- */
 struct store_txn *store_reader(struct store *store);
+bool store_is_reader(const struct store_txn *txn);
 /* A reader of one state, as of now, for several reads that must agree. Closed by the arena or earlier by
  * store_snapshot_close, its iterators first. Close it soon: a reader must not keep one open while it waits. */
 struct store_txn *store_snapshot(struct store *store, struct arena *arena);

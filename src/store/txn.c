@@ -12,6 +12,11 @@ struct store_txn *store_reader(struct store *store)
     return &store->reader;
 }
 
+bool store_is_reader(const struct store_txn *txn)
+{
+    return txn == &txn->store->reader;
+}
+
 static void snapshot_free(void *arg)
 {
     store_snapshot_close(arg);

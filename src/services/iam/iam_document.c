@@ -1,5 +1,6 @@
 /* iam_document.c -- names, places, loading and saving; pages and common parts of answers. Design: iam_internal.h. */
 #include "services/iam/iam_internal.h"
+#include "call/call_doc.h"
 #include "base/arn.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -80,7 +81,7 @@ struct str iam__entity_arn(struct arena *arena, struct str account, const struct
 struct json *iam__entity_load(struct call *call, struct store_txn *txn, const struct entity_kind *kind, struct str name)
 {
     struct json *doc = NULL;
-    enum err err = doc_get(txn, iam__place(call->arena, call->account, kind->type, name), call->arena, &doc);
+    enum err err = call_doc_get(call, txn, iam__place(call->arena, call->account, kind->type, name), &doc);
 
     if (err == ERR_OK)
         return doc;

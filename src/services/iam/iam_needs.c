@@ -2,7 +2,7 @@
  * condition keys of the service authorization reference for IAM. A resource that does not exist yet (or not at all) counts by
  * the ARN that it would have. */
 #include "services/iam/iam_internal.h"
-#include "store/doc.h"
+#include "call/call_doc.h"
 
 static void add_tag_context(struct call *call, struct needs *needs, const struct json *tags, const char *prefix)
 {
@@ -53,7 +53,7 @@ static void need_entity(struct call *call, struct needs *needs, const struct ent
 {
     struct str path = call_str(call, "Path");
     struct json *doc = NULL;
-    enum err err = doc_get(iam__reader(call), iam__place(call->arena, call->account, kind->type, name), call->arena, &doc);
+    enum err err = call_doc_get(call, iam__reader(call), iam__place(call->arena, call->account, kind->type, name), &doc);
 
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
         call_fail_err(call, err);
@@ -70,7 +70,7 @@ static void need_policy(struct call *call, struct needs *needs)
     struct json *doc = NULL;
 
     if (arn.n) {
-        enum err err = iam__policy_find(iam__reader(call), call->account, arn, call->arena, &doc);
+        enum err err = iam__policy_get(call, iam__reader(call), arn, &doc);
         if (err != ERR_OK && err != ERR_NOT_FOUND) {
             call_fail_err(call, err);
             return;

@@ -3,6 +3,7 @@
 #include "services/iam/iam_internal.h"
 #include "base/arn.h"
 #include "base/codec.h"
+#include "call/call_doc.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
@@ -18,22 +19,48 @@ static struct str policy_arn(struct arena *arena, struct str account, const stru
     return iam__arn(arena, account, "policy", json_str(doc, "Path"), json_str(doc, "Name"));
 }
 
-enum err iam__policy_find(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct json **ret)
+static struct store_key policy_place(struct arena *arena, struct str account, struct str arn)
 {
-    struct json *doc;
+    return iam__place(arena, account, "policies", arn_last_part(arn));
+}
 
-    if (iam__is_managed(arn)) {
-        doc = iam__managed_find(arena, arn);
-        if (doc)
-            *ret = doc;
-        return doc ? ERR_OK : ERR_NOT_FOUND;
-    }
-    enum err err = doc_get(txn, iam__place(arena, account, "policies", arn_last_part(arn)), arena, &doc);
+static enum err policy_managed(struct arena *arena, struct str arn, struct json **ret)
+{
+    struct json *doc = iam__managed_find(arena, arn);
+
+    if (doc)
+        *ret = doc;
+    return doc ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* The document at the name's place is the ARN's only if its path is the same. */
+static enum err policy_if(enum err err, struct arena *arena, struct str account, struct str arn, struct json *doc, struct json **ret)
+{
     if (err == ERR_OK && !str_eq(policy_arn(arena, account, doc), arn))
         err = ERR_NOT_FOUND;
     if (err == ERR_OK)
         *ret = doc;
     return err;
+}
+
+enum err iam__policy_find(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct json **ret)
+{
+    struct json *doc = NULL;
+
+    if (iam__is_managed(arn))
+        return policy_managed(arena, arn, ret);
+    enum err err = doc_get(txn, policy_place(arena, account, arn), arena, &doc);
+    return policy_if(err, arena, account, arn, doc, ret);
+}
+
+enum err iam__policy_get(struct call *call, struct store_txn *txn, struct str arn, struct json **ret)
+{
+    struct json *doc = NULL;
+
+    if (iam__is_managed(arn))
+        return policy_managed(call->arena, arn, ret);
+    enum err err = call_doc_get(call, txn, policy_place(call->arena, call->account, arn), &doc);
+    return policy_if(err, call->arena, call->account, arn, doc, ret);
 }
 
 /* arn:aws:iam::(ACCOUNT or aws):policy/… */
@@ -54,7 +81,7 @@ struct json *iam__policy_load(struct call *call, struct store_txn *txn, struct s
         call_fail(call, "InvalidInput", "ARN " STR_FMT " is not valid.", STR_ARG(arn));
         return NULL;
     }
-    enum err err = iam__policy_find(txn, call->account, arn, call->arena, &doc);
+    enum err err = iam__policy_get(call, txn, arn, &doc);
     if (err == ERR_OK)
         return doc;
     if (err != ERR_NOT_FOUND) {

@@ -13,7 +13,7 @@
 #include "services/lambda/lambda_call.h"
 #include "services/lambda/permission.h"
 #include "services/lambda/pool.h"
-#include "store/doc.h"
+#include "call/call_doc.h"
 #include <stdlib.h>
 
 #define LAMBDA_BODY_BYTES_MAX NET_BODY_BYTES_MAX     /* of a request; CreateFunction: a zip of 50 MB as base64 in JSON */
@@ -69,7 +69,7 @@ static void needs_invoke(struct call *call, struct needs *needs)
     need_add(needs, "lambda:InvokeFunction", named_arn(call));
     struct json *doc;
     if (lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) &&
-        doc_get(lambda__reader(call), lambda__key(call->arena, call->account, call->region, name), call->arena, &doc) == ERR_OK) {
+        call_doc_get(call, lambda__reader(call), lambda__key(call->arena, call->account, call->region, name), &doc) == ERR_OK) {
         struct str policy = lambda__policy_text(doc, NULL, call->arena);
         if (policy.n)
             need_resource_policy(needs, policy);

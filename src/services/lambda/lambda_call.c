@@ -2,6 +2,7 @@
 #include "services/lambda/lambda_call.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/function_name.h"
+#include "call/call_doc.h"
 #include "store/doc.h"
 
 struct lambda *lambda__of(const struct call *call)
@@ -55,7 +56,7 @@ bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **re
     struct str name;
     if (!lambda__call_name(call, &name))
         return false;
-    enum err err = doc_get(txn, lambda__key(call->arena, call->account, call->region, name), call->arena, ret);
+    enum err err = call_doc_get(call, txn, lambda__key(call->arena, call->account, call->region, name), ret);
     if (err == ERR_NOT_FOUND)
         fail_not_found(call, name);
     else if (err != ERR_OK)

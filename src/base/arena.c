@@ -41,6 +41,7 @@ struct arena {
     struct block *large;
     struct clean_up *clean_ups;
     size_t bytes;
+    struct budget_account account;
 };
 
 static struct block *block_new(struct arena *arena, size_t size)
@@ -48,7 +49,16 @@ static struct block *block_new(struct arena *arena, size_t size)
     struct block *block = mem_alloc(size);
     block->size = size;
     arena->bytes += size;
+    if (arena->account.counted && arena->bytes > ARENA_UNCOUNTED)
+        budget_charge(&arena->account, size);
     return block;
+}
+
+/* Nothing of it is used any more. */
+static void uncount(struct arena *arena)
+{
+    if (arena->account.held)
+        budget_credit(&arena->account, arena->account.held);
 }
 
 static void run_clean_ups(struct arena *arena)
@@ -96,6 +106,7 @@ struct arena *arena_new(void)
 void arena_reset(struct arena *arena)
 {
     run_clean_ups(arena);
+    uncount(arena);
     free_list(arena, &arena->large);
     struct block **at = &arena->blocks;
     while (*at && (*at)->size > BLOCK_KEPT_MAX)
@@ -171,6 +182,7 @@ struct arena *arena_new(void)
 void arena_reset(struct arena *arena)
 {
     run_clean_ups(arena);
+    uncount(arena);
     free_list(arena, &arena->large);
 }
 
@@ -182,6 +194,8 @@ void *arena_alloc(struct arena *arena, size_t size)
     memcpy(entry + 1, &piece, sizeof piece);
     entry->size += size;
     arena->bytes += size;
+    if (arena->account.counted && arena->bytes > ARENA_UNCOUNTED)
+        budget_charge(&arena->account, size);
     entry->next = arena->large;
     arena->large = entry;
     return piece;
@@ -203,9 +217,38 @@ void arena_free(struct arena *arena)
     if (!arena)
         return;
     run_clean_ups(arena);
+    uncount(arena);
     free_list(arena, &arena->large);
     free_list(arena, &arena->blocks);
     free(arena);
+}
+
+void arena_count(struct arena *arena, uint16_t peer, bool inside)
+{
+    ENSURE(arena->account.held == 0);
+    arena->account = (struct budget_account){.peer = peer, .counted = true, .early = true, .inside = inside};
+}
+
+void arena_count_as(struct arena *arena, const struct arena *other)
+{
+    ENSURE(arena->account.held == 0);
+    arena->account = other->account;
+    arena->account.held = 0;
+}
+
+void arena_known(struct arena *arena)
+{
+    budget_known(&arena->account);
+}
+
+enum err arena_over(const struct arena *arena)
+{
+    return budget_state(&arena->account);
+}
+
+bool arena_room(const struct arena *arena)
+{
+    return budget_room(&arena->account);
 }
 
 size_t arena_bytes(const struct arena *arena)
@@ -289,6 +332,7 @@ static void free_child(void *arg)
 struct arena *arena_under(struct arena *parent)
 {
     struct arena *child = arena_new();
+    arena_count_as(child, parent);
     arena_on_free(parent, free_child, child);
     return child;
 }

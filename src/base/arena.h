@@ -2,9 +2,11 @@
  * Blocks grow by doubling from 4 KiB to 1 MiB; larger pieces stand alone. Never returns NULL (panic.h).
  * A clean-up runs at reset and free, last added first: descriptors, iterators, references.
  * With CLOUDLESS_ARENA_DEBUG (set in sanitizer builds) each piece is its own malloc, so ASan sees overruns.
+ * Of a request's arena, what lies beyond ARENA_UNCOUNTED is counted in the process's memory budget (budget.h) until reset or free.
  * Thread: one at a time; a request hands its arena on together with itself. */
 #ifndef CLOUDLESS_BASE_ARENA_H
 #define CLOUDLESS_BASE_ARENA_H
+#include "base/budget.h"
 #include "base/str.h"
 #include <stdarg.h>
 
@@ -14,6 +16,14 @@ struct arena *arena_new(void);
 void arena_free(struct arena *arena);                       /* NULL is fine */
 void arena_reset(struct arena *arena);                      /* keeps one block for the next use */
 size_t arena_bytes(const struct arena *arena);              /* held from malloc */
+
+#define ARENA_UNCOUNTED 16384
+void arena_count(struct arena *arena, uint16_t peer, bool inside);          /* from now on, for that client, who is not known yet */
+void arena_count_as(struct arena *arena, const struct arena *other);        /* for the client of another one's request, if it is counted */
+void arena_known(struct arena *arena);                                      /* the client is authenticated */
+enum err arena_over(const struct arena *arena);                             /* budget_state: ask before making much more */
+
+bool arena_room(const struct arena *arena);                                 /* budget_room: ask before something new */
 
 void *arena_alloc(struct arena *arena, size_t size);        /* 16-byte aligned, not zeroed */
 void *arena_zalloc(struct arena *arena, size_t size);

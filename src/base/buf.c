@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define CAP_MIN 512u
+#define BUDGET_CAP (64u << 10)
 
 void buf_init(struct buf *buf, struct arena *arena, size_t max)
 {
@@ -46,7 +47,8 @@ static void buf_grow(struct buf *buf, size_t need)
 
 char *buf_reserve_slow(struct buf *buf, size_t n)
 {
-    if (buf->failed || n > buf->max - buf->n) {
+    /* An arena over its budget (budget.h) is asked where much is to be made. */
+    if (buf->failed || n > buf->max - buf->n || (buf->arena && buf->cap >= BUDGET_CAP && arena_over(buf->arena) != ERR_OK)) {
         buf->failed = true;
         return NULL;
     }

@@ -23,6 +23,7 @@ using namespace simdjson;
 
 namespace {
 
+constexpr size_t BUDGET_NODES = 256;
 constexpr size_t KEPT_MAX = 64 * 1024;
 constexpr size_t TEXT_MAX = size_t{1} << 30;    /* far above every request limit; simdjson's own is 4 GiB */
 
@@ -213,6 +214,9 @@ inline struct json *child_new(struct arena *arena, struct json *parent, struct j
 {
     if (!KEEP)
         return scratch;
+    /* The budget is asked now and then: a byte or two of text may be a node. */
+    if (parent->count % BUDGET_NODES == BUDGET_NODES - 1 && arena_over(arena) != ERR_OK)
+        return nullptr;
     struct json *child = node_new(arena);
     append(parent, child);
     return child;
@@ -244,7 +248,7 @@ bool fill_object(struct arena *arena, ondemand::value &value, struct json *node,
         ondemand::field &field = result.value_unsafe();     /* by reference: copies cost a third of the walk */
         std::string_view token = token_of(field.value());
         struct json *child = child_new<KEEP>(arena, node, &scratch);
-        if (!key_at(field.key().raw(), token.data(), &child->key))
+        if (!child || !key_at(field.key().raw(), token.data(), &child->key))
             return false;
         if (!fill<KEEP>(arena, field.value(), token, child, depth))
             return false;
@@ -266,7 +270,7 @@ bool fill_array(struct arena *arena, ondemand::value &value, struct json *node, 
             return false;
         ondemand::value &element = result.value_unsafe();
         struct json *child = child_new<KEEP>(arena, node, &scratch);
-        if (!fill<KEEP>(arena, element, token_of(element), child, depth))
+        if (!child || !fill<KEEP>(arena, element, token_of(element), child, depth))
             return false;
     }
     return true;
@@ -341,6 +345,9 @@ enum err parse_text(struct str text, struct arena *arena, struct json **ret)
 {
     if (text.n > TEXT_MAX)
         return ERR_TOO_LARGE;
+    enum err over = text.n > KEPT_MAX ? arena_over(arena) : ERR_OK;
+    if (over != ERR_OK)
+        return over;
     char *copy = (char *)arena_alloc(arena, text.n + 2 + SIMDJSON_PADDING);
     copy[0] = '[';
     if (text.n)
@@ -352,7 +359,10 @@ enum err parse_text(struct str text, struct arena *arena, struct json **ret)
     if (text.n <= KEPT_MAX)
         return parse<KEEP>(kept, input, arena, ret);
     ondemand::parser own;
-    return parse<KEEP>(own, input, arena, ret);
+    enum err err = parse<KEEP>(own, input, arena, ret);
+    if (err != ERR_OK && (over = arena_over(arena)) != ERR_OK)
+        return over;
+    return err;
 }
 
 } /* namespace */

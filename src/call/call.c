@@ -120,6 +120,8 @@ void call_fail_not_implemented(struct call *call, const char *what)
 void call_fail_err(struct call *call, enum err err)
 {
     if (call->failed) return;
+    if (err == ERR_TOO_LARGE && arena_over(call->arena) != ERR_OK)
+        err = ERR_BUSY;     /* a text that did not grow for want of memory */
     log_to(err == ERR_BUSY ? LOG_WARN : LOG_ERROR, "api.failed", {"service", str_of(call->api->model->service)},
            {"operation", call->operation ? str_of(model_text(call->api->model, call->operation->name)) : STR_NONE},
            {"request_id", call->request_id}, {"error", str_of(err_text(err))});

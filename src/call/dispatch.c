@@ -341,6 +341,10 @@ static bool admit_call(struct call_frame *f)
     struct call *call = &f->call;
     if (!find_and_authenticate(call))
         return false;
+    if (!arena_room(call->arena)) {
+        call_fault(call, FAULT_BUSY, STR_NONE);
+        return false;
+    }
     if (call->door->read)
         call->door->read(call);
     if (call->failed || !validate_input(call))

@@ -62,6 +62,10 @@ static void read_answer(struct work *work)
     const struct lambda_invocation *invocation = &pending->invocation;
     struct gateway_exchange *x = pending->exchange;
     struct json *error;
+    pending->refused = arena_over(pending->arena) != ERR_OK;
+    pending->error = GATEWAY_UNAVAILABLE;
+    if (pending->refused)
+        return;
     if (x->method->type == GATEWAY_AWS_PROXY)
         pending->malformed = !gateway__proxy_answer(invocation->answer, x->arena, &pending->answer);
     else if (invocation->outcome == LAMBDA_FUNCTION_ERROR && json_parse(invocation->answer, x->arena, &error) == ERR_OK)
@@ -209,7 +213,13 @@ void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct w
         gateway__answer_error(x, GATEWAY_INTERNAL);
         return;
     }
+    if (!arena_room(x->arena)) {
+        x->request->about.reason = STR("the client, or all of them, hold as much memory as they may");
+        gateway__answer_error(x, GATEWAY_UNAVAILABLE);
+        return;
+    }
     struct arena *arena = arena_new();
+    arena_count_as(arena, x->arena);
     struct pending *pending = arena_new_of(arena, struct pending);
     pending->arena = arena;
     pending->exchange = x;

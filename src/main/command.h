@@ -24,6 +24,7 @@ struct options {
     const char *account, *region;
     enum log_level log;
     const char *access_log;                         /* a file, or "-" for stdout; NULL: none */
+    size_t memory;                                  /* bytes that clients may make the server hold; 0: the default */
     size_t concurrency;                             /* 0: the default */
     const char *runtimes[RUNTIME_FLAGS_MAX + 1];    /* "python3.13=/path", NULL-terminated */
     size_t runtime_count;

@@ -1,6 +1,7 @@
 /* gather.c -- one function a part: it reads the part's own statistics and writes them as families. Parts with
  * locks or types of their own do it in their own folder. */
 #include "main/gather.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include <dirent.h>
 #include <malloc.h>
@@ -115,6 +116,20 @@ static void write_lanes(struct buf *out, void *arg)
         metrics_value(out, &waited, &(struct metric_label){"lane", str_of(lane_name(lane))}, 1, (double)stats[lane].waited_ns / 1e9);
 }
 
+static void write_budget(struct buf *out, void *arg)
+{
+    static const struct metric_plain families[] = {
+        METRIC_GAUGE_OF("budget_bytes", "Memory that clients make the server hold: bodies, trees, answers not yet taken.", struct budget_figures, total),
+        METRIC_GAUGE_OF("budget_early_bytes", "Of it, by requests whose caller is not known.", struct budget_figures, early),
+        METRIC_GAUGE_OF("budget_sandbox_bytes", "Of it, by requests from sandboxes.", struct budget_figures, inside),
+        METRIC_COUNTER_OF("budget_refusals_total", "Times that more was refused.", struct budget_figures, refused),
+    };
+    struct budget_figures figures;
+    (void)arg;
+    budget_stats(&figures);
+    metrics_plain(out, &figures, families, COUNT_OF(families));
+}
+
 static void write_access_log(struct buf *out, void *arg)
 {
     static const struct metric_family dropped = {"cloudless_access_log_dropped_total", "Lines that did not fit into the access log's queue.",
@@ -126,7 +141,7 @@ static void write_access_log(struct buf *out, void *arg)
 
 void gather_add(struct metrics *metrics, struct gather *gather)
 {
-    static metrics_source *const sources[] = {write_process, write_http, write_lanes, write_access_log};
+    static metrics_source *const sources[] = {write_process, write_http, write_lanes, write_budget, write_access_log};
     for (size_t i = 0; i < COUNT_OF(sources); i++)
         metrics_add_source(metrics, sources[i], gather);
 }

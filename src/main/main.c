@@ -30,7 +30,7 @@ static const struct command {
 };
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
-static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_concurrency, add_runtime, set_lang, add_event,
+static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_concurrency, add_runtime, set_lang, add_event,
     add_tls_cert, add_tls_key, set_plain_http, set_https, set_undo,
     set_timeout, set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
 
@@ -51,6 +51,7 @@ static const struct option_row {
     {"--region", "NAME", FOR_SERVE, set_region, "region of what names none (default: us-east-1; every region is served)"},
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
     {"--access-log", "FILE", FOR_SERVE, set_access_log, "a line a request, to FILE or to stdout (-); SIGHUP opens FILE again"},
+    {"--client-memory", "MB", FOR_SERVE, set_memory, "memory that clients may make the server hold; more get 503 (default: 1024, or half the machine's)"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime,
      "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
@@ -141,6 +142,15 @@ static const char *set_access_log(struct options *options, const char *value)
 {
     options->access_log = value;
     return *value ? NULL : "it is empty";
+}
+
+static const char *set_memory(struct options *options, const char *value)
+{
+    uint64_t mb = 0;
+    if (!str_to_u64(str_of(value), &mb) || mb < 16 || mb > 1 << 20)
+        return "it should be a number from 16 to 1048576";
+    options->memory = (size_t)mb << 20;
+    return NULL;
 }
 
 static const char *set_concurrency(struct options *options, const char *value)

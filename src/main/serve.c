@@ -5,6 +5,7 @@
  * store is opened.
  * Signals are blocked in every thread; the main thread waits for them. */
 #include "auth/auth.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/panic.h"
 #include "call/dispatch.h"
@@ -25,6 +26,7 @@
 #include "wire/door.h"
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -37,6 +39,8 @@
 /* Bounds, not sizes: memory is taken as data is read. They hold some hundred thousand small items. */
 #define BLOCK_CACHE_BYTES (256u << 20)
 #define ROW_CACHE_BYTES (128u << 20)
+#define CLIENT_MEMORY_MAX ((size_t)1 << 30)
+#define MALLOC_OWN_BYTES (512 << 10)
 
 struct server {
     const struct options *options;
@@ -154,6 +158,17 @@ static void told_full(bool inside, uint64_t refused, void *arg)
            {"since_start", arena_printf(arena, "%llu", (unsigned long long)refused)},
            {"remedy", STR("their share of the process's descriptors is used up; a higher limit (ulimit -n, LimitNOFILE=) gives more")});
     arena_free(arena);
+}
+
+/* Clients may hold as much as they were given, else 1 GiB, or half of a small machine. What large requests used goes back to the
+ * system: their blocks are of their own from a size on that does not grow by itself. */
+static void share_memory(const struct options *options)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t half = pages > 0 && page > 0 ? (size_t)pages / 2 * (size_t)page : 0;
+    size_t total = options->memory ? options->memory : half && half < CLIENT_MEMORY_MAX ? half : CLIENT_MEMORY_MAX;
+    budget_share(total);
+    mallopt(M_MMAP_THRESHOLD, MALLOC_OWN_BYTES);
 }
 
 /* Connections and environments have what the store leaves. */
@@ -398,6 +413,7 @@ int command_serve(const struct options *given, struct arena *arena)
     default_listen(&options);
     log_set_level(options.log);
     descriptors_raise(&server.descriptors);
+    share_memory(&options);
     int status = bind_all(&options, fds);
     if (status != EXIT_FINE)
         return status;

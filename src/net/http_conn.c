@@ -472,6 +472,17 @@ static char *conn_space(struct transport *transport, size_t *ret_n)
     return thrown_away;
 }
 
+/* A large body that is gathered must come on: single bytes now and then do not keep the memory that it holds. */
+static void note_read(struct http_conn *conn, size_t n)
+{
+    const struct http_exchange *exchange = conn->parser.exchange;
+    conn->slow_bytes += n;
+    if (exchange && exchange->body_cap > NET_BODY_SLOW_BYTES && conn->slow_bytes < NET_BODY_SLOW_BYTES)
+        return;
+    conn->slow_bytes = 0;
+    conn->read_ms = conn_now(conn);
+}
+
 static void conn_got(struct transport *transport, ssize_t n)
 {
     struct http_conn *conn = conn_of(transport);
@@ -485,7 +496,7 @@ static void conn_got(struct transport *transport, ssize_t n)
     }
     if (conn->state != CONN_OPEN)
         return; /* thrown away */
-    conn->read_ms = conn_now(conn);
+    note_read(conn, (size_t)n);
     http__parser_filled(&conn->parser, (size_t)n);
     conn_run(conn);
 }
@@ -603,6 +614,8 @@ void http__conn_arrive(struct loop_task *arrive)
     http__parser_init(&conn->parser, &hl->pool);
     if (listener->options.only)
         conn->parser.share = &listener->bodies_held;
+    conn->parser.peer = listener->options.only ? budget_peer((struct str){(const char *)&listener, sizeof(listener)})
+                                               : budget_peer(str_of(conn->peer_ip));
     conn->last = &conn->first;
     conn->read_ms = conn->wrote_ms = conn->message_ms = conn_now(conn);
     http__count(&hl->connections);

@@ -415,6 +415,9 @@ static void begin(struct http_parser *parser)
 {
     parser->exchange = http__exchange_take(parser->pool);
     parser->exchange->share = parser->share;
+    parser->exchange->account =
+        (struct budget_account){.peer = parser->peer, .counted = true, .early = true, .inside = parser->share != NULL};
+    arena_count(parser->exchange->request.arena, parser->peer, parser->share != NULL);
     parser->start = parser->fed;
     parser->header_count = 0;
     parser->in_name = parser->target_done = false;

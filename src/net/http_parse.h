@@ -63,6 +63,7 @@ struct http_exchange {
     struct http_block *block;    /* where its head (and a small body) lies */
     char *body_heap;             /* a large or chunked body */
     size_t body_cap;
+    struct budget_account account; /* of the same bytes in the process's budget */
     size_t counted;              /* bytes of memory for its bodies that are counted against the budget */
     struct http_inflow *in;      /* NULL: its body is gathered */
     size_t *share;               /* of an `only` listener: what its bodies hold; NULL: no such listener, or it may be gone */
@@ -132,6 +133,7 @@ struct http_parser {
     llhttp_t llhttp;
     struct http_pool *pool;
     size_t *share; /* for its exchanges; set after init */
+    uint16_t peer; /* budget_peer of its client, for its exchanges; set after init */
     struct http_block *block;
     size_t start; /* of the message, in the block */
     size_t fed;   /* what llhttp or we have eaten, in the block */

@@ -3,7 +3,7 @@
  * A request costs no malloc while things run evenly: its exchange (with room for its headers), its arena and its input
  * block come from the pool of its loop and go back there, last in first out, so they are warm. The pool keeps a bounded
  * number. Every exchange that is out is in pool->live, so that the server can let go of requests that nobody answers.
- * Large bodies are malloc's, and counted against the one budget of the server. What comes through an `only` listener (from
+ * Large bodies are malloc's, and counted against the budget of the server and that of the process (base/budget.h). What comes through an `only` listener (from
  * inside a sandbox) is counted against that listener's share as well, and refused once half the budget is gone: a function
  * that sends bodies and never ends them keeps neither other functions nor the outside from sending theirs.
  * In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
@@ -131,6 +131,7 @@ void http__exchange_release(struct http_exchange *exchange)
         http__outflow_free(exchange);
         if (pool)
             atomic_fetch_sub_explicit(pool->bodies_held, exchange->counted, memory_order_relaxed);
+        budget_credit(&exchange->account, exchange->account.held);
     }
     http__block_unref(pool, exchange->block);
     if (!pool || pool->spare_count + 1 > SPARE_MAX || arena_bytes(exchange->request.arena) > ARENA_KEEP_BYTES) {
@@ -153,7 +154,7 @@ bool http__exchange_count(struct http_exchange *exchange, size_t more)
             return false;
     }
     size_t held = atomic_fetch_add_explicit(pool->bodies_held, more, memory_order_relaxed);
-    if (held + more > max) {
+    if (held + more > max || !budget_take(&exchange->account, more)) {
         atomic_fetch_sub_explicit(pool->bodies_held, more, memory_order_relaxed);
         return false;
     }

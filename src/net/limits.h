@@ -19,6 +19,7 @@
 #define NET_IDLE_MS 75000                           /* between requests */
 #define NET_HEADER_MS 20000                         /* from a request's first byte to the end of its headers: 408 */
 #define NET_BODY_STALL_MS 20000                     /* without a byte of body: 408 */
+#define NET_BODY_SLOW_BYTES (16u << 10)              /* or, of a body larger than this that is gathered, so many: 408 */
 #define NET_WRITE_STALL_MS 30000                    /* a client that does not read: closed */
 #define NET_LINGER_MS 2000                          /* after a refusal: its unread input is thrown away so that the answer arrives */
 #define NET_HANDSHAKE_MS 10000                      /* from the first byte of TLS to the end of its handshake */

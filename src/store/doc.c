@@ -14,7 +14,8 @@ static enum err doc_parse(struct str value, struct arena *arena, struct json **r
         return ERR_CORRUPT;
     if (value.p[0] != DOC_VERSION)
         return ERR_UNSUPPORTED;
-    return json_parse(str_slice(value, 1, value.n), arena, ret) == ERR_OK ? ERR_OK : ERR_CORRUPT;
+    enum err err = json_parse(str_slice(value, 1, value.n), arena, ret);
+    return err == ERR_INVALID ? ERR_CORRUPT : err;
 }
 
 enum err doc_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct json **ret)

@@ -52,6 +52,8 @@ static bool engine_key(struct store *store, struct store_key key, struct engine_
 enum err store_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct str *ret_value)
 {
     struct engine_key full;
+    if (arena_over(arena) != ERR_OK)    /* base/budget.h */
+        return ERR_BUSY;
     if (!engine_key(txn->store, key, &full))
         return ERR_TOO_LARGE;
     struct str engine = engine_key_str(&full), value = STR_NONE;

@@ -172,6 +172,7 @@ static bool door_authenticate(struct call *call)
     if (fault == FAULT_NONE) {
         call->account = call->caller->account;
         wire_exchange(call)->chain = signature.chain;
+        arena_known(call->arena);
         return true;
     }
     call_fault(call, fault, message);

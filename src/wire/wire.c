@@ -188,6 +188,14 @@ void wire_header(struct call *call, struct http_response *response, const char *
     response->headers[response->header_count++] = (struct http_header){str_of(name), value};
 }
 
+void wire_fail_parse(struct call *call, enum err err)
+{
+    if (err == ERR_BUSY)
+        call_fail_err(call, err);
+    else
+        call_fault(call, err == ERR_TOO_LARGE ? FAULT_TOO_LARGE : FAULT_SERIALIZATION, STR_NONE);
+}
+
 void wire_answer(struct call *call, struct http_response *ret)
 {
     const struct wire_protocol *protocol = wire_exchange(call)->protocol;
@@ -200,7 +208,7 @@ void wire_answer(struct call *call, struct http_response *ret)
         protocol->write_error(call, &body, ret);
     else
         protocol->write(call, &body, ret);
-    if (body.failed) {      /* nothing that a client may ask for is so large: a handler forgot its page size */
+    if (body.failed) {      /* over the budget; else a handler forgot its page size, as nothing that a client may ask for is so large */
         call_fail_err(call, ERR_TOO_LARGE);
         wire_answer(call, ret);
         return;

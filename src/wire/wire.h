@@ -54,6 +54,8 @@ static inline struct str wire_body(const struct call *call)
 struct str wire_media_type(const struct http_request *request);
 /* Appends a header to an answer. */
 void wire_header(struct call *call, struct http_response *response, const char *name, struct str value);
+/* Of a body that json_parse did not take. */
+void wire_fail_parse(struct call *call, enum err err);
 /* The whole answer of a call that ended: body, headers, status. */
 void wire_answer(struct call *call, struct http_response *ret);
 /* The bare XML with which AWS's json and rest-json services answer a request that is none of theirs (404). */

@@ -45,8 +45,9 @@ static void json_read(struct call *call)
 {
     const struct model_shape *shape = model_input(call->api->model, call->operation);
     struct json *tree = NULL;
-    if (json_parse(wire_body(call), call->arena, &tree) != ERR_OK) {
-        call_fault(call, FAULT_SERIALIZATION, STR_NONE);
+    enum err err = json_parse(wire_body(call), call->arena, &tree);
+    if (err != ERR_OK) {
+        wire_fail_parse(call, err);
         return;
     }
     if (shape && !bind_tree(call, shape, tree))

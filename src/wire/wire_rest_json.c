@@ -5,8 +5,9 @@
 static struct json *read_json_body(struct call *call, const struct model_shape *shape)
 {
     struct json *tree = NULL;
-    if (json_parse(wire_body(call), call->arena, &tree) != ERR_OK) {
-        call_fault(call, FAULT_SERIALIZATION, STR_NONE);
+    enum err err = json_parse(wire_body(call), call->arena, &tree);
+    if (err != ERR_OK) {
+        wire_fail_parse(call, err);
         return NULL;
     }
     return bind_tree(call, shape, tree) ? tree : NULL;

@@ -59,6 +59,7 @@ static void uncount(struct arena *arena)
 {
     if (arena->account.held)
         budget_credit(&arena->account, arena->account.held);
+    arena->account.stopped = ERR_OK;
 }
 
 static void run_clean_ups(struct arena *arena)
@@ -234,6 +235,7 @@ void arena_count_as(struct arena *arena, const struct arena *other)
     ENSURE(arena->account.held == 0);
     arena->account = other->account;
     arena->account.held = 0;
+    arena->account.stopped = ERR_OK;
 }
 
 void arena_known(struct arena *arena)
@@ -241,7 +243,7 @@ void arena_known(struct arena *arena)
     budget_known(&arena->account);
 }
 
-enum err arena_over(const struct arena *arena)
+enum err arena_over(struct arena *arena)
 {
     return budget_state(&arena->account);
 }

@@ -21,7 +21,7 @@ size_t arena_bytes(const struct arena *arena);              /* held from malloc 
 void arena_count(struct arena *arena, uint16_t peer, bool inside);          /* from now on, for that client, who is not known yet */
 void arena_count_as(struct arena *arena, const struct arena *other);        /* for the client of another one's request, if it is counted */
 void arena_known(struct arena *arena);                                      /* the client is authenticated */
-enum err arena_over(const struct arena *arena);                             /* budget_state: ask before making much more */
+enum err arena_over(struct arena *arena);       /* budget_state: ask before making much more; an answer other than ERR_OK stays until reset */
 
 bool arena_room(const struct arena *arena);                                 /* budget_room: ask before something new */
 

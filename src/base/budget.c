@@ -98,12 +98,14 @@ static enum err budget_verdict(const struct budget_account *account, size_t more
     return over ? ERR_BUSY : ERR_OK;
 }
 
-enum err budget_state(const struct budget_account *account)
+enum err budget_state(struct budget_account *account)
 {
-    enum err err = account->held ? budget_verdict(account, 0) : ERR_OK;
-    if (err != ERR_OK)
-        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
-    return err;
+    if (account->held && account->stopped == ERR_OK) {
+        account->stopped = budget_verdict(account, 0);
+        if (account->stopped != ERR_OK)
+            atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+    }
+    return account->stopped;
 }
 
 bool budget_take(struct budget_account *account, size_t bytes)

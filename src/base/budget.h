@@ -32,6 +32,7 @@ struct budget_account {     /* zeroed: nothing is counted */
     size_t held;
     uint16_t peer;          /* of budget_peer */
     bool counted, early, inside;
+    enum err stopped;       /* by budget_state: what it said stays, so that those who ask later say the same */
 };
 uint16_t budget_peer(struct str identity);
 void budget_charge(struct budget_account *account, size_t bytes);       /* whatever the limits are */
@@ -39,7 +40,7 @@ bool budget_take(struct budget_account *account, size_t bytes);         /* false
 void budget_credit(struct budget_account *account, size_t bytes);
 void budget_known(struct budget_account *account);                      /* its caller is authenticated */
 /* ERR_OK, ERR_BUSY, ERR_TOO_LARGE: whether it may make more. An account that holds nothing may. */
-enum err budget_state(const struct budget_account *account);
+enum err budget_state(struct budget_account *account);
 
 /* Whether something new may begin for that client, though it holds nothing yet. False: ERR_BUSY. */
 bool budget_room(const struct budget_account *account);

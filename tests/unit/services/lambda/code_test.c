@@ -1,5 +1,4 @@
 /* code_test.c -- the cache of unpacked code: made once, kept while it is used, bounded, swept; and URLs of packages. */
-#include "base/hash.h"
 #include "services/lambda/code.h"
 #include "services/lambda/download.h"
 #include "services/lambda/function_doc.h"
@@ -14,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "zip.h"
 
 #define FOLDER_BYTES (64 << 10)
 
@@ -65,7 +65,7 @@ static enum err acquire(struct world *w, struct str blob, const char **ret)
         sem_wait(&wish.told);
     settle(w);
     if (wish.want.err == ERR_OK)
-        *ret = wish.want.dir;
+        *ret = arena_cstr(w->arena, str_of(wish.want.dir));      /* it is the cache's, until the release */
     return wish.want.err;
 }
 
@@ -109,34 +109,10 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void put16(char *at, unsigned value)
-{
-    at[0] = (char)value, at[1] = (char)(value >> 8);
-}
-
-static void put32(char *at, uint32_t value)
-{
-    put16(at, value & 0xffff), put16(at + 2, value >> 16);
-}
-
-/* A stored (not compressed) zip with one file "f" of some 48 KB that begins with `first`. */
+/* A zip with one file "f" of some 48 KB that begins with `first`. */
 static struct str package(struct world *w, char first)
 {
-    size_t size = FOLDER_BYTES - 16384, at = 30 + 1 + size;
-    char *zip = arena_zalloc(w->arena, at + 46 + 1 + 22), *directory = zip + at, *end = directory + 47;
-    memset(zip + 31, 'x', size);
-    zip[31] = first;
-    uint32_t crc = crc32_of((struct str){zip + 31, size});
-    memcpy(zip, "PK\3\4\24\0", 6);
-    put32(zip + 14, crc), put32(zip + 18, (uint32_t)size), put32(zip + 22, (uint32_t)size), put16(zip + 26, 1);
-    zip[30] = 'f';
-    memcpy(directory, "PK\1\2\24\3\24\0", 8);
-    put32(directory + 16, crc), put32(directory + 20, (uint32_t)size), put32(directory + 24, (uint32_t)size), put16(directory + 28, 1);
-    put32(directory + 38, 0100644u << 16);
-    directory[46] = 'f';
-    memcpy(end, "PK\5\6", 4);
-    put16(end + 8, 1), put16(end + 10, 1), put32(end + 12, 47), put32(end + 16, (uint32_t)at);
-    struct str blob, bytes = {zip, at + 47 + 22};
+    struct str blob, bytes = zip_of(w->arena, "f", FOLDER_BYTES - 16384, first);
     assert_null(lambda__package_check(bytes));
     assert_int_equal(blob_put(w->blobs, bytes, w->arena, &blob), ERR_OK);
     return blob;

@@ -1,0 +1,100 @@
+/* lambda_invoke_test.c -- the doors: what is refused before a function is asked, what an invocation carries. */
+#include "stage.h"
+
+static void test_a_function_that_is_not_there(void **state)
+{
+    (void)state;
+    stage_open(2, NULL, 0);
+    invoke_refused("nobody", "ResourceNotFoundException", 404);
+    PLAY("f", 900, {.answer = ANSWER_ECHO});
+    struct asked asked = {.arena = arena_new()};
+    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 1), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
+                                         .qualifier = STR("7"), .payload = STR("{}"), .done = asked_done, .arg = &asked};
+    lambda_invoke(stage->lambda, &asked.i);
+    assert_true(await_asked(&asked));
+    assert_int_equal(asked.i.error_status, 404);
+    assert_true(str_ends(asked.i.error_message, STR(":function:f:7")));
+    free_asked(&asked);
+    char *name = arena_alloc(stage->arena, 400);       /* longer than any function's */
+    memset(name, 'n', 399);
+    name[399] = '\0';
+    invoke_refused(name, "ResourceNotFoundException", 404);
+    stage_close();
+}
+
+static void test_a_payload_over_the_maximum(void **state)
+{
+    (void)state;
+    stage_open(1, NULL, 0);
+    PLAY("f", 900, {.answer = ANSWER_ECHO});
+    struct asked asked = {.arena = arena_new()};
+    char *payload = arena_zalloc(asked.arena, LAMBDA_PAYLOAD_BYTES_MAX + 1);
+    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
+                                         .payload = {payload, LAMBDA_PAYLOAD_BYTES_MAX + 1}, .done = asked_done, .arg = &asked};
+    lambda_invoke(stage->lambda, &asked.i);
+    assert_true(await_asked(&asked));
+    assert_string_equal(asked.i.error_code, "RequestTooLargeException");
+    assert_int_equal(asked.i.error_status, 413);
+    free_asked(&asked);
+    assert_int_equal(stage_count(&stage->starts), 0);
+    stage_close();
+}
+
+static void test_the_tracing_header_is_completed(void **state)
+{
+    static const struct {
+        const char *given, *begins, *has;
+    } rows[] = {
+        {"", "Root=1-", ";Sampled=0"},
+        {"Root=1-5759e988-bd862e3fe1be46a994272793", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=", ";Sampled=0"},
+        {"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Parent=", ";Parent="},
+        {"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", ""},
+        {"nonsense", "Root=1-", ";Parent="},
+    };
+    (void)state;
+    stage_open(1, NULL, 0);
+    PLAY("f", 900, {.answer = ANSWER_ECHO});
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct asked asked = {.arena = arena_new()};
+        asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
+                                             .payload = STR("{}"), .trace_id = str_of(rows[i].given), .done = asked_done, .arg = &asked};
+        lambda_invoke(stage->lambda, &asked.i);
+        assert_true(await_asked(&asked));
+        assert_true(str_starts(asked.i.trace_id, str_of(rows[i].begins)));
+        assert_non_null(memmem(asked.i.trace_id.p, asked.i.trace_id.n, rows[i].has, strlen(rows[i].has)));
+        assert_true(asked.i.request_id.n > 0);
+        free_asked(&asked);
+    }
+    stage_close();
+}
+
+/* From every loop to every loop: answers come where the question was asked. */
+static void test_answers_go_where_they_were_asked(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    struct asked asked[60];
+    (void)state;
+    stage_open(4, NULL, 0);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        PLAY(names[i], 900, {.answer = ANSWER_ECHO});
+    for (size_t i = 0; i < COUNT_OF(asked); i++)
+        ask_function(&asked[i], names[i % COUNT_OF(names)], "1");
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        assert_true(await_asked(&asked[i]));
+        assert_int_equal(asked[i].i.outcome, LAMBDA_ANSWERED);
+        free_asked(&asked[i]);
+    }
+    assert_int_equal(atomic_load(&stage->lambda->in_flight), 0);
+    stage_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_function_that_is_not_there),
+        cmocka_unit_test(test_a_payload_over_the_maximum),
+        cmocka_unit_test(test_the_tracing_header_is_completed),
+        cmocka_unit_test(test_answers_go_where_they_were_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -38,7 +38,8 @@ def model(service):
 
 @functools.cache
 def source(service):
-    return '\n'.join(p.read_text() for p in sorted((ROOT / 'src/services' / service).glob('*.c')))
+    text = '\n'.join(p.read_text() for p in sorted((ROOT / 'src/services' / service).glob('*.c')))
+    return text + (ROOT / 'src/call/tags.c').read_text() if '#include "call/tags.h"' in text else text
 
 
 def members(service, shape_name, path=(), within=()):

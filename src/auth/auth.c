@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/gencache.h"
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/panic.h"
 #include "net/loop.h"
@@ -44,6 +45,7 @@ struct auth_slot {
 
 struct auth {
     struct auth_source source;
+    uint8_t token_key[AUTH_TOKEN_KEY_BYTES];
     size_t loops;
     struct auth_slot *slots;    /* [loops] is for threads that are no loop */
     pthread_mutex_t outside;    /* guards slots[loops] */
@@ -115,6 +117,7 @@ enum err auth_new(struct store *store, size_t loops, struct auth **ret)
     for (size_t i = 0; i <= loops; i++)
         slot_init(&auth->slots[i], key);
     ENSURE(pthread_mutex_init(&auth->outside, NULL) == 0);
+    hmac_sha256((struct str){(const char *)key, sizeof key}, STR("tokens of pages"), auth->token_key);
     OPENSSL_cleanse(key, sizeof key);
     *ret = auth;
     return ERR_OK;
@@ -131,6 +134,11 @@ enum err auth_root_key(struct auth *auth, struct str preset_id, struct str prese
     return auth->source.root_key(auth->source.arg, preset_id, preset_secret, arena, ret_id, ret_secret);
 }
 
+const uint8_t *auth_token_key(const struct auth *auth)
+{
+    return auth->token_key;
+}
+
 void auth_free(struct auth *auth)
 {
     if (!auth)
@@ -138,6 +146,7 @@ void auth_free(struct auth *auth)
     for (size_t i = 0; i <= auth->loops; i++)
         slot_clear(&auth->slots[i]);
     pthread_mutex_destroy(&auth->outside);
+    OPENSSL_cleanse(auth->token_key, sizeof auth->token_key);
     free(auth->slots);
     free(auth);
 }

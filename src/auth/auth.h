@@ -33,6 +33,11 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
 enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
                         struct str *ret_message);
 
+/* A key of this installation for what clients bring back and must not have made themselves, as page tokens (call/page_token.h):
+ * derived from the key of session tokens, so it outlives a restart. Lives as long as `auth`. */
+#define AUTH_TOKEN_KEY_BYTES 32
+const uint8_t *auth_token_key(const struct auth *auth);
+
 /* ---- session credentials: self-contained, sealed (AES-256-GCM) with a key kept in the store, so none is stored ---- */
 struct auth_session {
     struct str access_key_id;   /* ASIA… */

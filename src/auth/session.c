@@ -9,6 +9,7 @@
 #include "auth/auth_internal.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/panic.h"
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -218,12 +219,8 @@ enum err session__open(struct session_sealer *sealer, struct str token, struct a
 
 void session__issue(struct session_sealer *sealer, struct auth_key *key, struct arena *arena, struct auth_session *ret)
 {
-    static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    struct str tail = random_chars(arena, base32, 16);
-
-    ret->access_key_id = arena_printf(arena, "ASIA" STR_FMT, STR_ARG(tail));
-    ret->secret = random_chars(arena, base64, 40);
+    ret->access_key_id = id_access_key(arena, "ASIA");
+    ret->secret = id_secret(arena);
     ret->expires_ms = key->expires_ms;
     key->secret = ret->secret;
     ret->token = session__seal(sealer, key, ret->access_key_id, arena);

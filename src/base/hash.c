@@ -7,6 +7,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
 #include "base/codec.h"
+#include "base/ids.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <libdeflate.h>
@@ -169,18 +170,10 @@ struct str random_chars(struct arena *arena, const char *alphabet, size_t n)
 
 struct str uuid4(struct arena *arena)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t bytes[16];
+    char *text = arena_alloc(arena, UUID_CHARS + 1);
     random_bytes(bytes, sizeof bytes);
-    bytes[6] = (uint8_t)(0x40 | (bytes[6] & 0x0F));     /* version 4 */
-    bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3F));     /* variant of RFC 4122 */
-    char *text = arena_alloc(arena, 37), *to = text;
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *to++ = '-';
-        *to++ = digits[bytes[i] >> 4];
-        *to++ = digits[bytes[i] & 15];
-    }
-    *to = '\0';
-    return (struct str){text, 36};
+    id_uuid4(bytes, text);
+    text[UUID_CHARS] = '\0';
+    return (struct str){text, UUID_CHARS};
 }

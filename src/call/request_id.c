@@ -1,6 +1,7 @@
 /* request_id.c -- request ids, in the two forms of AWS's answers. They come from a generator of each thread's own with a random
  * start: unique, no secret, no system call. */
 #include "base/hash.h"
+#include "base/ids.h"
 #include "call/call.h"
 
 #define LONG_ID_CHARS 52
@@ -33,19 +34,12 @@ static struct str long_id(struct arena *arena)
 
 static struct str uuid(struct arena *arena)
 {
-    static const char hex[] = "0123456789abcdef";
     uint64_t random[2] = {id_random(), id_random()};
-    uint8_t bytes[16];
+    uint8_t bytes[sizeof random];
+    char *id = arena_alloc(arena, UUID_CHARS);
     memcpy(bytes, random, sizeof bytes);
-    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
-    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-    char *id = arena_alloc(arena, 36), *p = id;
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) *p++ = '-';
-        *p++ = hex[bytes[i] >> 4];
-        *p++ = hex[bytes[i] & 15];
-    }
-    return (struct str){id, 36};
+    id_uuid4(bytes, id);
+    return (struct str){id, UUID_CHARS};
 }
 
 struct str call_request_id(struct arena *arena, const struct service_errors *errors)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "gateway/exchange.h"
 
 #define TRACE_BYTES_MAX 256
@@ -14,22 +15,18 @@
 void gateway__make_ids(const struct http_request *request, struct arena *arena, struct gateway_ids *ret)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint8_t random[12 + 15];
+    uint8_t random[ID_TRACE_BYTES + 15];
     char extended[16];
     random_bytes(random, sizeof(random));
     for (size_t i = 0; i < 15; i++)
-        extended[i] = alphabet[random[12 + i] & 63];
+        extended[i] = alphabet[random[ID_TRACE_BYTES + i] & 63];
     extended[15] = '=';
     ret->request_id = uuid4(arena);
     ret->extended_id = arena_dup(arena, (struct str){extended, sizeof(extended)});
     ret->trace = http_header(request, "X-Amzn-Trace-Id");
     if (ret->trace.n && ret->trace.n <= TRACE_BYTES_MAX && str_starts(ret->trace, STR("Root=1-")))
         return;
-    struct buf trace;
-    buf_init(&trace, arena, 64);
-    buf_printf(&trace, "Root=1-%08x-", (unsigned)(request->received_ms / 1000));
-    hex_write(&trace, (struct str){(const char *)random, 12});
-    ret->trace = buf_str(&trace);
+    ret->trace = id_trace_root(arena, request->received_ms, random);
 }
 
 /* ---- text ---- */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/panic.h"
 #include "sandbox/runtime_api.h"
 #include <arpa/inet.h>
@@ -161,14 +162,12 @@ static void is_late(void *arg)
 static void send_event(struct run *run)
 {
     struct arena *arena = arena_new();
-    uint8_t random[12];
-    char hex[25];
+    uint8_t random[ID_TRACE_BYTES];
     random_bytes(random, sizeof random);
-    *hex_put(hex, random, sizeof random) = '\0';
     int64_t now = clock_epoch_ms();
     struct runtime_event event = {.request_id = uuid4(arena),
                                   .function_arn = STR("arn:aws:lambda:us-east-1:000000000000:function:local"),
-                                  .trace_id = arena_printf(arena, "Root=1-%08x-%s", (unsigned)(now / 1000), hex),
+                                  .trace_id = id_trace_root(arena, now, random),
                                   .payload = run->event,
                                   .deadline_ms = now + (int64_t)run->options->timeout_s * 1000};
     ENSURE(runtime_api_send(run->api, &event) == ERR_OK);

@@ -5,6 +5,7 @@
 #include "services/apigateway/apigateway.h"
 #include "call/service_errors.h"
 #include "base/codec.h"
+#include "call/tags.h"
 #include "services/apigateway/handlers.h"
 
 #define APIGATEWAY_BODY_BYTES_MAX (1u << 20)     /* of a request; templates of 300 KB */
@@ -45,10 +46,7 @@ static void needs_path(struct call *call, struct needs *needs)
         return;
     }
     need_add(needs, arena_printf(call->arena, "apigateway:%s", model_text(m, call->operation->method)).p, buf_str(&arn));
-    for JSON_EACH (tag, json_at(call->input, "tags")) {
-        need_context(needs, arena_printf(call->arena, "aws:RequestTag/" STR_FMT, STR_ARG(tag->key)).p, tag->text);
-        need_context(needs, "aws:TagKeys", tag->key);
-    }
+    tags_need_request(call, needs, json_at(call->input, "tags"), json_at(call->input, "tagKeys"));
 }
 
 static const char *const refused_rest_api[] = {"cloneFrom",      "minimumCompressionSize", "policy",

@@ -2,6 +2,8 @@
 #include "services/apigateway/document.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "call/listing.h"
+#include "call/tags.h"
 #include "services/apigateway/apigateway.h"
 #include "services/apigateway/mapping.h"
 
@@ -147,48 +149,59 @@ static size_t page_limit(struct call *call)
     return limit > APIGATEWAY_PAGE_MAX ? APIGATEWAY_PAGE_MAX : (size_t)limit;
 }
 
+static bool page_begin_at(struct call *call, struct listing *page, struct str scope)
+{
+    if (listing_begin(call, page, page_limit(call), "position", scope))
+        return true;
+    call_fail(call, "BadRequestException", "Invalid position parameter specified");
+    return false;
+}
+
+static void answer_items(struct call *call, const struct listing *page, struct str scope, struct json *items)
+{
+    call->output = json_new(call->arena, JSON_OBJECT);
+    if (page->truncated)
+        json_add_str(call->arena, call->output, "position", listing_token(call, page, scope));
+    json_add(call->output, "items", items);
+}
+
+/* Ids are short, so a page is read from where the last one ended. */
 void apigateway__answer_page_of(struct call *call, struct store_txn *txn, const char *type)
 {
-    struct str api_id = call_str(call, "restApiId"), position = call_str(call, "position");
-    struct store_key after = apigateway__key(call, type, api_id, position);
-    struct json *output = json_new(call->arena, JSON_OBJECT), *items = json_new(call->arena, JSON_ARRAY), *page;
+    struct str api_id = call_str(call, "restApiId");
+    struct json *items = json_new(call->arena, JSON_ARRAY), *rows;
+    struct listing page;
     bool more;
-    enum err err = doc_list(txn, after.space, after.collection, apigateway__prefix(call, api_id), position.n ? after.key : STR_NONE,
-                            page_limit(call), call->arena, &page, &more);
+    if (!page_begin_at(call, &page, api_id))
+        return;
+    struct store_key after = apigateway__key(call, type, api_id, page.after);
+    enum err err = doc_list(txn, after.space, after.collection, apigateway__prefix(call, api_id),
+                            page.after.n ? after.key : STR_NONE, page.max + 1, call->arena, &rows, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
     }
-    for JSON_EACH (entry, page)
-        json_add(items, NULL, json_at(entry, "d"));
-    if (more)
-        json_add_str(call->arena, output, "position", json_str(items->last, "id"));
-    json_add(output, "items", items);
-    call->output = output;
+    for JSON_EACH (entry, rows)
+        if (listing_take(&page, json_str(json_at(entry, "d"), "id")))
+            json_add(items, NULL, json_at(entry, "d"));
+    answer_items(call, &page, api_id, items);
 }
 
 void apigateway__answer_page(struct call *call, struct json *items, const char *key)
 {
-    struct str position = call_str(call, "position");
-    size_t limit = page_limit(call);
-    struct json *output = json_new(call->arena, JSON_OBJECT);
-    struct json *page = json_new(call->arena, JSON_ARRAY);
-    struct str last = STR_NONE;
-    struct json *next;
-    for (struct json *item = items->first; item; item = next) {
+    struct json *shown = json_new(call->arena, JSON_ARRAY), *next;
+    struct str scope = call_str(call, "restApiId");
+    struct listing page;
+    if (!page_begin_at(call, &page, scope))
+        return;
+    for (struct json *item = items->first; item && !page.truncated; item = next) {
         next = item->next;
-        if (position.n && str_cmp(json_str(item, key), position) <= 0)
+        if (!listing_take(&page, json_str(item, key)))
             continue;
-        if (page->count == limit) {
-            json_add_str(call->arena, output, "position", last);
-            break;
-        }
-        last = json_str(item, key);
         item->next = NULL;
-        json_add(page, NULL, item);
+        json_add(shown, NULL, item);
     }
-    json_add(output, "items", page);
-    call->output = output;
+    answer_items(call, &page, scope, shown);
 }
 
 void apigateway__copy(struct call *call, struct json *document, const char *const *members)
@@ -202,17 +215,17 @@ void apigateway__copy(struct call *call, struct json *document, const char *cons
 
 bool apigateway__check_tags(struct call *call, const struct json *tags)
 {
-    if (tags && tags->count > APIGATEWAY_TAGS_MAX) {
-        call_fail(call, "BadRequestException", "The number of tags exceeds the limit of %d", APIGATEWAY_TAGS_MAX);
+    struct tag tag;
+    switch (tags_check(tags, false, &tag)) {
+    case TAGS_FINE:
+        return true;
+    case TAGS_TOO_MANY:
+        call_fail(call, "BadRequestException", "The number of tags exceeds the limit of %d", TAGS_MAX);
+        return false;
+    default:
+        call_fail(call, "BadRequestException", "Invalid tag key or value specified: " STR_FMT, STR_ARG(tag.key));
         return false;
     }
-    for JSON_EACH (tag, tags) {
-        if (tag->key.n < 1 || tag->key.n > 128 || tag->text.n > 256 || str_starts(tag->key, STR("aws:"))) {
-            call_fail(call, "BadRequestException", "Invalid tag key or value specified: " STR_FMT, STR_ARG(tag->key));
-            return false;
-        }
-    }
-    return true;
 }
 
 void apigateway__check_templates(struct call *call, const char *member, const struct json *templates)

@@ -2,6 +2,7 @@
  * GetTags answers all of them: its position and limit are "not currently supported" on AWS either (API reference). */
 #include "services/apigateway/document.h"
 #include "base/arn.h"
+#include "call/tags.h"
 #include "services/apigateway/handlers.h"
 
 /* arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME]; fills in input's restApiId, by which the finders go. */
@@ -36,9 +37,8 @@ void apigateway__get_tags(struct call *call)
     struct json *document;
     if (!load_tagged(call, apigateway__reader(call), &key, &document))
         return;
-    struct json *tags = json_at(document, "tags");
     call->output = json_new(call->arena, JSON_OBJECT);
-    json_add(call->output, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
+    json_add(call->output, "tags", tags_object(call->arena, json_at(document, "tags")));
 }
 
 void apigateway__tag_resource(struct call *call, struct store_txn *txn)
@@ -50,8 +50,7 @@ void apigateway__tag_resource(struct call *call, struct store_txn *txn)
     struct json *tags = json_at(document, "tags");
     if (!tags)
         tags = json_add_object(call->arena, document, "tags");
-    for JSON_EACH (tag, json_at(call->input, "tags"))
-        json_put(tags, tag->key, json_new_str(call->arena, tag->text));
+    tags_merge(call->arena, tags, json_at(call->input, "tags"), false);
     if (apigateway__check_tags(call, tags))
         doc_put(txn, key, document, call->arena);
 }
@@ -62,9 +61,6 @@ void apigateway__untag_resource(struct call *call, struct store_txn *txn)
     struct json *document;
     if (!load_tagged(call, txn, &key, &document))
         return;
-    struct json *tags = json_at(document, "tags");
-    for JSON_EACH (name, json_at(call->input, "tagKeys"))
-        if (tags)
-            json_remove(tags, name->text);
+    tags_remove(json_at(document, "tags"), json_at(call->input, "tagKeys"), false);
     doc_put(txn, key, document, call->arena);
 }

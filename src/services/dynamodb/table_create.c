@@ -3,6 +3,7 @@
  * unless it is asked for at its default. Source: API reference, CreateTable, TableDescription. */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "call/tags.h"
 #include "services/dynamodb/request.h"
 #include "services/dynamodb/tables.h"
 #include "services/dynamodb/table_tags.h"
@@ -190,11 +191,14 @@ void create_table_needs(struct call *call, struct needs *needs)
     create->arn = table_arn(call, create->name);
     if (!name_long_enough(call, create->name) || !required(call) || !schema_length(call))
         return;
-    if (!billing(call, create) || !key_schema(call) || !tags_check(call, json_at(call->input, "Tags")))
+    if (!billing(call, create) || !key_schema(call) || !table_tags_check(call))
         return;
     need_add(needs, "dynamodb:CreateTable", create->arn);
-    if (call_has(call, "Tags"))
-        need_add(needs, "dynamodb:TagResource", create->arn);
+    tags_need_request(call, needs, json_at(call->input, "Tags"), NULL);
+    if (!call_has(call, "Tags"))
+        return;
+    need_add(needs, "dynamodb:TagResource", create->arn);
+    tags_need_request(call, needs, json_at(call->input, "Tags"), NULL);
 }
 
 /* ---- the description ---- */
@@ -250,7 +254,7 @@ void create_table_mutate(struct call *call, struct store_txn *txn)
     struct json *document = json_new(call->arena, JSON_OBJECT);
     json_add(document, "Description", json_clone(call->arena, create->description));
     json_add_str(call->arena, document, "Space", arena_printf(call->arena, "%llu", (unsigned long long)space));
-    tags_put(call->arena, json_add_object(call->arena, document, "Tags"), json_at(call->input, "Tags"));
+    json_add(document, "Tags", tags_object(call->arena, json_at(call->input, "Tags")));
     doc_put(txn, key, document, call->arena);
     store_put(txn, table_alive_key(space), STR("\x01"));
     struct json *shown = json_clone(call->arena, create->description);

@@ -1,26 +1,25 @@
 /* table_tags.c -- TagResource, UntagResource, ListTagsOfResource. Source: API reference; "Tagging for DynamoDB". */
 #include "services/dynamodb/table_tags.h"
+#include "call/tags.h"
 #include "services/dynamodb/request.h"
 #include "services/dynamodb/tables.h"
 #include "store/doc.h"
 
 struct tagging { struct str name, arn; };
 
-bool tags_check(struct call *call, const struct json *list)
-{
-    const char *problem = NULL;
-    if (list && list->count > TAGS_MAX)
-        problem = "One or more parameter values were invalid: Too many tags: the limit is 50";
-    for JSON_EACH (tag, list)
-        if (str_starts(json_str(tag, "Key"), STR("aws:")))
-            problem = "One or more parameter values were invalid: Tag keys must not begin with aws:";
-    return !problem || request_invalid(call, str_of(problem), false);
-}
+#define TOO_MANY_TAGS "One or more parameter values were invalid: Too many tags: the limit is 50"
 
-void tags_put(struct arena *arena, struct json *tags, const struct json *list)
+bool table_tags_check(struct call *call)
 {
-    for JSON_EACH (tag, list)
-        json_put(tags, json_str(tag, "Key"), json_new_str(arena, json_str(tag, "Value")));
+    struct tag tag;
+    switch (tags_check(json_at(call->input, "Tags"), false, &tag)) {
+    case TAGS_TOO_MANY:
+        return request_invalid(call, STR(TOO_MANY_TAGS), false);
+    case TAGS_RESERVED:
+        return request_invalid(call, STR("One or more parameter values were invalid: Tag keys must not begin with aws:"), false);
+    default:                            /* lengths are the model's */
+        return true;
+    }
 }
 
 static void read_arn(struct call *call, struct needs *needs, const char *action)
@@ -33,8 +32,10 @@ static void read_arn(struct call *call, struct needs *needs, const char *action)
         return;
     }
     tagging->arn = arn;
-    if (table_name_read(call, arn, "resourceArn", &tagging->name))
-        need_add(needs, action, arn);
+    if (!table_name_read(call, arn, "resourceArn", &tagging->name))
+        return;
+    need_add(needs, action, arn);
+    tags_need_request(call, needs, json_at(call->input, "Tags"), json_at(call->input, "TagKeys"));
 }
 
 #define NEEDS(function, action)                                 \
@@ -66,7 +67,7 @@ void tag_resource_prepare(struct call *call)
     if (!list->count)
         request_invalid(call, STR("Atleast one Tag needs to be provided as Input."), false);
     else
-        tags_check(call, list);
+        table_tags_check(call);
 }
 
 void tag_resource_mutate(struct call *call, struct store_txn *txn)
@@ -75,10 +76,8 @@ void tag_resource_mutate(struct call *call, struct store_txn *txn)
     struct json *document = tagged_document(call, txn);
     if (!document)
         return;
-    struct json *tags = json_at(document, "Tags");
-    tags_put(call->arena, tags, json_at(call->input, "Tags"));
-    if (tags->count > TAGS_MAX)
-        request_invalid(call, STR("One or more parameter values were invalid: Too many tags: the limit is 50"), false);
+    if (tags_merge(call->arena, json_at(document, "Tags"), json_at(call->input, "Tags"), false) != TAGS_FINE)
+        request_invalid(call, STR(TOO_MANY_TAGS), false);
     else
         doc_put(txn, table_key(call, tagging->name), document, call->arena);
 }
@@ -98,8 +97,7 @@ void untag_resource_mutate(struct call *call, struct store_txn *txn)
     struct json *document = tagged_document(call, txn);
     if (!document)
         return;
-    for JSON_EACH (key, json_at(call->input, "TagKeys"))
-        json_remove(json_at(document, "Tags"), key->text);
+    tags_remove(json_at(document, "Tags"), json_at(call->input, "TagKeys"), false);
     doc_put(txn, table_key(call, tagging->name), document, call->arena);
 }
 
@@ -108,11 +106,5 @@ void list_tags_handle(struct call *call)
     struct json *document = tagged_document(call, store_reader(table_store()));
     if (!document)
         return;
-    struct json *list = json_add_array(call->arena, request_output(call), "Tags");
-    for JSON_EACH (tag, json_at(document, "Tags")) {
-        struct json *shown = json_new(call->arena, JSON_OBJECT);
-        json_add_str(call->arena, shown, "Key", tag->key);
-        json_add_str(call->arena, shown, "Value", tag->text);
-        json_add(list, NULL, shown);
-    }
+    json_add(request_output(call), "Tags", tags_list(call->arena, json_at(document, "Tags")));
 }

@@ -3,8 +3,6 @@
 #define CLOUDLESS_SERVICES_DYNAMODB_TABLE_TAGS_H
 #include "call/call.h"
 
-#define TAGS_MAX 50                     /* quota of a resource */
-
-bool tags_check(struct call *call, const struct json *list); /* [{"Key", "Value"}] or NULL; false: call_fail was called */
-void tags_put(struct arena *arena, struct json *tags, const struct json *list);
+/* Input's Tags, which may be missing. False: call_fail was called. */
+bool table_tags_check(struct call *call);
 #endif

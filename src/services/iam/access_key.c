@@ -94,9 +94,9 @@ void iam__delete_access_key(struct call *call, struct store_txn *txn)
     store_delete(txn, iam__key_place(call->arena, id));
 }
 
-static void list_key(struct call *call, struct iam__page *page, struct str id, const struct json *key)
+static void list_key(struct call *call, struct listing *page, struct str id, const struct json *key)
 {
-    if (iam__page_take(page, id))
+    if (listing_take(page, id))
         json_add(json_at(call->output, "AccessKeyMetadata"), NULL, key_json(call, id, key));
 }
 
@@ -105,7 +105,7 @@ void iam__list_access_keys(struct call *call)
 {
     struct store_txn *txn = iam__reader(call);
     struct str name = iam__user_name(call), *ids;
-    struct iam__page page;
+    struct listing page;
     struct json *key;
 
     if (call->failed || !iam__page_begin(call, &page))

@@ -173,7 +173,7 @@ static struct str arn_path(struct str arn, struct str *ret_name)
 void iam__list_attached(struct call *call)
 {
     struct json *doc = load_attached_to(call, iam__reader(call));
-    struct iam__page page;
+    struct listing page;
     struct str *arn, name;
 
     if (!doc || !iam__page_begin(call, &page))
@@ -181,7 +181,7 @@ void iam__list_attached(struct call *call)
     struct json *list = json_add_array(call->arena, iam__output(call), "AttachedPolicies");
     size_t count = iam__sorted(call, json_at(doc, "Attached"), &arn);
     for (size_t i = 0; i < count; i++) {
-        if (!str_starts(arn_path(arn[i], &name), call_str(call, "PathPrefix")) || !iam__page_take(&page, arn[i]))
+        if (!str_starts(arn_path(arn[i], &name), call_str(call, "PathPrefix")) || !listing_take(&page, arn[i]))
             continue;
         struct json *policy = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
         json_add_str(call->arena, policy, "PolicyName", name);
@@ -209,7 +209,7 @@ void iam__list_entities(struct call *call)
     struct store_txn *txn = iam__reader(call);
     struct str arn = call_str(call, "PolicyArn");
     struct json *list = iam__policy_load(call, txn, arn, IAM_NOT_FOUND_POLICY) ? iam__attachments(call, txn, arn) : NULL;
-    struct iam__page page;
+    struct listing page;
 
     if (!list || !iam__page_begin(call, &page))
         return;
@@ -224,7 +224,7 @@ void iam__list_entities(struct call *call)
         struct json *doc = wanted ? iam__entity_load(call, txn, kind, json_str(json_at(row, "d"), "Name")) : NULL;
         if (call->failed)
             return;
-        if (!doc || !str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) || !iam__page_take(&page, key))
+        if (!doc || !str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) || !listing_take(&page, key))
             continue;
         struct json *entity = json_add(kind == &iam__role ? roles : users, NULL, json_new(call->arena, JSON_OBJECT));
         json_add_str(call->arena, entity, kind->name_member, json_str(doc, "Name"));
@@ -301,7 +301,7 @@ void iam__get_inline(struct call *call)
 void iam__list_inline(struct call *call)
 {
     struct json *doc = load_attached_to(call, iam__reader(call));
-    struct iam__page page;
+    struct listing page;
     struct str *name;
 
     if (!doc || !iam__page_begin(call, &page))
@@ -309,7 +309,7 @@ void iam__list_inline(struct call *call)
     struct json *list = json_add_array(call->arena, iam__output(call), "PolicyNames");
     size_t count = iam__sorted(call, json_at(doc, "Inline"), &name);
     for (size_t i = 0; i < count; i++)
-        if (iam__page_take(&page, name[i]))
+        if (listing_take(&page, name[i]))
             json_add_str(call->arena, list, NULL, name[i]);
     iam__page_end(call, &page);
 }

@@ -271,21 +271,21 @@ void iam__get_role(struct call *call)
     json_add_object(call->arena, role, "RoleLastUsed");
 }
 
-static void visit_user(struct call *call, struct iam__page *page, struct str key, const struct json *doc)
+static void visit_user(struct call *call, struct listing *page, struct str key, const struct json *doc)
 {
-    if (str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) && iam__page_take(page, key))
+    if (str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) && listing_take(page, key))
         json_add(json_at(call->output, "Users"), NULL, iam__user_json(call, doc, false));
 }
 
-static void visit_role(struct call *call, struct iam__page *page, struct str key, const struct json *doc)
+static void visit_role(struct call *call, struct listing *page, struct str key, const struct json *doc)
 {
-    if (str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) && iam__page_take(page, key))
+    if (str_starts(json_str(doc, "Path"), call_str(call, "PathPrefix")) && listing_take(page, key))
         json_add(json_at(call->output, "Roles"), NULL, iam__role_json(call, iam__reader(call), doc, false));
 }
 
 void iam__list_users(struct call *call)
 {
-    struct iam__page page;
+    struct listing page;
 
     json_add_array(call->arena, iam__output(call), "Users");
     if (iam__page_begin(call, &page) && iam__page_walk(call, "users", &page, visit_user))
@@ -294,7 +294,7 @@ void iam__list_users(struct call *call)
 
 void iam__list_roles(struct call *call)
 {
-    struct iam__page page;
+    struct listing page;
 
     json_add_array(call->arena, iam__output(call), "Roles");
     if (iam__page_begin(call, &page) && iam__page_walk(call, "roles", &page, visit_role))
@@ -305,7 +305,7 @@ void iam__list_roles(struct call *call)
  * entity that exists. */
 static void empty_list(struct call *call, const struct entity_kind *kind, const char *list)
 {
-    struct iam__page page;
+    struct listing page;
 
     if (!iam__page_begin(call, &page) || !iam__entity_load(call, iam__reader(call), kind, json_str(call->input, kind->name_member)))
         return;

@@ -1,31 +1,23 @@
 /* entity_tags.c -- tags of users, roles and policies: a list of Key and Value, keys unique whatever their letter case. */
 #include "services/iam/iam_internal.h"
+#include "call/tags.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
-static struct json *find_tag(const struct json *tags, struct str key)
+static bool iam_tags_ok(struct call *call, const struct json *given)
 {
-    for JSON_EACH (tag, tags)
-        if (str_eq_nocase(json_str(tag, "Key"), key))
-            return tag;
-    return NULL;
-}
+    struct tag tag;
 
-static bool tags_ok(struct call *call, const struct json *given)
-{
-    for JSON_EACH (tag, given) {
-        struct str key = json_str(tag, "Key");
-        if (str_eq_nocase(str_slice(key, 0, 4), STR("aws:"))) {
-            call_fail(call, "InvalidInput", "System tags cannot be added/updated by requester");
-            return false;
-        }
-        for (const struct json *other = tag->next; other; other = other->next)
-            if (str_eq_nocase(json_str(other, "Key"), key)) {
-                call_fail(call, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.");
-                return false;
-            }
+    switch (tags_check(given, true, &tag)) {
+    case TAGS_RESERVED:
+        call_fail(call, "InvalidInput", "System tags cannot be added/updated by requester");
+        return false;
+    case TAGS_TWICE:
+        call_fail(call, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.");
+        return false;
+    default:                    /* lengths are the model's; too many are told by the merge */
+        return true;
     }
-    return true;
 }
 
 bool iam__tags_merge(struct call *call, struct json *doc, const char *quota)
@@ -34,36 +26,12 @@ bool iam__tags_merge(struct call *call, struct json *doc, const char *quota)
 
     if (!given)
         return true;
-    if (!tags_ok(call, given))
+    if (!iam_tags_ok(call, given))
         return false;
-    struct json *tags = iam__member(call, doc, "Tags", JSON_ARRAY);
-    for JSON_EACH (tag, given) {
-        struct json *known = find_tag(tags, json_str(tag, "Key"));
-        if (!known)
-            known = json_add(tags, NULL, json_new(call->arena, JSON_OBJECT));
-        json_put(known, STR("Key"), json_new_str(call->arena, json_str(tag, "Key")));
-        json_put(known, STR("Value"), json_new_str(call->arena, json_str(tag, "Value")));
-    }
-    if (tags->count <= IAM_TAGS_MAX)
+    if (tags_merge(call->arena, iam__member(call, doc, "Tags", JSON_ARRAY), given, true) == TAGS_FINE)
         return true;
-    call_fail(call, "LimitExceeded", "Cannot exceed quota for %s: %d", quota, IAM_TAGS_MAX);
+    call_fail(call, "LimitExceeded", "Cannot exceed quota for %s: %d", quota, TAGS_MAX);
     return false;
-}
-
-static void remove_tags(struct call *call, struct json *doc)
-{
-    struct json *tags = iam__member(call, doc, "Tags", JSON_ARRAY);
-
-    for JSON_EACH (key, json_at(call->input, "TagKeys")) {
-        size_t index = 0;
-        for JSON_EACH (tag, tags) {
-            if (str_eq_nocase(json_str(tag, "Key"), key->text)) {
-                iam__array_remove(tags, index);
-                break;
-            }
-            index++;
-        }
-    }
 }
 
 static int tag_key_order(const void *a, const void *b)
@@ -75,19 +43,19 @@ static int tag_key_order(const void *a, const void *b)
 
 static void list_tags(struct call *call, const struct json *doc)
 {
-    const struct json *tags = json_at(doc, "Tags"), **tag = arena_array(call->arena, const struct json *, IAM_TAGS_MAX + 1);
-    struct iam__page page;
+    const struct json *tags = json_at(doc, "Tags"), **tag = arena_array(call->arena, const struct json *, TAGS_MAX + 1);
+    struct listing page;
     size_t count = 0;
 
     if (!doc || !iam__page_begin(call, &page))
         return;
     struct json *list = json_add_array(call->arena, iam__output(call), "Tags");
     for JSON_EACH (one, tags)
-        if (count < IAM_TAGS_MAX)
+        if (count < TAGS_MAX)
             tag[count++] = one;
     qsort(tag, count, sizeof *tag, tag_key_order);
     for (size_t i = 0; i < count; i++)
-        if (iam__page_take(&page, json_str(tag[i], "Key")))
+        if (listing_take(&page, json_str(tag[i], "Key")))
             json_add(list, NULL, json_clone(call->arena, tag[i]));
     iam__page_end(call, &page);
 }
@@ -115,7 +83,7 @@ void iam__untag(struct call *call, struct store_txn *txn)
 
     if (!doc)
         return;
-    remove_tags(call, doc);
+    tags_remove(json_at(doc, "Tags"), json_at(call->input, "TagKeys"), true);
     iam__entity_save(call, txn, iam__kind(call), doc);
 }
 
@@ -155,7 +123,7 @@ void iam__untag_policy(struct call *call, struct store_txn *txn)
 
     if (!doc)
         return;
-    remove_tags(call, doc);
+    tags_remove(json_at(doc, "Tags"), json_at(call->input, "TagKeys"), true);
     save_policy(call, txn, doc);
 }
 

@@ -7,7 +7,9 @@
 #include "base/arn.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/panic.h"
+#include "call/tags.h"
 #include "store/doc.h"
 #include <stdlib.h>
 
@@ -135,12 +137,7 @@ static bool principal_tag(void *arg, const struct principal *principal, struct s
         return false;
     if (find_entity(arg, principal, arena, &doc) != ERR_OK)
         return false;
-    for JSON_EACH (tag, json_at(doc, "Tags"))
-        if (str_eq_nocase(json_str(tag, "Key"), key)) {
-            *ret = json_str(tag, "Value");
-            return true;
-        }
-    return false;
+    return tags_find(json_at(doc, "Tags"), key, true, ret);
 }
 
 static uint64_t generation(void *arg)
@@ -225,12 +222,11 @@ static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_
     struct root_key root = {.iam = iam, .arena = arena, .preset_id = preset_id,
                             .preset_secret = preset_id.n ? preset_secret : STR_NONE,
                             .now_ms = clock_epoch_ms() / 1000 * 1000};
-    struct str tail = random_chars(arena, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16);
 
     if (!key_id_ok(preset_id))
         return ERR_INVALID;
-    root.new_id = arena_printf(arena, "AKIA" STR_FMT, STR_ARG(tail));
-    root.new_secret = random_chars(arena, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 40);
+    root.new_id = id_access_key(arena, "AKIA");
+    root.new_secret = id_secret(arena);
     enum err err = store_mutate(iam->store, set_root_key, &root);
     if (err == ERR_OK) {
         *ret_id = root.id;

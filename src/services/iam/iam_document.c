@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/panic.h"
 #include "store/doc.h"
 
@@ -24,23 +25,16 @@ const struct entity_kind *iam__kind(const struct call *call)
 
 /* ---- what is made before a mutation ---- */
 
-static struct str new_id(struct arena *arena, const char *prefix, size_t n)
-{
-    struct str tail = random_chars(arena, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", n);
-
-    return arena_printf(arena, "%s" STR_FMT, prefix, STR_ARG(tail));
-}
-
 void iam__prepare(struct call *call)
 {
     struct iam__made *made = arena_new_of(call->arena, struct iam__made);
 
     made->now_ms = clock_epoch_ms() / 1000 * 1000;
-    made->user_id = new_id(call->arena, "AIDA", 17);
-    made->role_id = new_id(call->arena, "AROA", 17);
-    made->policy_id = new_id(call->arena, "ANPA", 17);
-    made->key_id = new_id(call->arena, "AKIA", 16);
-    made->secret = random_chars(call->arena, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 40);
+    made->user_id = id_entity(call->arena, "AIDA");
+    made->role_id = id_entity(call->arena, "AROA");
+    made->policy_id = id_entity(call->arena, "ANPA");
+    made->key_id = id_access_key(call->arena, "AKIA");
+    made->secret = id_secret(call->arena);
     call->state = made;
 }
 
@@ -201,46 +195,24 @@ void iam__add_text(struct call *call, struct json *parent, const char *key, stru
 
 /* ---- pages ---- */
 
-bool iam__page_begin(struct call *call, struct iam__page *page)
+bool iam__page_begin(struct call *call, struct listing *page)
 {
-    struct str marker = call_str(call, "Marker");
-
-    *page = (struct iam__page){.max = (size_t)json_i64(call->input, "MaxItems", IAM_PAGE_DEFAULT)};
-    if (!marker.n)
-        return true;
-    if (base64_decode(marker, call->arena, &page->after) == ERR_OK && page->after.n && utf8_valid(page->after))
+    if (listing_begin(call, page, (size_t)json_i64(call->input, "MaxItems", IAM_PAGE_DEFAULT), "Marker", STR_NONE))
         return true;
     call_fail(call, "ValidationError", "Invalid Marker.");
     return false;
 }
 
-bool iam__page_take(struct iam__page *page, struct str key)
+void iam__page_end(struct call *call, const struct listing *page)
 {
-    if (page->after.n && str_cmp(key, page->after) <= 0)
-        return false;
-    if (page->count == page->max) {
-        page->truncated = true;
-        return false;
-    }
-    page->count++;
-    page->last = key;
-    return true;
-}
-
-void iam__page_end(struct call *call, const struct iam__page *page)
-{
-    struct buf marker;
-
     json_add_bool(call->arena, iam__output(call), "IsTruncated", page->truncated);
-    if (!page->truncated)
-        return;
-    buf_init(&marker, call->arena, 2 * page->last.n + 8);
-    base64_write(&marker, page->last);
-    json_add_str(call->arena, iam__output(call), "Marker", buf_str(&marker));
+    if (page->truncated)
+        json_add_str(call->arena, iam__output(call), "Marker", listing_token(call, page, STR_NONE));
 }
 
-bool iam__page_walk(struct call *call, const char *type, struct iam__page *page,
-                    void (*visit)(struct call *call, struct iam__page *page, struct str key, const struct json *doc))
+/* Documents' keys are names, short enough to be alone with their beginning, so the next page is read from there on. */
+bool iam__page_walk(struct call *call, const char *type, struct listing *page,
+                    void (*visit)(struct call *call, struct listing *page, struct str key, const struct json *doc))
 {
     struct str collection = doc_collection(call->arena, call->account, STR("aws-global"), type), after = page->after;
     bool more = true;

@@ -12,6 +12,7 @@
 #ifndef CLOUDLESS_SERVICES_IAM_IAM_INTERNAL_H
 #define CLOUDLESS_SERVICES_IAM_IAM_INTERNAL_H
 #include "services/iam/iam.h"
+#include "call/listing.h"
 
 /* Quotas. Source: "IAM and AWS STS quotas" of the IAM user guide. */
 #define IAM_ATTACHED_MAX 10
@@ -19,7 +20,6 @@
 #define IAM_POLICY_VERSIONS_MAX 5
 #define IAM_POLICY_CHARS_MAX 6144
 #define IAM_TRUST_CHARS_MAX 2048
-#define IAM_TAGS_MAX 50
 #define IAM_PAGE_DEFAULT 100
 
 struct iam {
@@ -125,18 +125,12 @@ struct json *iam__user_json(struct call *call, const struct json *doc, bool deta
 /* The keys (of an object) or the texts (of an array), ascending; `list` may be NULL. */
 size_t iam__sorted(struct call *call, const struct json *list, struct str **ret);
 
-/* A page of a list in ascending order of its keys: give each key to iam__page_take, add what it accepts. */
-struct iam__page {
-    size_t max, count;
-    struct str after, last;
-    bool truncated;
-};
-bool iam__page_begin(struct call *call, struct iam__page *page);    /* false: call_fail */
-bool iam__page_take(struct iam__page *page, struct str key);
-void iam__page_end(struct call *call, const struct iam__page *page);
-/* Walks the documents of a type until the page is full. `visit` decides with iam__page_take. False: call_fail. */
-bool iam__page_walk(struct call *call, const char *type, struct iam__page *page,
-                    void (*visit)(struct call *call, struct iam__page *page, struct str key, const struct json *doc));
+/* Pages: call/listing.h by MaxItems and Marker. */
+bool iam__page_begin(struct call *call, struct listing *page);    /* false: call_fail */
+void iam__page_end(struct call *call, const struct listing *page);
+/* Walks the documents of a type until the page is full. `visit` decides with listing_take. False: call_fail. */
+bool iam__page_walk(struct call *call, const char *type, struct listing *page,
+                    void (*visit)(struct call *call, struct listing *page, struct str key, const struct json *doc));
 
 /* ---- rows ---- */
 call_needs_fn iam__needs;

@@ -3,14 +3,7 @@
  * the ARN that it would have. */
 #include "services/iam/iam_internal.h"
 #include "call/call_doc.h"
-
-static void add_tag_context(struct call *call, struct needs *needs, const struct json *tags, const char *prefix)
-{
-    for JSON_EACH (tag, tags) {
-        struct str key = json_str(tag, "Key");
-        need_context(needs, arena_printf(call->arena, "%s" STR_FMT, prefix, STR_ARG(key)).p, json_str(tag, "Value"));
-    }
-}
+#include "call/tags.h"
 
 /* The keys that come from the resource and from the input, for the need added last. */
 static void iam_need_context(struct call *call, struct needs *needs, const struct json *doc)
@@ -23,13 +16,9 @@ static void iam_need_context(struct call *call, struct needs *needs, const struc
         need_context(needs, "iam:PermissionsBoundary", boundary);
     if (arn.n)
         need_context(needs, "iam:PolicyARN", arn);
-    add_tag_context(call, needs, json_at(doc, "Tags"), "aws:ResourceTag/");
-    add_tag_context(call, needs, json_at(doc, "Tags"), "iam:ResourceTag/");
-    add_tag_context(call, needs, json_at(call->input, "Tags"), "aws:RequestTag/");
-    for JSON_EACH (tag, json_at(call->input, "Tags"))
-        need_context(needs, "aws:TagKeys", json_str(tag, "Key"));
-    for JSON_EACH (key, json_at(call->input, "TagKeys"))
-        need_context(needs, "aws:TagKeys", key->text);
+    tags_need_resource(call, needs, json_at(doc, "Tags"), "aws:ResourceTag");
+    tags_need_resource(call, needs, json_at(doc, "Tags"), "iam:ResourceTag");
+    tags_need_request(call, needs, json_at(call->input, "Tags"), json_at(call->input, "TagKeys"));
 }
 
 static const char *action_of(struct call *call, const char *operation)

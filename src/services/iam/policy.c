@@ -363,7 +363,7 @@ void iam__list_policy_versions(struct call *call)
 {
     struct json *doc = iam__policy_load(call, iam__reader(call), call_str(call, "PolicyArn"), IAM_NOT_FOUND_POLICY);
     struct json *newest[IAM_POLICY_VERSIONS_MAX];
-    struct iam__page page;
+    struct listing page;
     size_t count = 0;
 
     if (!doc || !iam__page_begin(call, &page))
@@ -374,7 +374,7 @@ void iam__list_policy_versions(struct call *call)
             newest[count++] = version;
     for (size_t i = count; i-- > 0;) {
         char key[4] = {(char)('a' + (count - i)), '\0'};
-        if (iam__page_take(&page, arena_dup(call->arena, str_of(key))))
+        if (listing_take(&page, arena_dup(call->arena, str_of(key))))
             json_add(list, NULL, version_json(call, doc, newest[i], false));
     }
     iam__page_end(call, &page);
@@ -392,17 +392,17 @@ static bool wanted(struct call *call, const struct json *doc, struct usage usage
     return !filter.n || (boundary ? usage.boundaries : usage.attached) > 0;
 }
 
-static void list_one(struct call *call, struct iam__page *page, struct str key, struct str arn, const struct json *doc)
+static void list_one(struct call *call, struct listing *page, struct str key, struct str arn, const struct json *doc)
 {
     struct usage usage;
 
     if (call->failed || !count_usage(call, iam__reader(call), arn, &usage) || !wanted(call, doc, usage) ||
-        !iam__page_take(page, key))
+        !listing_take(page, key))
         return;
     json_add(json_at(call->output, "Policies"), NULL, policy_json(call, arn, doc, usage, true));
 }
 
-static void visit_policy(struct call *call, struct iam__page *page, struct str key, const struct json *doc)
+static void visit_policy(struct call *call, struct listing *page, struct str key, const struct json *doc)
 {
     list_one(call, page, key, policy_arn(call->arena, call->account, doc), doc);
 }
@@ -411,7 +411,7 @@ static void visit_policy(struct call *call, struct iam__page *page, struct str k
 void iam__list_policies(struct call *call)
 {
     struct str scope = call_str(call, "Scope");
-    struct iam__page page;
+    struct listing page;
 
     json_add_array(call->arena, iam__output(call), "Policies");
     if (!iam__page_begin(call, &page))

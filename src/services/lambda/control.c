@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "call/page_token.h"
+#include "call/tags.h"
 #include "services/lambda/code.h"
 #include "services/lambda/config.h"
 #include "services/lambda/download.h"
@@ -107,6 +109,24 @@ static void drop_empty_environment(struct call *call, struct json *config)
         json_remove(config, STR("Environment"));
 }
 
+#define TOO_MANY_TAGS "The maximum number of tags for a function is %d."
+
+/* Input's Tags, if it has any. False: call_fail was called. */
+static bool tags_fine(struct call *call)
+{
+    struct tag tag;
+    switch (tags_check(json_at(call->input, "Tags"), false, &tag)) {
+    case TAGS_FINE:
+        return true;
+    case TAGS_TOO_MANY:
+        call_fail(call, "InvalidParameterValueException", TOO_MANY_TAGS, TAGS_MAX);
+        return false;
+    default:
+        call_fail(call, "InvalidParameterValueException", "The tag " STR_FMT " is reserved, empty or too long.", STR_ARG(tag.key));
+        return false;
+    }
+}
+
 void lambda__prepare_create(struct call *call)
 {
     struct package *package = arena_new_of(call->arena, struct package);
@@ -126,7 +146,7 @@ void lambda__prepare_create(struct call *call)
     json_add_str(call->arena, config, "FunctionName", package->name);
     json_add_str(call->arena, config, "FunctionArn", lambda__function_arn(call->arena, call->account, call->region, package->name));
     json_add_str(call->arena, config, "Version", STR("$LATEST"));
-    if (!lambda__config_apply(call, config) || !take_package(call, json_at(call->input, "Code"), package))
+    if (!tags_fine(call) || !lambda__config_apply(call, config) || !take_package(call, json_at(call->input, "Code"), package))
         return;
     lambda__config_defaults(call, config);
     drop_empty_environment(call, config);
@@ -137,7 +157,7 @@ void lambda__prepare_create(struct call *call)
 void lambda__create(struct call *call, struct store_txn *txn)
 {
     struct package *package = call->state;
-    struct json *doc, *tags = json_at(call->input, "Tags");
+    struct json *doc;
     enum err err = doc_get(txn, lambda__key(call->arena, call->account, call->region, package->name), call->arena, &doc);
     if (err == ERR_OK) {
         call_fail(call, "ResourceConflictException", "Function already exist: " STR_FMT, STR_ARG(package->name));
@@ -150,7 +170,7 @@ void lambda__create(struct call *call, struct store_txn *txn)
     doc = json_new(call->arena, JSON_OBJECT);
     json_add(doc, "config", json_clone(call->arena, package->config));
     json_add_str(call->arena, doc, "blob", package->blob);
-    json_add(doc, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
+    json_add(doc, "tags", tags_object(call->arena, json_at(call->input, "Tags")));
     json_add(doc, "statements", json_new(call->arena, JSON_ARRAY));
     lambda__put_doc(call, txn, package->name, doc);
     answer_config(call, package->config, "Pending", "Successful");
@@ -196,8 +216,13 @@ static void list_functions_page(struct call *call, const char *member)
     bool more = false;
     struct str last = STR_NONE;
     size_t limit = (size_t)json_i64(call->input, "MaxItems", 50);
+    struct str after = STR_NONE;
+    if (call_has(call, "Marker") && !page_token_read(call, call_str(call, "Marker"), STR_NONE, &after)) {
+        call_fail(call, "InvalidParameterValueException", "The value of Marker is not one that was given.");
+        return;
+    }
     enum err err = doc_list(lambda__reader(call), LAMBDA_SPACE, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
-                            call_str(call, "Marker"), limit > 50 ? 50 : limit, call->arena, &page, &more);
+                            after, limit > 50 ? 50 : limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -209,7 +234,7 @@ static void list_functions_page(struct call *call, const char *member)
         json_add(list, NULL, json_clone(call->arena, json_at(json_at(entry, "d"), "config")));
     }
     if (more)
-        json_add_str(call->arena, out, "NextMarker", last);
+        json_add_str(call->arena, out, "NextMarker", page_token_make(call, STR_NONE, last));
     call->output = out;
 }
 
@@ -337,6 +362,13 @@ void lambda__delete(struct call *call, struct store_txn *txn)
 
 /* ---- tags ---- */
 
+void lambda__prepare_tag(struct call *call)
+{
+    lambda__prepare_named(call);
+    if (!call->failed)
+        tags_fine(call);
+}
+
 void lambda__list_tags(struct call *call)
 {
     struct json *doc;
@@ -351,11 +383,8 @@ void lambda__tag(struct call *call, struct store_txn *txn)
     struct json *doc;
     if (!lambda__call_doc(call, txn, &doc))
         return;
-    struct json *tags = json_at(doc, "tags");
-    for JSON_EACH (tag, json_at(call->input, "Tags"))
-        json_put(tags, tag->key, json_new_str(call->arena, tag->text));
-    if (tags->count > 50)
-        call_fail(call, "InvalidParameterValueException", "The maximum number of tags for a function is 50.");
+    if (tags_merge(call->arena, json_at(doc, "tags"), json_at(call->input, "Tags"), false) != TAGS_FINE)
+        call_fail(call, "InvalidParameterValueException", TOO_MANY_TAGS, TAGS_MAX);
     lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
 }
 
@@ -364,7 +393,6 @@ void lambda__untag(struct call *call, struct store_txn *txn)
     struct json *doc;
     if (!lambda__call_doc(call, txn, &doc))
         return;
-    for JSON_EACH (key, json_at(call->input, "TagKeys"))
-        json_remove(json_at(doc, "tags"), key->text);
+    tags_remove(json_at(doc, "tags"), json_at(call->input, "TagKeys"), false);
     lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
 }

@@ -2,6 +2,7 @@
 #include "services/lambda/lambda.h"
 #include "call/service_errors.h"
 #include "base/panic.h"
+#include "call/tags.h"
 #include "net/limits.h"
 #include "services/lambda/code.h"
 #include "services/lambda/control.h"
@@ -45,6 +46,7 @@ static void needs_function(struct call *call, struct needs *needs)
 {
     struct str action = arena_printf(call->arena, "lambda:%s", model_text(call->api->model, call->operation->name));
     need_add(needs, action.p, named_arn(call));
+    tags_need_request(call, needs, json_at(call->input, "Tags"), json_at(call->input, "TagKeys"));
 }
 
 static void needs_all(struct call *call, struct needs *needs)
@@ -103,7 +105,7 @@ static const struct row rows[] = {
     {.name = "ListTags", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__list_tags},
     {.name = "ListVersionsByFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__list_versions},
     {.name = "RemovePermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__remove_permission},
-    {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__tag},
+    {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_tag, .mutate = lambda__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__untag},
     {.name = "UpdateFunctionCode", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_update_code, .prepare_blocks = true,
      .mutate = lambda__update_code, .committed = lambda__code_changed, .refused = code_refused},

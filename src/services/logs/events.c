@@ -1,8 +1,9 @@
 /* events.c -- PutLogEvents, GetLogEvents, FilterLogEvents. Source: CloudWatch Logs API reference.
- * A page token is the 32 hex digits of an event's key behind "f/" (go on after it) or "b/" (go back before it): a place between
+ * A page token (call/page_token.h) holds an event's key, behind "f/" (go on after it) or "b/" (go back before it): a place between
  * two events. A page without events answers the token that it was asked with, and for the other direction the same place. */
 #include "base/clock.h"
 #include "base/codec.h"
+#include "call/page_token.h"
 #include "services/logs/logs_internal.h"
 
 #define TOO_OLD_MS (14 * 24 * 3600 * 1000LL)
@@ -97,19 +98,30 @@ void logs__put_events(struct call *call, struct store_txn *txn)
 
 /* ---- reading ---- */
 
-static struct str token_of(struct arena *arena, const char *prefix, const uint8_t key[LOGS_EVENT_KEY_BYTES])
+/* AWS's tokens begin with the direction. They hold the key of an event, and are good for the stream (or group) and the direction
+ * only. */
+static struct str event_token(struct call *call, const char *prefix, struct str scope, const uint8_t key[LOGS_EVENT_KEY_BYTES])
 {
-    struct buf buf;
-    buf_init(&buf, arena, 64);
-    buf_add(&buf, str_of(prefix));
-    hex_write(&buf, (struct str){(const char *)key, LOGS_EVENT_KEY_BYTES});
-    return buf_str(&buf);
+    struct str token = page_token_make(call, arena_printf(call->arena, "%s" STR_FMT, prefix, STR_ARG(scope)),
+                                       (struct str){(const char *)key, LOGS_EVENT_KEY_BYTES});
+    return arena_printf(call->arena, "%s" STR_FMT, prefix, STR_ARG(token));
 }
 
-static bool token_key(struct str token, char kind, uint8_t ret[LOGS_EVENT_KEY_BYTES])
+static bool event_token_read(struct call *call, struct str token, const char *prefix, struct str scope,
+                             uint8_t ret[LOGS_EVENT_KEY_BYTES])
 {
-    return token.n == 2 + 2 * LOGS_EVENT_KEY_BYTES && token.p[0] == kind && token.p[1] == '/' &&
-           hex_decode(str_slice(token, 2, token.n), ret);
+    struct str key, own = arena_printf(call->arena, "%s" STR_FMT, prefix, STR_ARG(scope));
+    if (!str_starts(token, str_of(prefix)) || !page_token_read(call, str_slice(token, strlen(prefix), token.n), own, &key) ||
+        key.n != LOGS_EVENT_KEY_BYTES)
+        return false;
+    memcpy(ret, key.p, LOGS_EVENT_KEY_BYTES);
+    return true;
+}
+
+/* A group made anew has another space, and a stream's name is unique in its group. */
+static struct str event_scope(struct call *call, const struct logs__group *group, struct str stream)
+{
+    return arena_printf(call->arena, "%llu/" STR_FMT, (unsigned long long)group->space, STR_ARG(stream));
 }
 
 /* The neighbour of a key, as keys of such a length are ordered; the first and the last stay what they are. */
@@ -149,7 +161,7 @@ static struct json *event_json(struct call *call, const struct logs__event *even
 }
 
 /* Bounds of one GetLogEvents page; true: it reads backwards. A fresh request without startFromHead reads the newest. */
-static bool page_range(struct call *call, const struct logs__group *group, struct store_range *range,
+static bool page_range(struct call *call, const struct logs__group *group, struct str scope, struct store_range *range,
                        uint8_t at[LOGS_EVENT_KEY_BYTES], bool *ret_bad_token)
 {
     struct str token = call_str(call, "nextToken");
@@ -161,12 +173,12 @@ static bool page_range(struct call *call, const struct logs__group *group, struc
         range->to = time_key(call->arena, json_i64(call->input, "endTime", 0));
     if (token.n == 0)
         return reverse;
-    if (token_key(token, 'f', at)) {
+    if (event_token_read(call, token, "f/", scope, at)) {
         struct str from = key_str(call->arena, at, true);
         range->from = str_cmp(from, range->from) > 0 ? from : range->from;
         return false;
     }
-    if (token_key(token, 'b', at)) {
+    if (event_token_read(call, token, "b/", scope, at)) {
         struct str to = key_str(call->arena, at, false);
         range->to = range->to.p == NULL || str_cmp(to, range->to) < 0 ? to : range->to;
         return true;
@@ -208,9 +220,10 @@ void logs__get_events(struct call *call)
         return;
     }
     struct store_range range = {.space = group.space, .collection = logs__stream_collection(call->arena, stream)};
-    range.reverse = page_range(call, &group, &range, at, &bad_token);
+    struct str scope = event_scope(call, &group, stream);
+    range.reverse = page_range(call, &group, scope, &range, at, &bad_token);
     if (bad_token) {
-        call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
+        logs__page_bad_token(call);
         return;
     }
     memcpy(low, at, sizeof low);
@@ -238,8 +251,8 @@ void logs__get_events(struct call *call)
     }
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add(call->output, "events", range.reverse ? reversed(call->arena, list) : list);
-    json_add_str(call->arena, call->output, "nextForwardToken", token_of(call->arena, "f/", high));
-    json_add_str(call->arena, call->output, "nextBackwardToken", token_of(call->arena, "b/", low));
+    json_add_str(call->arena, call->output, "nextForwardToken", event_token(call, "f/", scope, high));
+    json_add_str(call->arena, call->output, "nextBackwardToken", event_token(call, "b/", scope, low));
 }
 
 static bool stream_wanted(struct call *call, struct str stream)
@@ -273,7 +286,7 @@ static bool filter_range(struct call *call, const struct logs__group *group, str
         range->to = time_key(call->arena, json_i64(call->input, "endTime", 0) + 1);
     if (token.n == 0)
         return true;
-    if (!token_key(token, 'f', at))
+    if (!event_token_read(call, token, "f/", event_scope(call, group, STR_NONE), at))
         return false;
     range->from = key_str(call->arena, at, true);
     return true;
@@ -312,7 +325,7 @@ void logs__filter_events(struct call *call)
         return;
     struct store_range range = {.space = group.space, .collection = STR("time")};
     if (!filter_range(call, &group, &range)) {
-        call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
+        logs__page_bad_token(call);
         return;
     }
     struct json *out = json_new(call->arena, JSON_OBJECT), *list = json_add_array(call->arena, out, "events");
@@ -335,7 +348,7 @@ void logs__filter_events(struct call *call)
     }
     store_iter_close(iter);
     if (err == ERR_OK && scanned)       /* stopped by a bound, not by the end */
-        json_add_str(call->arena, out, "nextToken", token_of(call->arena, "f/", last));
+        json_add_str(call->arena, out, "nextToken", event_token(call, "f/", event_scope(call, &group, STR_NONE), last));
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         call_fail_err(call, err);
     else

@@ -1,5 +1,7 @@
 /* groups.c -- operations on log groups: create, describe, delete, retention, tags. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
+#include "call/page_token.h"
+#include "call/tags.h"
 #include "jobs/jobs.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
@@ -21,6 +23,8 @@ void logs__prepare_create_group(struct call *call)
     struct str class = call_str(call, "logGroupClass");
     if (class.n && !str_eq(class, STR("STANDARD")))
         call_fail_not_implemented(call, "logGroupClass other than STANDARD");
+    else
+        logs__prepare_tags(call);
 }
 
 void logs__create_group(struct call *call, struct store_txn *txn)
@@ -103,9 +107,25 @@ static void describe_group(struct call *call, struct json *list, struct json *do
     json_add_str(call->arena, out, "logGroupArn", arn);
 }
 
+void logs__page_bad_token(struct call *call)
+{
+    call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
+}
+
+bool logs__page_after(struct call *call, struct str scope, struct str *ret)
+{
+    struct str token = call_str(call, "nextToken");
+    *ret = STR_NONE;
+    if (!call_has(call, "nextToken") || page_token_read(call, token, scope, ret))
+        return true;
+    logs__page_bad_token(call);
+    return false;
+}
+
 void logs__describe_groups(struct call *call)
 {
     struct json *page, *list;
+    struct str after;
     bool more = false;
     size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
     struct str pattern = call_str(call, "logGroupNamePattern"), last = STR_NONE;
@@ -115,9 +135,11 @@ void logs__describe_groups(struct call *call)
                   "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
         return;
     }
+    if (!logs__page_after(call, STR_NONE, &after))
+        return;
     enum err err = doc_list(store_reader(logs__store()), LOGS_SPACE,
                             doc_collection(call->arena, call->account, call->region, "log-group"),
-                            call_str(call, "logGroupNamePrefix"), call_str(call, "nextToken"), limit, call->arena, &page, &more);
+                            call_str(call, "logGroupNamePrefix"), after, limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -130,10 +152,17 @@ void logs__describe_groups(struct call *call)
             describe_group(call, list, json_at(entry, "d"));
     }
     if (more)
-        json_add_str(call->arena, call->output, "nextToken", last);
+        json_add_str(call->arena, call->output, "nextToken", page_token_make(call, STR_NONE, last));
 }
 
 /* ---- tags ---- */
+
+void logs__prepare_tags(struct call *call)
+{
+    struct tag tag;
+    if (tags_check(json_at(call->input, "tags"), false, &tag) == TAGS_RESERVED)
+        call_fail(call, "InvalidParameterException", "Tag keys must not begin with aws: " STR_FMT, STR_ARG(tag.key));
+}
 
 void logs__list_tags(struct call *call)
 {
@@ -141,8 +170,7 @@ void logs__list_tags(struct call *call)
     if (!logs__call_group(call, store_reader(logs__store()), &group))
         return;
     call->output = json_new(call->arena, JSON_OBJECT);
-    struct json *tags = json_at(group.doc, "tags");
-    json_add(call->output, "tags", tags ? json_clone(call->arena, tags) : json_new(call->arena, JSON_OBJECT));
+    json_add(call->output, "tags", tags_object(call->arena, json_at(group.doc, "tags")));
 }
 
 void logs__tag(struct call *call, struct store_txn *txn)
@@ -150,11 +178,8 @@ void logs__tag(struct call *call, struct store_txn *txn)
     struct logs__group group;
     if (!logs__call_group(call, txn, &group))
         return;
-    struct json *tags = json_at(group.doc, "tags");
-    for JSON_EACH (tag, json_at(call->input, "tags"))
-        json_put(tags, tag->key, json_new_str(call->arena, tag->text));
-    if (tags->count > 50)
-        call_fail(call, "TooManyTagsException", "A resource can have at most 50 tags.");
+    if (tags_merge(call->arena, json_at(group.doc, "tags"), json_at(call->input, "tags"), false) != TAGS_FINE)
+        call_fail(call, "TooManyTagsException", "A resource can have at most %d tags.", TAGS_MAX);
     doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
 }
 
@@ -163,7 +188,6 @@ void logs__untag(struct call *call, struct store_txn *txn)
     struct logs__group group;
     if (!logs__call_group(call, txn, &group))
         return;
-    for JSON_EACH (key, json_at(call->input, "tagKeys"))
-        json_remove(json_at(group.doc, "tags"), key->text);
+    tags_remove(json_at(group.doc, "tags"), json_at(call->input, "tagKeys"), false);
     doc_put(txn, group_key(call, json_str(group.doc, "name")), group.doc, call->arena);
 }

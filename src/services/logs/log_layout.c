@@ -2,6 +2,7 @@
 #include "base/codec.h"
 #include "base/arn.h"
 #include "base/panic.h"
+#include "call/tags.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
@@ -74,7 +75,7 @@ void logs__group_make(struct store_txn *txn, struct str account, struct str regi
     json_add_str(arena, doc, "name", name);
     json_add_str(arena, doc, "space", space);
     json_add_i64(arena, doc, "createdMs", now_ms);
-    json_add(doc, "tags", tags ? json_clone(arena, tags) : json_new(arena, JSON_OBJECT));
+    json_add(doc, "tags", tags_object(arena, tags));
     doc_put(txn, logs__group_key(account, region, name, arena), doc, arena);
     fill_group(doc, ret);
 }

@@ -3,6 +3,7 @@
 #include "base/panic.h"
 #include "services/logs/logs_internal.h"
 #include "call/service_errors.h"
+#include "call/tags.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -32,7 +33,6 @@ static void need_group(struct call *call, struct needs *needs, const char *actio
     }
 #define GROUP logs__call_group_name(call)
 #define STREAM call_str(call, "logStreamName")
-NEEDS(needs_create_group, "logs:CreateLogGroup", GROUP, STR_NONE)
 NEEDS(needs_create_stream, "logs:CreateLogStream", GROUP, STREAM)
 NEEDS(needs_delete_group, "logs:DeleteLogGroup", GROUP, STR_NONE)
 NEEDS(needs_delete_retention, "logs:DeleteRetentionPolicy", GROUP, STR_NONE)
@@ -45,17 +45,32 @@ NEEDS(needs_put, "logs:PutLogEvents", GROUP, STREAM)
 NEEDS(needs_put_retention, "logs:PutRetentionPolicy", GROUP, STR_NONE)
 #undef NEEDS
 
+static void needs_create_group(struct call *call, struct needs *needs)
+{
+    need_group(call, needs, "logs:CreateLogGroup", GROUP, STR_NONE);
+    tags_need_request(call, needs, json_at(call->input, "tags"), NULL);
+}
+
+/* Operations on the tags of the resource that is named by its ARN. */
+static void need_tags(struct call *call, struct needs *needs, const char *action)
+{
+    need_add(needs, action, call_str(call, "resourceArn"));
+    tags_need_request(call, needs, json_at(call->input, "tags"), json_at(call->input, "tagKeys"));
+}
+
 static void needs_list_tags(struct call *call, struct needs *needs)
 {
-    need_add(needs, "logs:ListTagsForResource", call_str(call, "resourceArn"));
+    need_tags(call, needs, "logs:ListTagsForResource");
 }
+
 static void needs_tag(struct call *call, struct needs *needs)
 {
-    need_add(needs, "logs:TagResource", call_str(call, "resourceArn"));
+    need_tags(call, needs, "logs:TagResource");
 }
+
 static void needs_untag(struct call *call, struct needs *needs)
 {
-    need_add(needs, "logs:UntagResource", call_str(call, "resourceArn"));
+    need_tags(call, needs, "logs:UntagResource");
 }
 
 static const char *const group_refused[] = {"kmsKeyId", "deletionProtectionEnabled", NULL};
@@ -100,7 +115,7 @@ static const struct row rows[] = {
      .prepare = logs__prepare_retention,
      .mutate = logs__put_retention,
      .committed = logs__retention_committed},
-    {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_tag, .mutate = logs__tag},
+    {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_tag, .prepare = logs__prepare_tags, .mutate = logs__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_untag, .mutate = logs__untag},
 };
 

@@ -31,6 +31,9 @@ struct logs__event {
 
 struct store *logs__store(void);
 
+/* The position in nextToken (call/page_token.h); STR_NONE without one. False: call_fail was called. */
+bool logs__page_after(struct call *call, struct str scope, struct str *ret);
+void logs__page_bad_token(struct call *call);
 struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena);
 /* ERR_NOT_FOUND: no such group. */
 enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
@@ -77,7 +80,8 @@ extern struct logs__writer *logs__the_writer;
 
 call_mutate_fn logs__create_group, logs__delete_group, logs__put_retention, logs__delete_retention, logs__tag, logs__untag;
 call_mutate_fn logs__create_stream, logs__put_events;
-call_run_fn logs__describe_groups, logs__list_tags, logs__prepare_create_group, logs__prepare_retention, logs__retention_committed;
+call_run_fn logs__describe_groups, logs__list_tags, logs__prepare_create_group, logs__prepare_tags, logs__prepare_retention;
+call_run_fn logs__retention_committed;
 call_run_fn logs__describe_streams, logs__delete_stream, logs__prepare_create_stream;
 call_run_fn logs__prepare_put_events, logs__get_events, logs__filter_events;
 #endif

@@ -1,5 +1,6 @@
 /* streams.c -- operations on log streams: create, describe, delete. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
+#include "call/page_token.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 #include <stdlib.h>
@@ -88,14 +89,22 @@ static int by_last_event(const void *a, const void *b)
     return x->last_ms != y->last_ms ? (x->last_ms > y->last_ms) - (x->last_ms < y->last_ms) : str_cmp(x->name, y->name);
 }
 
+/* A token is of the group as it was made, and of one order. */
+static struct str streams_scope(struct call *call, uint64_t space, const char *order)
+{
+    return arena_printf(call->arena, "%llu/%s", (unsigned long long)space, order);
+}
+
 /* In the order of names: a page is read from where the last one ended, and its token is its last name. */
 static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t space, size_t limit)
 {
     struct json *page;
-    struct str token = call_str(call, "nextToken"), last = STR_NONE;
+    struct str scope = streams_scope(call, space, "names"), after, last = STR_NONE;
     bool more = false;
+    if (!logs__page_after(call, scope, &after))
+        return;
     enum err err =
-        doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), token, limit, call->arena, &page, &more);
+        doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), after, limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -108,20 +117,19 @@ static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t 
         last = row.name;
     }
     if (more)
-        json_add_str(call->arena, call->output, "nextToken", last);
+        json_add_str(call->arena, call->output, "nextToken", page_token_make(call, scope, last));
 }
 
 /* By time or descending: the order is made anew for each page, and the token is an offset in it. */
 static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t space, size_t limit, bool by_time)
 {
     struct json *page;
-    struct str token = call_str(call, "nextToken");
     bool more = false, descending = json_bool(call->input, "descending", false);
+    struct str scope = streams_scope(call, space, by_time ? "times" : "descending"), after;
     uint64_t offset = 0;
-    if (token.n && (!str_to_u64(token, &offset) || offset > ORDERED_STREAMS_MAX)) {
-        call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
+    if (!logs__page_after(call, scope, &after))
         return;
-    }
+    str_to_u64(after, &offset);         /* what we signed */
     enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), STR_NONE, ORDERED_STREAMS_MAX,
                             call->arena, &page, &more);
     if (err != ERR_OK) {
@@ -148,7 +156,7 @@ static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t 
     }
     if (offset + limit < count)
         json_add_str(call->arena, call->output, "nextToken",
-                     arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit)));
+                     page_token_make(call, scope, arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit))));
 }
 
 void logs__describe_streams(struct call *call)

@@ -1,0 +1,139 @@
+"""Tokens of pages: every list that is paged with opaque tokens shows each entry once in pages of any size, takes a token after a
+restart, and refuses one that nobody gave, or that another list or account gave, in its service's words."""
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+import harness
+
+
+def trail(client, operation, member, token_in, token_out, size, each, **fixed):
+    """How a list is asked for a page (returning its entries and the token of the next) and what fails with a wrong token."""
+    def page(token=None, limit=None):
+        given = {**fixed, **({token_in: token} if token is not None else {}), **({size: limit} if limit else {})}
+        answer = getattr(client, operation)(**given)
+        return [each(entry) for entry in answer[member]], answer.get(token_out)
+    return page
+
+
+@pytest.fixture(scope='module')
+def lists(server, client):
+    """{name: (page function, (status, code, message) of a wrong token)}, each list with five entries or more."""
+    iam, logs, gateway, function = client('iam'), client('logs'), client('apigateway'), client('lambda')
+    path, group = '/paging/', 'paging/0'
+    for i in range(5):
+        iam.create_user(UserName=f'paging{i}', Path=path)
+        iam.create_role(RoleName=f'paging{i}', Path=path, AssumeRolePolicyDocument=harness.LAMBDA_TRUST)
+        logs.create_log_group(logGroupName=f'paging/{i}')
+        logs.create_log_stream(logGroupName=group, logStreamName=f's{i}')
+        iam.put_user_policy(UserName='paging0', PolicyName=f'p{i}', PolicyDocument=json.dumps({
+            'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:*', 'Resource': '*'}]}))
+    # Policies whose ARNs share their first four hundred characters: a marker cannot hold them.
+    for i in range(5):
+        arn = iam.create_policy(PolicyName=f'{i}'.rjust(100, 'n'), Path='/' + 'p' * 400 + '/', PolicyDocument=json.dumps({
+            'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:*', 'Resource': '*'}]}))['Policy']['Arn']
+        iam.attach_role_policy(RoleName='paging0', PolicyArn=arn)
+    iam.tag_role(RoleName='paging0', Tags=[{'Key': f't{i}', 'Value': ''} for i in range(5)])
+    api = gateway.create_rest_api(name='paging')
+    for i in range(4):
+        gateway.create_resource(restApiId=api['id'], parentId=api['rootResourceId'], pathPart=f'r{i}')
+        gateway.create_rest_api(name=f'paging{i}')
+    gateway.put_method(restApiId=api['id'], resourceId=api['rootResourceId'], httpMethod='GET', authorizationType='NONE')
+    gateway.put_integration(restApiId=api['id'], resourceId=api['rootResourceId'], httpMethod='GET', type='MOCK')
+    for _ in range(5):
+        gateway.create_deployment(restApiId=api['id'])
+    role = iam.get_role(RoleName='paging0')['Role']['Arn']
+    for i in range(5):
+        function.create_function(FunctionName=f'paging{i}', Role=role, Handler='bootstrap', Runtime='provided.al2023',
+                                 Code={'ZipFile': harness.zip_of({'bootstrap': '#!/bin/sh\n'})})
+    marker, token, position = ('Marker', 'Marker', 'MaxItems'), ('nextToken', 'nextToken', 'limit'), ('position', 'position', 'limit')
+    bad_marker = (400, 'ValidationError', 'Invalid Marker.')
+    bad_token = (400, 'InvalidParameterException', 'The specified nextToken is invalid.')
+    bad_position = (400, 'BadRequestException', 'Invalid position parameter specified')
+    return {
+        'users': (trail(iam, 'list_users', 'Users', *marker, lambda e: e['UserName'], PathPrefix=path), bad_marker),
+        'roles': (trail(iam, 'list_roles', 'Roles', *marker, lambda e: e['RoleName'], PathPrefix=path), bad_marker),
+        'inline policies': (trail(iam, 'list_user_policies', 'PolicyNames', *marker, str, UserName='paging0'), bad_marker),
+        'attached policies': (trail(iam, 'list_attached_role_policies', 'AttachedPolicies', *marker, lambda e: e['PolicyArn'],
+                                    RoleName='paging0'), bad_marker),
+        'policies': (trail(iam, 'list_policies', 'Policies', *marker, lambda e: e['Arn']), bad_marker),
+        'tags': (trail(iam, 'list_role_tags', 'Tags', *marker, lambda e: e['Key'], RoleName='paging0'), bad_marker),
+        'groups': (trail(logs, 'describe_log_groups', 'logGroups', *token, lambda e: e['logGroupName'], logGroupNamePrefix='paging/'),
+                   bad_token),
+        'streams': (trail(logs, 'describe_log_streams', 'logStreams', *token, lambda e: e['logStreamName'], logGroupName=group), bad_token),
+        'streams, descending': (trail(logs, 'describe_log_streams', 'logStreams', *token, lambda e: e['logStreamName'],
+                                      logGroupName=group, descending=True), bad_token),
+        'streams by time': (trail(logs, 'describe_log_streams', 'logStreams', *token, lambda e: e['logStreamName'],
+                                  logGroupName=group, orderBy='LastEventTime'), bad_token),
+        'APIs': (trail(gateway, 'get_rest_apis', 'items', *position, lambda e: e['id']), bad_position),
+        'resources': (trail(gateway, 'get_resources', 'items', *position, lambda e: e['path'], restApiId=api['id']), bad_position),
+        'deployments': (trail(gateway, 'get_deployments', 'items', *position, lambda e: e['id'], restApiId=api['id']), bad_position),
+        'functions': (trail(function, 'list_functions', 'Functions', 'Marker', 'NextMarker', 'MaxItems', lambda e: e['FunctionName']),
+                      (400, 'InvalidParameterValueException', 'The value of Marker is not one that was given.')),
+    }
+
+
+NAMES = ['users', 'roles', 'inline policies', 'attached policies', 'policies', 'tags', 'groups', 'streams', 'streams, descending',
+         'streams by time', 'APIs', 'resources', 'deployments', 'functions']
+
+
+def refusal(page, token):
+    with pytest.raises(ClientError) as caught:
+        page(token)
+    error = caught.value.response
+    return error['ResponseMetadata']['HTTPStatusCode'], error['Error']['Code'], error['Error'].get('Message')
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_pages_show_everything_once(lists, name):
+    page, _ = lists[name]
+    everything, more = page(limit=50)
+    assert len(everything) >= 5 and not more
+    for limit in (1, 2, 4):
+        found, token = page(limit=limit)
+        while token:
+            assert len(token) <= 320
+            entries, token = page(token, limit)
+            assert 0 < len(entries) <= limit
+            found += entries
+        assert found == everything
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_tokens_that_nobody_gave(lists, name):
+    page, wrong = lists[name]
+    _, token = page(limit=2)
+    changed = token[:-6] + ('A' if token[-6] != 'A' else 'B') + token[-5:]
+    for made_up in ('x', 'AAAA', '5', 'paging0', changed, token[:-4], 'A' * 300):
+        assert refusal(page, made_up) == wrong, made_up
+    other = 'roles' if name == 'users' else 'users'
+    assert refusal(page, lists[other][0](limit=2)[1]) == wrong
+    status, code, _ = refusal(page, 'A' * 6000)         # over the model's length, or over ours
+    assert status == 400 and code in (wrong[1], 'ValidationError', 'ValidationException')
+
+
+def test_tokens_of_events_and_of_other_streams(client, unique):
+    logs, group = client('logs'), unique('events')
+    logs.create_log_group(logGroupName=group)
+    for name in 'ab':
+        logs.create_log_stream(logGroupName=group, logStreamName=name)
+    here = logs.get_log_events(logGroupName=group, logStreamName='a', startFromHead=True)['nextForwardToken']
+    assert here.startswith('f/')
+    for stream, token in (('b', here), ('a', here[:-2]), ('a', 'b/' + here[2:]), ('a', here[2:])):
+        with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+            logs.get_log_events(logGroupName=group, logStreamName=stream, nextToken=token)
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+        logs.filter_log_events(logGroupName=group, nextToken=here)
+
+
+def test_tokens_outlive_a_restart():
+    with harness.running() as server:
+        iam = server.client('iam')
+        for i in range(3):
+            iam.create_user(UserName=f'u{i}')
+        first = iam.list_users(MaxItems=2)
+        server.stop()
+        server.start()
+        rest = server.client('iam').list_users(Marker=first['Marker'])
+        assert [u['UserName'] for u in rest['Users']] == ['u2']

@@ -283,7 +283,10 @@ demo: all examples
 	@tools/demo.sh start
 demo-stop:
 	@tools/demo.sh stop
-bench: deps-test all
+$(O)/bench_inside: bench/inside.c $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
+	$(call say,LD $@)
+	$(call one_program)
+bench: deps-test all $(O)/bench_inside
 	@$(PY) bench/run.py
 
 install: all

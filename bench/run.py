@@ -26,7 +26,7 @@ import prepared
 import report
 import workloads as w
 import yardsticks
-from machine import CORES, LOAD_CORE, SERVER_CORE, WORK, Failed, Starved, Watch, build_load, describe, load, load_warning, tree, wait_for_quiet
+from machine import CORES, LOAD_CORE, ROOT, SERVER_CORE, WORK, Failed, Starved, Watch, build_load, describe, load, load_warning, tree, wait_for_quiet
 from workloads import harness
 
 ROUNDS = 5
@@ -168,6 +168,12 @@ class Bench:
             what = 'boto3.resource(…).Table' if kind == 'boto3' else 'no imports'
             self.row(f'Cold start, {runtime}, {what}', f'p50 {cold["p50_us"] / 1000:.0f} ms, slowest {cold["p99_us"] / 1000:.0f} ms', figures=cold)
 
+    def inside(self):
+        """An operation that is called from inside the program, beside nothing: all of it is what stands around the handler."""
+        run = subprocess.run(['taskset', '-c', str(SERVER_CORE), os.path.join(ROOT, 'build', 'bench_inside'), w.in_work('inside')], capture_output=True, text=True, check=True)
+        us = int(run.stdout) / 1000
+        self.row('A call from inside the program, over its handler', f'{us:.2f} µs', goal='≤ 5 µs', holds=us <= 5, figures={'us': us})
+
     def functions_in_c(self):
         functions.measure(self)
 
@@ -234,7 +240,7 @@ class Bench:
         try:
             self.start()
             self.taken_port()
-            for figure in (self.get_item, self.query, self.put_item, self.invoke, self.functions_in_c, self.starts, self.binary):
+            for figure in (self.get_item, self.query, self.put_item, self.inside, self.invoke, self.functions_in_c, self.starts, self.binary):
                 self.attempt(figure)
         finally:
             if self.server.process:

@@ -1,6 +1,6 @@
 /* load.c -- the load generator of the benchmarks: N keep-alive connections over one epoll, one request on the way on each.
  *
- *   load -p PORT -f REQUESTS [-c CONNECTIONS] [-s SECONDS] [-w WARMUP_SECONDS] [-e STATUS] [-o]
+ *   load -p PORT -f REQUESTS [-c CONNECTIONS] [-s SECONDS] [-w WARMUP_SECONDS] [-e STATUS] [-o] [-t]
  *
  * The requests are complete HTTP/1.1 messages that were prepared and signed before, so that the generator does nothing
  * but send, wait and compare. The file is a row of records, numbers little-endian:
@@ -9,6 +9,8 @@
  * which case every one is waited for. An answer counts when its status is STATUS (200) and its body contains the text;
  * everything else is a mismatch, and the first one is shown on stderr. A broken connection is opened again, its request
  * counts as unanswered; too many of these end the run.
+ *
+ * -t: over TLS, without looking at the certificate; the handshakes are made before the run begins.
  *
  * Latency is from before the send until the whole answer was read, in a histogram of 1.6 % steps. The result is one line
  * of JSON on stdout. Single-threaded; the caller pins it to a core.
@@ -19,6 +21,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -48,6 +51,7 @@ struct request {
 
 struct connection {
     int fd;
+    SSL *ssl;                   /* NULL: plain text */
     bool waiting;               /* for an answer */
     size_t request, n;
     uint64_t sent_ns;
@@ -61,12 +65,14 @@ static struct options {
     double seconds, warmup;
     int status;
     bool once;
+    bool tls;
 } options = {.connections = 64, .seconds = 3, .status = 200};
 
 static struct request *requests;
 static size_t request_count, next_request;
 static struct connection *connections;
 static int epoll_fd;
+static SSL_CTX *ssl_ctx;
 static uint64_t counted_from_ns, counted_until_ns;      /* answers in between count */
 static uint64_t answered, mismatched, broken, waiting, steps[STEPS];
 static uint64_t last_answer_ns;
@@ -165,6 +171,13 @@ static void connection_open(struct connection *c)
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0)
         fail("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (options.tls) {
+        c->ssl = SSL_new(ssl_ctx);
+        if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1) {
+            errno = EPROTO;
+            fail("handshake");
+        }
+    }
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0)
@@ -180,8 +193,24 @@ static void connection_broke(struct connection *c)
         fail("the server closes connections");
     }
     waiting -= c->waiting;
+    SSL_free(c->ssl);
     close(c->fd);
     connection_open(c);
+}
+
+static ssize_t put_bytes(struct connection *c, const char *bytes, size_t n)
+{
+    return c->ssl ? SSL_write(c->ssl, bytes, (int)n) : send(c->fd, bytes, n, MSG_NOSIGNAL);
+}
+
+/* <= 0: broken or ended, but for EAGAIN. */
+static ssize_t get_bytes(struct connection *c, char *at, size_t room)
+{
+    if (!c->ssl)
+        return recv(c->fd, at, room, 0);
+    int n = SSL_read(c->ssl, at, (int)room);
+    errno = n <= 0 && SSL_get_error(c->ssl, n) == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+    return n > 0 ? n : -1;
 }
 
 /* False: there is nothing more to send. */
@@ -197,7 +226,7 @@ static bool send_next(struct connection *c, uint64_t now)
     c->waiting = true;
     waiting++;
     const struct request *r = &requests[c->request];
-    if (send(c->fd, r->bytes, r->n, MSG_NOSIGNAL) != (ssize_t)r->n) {
+    if (put_bytes(c, r->bytes, r->n) != (ssize_t)r->n) {
         connection_broke(c);
         return send_next(c, now_ns());      /* bounded by BROKEN_MAX */
     }
@@ -253,9 +282,9 @@ static void take_answer(struct connection *c, size_t head, size_t n)
     send_next(c, now);
 }
 
-static void readable(struct connection *c)
+static void take_bytes(struct connection *c)
 {
-    ssize_t got = recv(c->fd, c->answer + c->n, ANSWER_MAX - c->n, 0);
+    ssize_t got = get_bytes(c, c->answer + c->n, ANSWER_MAX - c->n);
     if (got <= 0) {
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -274,6 +303,13 @@ static void readable(struct connection *c)
     } else if (n != 0 && c->n == n) {
         take_answer(c, head, n);
     }
+}
+
+static void readable(struct connection *c)
+{
+    do {
+        take_bytes(c);
+    } while (c->ssl && SSL_pending(c->ssl) > 0);        /* what TLS has read already does not make the socket readable */
 }
 
 static void run(void)
@@ -299,7 +335,7 @@ static void run(void)
 
 static void read_options(int argc, char **argv)
 {
-    for (int option; (option = getopt(argc, argv, "p:f:c:s:w:e:o")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "p:f:c:s:w:e:ot")) != -1;) {
         switch (option) {
         case 'p': options.port = (uint16_t)atoi(optarg); break;
         case 'f': options.file = optarg; break;
@@ -308,11 +344,12 @@ static void read_options(int argc, char **argv)
         case 'w': options.warmup = atof(optarg); break;
         case 'e': options.status = atoi(optarg); break;
         case 'o': options.once = true; break;
+        case 't': options.tls = true; break;
         default: exit(2);
         }
     }
     if (!options.port || !options.file || options.connections < 1 || options.connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "usage: load -p PORT -f REQUESTS [-c CONNECTIONS] [-s SECONDS] [-w WARMUP_SECONDS] [-e STATUS] [-o]\n");
+        fprintf(stderr, "usage: load -p PORT -f REQUESTS [-c CONNECTIONS] [-s SECONDS] [-w WARMUP_SECONDS] [-e STATUS] [-o] [-t]\n");
         exit(2);
     }
 }
@@ -321,9 +358,10 @@ int main(int argc, char **argv)
 {
     read_options(argc, argv);
     read_requests();
+    ssl_ctx = options.tls ? SSL_CTX_new(TLS_client_method()) : NULL;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     connections = calloc(options.connections, sizeof *connections);
-    if (epoll_fd < 0 || !connections)
+    if (epoll_fd < 0 || !connections || (options.tls && !ssl_ctx))
         fail("memory");
     for (size_t i = 0; i < options.connections; i++)
         connection_open(&connections[i]);

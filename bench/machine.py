@@ -103,16 +103,17 @@ def build_load():
     source, program = os.path.join(ROOT, 'bench', 'load.c'), os.path.join(WORK, 'load')
     if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
         subprocess.run([os.environ.get('CC', 'gcc'), '-std=c17', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror',
-                        '-o', program, source], check=True)
+                        '-o', program, source, '-lssl', '-lcrypto'], check=True)
     return program
 
 
-def load(port, requests, *, connections, seconds=None, warmup=0.0, watch=()):
+def load(port, requests, *, connections, seconds=None, warmup=0.0, watch=(), tls=False):
     """One run, pinned to LOAD_CORE. seconds=None: each request exactly once. Every answer was as expected, or Failed.
     Adds what the processes `watch` used, and how busy the machine was with other things."""
     how = ['-o'] if seconds is None else ['-s', str(seconds), '-w', str(warmup)]
     stopwatch = Watch(*watch)
-    run = subprocess.run(['taskset', '-c', str(LOAD_CORE), os.path.join(WORK, 'load'), '-p', str(port), '-f', requests, '-c', str(connections), *how],
+    run = subprocess.run(['taskset', '-c', str(LOAD_CORE), os.path.join(WORK, 'load'), '-p', str(port), '-f', requests, '-c', str(connections),
+                          *how, *(['-t'] if tls else [])],
                          capture_output=True, text=True)
     stopwatch.stop()
     if run.returncode != 0:

@@ -112,6 +112,9 @@ class Bench:
         ratio = ours['ratio']
         self.row('GetItem 1 KB', report.rate(ours), ratio=f'{ratio:.0%} of nginx', goal='≥ 60 % of nginx', holds=ratio >= 0.6, figures=ours)
         self.row('· nginx, fixed 1 KB', report.rate(theirs), figures=theirs)
+        secure, plain = self.medians('GetItem over TLS', lambda: self.load('gets', tls=True, **how), lambda: self.load('gets', **how))
+        ratio = secure['ratio']
+        self.row('GetItem 1 KB over TLS', report.rate(secure), ratio=f'{ratio:.0%} of plain', goal='≥ 70 % of plain', holds=ratio >= 0.7, figures=secure)
 
     def query(self):
         w.prepare_query(self.server)

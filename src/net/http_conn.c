@@ -558,6 +558,8 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
         uint64_t since = conn->read_ms > conn->wrote_ms ? conn->read_ms : conn->wrote_ms;
         if (now - since >= limits->idle_ms)
             http__conn_close(conn);
+        else if (now - since >= limits->rest_ms)
+            transport_rest(&conn->transport);
     }
 }
 

@@ -14,7 +14,7 @@
 struct http_limits {
     size_t header_bytes_max, header_count_max, target_bytes_max;
     size_t bodies_bytes_max, bodies_only_max, connections_max, connections_only_max, connections_inside_max, pipeline_max;
-    uint64_t idle_ms, header_ms, body_stall_ms, write_stall_ms, linger_ms, drain_ms, handshake_ms;
+    uint64_t idle_ms, header_ms, body_stall_ms, write_stall_ms, linger_ms, drain_ms, handshake_ms, rest_ms;
 };
 extern const struct http_limits http__limits_default;
 

@@ -37,6 +37,7 @@ const struct http_limits http__limits_default = {
     .linger_ms = NET_LINGER_MS,
     .drain_ms = NET_DRAIN_MS,
     .handshake_ms = NET_HANDSHAKE_MS,
+    .rest_ms = NET_REST_MS,
 };
 
 void http__pool_init(struct http_pool *pool, const struct http_limits *limits, atomic_size_t *bodies_held)

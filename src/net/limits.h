@@ -17,6 +17,7 @@
 #define NET_FULL_TOLD_MS 60000                      /* that connections are refused is said at most so often */
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
 #define NET_IDLE_MS 75000                           /* between requests */
+#define NET_REST_MS 1000                            /* between requests: then buffers are given back */
 #define NET_HEADER_MS 20000                         /* from a request's first byte to the end of its headers: 408 */
 #define NET_BODY_STALL_MS 20000                     /* without a byte of body: 408 */
 #define NET_BODY_SLOW_BYTES (16u << 10)              /* or, of a body larger than this that is gathered, so many: 408 */

@@ -298,7 +298,7 @@ static SSL_CTX *make_ctx(struct tls *tls)
         return NULL;
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                  SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets only: they cost us no memory */
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_read_ahead(ctx, 1);
@@ -306,6 +306,7 @@ static SSL_CTX *make_ctx(struct tls *tls)
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, tls);
     /* The first list needs OpenSSL 3.5. */
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
         SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
         (SSL_CTX_set1_groups_list(ctx, "X25519MLKEM768:X25519:P-256:P-384") == 1 ||
          SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1)) {
@@ -373,13 +374,14 @@ struct ssl_st *tls__session(struct tls *tls, int fd)
     look_if_due(tls);
     ERR_clear_error();
     SSL *ssl = SSL_new(tls->ctx);
-    BIO *bio = BIO_new_socket(fd, BIO_NOCLOSE);
-    if (!ssl || !bio) {
+    BIO *in = BIO_new_socket(fd, BIO_NOCLOSE), *out = BIO_new_socket(fd, BIO_NOCLOSE);
+    if (!ssl || !in || !out) {
         SSL_free(ssl);
-        BIO_free(bio);
+        BIO_free(in);
+        BIO_free(out);
         return NULL;
     }
-    SSL_set_bio(ssl, bio, bio);
+    SSL_set_bio(ssl, in, out); /* two: what bounds the reading costs the writing nothing */
     SSL_set_accept_state(ssl);
     return ssl;
 }

@@ -6,8 +6,9 @@
  * OpenSSL works on the socket itself (that is what lets the kernel take over the records, where it can); we only tell it
  * when the socket is ready. It may want to write in order to read, so what the poll handle waits for is kept in tls_want.
  *
- * Memory: OpenSSL's buffers are given back whenever they are empty (SSL_MODE_RELEASE_BUFFERS), and the reader is asked
- * for room only when there is plain text to put there, so an idle connection holds neither.
+ * Memory: OpenSSL's two buffers (17 KB each) stay while a connection is used, and are given back when its owner says that it
+ * rests (giving them back after every record costs 4 % of a GetItem). The reader is asked for room only when there is plain
+ * text to put there. So an idle connection holds neither.
  *
  * Bounds. What a peer sends without a byte of plain text in it (handshakes, key updates, empty records, alerts) is bounded
  * by NET_TLS_SILENT_BYTES_MAX from one plain byte to the next, in the callback below OpenSSL's reads, because a single
@@ -89,7 +90,7 @@ static uv_buf_t next_record(const struct transport *transport, const uv_buf_t *b
         count--;
     }
     size_t left = bufs->len - sent;
-    if (left >= TLS_RECORD_BYTES || count == 1 || BIO_get_ktls_send(SSL_get_wbio(transport->ssl)))
+    if (left >= TLS_RECORD_BYTES || count == 1 || transport->kernel_sends)
         return uv_buf_init(bufs->base + sent, (unsigned)(left < TLS_RECORD_BYTES ? left : TLS_RECORD_BYTES));
     size_t n = 0;
     for (; count && n < TLS_RECORD_BYTES; bufs++, count--, sent = 0) {
@@ -123,7 +124,7 @@ static ssize_t tls_write(struct transport *transport, const uv_buf_t *bufs, size
 
 static ssize_t tls_send_file(struct transport *transport, int fd, off_t offset, size_t n)
 {
-    if (!BIO_get_ktls_send(SSL_get_wbio(transport->ssl)))
+    if (!transport->kernel_sends)
         return TRANSPORT_UNABLE;
     call_begins(transport);
     ossl_ssize_t sent = SSL_sendfile(transport->ssl, fd, offset, n, 0);
@@ -134,13 +135,14 @@ static ssize_t tls_send_file(struct transport *transport, int fd, off_t offset, 
 
 /* ---- reading ---- */
 
-static void tls_read(struct transport *transport)
+/* readable: the socket is; then there is plain text almost for sure, and the reader is asked for room at once. */
+static void tls_read(struct transport *transport, bool readable)
 {
     enum tls_result result = TLS_DONE;
     transport->input_left = false;
     for (int i = 0; i < TLS_READS_MAX && transport->reading && !transport->closing; i++) {
         size_t n = 0, room;
-        if (SSL_pending(transport->ssl) == 0) {
+        if (!(i == 0 && readable) && SSL_pending(transport->ssl) == 0) {
             char first;
             call_begins(transport);
             result = call_ends(transport, SSL_peek_ex(transport->ssl, &first, 1, &n));
@@ -188,18 +190,21 @@ static bool shake_hands(struct transport *transport)
     SSL_get0_alpn_selected(transport->ssl, &protocol, &n);
     transport->protocol = (struct str){(const char *)protocol, n};
     transport->silent = 0;
+    transport->kernel_sends = BIO_get_ktls_send(SSL_get_wbio(transport->ssl));
     transport__opened(transport);
     return !transport->closing;
 }
 
 static void tls_ready(struct transport *transport, bool readable, bool writable)
 {
-    (void)readable, (void)writable; /* OpenSSL knows what it wants; a call too many says "wait" */
+    (void)writable; /* OpenSSL knows what it wants; a call too many says "wait" */
+    readable = readable && transport->opened;
+    transport->rested = false;
     if (!shake_hands(transport))
         return;
     transport__go_on(transport, tls_write);
     if (!transport->closing && transport->reading)
-        tls_read(transport);
+        tls_read(transport, readable);
 }
 
 static int tls_events(const struct transport *transport)
@@ -233,6 +238,11 @@ static void tls_clear(struct transport *transport)
     transport->ssl = NULL;
 }
 
+static void tls_rest(struct transport *transport)
+{
+    SSL_free_buffers(transport->ssl); /* does nothing while there is something in them */
+}
+
 static const struct transport_type tls_type = {
     .name = "tls",
     .secure = true,
@@ -241,6 +251,7 @@ static const struct transport_type tls_type = {
     .send_file = tls_send_file,
     .events = tls_events,
     .end = tls_end,
+    .rest = tls_rest,
     .clear = tls_clear,
 };
 

@@ -96,6 +96,15 @@ void transport_close(struct transport *transport)
     close(transport->fd);
 }
 
+void transport_rest(struct transport *transport)
+{
+    if (transport->rested || !transport->opened || transport->waiting)
+        return;
+    transport->rested = true;
+    if (transport->type->rest)
+        transport->type->rest(transport);
+}
+
 void transport_end(struct transport *transport)
 {
     transport->type->end(transport);

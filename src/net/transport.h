@@ -39,6 +39,7 @@ struct transport_type {
     ssize_t (*send_file)(struct transport *transport, int fd, off_t offset, size_t n);
     int (*events)(const struct transport *transport); /* of libuv's UV_READABLE | UV_WRITABLE: what it waits for */
     void (*end)(struct transport *transport);         /* says that no more will be written */
+    void (*rest)(struct transport *transport);        /* gives back what it needs only while bytes move; may be NULL */
     void (*clear)(struct transport *transport);       /* frees what it holds; may be NULL */
 };
 extern const struct transport_type transport__tcp, transport__first; /* first: which one is it */
@@ -50,6 +51,7 @@ struct transport {
     int fd;
     int events; /* that poll waits for */
     bool reading, opened, closing;
+    bool rested;                /* since bytes moved last */
     bool waiting;   /* a write is unfinished */
     uv_buf_t *rest; /* of it, [rest_count] from rest_at; NULL: of a file */
     size_t rest_at, rest_count;
@@ -59,7 +61,7 @@ struct transport {
     struct str protocol; /* that ALPN gave; STR_NONE: none, and of TCP */
     int tls_want;        /* events, during the handshake */
     bool input_left;     /* OpenSSL holds input that may be plain text */
-    bool broken;
+    bool broken, kernel_sends;  /* kernel_sends: it makes the records */
     size_t silent;     /* bytes that came since the last plain text */
     uint64_t begun_ms; /* uv_now: the handshake */
 };
@@ -79,6 +81,8 @@ ssize_t transport_write(struct transport *transport, const uv_buf_t *bufs, size_
 ssize_t transport_send_file(struct transport *transport, int fd, off_t offset, size_t n);
 /* Nothing more will be written; input goes on. */
 void transport_end(struct transport *transport);
+/* Nothing has moved for a while. */
+void transport_rest(struct transport *transport);
 /* At once, whatever is under way; then `closed`. */
 void transport_close(struct transport *transport);
 

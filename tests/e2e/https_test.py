@@ -314,6 +314,6 @@ def test_memory_of_idle_connections(secure, kib_max):
         open_ones = [connect() for _ in range(50)]       # what is kept however many there are
         before = memory()
         open_ones += [connect() for _ in range(count)]
-        assert (memory() - before) / count <= kib_max
+        harness.until(lambda: (memory() - before) / count <= kib_max)        # buffers are given back when nothing moves
         for s in open_ones:
             s.close()

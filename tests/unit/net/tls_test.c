@@ -61,6 +61,7 @@ static int open_tls(void **state)
     limits.handshake_ms = 200;
     limits.idle_ms = 5000;
     limits.linger_ms = 200;
+    limits.rest_ms = 1;
     site_tls = make_tls;
     atomic_store(&reloads, 0);
     atomic_store(&problems, 0);
@@ -464,6 +465,19 @@ static void test_byte_by_byte(void **state)
     hang_up(ssl);
 }
 
+/* A connection that rested goes on, from both sides. */
+static void test_rest(void **state)
+{
+    (void)state;
+    SSL *ssl = ssl_dial(NULL);
+    for (int i = 0; i < 3; i++) {
+        ssl_ask(ssl, "/secure", "secure");
+        assert_true(silent(SSL_get_fd(ssl), 150)); /* several sweeps */
+        ssl_ask(ssl, "/late?x", "x");
+    }
+    hang_up(ssl);
+}
+
 /* The client's close_notify ends its sending; what it asked before is answered, and the end is said in TLS's own way. */
 static void test_close_notify(void **state)
 {
@@ -662,18 +676,31 @@ int main(void)
     has_other_address = make_network();
     certs_begin();
     const struct CMUnitTest tests[] = {
-        TLS_TEST(test_both_on_one_port), TLS_TEST(test_other_first_bytes),
-        TLS_TEST(test_no_first_byte),    TLS_TEST(test_names),
-        TLS_TEST(test_changed_files),    TLS_TEST(test_unusable_files),
-        TLS_TEST(test_versions),         TLS_TEST(test_suites),
-        TLS_TEST(test_no_renegotiation), TLS_TEST(test_protocols),
-        TLS_TEST(test_tickets),          TLS_TEST(test_bodies),
-        TLS_TEST(test_slow_reader),      TLS_TEST(test_pipelined),
-        TLS_TEST(test_byte_by_byte),     TLS_TEST(test_close_notify),
-        TLS_TEST(test_half_handshakes),  TLS_TEST(test_slow_handshake),
-        TLS_TEST(test_garbage),          TLS_TEST(test_plain_after_hello),
-        TLS_TEST(test_flood_of_keys),    TLS_TEST(test_flood_of_empty_records),
-        TLS_TEST(test_vanished),         TLS_TEST(test_plain_from_outside),
+        TLS_TEST(test_both_on_one_port),
+        TLS_TEST(test_other_first_bytes),
+        TLS_TEST(test_no_first_byte),
+        TLS_TEST(test_names),
+        TLS_TEST(test_changed_files),
+        TLS_TEST(test_unusable_files),
+        TLS_TEST(test_versions),
+        TLS_TEST(test_suites),
+        TLS_TEST(test_no_renegotiation),
+        TLS_TEST(test_protocols),
+        TLS_TEST(test_tickets),
+        TLS_TEST(test_bodies),
+        TLS_TEST(test_slow_reader),
+        TLS_TEST(test_pipelined),
+        TLS_TEST(test_byte_by_byte),
+        TLS_TEST(test_rest),
+        TLS_TEST(test_close_notify),
+        TLS_TEST(test_half_handshakes),
+        TLS_TEST(test_slow_handshake),
+        TLS_TEST(test_garbage),
+        TLS_TEST(test_plain_after_hello),
+        TLS_TEST(test_flood_of_keys),
+        TLS_TEST(test_flood_of_empty_records),
+        TLS_TEST(test_vanished),
+        TLS_TEST(test_plain_from_outside),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     certs_end();

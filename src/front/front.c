@@ -166,7 +166,10 @@ static void front_answer(struct front *front, struct http_request *request, cons
         return;
     case FRONT_METRICS:
         about_self(request, "metrics");
-        answer_metrics(front, request);
+        if (request->peer_loopback)
+            answer_metrics(front, request);
+        else
+            front_json(request, 403, "{\"message\":\"Metrics are for this machine only.\"}");
         return;
     case FRONT_PAGE:
         page = services_page(front->options.services, request->path, &state);

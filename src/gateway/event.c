@@ -156,12 +156,12 @@ static bool is_ours(struct str name)
            str_eq_nocase(name, STR("X-Forwarded-Proto")) || str_eq_nocase(name, STR("X-Amzn-Trace-Id"));
 }
 
-static struct str port_of_host(struct str host)
+static struct str port_of_host(struct str host, bool secure)
 {
     size_t from = host.n && host.p[0] == '[' ? str_find(host, ']') : 0;
     struct str tail = str_slice(host, from, host.n);
     size_t colon = str_find(tail, ':');
-    return colon + 1 < tail.n ? str_slice(tail, colon + 1, tail.n) : STR("80");
+    return colon + 1 < tail.n ? str_slice(tail, colon + 1, tail.n) : secure ? STR("443") : STR("80");
 }
 
 static void event_headers(struct buf *out, const struct gateway_exchange *x)
@@ -177,8 +177,8 @@ static void event_headers(struct buf *out, const struct gateway_exchange *x)
         forwarded = arena_printf(out->arena, STR_FMT ", " STR_FMT, STR_ARG(forwarded), STR_ARG(request->peer_ip));
     pairs_add(&pairs, STR("X-Amzn-Trace-Id"), x->ids.trace);
     pairs_add(&pairs, STR("X-Forwarded-For"), forwarded.n ? forwarded : request->peer_ip);
-    pairs_add(&pairs, STR("X-Forwarded-Port"), port_of_host(request->host));
-    pairs_add(&pairs, STR("X-Forwarded-Proto"), STR("http"));
+    pairs_add(&pairs, STR("X-Forwarded-Port"), port_of_host(request->host, request->secure));
+    pairs_add(&pairs, STR("X-Forwarded-Proto"), request->secure ? STR("https") : STR("http"));
     add_pairs(out, "headers", &pairs, false);
     add_pairs(out, "multiValueHeaders", &pairs, true);
 }

@@ -41,6 +41,7 @@ struct http_request {
     struct str trailers;            /* of a chunked body: for http_trailer; STR_NONE without any */
     struct str peer_ip;             /* text */
     uint16_t peer_port;
+    bool peer_loopback;             /* the peer is on this machine */
     bool http_1_0;
     bool secure;                    /* it came over TLS */
     void *listener_arg;             /* of http_listen: which listener it came through */

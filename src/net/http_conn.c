@@ -227,6 +227,7 @@ static void fill(struct http_conn *conn, struct http_exchange *exchange)
     request->received_ms = conn->received_ms;
     exchange->begun_ns = conn->message_ns;
     exchange->watched = conn->listener->options.watched;
+    request->peer_loopback = conn->peer_loopback;
     request->secure = transport_secure(&conn->transport);
 }
 

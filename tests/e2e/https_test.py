@@ -138,6 +138,14 @@ def test_policies_see_how_it_came(server, client, unique):
     assert e.value.response['Error']['Code'] == 'AccessDeniedException'
 
 
+def test_packages_are_fetched_as_they_were_asked_for(server, unique):
+    name = unique('function')
+    harness.deploy_function(server, name, 'def handler(event, context):\n    pass\n')
+    url = secure_client(server, 'lambda').get_function(FunctionName=name)['Code']['Location']
+    assert url.startswith(f'https://127.0.0.1:{server.port}/')
+    assert curl(server, url.replace('{', '{{'), '-o', os.devnull, '-w', '%{http_code}') == '200'
+
+
 # ---- the system's store ----
 
 def in_own_store(command, *data):
@@ -230,6 +238,8 @@ def test_plain_text_from_other_machines(tmp_path, args, status):
         answer = harness.http('GET', f'http://{outside_address()}:{port}/_cloudless/health')
         assert answer.status == status
         assert (status == 400) == ('Use https://' in answer.text)
+        metrics = ['curl', '-sSk', '-o', '/dev/null', '-w', '%{http_code}', f'https://{outside_address()}:{port}/_cloudless/metrics']
+        assert subprocess.run(metrics, capture_output=True, text=True).stdout == '403'       # they are for this machine
 
 
 @pytest.mark.parametrize('args, status, words', [

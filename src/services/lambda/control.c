@@ -204,7 +204,7 @@ void lambda__get_function(struct call *call)
     struct str host = call_request_header(call, "Host");
     json_add_str(call->arena, code, "RepositoryType", STR("S3"));
     if (host.n)                 /* a client of HTTP/1.0 may have named none */
-        json_add_str(call->arena, code, "Location", lambda__download_url(lambda__of(call)->downloads, host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
+        json_add_str(call->arena, code, "Location", lambda__download_url(lambda__of(call)->downloads, call->caller->secure, host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
     if ((tags = json_at(doc, "tags")) && tags->count)
         json_add(out, "Tags", json_clone(call->arena, tags));
     call->output = out;

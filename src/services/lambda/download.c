@@ -1,7 +1,7 @@
 /* download.c -- what stands behind GetFunction's Code.Location: a package by a URL that is its own permission.
  *   http://HOST/_aws/lambda/code/SHA256?X-Amz-Date=…&X-Amz-Expires=600&X-Amz-Signature=…
  * The signature is the HMAC of everything before it, from the path on, under a key that lives as long as the process; so
- * nothing of a URL can be altered, and what follows is parsed only when it is ours. HOST is the one the client used. It is
+ * nothing of a URL can be altered, and what follows is parsed only when it is ours. Scheme and HOST are those that the client used. It is
  * signed once GetFunction was authorised, lasts ten minutes as AWS's does, and fails with the errors of S3. */
 #include "services/lambda/download.h"
 #include "base/clock.h"
@@ -49,12 +49,12 @@ static struct str url_signature(const struct lambda__downloads *downloads, struc
     return buf_str(&hex);
 }
 
-struct str lambda__download_url(const struct lambda__downloads *downloads, struct str host, struct str blob, int64_t now_ms, struct arena *arena)
+struct str lambda__download_url(const struct lambda__downloads *downloads, bool secure, struct str host, struct str blob, int64_t now_ms, struct arena *arena)
 {
     struct str date = clock_sigv4(arena, now_ms);
     struct str text = arena_printf(arena, LAMBDA_CODE_PATH STR_FMT "?X-Amz-Date=" STR_FMT "&X-Amz-Expires=%d", STR_ARG(blob), STR_ARG(date), EXPIRES_S);
     struct str signature = url_signature(downloads, text, arena);
-    return arena_printf(arena, "http://" STR_FMT STR_FMT SIGNATURE STR_FMT, STR_ARG(host), STR_ARG(text), STR_ARG(signature));
+    return arena_printf(arena, "%s://" STR_FMT STR_FMT SIGNATURE STR_FMT, secure ? "https" : "http", STR_ARG(host), STR_ARG(text), STR_ARG(signature));
 }
 
 enum err lambda__download_check(const struct lambda__downloads *downloads, struct str path, struct str query, int64_t now_ms, struct arena *arena)

@@ -64,6 +64,10 @@ static void least_request(void **state)
                                        "\"X-Forwarded-Proto\":\"http\"}");
     same(&s, json_at(root, "multiValueHeaders"), "{\"X-Amzn-Trace-Id\":[\"Root=1-0-0\"],\"X-Forwarded-For\":[\"127.0.0.1\"],"
                                                  "\"X-Forwarded-Port\":[\"4566\"],\"X-Forwarded-Proto\":[\"http\"]}");
+    s.request.secure = true;
+    same(&s, json_at(json_at(event(&s), "headers"), "X-Forwarded-Proto"), "\"https\"");
+    s.request.host = STR("a");
+    same(&s, json_at(json_at(event(&s), "headers"), "X-Forwarded-Port"), "\"443\"");
     static const char *const nulls[] = {"queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables", "body"};
     for (size_t i = 0; i < COUNT_OF(nulls); i++)
         same(&s, json_at(root, nulls[i]), "null");

@@ -222,8 +222,9 @@ static void test_urls_expire_and_cannot_be_altered(void **state)
     struct world *w = *state;
     struct str blob = sha256_hex(w->arena, STR("a package"));
     int64_t now = 1800000000000;
-    struct str url = lambda__download_url(w->downloads, STR("localhost:4566"), blob, now, w->arena), rest = url;
+    struct str url = lambda__download_url(w->downloads, false, STR("localhost:4566"), blob, now, w->arena), rest = url;
     assert_true(str_starts(url, STR("http://localhost:4566" LAMBDA_CODE_PATH)));
+    assert_true(str_starts(lambda__download_url(w->downloads, true, STR("a"), blob, now, w->arena), STR("https://a" LAMBDA_CODE_PATH)));
     rest = str_slice(rest, STR("http://localhost:4566").n, rest.n);
     struct str path = str_cut(&rest, '?');
     assert_int_equal(lambda__download_check(w->downloads, path, rest, now, w->arena), ERR_OK);

@@ -151,6 +151,13 @@ def test_what_a_server_needs_is_in_the_tables():
     assert 'MODEL_OP_CHECKSUM_REQUIRED' in operation('s3', 'DeleteObjects')
 
 
+def test_answers_of_s3_have_their_names():
+    text = generate('s3', LOADER.load_service_model('s3', 'service-2'))
+    assert '.bare_errors = true' in text and '.xml_namespace = "http://s3.amazonaws.com/doc/2006-03-01/"' in text
+    assert '"ListAllMyBucketsResult\\0"' in text and text.count('MODEL_OP_BARE_OUTPUT') == 1
+    assert '.xml_namespace = "https://route53.amazonaws.com/doc/2013-04-01/"' in generate('route53', LOADER.load_service_model('route53', 'service-2'))
+
+
 def test_a_model_in_a_file_has_the_name_of_the_file(tmp_path):
     source, target = tmp_path / 'plain.json', tmp_path / 'plain.c'
     source.write_text(json.dumps(MODEL))

@@ -29,7 +29,7 @@ def make(*words):
 STAGES = [
     ('units', {}, [make('units')]),
     ('map', {}, [[*PYTEST, 'tests/map_test.py']]),
-    ('generator', {}, [[*PYTEST, 'tests/gen_api_test.py']]),
+    ('generator', {}, [[*PYTEST, 'tests/gen_api_test.py', 'tests/protocols_test.py']]),
     ('a new service', {}, [make('build/cloudless', 'runtimes'), [*PYTEST, 'tests/new_service_test.py']]),
     ('members', {}, [make('build/rows.tsv'), [*PYTEST, 'tests/members_test.py']]),
     ('docs', {}, [make('docs-check')]),

@@ -9,32 +9,16 @@
  *
  * The canonical form of a signed header is rebuilt from what arrived, in the order that SignedHeaders gives. That order
  * must be strictly ascending, as a signer must sort it, so no header is ever written twice and the size is bounded. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include "auth/sigv4.h"
+#include "auth/sigv4_internal.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/panic.h"
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 
-#define ALGORITHM "AWS4-HMAC-SHA256"
-#define TERMINATOR "aws4_request"
 #define QUERY_PARAMS_MAX 512
-#define HEX_DIGEST (2 * SHA256_BYTES)
-
-struct signing_state {          /* HMAC-SHA256 with a scope's key: what is fed to both hashes first */
-    SHA256_CTX inner, outer;
-};
-
-/* What each chunk's string to sign has: the time and scope are the request's. */
-struct sigv4_chain {
-    struct signing_state key;
-    struct str amz_date, scope;
-    char previous[HEX_DIGEST];
-};
 
 /* ---- parsing ---- */
 
@@ -234,6 +218,18 @@ static enum sigv4_status sigv4_date(struct str text, bool from_date, struct aren
     return SIGV4_OK;
 }
 
+static void read_payload(struct str header, struct arena *arena, struct sigv4 *sig)
+{
+    enum sigv4_payload payload = sigv4_payload(header);
+
+    if (payload == SIGV4_PAYLOAD_HASHED)
+        return;
+    sig->payload = header;
+    if (payload != SIGV4_PAYLOAD_CHUNKS && payload != SIGV4_PAYLOAD_CHUNKS_TRAILER)
+        return;
+    sig->chain = sigv4__chain_new(arena);
+}
+
 /* Host and all x-amz-* headers must be signed. (A date that came as Date is part of the string to sign in any case.) */
 static enum sigv4_status check_signed_list(const struct http_request *request, struct arena *arena, struct sigv4 *sig)
 {
@@ -248,39 +244,10 @@ static enum sigv4_status check_signed_list(const struct http_request *request, s
             sig->message = arena_printf(arena, "'" STR_FMT "' must be a 'SignedHeader' in the AWS Authorization.", STR_ARG(name));
             return SIGV4_INCOMPLETE;
         }
+        if (is_amz_header(name) && same_name(name, STR("x-amz-content-sha256")))
+            read_payload(request->headers[i].value, arena, sig);
     }
     return SIGV4_OK;
-}
-
-enum sigv4_payload sigv4_payload(struct str header)
-{
-    static const char *const kinds[] = {
-        [SIGV4_PAYLOAD_UNSIGNED] = "UNSIGNED-PAYLOAD",
-        [SIGV4_PAYLOAD_CHUNKS] = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        [SIGV4_PAYLOAD_CHUNKS_TRAILER] = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-        [SIGV4_PAYLOAD_UNSIGNED_TRAILER] = "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-    };
-
-    for (size_t i = 1; i < COUNT_OF(kinds) && header.n > 2 && (header.p[0] == 'U' || header.p[0] == 'S'); i++)
-        if (str_eq(header, str_of(kinds[i])))
-            return (enum sigv4_payload)i;
-    return SIGV4_PAYLOAD_HASHED;
-}
-
-static void chain_wipe(void *chain);
-
-static void read_payload(const struct http_request *request, struct arena *arena, struct sigv4 *sig)
-{
-    struct str header = http_header(request, "x-amz-content-sha256");
-    enum sigv4_payload payload = sigv4_payload(header);
-
-    if (payload == SIGV4_PAYLOAD_HASHED)
-        return;
-    sig->payload = header;
-    if (payload != SIGV4_PAYLOAD_CHUNKS && payload != SIGV4_PAYLOAD_CHUNKS_TRAILER)
-        return;
-    sig->chain = arena_new_of(arena, struct sigv4_chain);
-    arena_on_free(arena, chain_wipe, sig->chain);
 }
 
 static enum sigv4_status unsupported(struct sigv4 *sig, struct str what)
@@ -328,8 +295,6 @@ enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *
         status = sigv4_date(date, from_date, arena, ret);
     if (status == SIGV4_OK)
         status = check_signed_list(request, arena, ret);
-    if (status == SIGV4_OK)
-        read_payload(request, arena, ret);
     return status;
 }
 
@@ -381,18 +346,6 @@ static void pad_start(SHA256_CTX *ctx, const uint8_t *key, size_t n, uint8_t pad
     OPENSSL_cleanse(block, sizeof block);
 }
 
-static void sigv4_mac(const struct signing_state *key, struct str text, uint8_t ret[SHA256_BYTES])
-{
-    SHA256_CTX ctx = key->inner;
-    uint8_t digest[SHA256_BYTES];
-
-    SHA256_Update(&ctx, text.p, text.n);
-    SHA256_Final(digest, &ctx);
-    ctx = key->outer;
-    SHA256_Update(&ctx, digest, sizeof digest);
-    SHA256_Final(ret, &ctx);
-}
-
 static struct signing_key *key_derive(const struct sigv4 *sig, struct str secret)
 {
     const struct str step[] = {sig->date, sig->region, sig->service, STR(TERMINATOR)};
@@ -433,13 +386,6 @@ static const struct signing_key *signing_key_of(struct sigv4_cache *cache, const
 }
 
 /* ---- the canonical request ---- */
-
-static char *sigv4_append(char *out, struct str s)
-{
-    if (s.n)
-        memcpy(out, s.p, s.n);
-    return out + s.n;
-}
 
 static bool unreserved(char c)
 {
@@ -493,7 +439,7 @@ static char *put_path_twice(char *out, struct str path, struct arena *arena)
 static char *put_path(char *out, struct str path, bool twice, struct arena *arena)
 {
     if (path.n <= 1)
-        return sigv4_append(out, STR("/"));
+        return sigv4__append(out, STR("/"));
     if (twice)
         return put_path_twice(out, path, arena);
     return put_encoded(out, percent_decode(path, false, arena), true);
@@ -539,9 +485,9 @@ static char *put_query(char *out, struct str query, struct arena *arena)
     for (size_t i = 0; i < count; i++) {
         if (i)
             *out++ = '&';
-        out = sigv4_append(out, param[i].name);
+        out = sigv4__append(out, param[i].name);
         *out++ = '=';
-        out = sigv4_append(out, param[i].value);
+        out = sigv4__append(out, param[i].value);
     }
     return out;
 }
@@ -553,7 +499,7 @@ static char *put_header_value(char *out, struct str value)
 
     value = str_trim(value);
     if (str_find(value, ' ') == value.n)
-        return sigv4_append(out, value);
+        return sigv4__append(out, value);
     for (size_t i = 0; i < value.n; i++) {
         char c = value.p[i];
         *out = c;
@@ -568,7 +514,7 @@ static char *put_headers(char *out, const struct http_request *request, const st
     for (size_t n = 0; n < sig->signed_count; n++) {
         struct str name = sig->signed_names[n];
         bool found = false;
-        out = sigv4_append(out, name);
+        out = sigv4__append(out, name);
         *out++ = ':';
         for (size_t i = 0; i < request->header_count; i++) {
             const struct http_header *header = &request->headers[i];
@@ -592,7 +538,7 @@ static char *put_payload(char *out, const struct http_request *request, const st
     SHA256_CTX ctx;
 
     if (sig->payload.n && (s3 || sig->body_unsigned))
-        return sigv4_append(out, sig->payload);
+        return sigv4__append(out, sig->payload);
     SHA256_Init(&ctx);
     SHA256_Update(&ctx, request->body.p, request->body.n);
     SHA256_Final(digest, &ctx);
@@ -619,7 +565,7 @@ static bool canonical_request(const struct http_request *request, const struct s
         return false;
     size_t bound = canonical_bound(request, sig);
     char *text = arena_alloc(arena, bound), *out = text;
-    out = sigv4_append(out, request->method);
+    out = sigv4__append(out, request->method);
     *out++ = '\n';
     out = put_path(out, request->path, twice, arena);
     *out++ = '\n';
@@ -628,7 +574,7 @@ static bool canonical_request(const struct http_request *request, const struct s
     *out++ = '\n';
     out = put_headers(out, request, sig);
     *out++ = '\n';
-    out = sigv4_append(out, sig->signed_headers);
+    out = sigv4__append(out, sig->signed_headers);
     *out++ = '\n';
     out = put_payload(out, request, sig, !twice);
     ENSURE((size_t)(out - text) <= bound);
@@ -678,19 +624,6 @@ enum sigv4_status sigv4_digest(const struct http_request *request, struct sigv4 
     return SIGV4_OK;
 }
 
-static void chain_wipe(void *chain)
-{
-    OPENSSL_cleanse(chain, sizeof(struct sigv4_chain));
-}
-
-static void chain_begin(struct sigv4_chain *chain, const struct signing_state *key, const struct sigv4 *sig)
-{
-    chain->key = *key;
-    chain->amz_date = sig->amz_date;
-    chain->scope = (struct str){sig->date.p, (size_t)(sig->service.p + sig->service.n - sig->date.p)};
-    memcpy(chain->previous, sig->signature.p, HEX_DIGEST);
-}
-
 enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, struct str secret, const uint8_t digest[SHA256_BYTES],
                               struct arena *arena)
 {
@@ -700,65 +633,30 @@ enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, stru
     size_t scope_bytes = (size_t)(sig->service.p + sig->service.n - sig->date.p);
     char *text = arena_alloc(arena, sizeof ALGORITHM + sig->amz_date.n + scope_bytes + sizeof TERMINATOR + HEX_DIGEST + 8),
          *out = text;
-    out = sigv4_append(out, STR(ALGORITHM "\n"));
-    out = sigv4_append(out, sig->amz_date);
+    out = sigv4__append(out, STR(ALGORITHM "\n"));
+    out = sigv4__append(out, sig->amz_date);
     *out++ = '\n';
-    out = sigv4_append(out, (struct str){sig->date.p, scope_bytes});
-    out = sigv4_append(out, STR("/" TERMINATOR "\n"));
+    out = sigv4__append(out, (struct str){sig->date.p, scope_bytes});
+    out = sigv4__append(out, STR("/" TERMINATOR "\n"));
     out = hex_put(out, digest, SHA256_BYTES);
     const struct signing_key *key = signing_key_of(cache, sig, secret);
-    sigv4_mac(&key->state, (struct str){text, (size_t)(out - text)}, mac);
+    sigv4__mac(&key->state, (struct str){text, (size_t)(out - text)}, mac);
     hex_put(expected, mac, sizeof mac);
     if (!bytes_equal_const_time(expected, sig->signature.p, HEX_DIGEST))
         return mismatch(sig);
     if (sig->chain)
-        chain_begin(sig->chain, &key->state, sig);
+        sigv4__chain_begin(sig->chain, &key->state, sig);
     return SIGV4_OK;
 }
 
-/* ---- chunks ---- */
-
-/* Algorithm, time, scope, the signature before, the hash of nothing unless it is a trailer, the hash of the data. */
-static void chain_sign(struct sigv4_chain *chain, struct str algorithm, bool empty_hash, const uint8_t digest[SHA256_BYTES],
-                       char ret[HEX_DIGEST])
-{
-    static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
-    char text[512], *out = text;
-    uint8_t mac[SHA256_BYTES];
-
-    ENSURE(algorithm.n + chain->amz_date.n + chain->scope.n + sizeof TERMINATOR + 3 * HEX_DIGEST + 8 <= sizeof text);
-    out = sigv4_append(out, algorithm);
-    out = sigv4_append(out, chain->amz_date);
-    *out++ = '\n';
-    out = sigv4_append(out, chain->scope);
-    out = sigv4_append(out, STR("/" TERMINATOR "\n"));
-    out = sigv4_append(out, (struct str){chain->previous, HEX_DIGEST});
-    *out++ = '\n';
-    if (empty_hash)
-        out = sigv4_append(out, STR(empty));
-    out = hex_put(out, digest, SHA256_BYTES);
-    sigv4_mac(&chain->key, (struct str){text, (size_t)(out - text)}, mac);
-    hex_put(chain->previous, mac, sizeof mac);
-    memcpy(ret, chain->previous, HEX_DIGEST);
-}
-
-void sigv4_chain_chunk(struct sigv4_chain *chain, const uint8_t digest[SHA256_BYTES], char ret[HEX_DIGEST])
-{
-    chain_sign(chain, STR(ALGORITHM "-PAYLOAD\n"), true, digest, ret);
-}
-
-void sigv4_chain_trailer(struct sigv4_chain *chain, const uint8_t digest[SHA256_BYTES], char ret[HEX_DIGEST])
-{
-    chain_sign(chain, STR(ALGORITHM "-TRAILER\n"), false, digest, ret);
-}
+/* ---- chains ---- */
 
 struct sigv4_chain *sigv4_chain_of(const struct sigv4 *sig, struct str secret, struct arena *arena)
 {
-    struct sigv4_chain *chain = arena_new_of(arena, struct sigv4_chain);
+    struct sigv4_chain *chain = sigv4__chain_new(arena);
     struct signing_key *key = key_derive(sig, secret);
 
-    chain_begin(chain, &key->state, sig);
-    arena_on_free(arena, chain_wipe, chain);
+    sigv4__chain_begin(chain, &key->state, sig);
     key_free(key);
     return chain;
 }

@@ -9,6 +9,7 @@
 #include "base/panic.h"
 #include <assert.h>
 #include <libdeflate.h>
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #ifdef __SSE4_2__
@@ -159,6 +160,39 @@ static void sha256_end(struct checksum_state *state, uint8_t *ret)
     SHA256_Final(ret, (SHA256_CTX *)(void *)state->words);
 }
 
+static_assert(sizeof(SHA512_CTX) <= sizeof((struct checksum_state){0}.words), "SHA-512 fits");
+static_assert(sizeof(MD5_CTX) <= sizeof((struct checksum_state){0}.words), "MD5 fits");
+
+static void sha512_start(struct checksum_state *state)
+{
+    SHA512_Init((SHA512_CTX *)(void *)state->words);
+}
+
+static void sha512_add(struct checksum_state *state, struct str bytes)
+{
+    SHA512_Update((SHA512_CTX *)(void *)state->words, bytes.p, bytes.n);
+}
+
+static void sha512_end(struct checksum_state *state, uint8_t *ret)
+{
+    SHA512_Final(ret, (SHA512_CTX *)(void *)state->words);
+}
+
+static void md5_start(struct checksum_state *state)
+{
+    MD5_Init((MD5_CTX *)(void *)state->words);
+}
+
+static void md5_add(struct checksum_state *state, struct str bytes)
+{
+    MD5_Update((MD5_CTX *)(void *)state->words, bytes.p, bytes.n);
+}
+
+static void md5_end(struct checksum_state *state, uint8_t *ret)
+{
+    MD5_Final(ret, (MD5_CTX *)(void *)state->words);
+}
+
 /* ---- the rows ---- */
 
 static const struct checksum_row {
@@ -173,6 +207,8 @@ static const struct checksum_row {
     [CHECKSUM_CRC64NVME] = {"crc64nvme", 8, crc_start, crc64_add, crc64_end},
     [CHECKSUM_SHA1] = {"sha1", 20, sha1_start, sha1_add, sha1_end},
     [CHECKSUM_SHA256] = {"sha256", 32, sha256_start, sha256_add, sha256_end},
+    [CHECKSUM_SHA512] = {"sha512", 64, sha512_start, sha512_add, sha512_end},
+    [CHECKSUM_MD5] = {"md5", 16, md5_start, md5_add, md5_end},
 };
 
 bool checksum_named(struct str name, enum checksum *ret)

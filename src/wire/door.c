@@ -11,6 +11,7 @@
 #include "net/limits.h"
 #include "wire/chunked.h"
 #include "wire/payload.h"
+#include "wire/request_body.h"
 #include "wire/wire.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -163,6 +164,8 @@ static bool door_authenticate(struct call *call)
         enum sigv4_payload kind = sigv4_payload(declared);
         signature.body_unsigned = kind != SIGV4_PAYLOAD_UNSIGNED && kind != SIGV4_PAYLOAD_UNSIGNED_TRAILER;
         signature.payload = declared;
+    } else {
+        signature.body_unsigned = call->operation && call->operation->flags & MODEL_OP_UNSIGNED_BODY;
     }
     if (fault == FAULT_NONE)
         fault = (enum fault)auth_authenticate(calls_auth(call_calls(call)), request, &signature, call->api->model->signing_name,
@@ -171,6 +174,7 @@ static bool door_authenticate(struct call *call)
         message = signature.message;
     if (fault == FAULT_NONE) {
         call->account = call->caller->account;
+        wire_exchange(call)->payload = signature.payload;
         wire_exchange(call)->chain = signature.chain;
         arena_known(call->arena);
         return true;
@@ -181,6 +185,8 @@ static bool door_authenticate(struct call *call)
 
 static void door_read(struct call *call)
 {
+    if (!call->row->streams && request_body_encoded(call) && !request_body_open(call))
+        return;
     wire_exchange(call)->protocol->read(call);
     if (!call->failed && call->row->streams)
         door_body(call);

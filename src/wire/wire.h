@@ -33,8 +33,9 @@ struct wire_exchange {
     struct http_request *request;
     const struct wire_protocol *protocol;
     struct str body;                    /* the request's, out of its encodings */
-    struct http_response response;
+    struct str payload;                 /* x-amz-content-sha256 where it is no hash, of an authenticated request */
     struct sigv4_chain *chain;          /* of a body in signed chunks */
+    struct http_response response;
 };
 static inline struct wire_exchange *wire_exchange(const struct call *call)
 {

@@ -1,6 +1,7 @@
 /* sigv4_test.c -- botocore's signatures (tests/corpus/sigv4/vectors.json), examples that AWS publishes, and refusals. */
 #include "auth/sigv4.h"
 #include "base/clock.h"
+#include "base/codec.h"
 #include "base/json.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -236,6 +237,60 @@ static void test_signed_names(void **state)
     }
 }
 
+/* The example of "Transferring payload in multiple chunks" in S3's API reference: the request's signature takes the place of the
+ * body's hash by what x-amz-content-sha256 says, and begins the chain of the chunks'. */
+static void test_chunks(void **state)
+{
+    static const char piece[] = "bf718b6f653bebc184e1479f1935b8da974d701b893afcf49e701f3e2f9f9c5a";    /* SHA-256 of 65536 times "a" */
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    struct http_request request = make_request(arena, STR("PUT"), STR("/examplebucket/chunkObject.txt"), STR("whatever"), 8);
+    struct str secret = STR("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    uint8_t digest[SHA256_BYTES], chunk[SHA256_BYTES];
+    char signature[2 * SHA256_BYTES + 1] = "";
+    struct sigv4 sig;
+
+    (void)state;
+    add_header(&request, "Host", "s3.amazonaws.com");
+    add_header(&request, "x-amz-date", "20130524T000000Z");
+    add_header(&request, "x-amz-storage-class", "REDUCED_REDUNDANCY");
+    add_header(&request, "x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
+    add_header(&request, "Content-Encoding", "aws-chunked");
+    add_header(&request, "x-amz-decoded-content-length", "66560");
+    add_header(&request, "Content-Length", "66824");
+    add_header(&request, "Authorization",
+               "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, SignedHeaders=content-encoding;"
+               "content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class, "
+               "Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
+    assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_OK);
+    assert_int_equal(sigv4_payload(sig.payload), SIGV4_PAYLOAD_CHUNKS);
+    assert_non_null(sig.chain);
+    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, false, arena, digest), SIGV4_OK);
+    assert_int_equal(sigv4_check(cache, &sig, secret, digest, arena), SIGV4_OK);
+    assert_true(hex_decode(STR(piece), chunk));
+    sigv4_chain_chunk(sig.chain, chunk, signature);
+    assert_string_equal(signature, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648");
+    /* Only S3, and operations whose body need not be signed, take it. */
+    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, true, arena, digest), SIGV4_OK);
+    assert_int_equal(sigv4_check(cache, &sig, secret, digest, arena), SIGV4_MISMATCH);
+    sig.body_unsigned = true;
+    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, true, arena, digest), SIGV4_OK);
+    assert_int_equal(sigv4_check(cache, &sig, secret, digest, arena), SIGV4_OK);
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+static void test_payloads(void **state)
+{
+    (void)state;
+    assert_int_equal(sigv4_payload(STR_NONE), SIGV4_PAYLOAD_HASHED);
+    assert_int_equal(sigv4_payload(STR(HASH)), SIGV4_PAYLOAD_HASHED);
+    assert_int_equal(sigv4_payload(STR("UNSIGNED-PAYLOAD")), SIGV4_PAYLOAD_UNSIGNED);
+    assert_int_equal(sigv4_payload(STR("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")), SIGV4_PAYLOAD_CHUNKS_TRAILER);
+    assert_int_equal(sigv4_payload(STR("STREAMING-UNSIGNED-PAYLOAD-TRAILER")), SIGV4_PAYLOAD_UNSIGNED_TRAILER);
+    assert_int_equal(sigv4_payload(STR("STREAMING-AWS4-HMAC-SHA256-EVENTS")), SIGV4_PAYLOAD_HASHED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +299,8 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_date_header),
         cmocka_unit_test(test_signed_names),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_payloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,7 +152,7 @@ static const struct unsigned_case unsigned_cases[] = {
     {"0\r\nno colon\r\n\r\n", "no colon", 0, CHUNKED_MALFORMED},
     {"0\r\n:b\r\n\r\n", "", 0, CHUNKED_MALFORMED},
     {"0\r\nx-amz-trailer-signature:b\r\n\r\n", "", 0, CHUNKED_MALFORMED},   /* nothing is signed here */
-    {"0\r\nx-amz-checksum-md5:b\r\n\r\n", "x-amz-checksum-md5", 0, CHUNKED_UNSUPPORTED},
+    {"0\r\nx-amz-checksum-xxhash3:b\r\n\r\n", "x-amz-checksum-xxhash3", 0, CHUNKED_UNSUPPORTED},
     {"0\r\n", "x-amz-checksum-crc32,x-amz-checksum-sha1", 0, CHUNKED_MALFORMED},
     {"3\r\nabc\r\n0\r\n\r\n", "", 4, CHUNKED_LENGTH},
     {"3\r\nabc\r\n0\r\n\r\n", "", 2, CHUNKED_LENGTH},

@@ -6,6 +6,8 @@
 
 extern const struct model model_test_rpc, model_test_json11, model_test_rest, model_test_restxml;
 
+#define TEST_BODY_MAX (1u << 20)
+
 static const struct service_errors test_errors = {
     .model_prefix = "com.example#",
     .coral_prefix = "com.example.common#",
@@ -21,6 +23,6 @@ static const struct service_errors test_errors = {
     },
 };
 static __attribute__((unused)) const struct service_api test_apis[] = {
-    {.model = &model_test_rpc, .errors = &test_errors}, {.model = &model_test_json11, .errors = &test_errors},
-    {.model = &model_test_rest, .errors = &test_errors}, {.model = &model_test_restxml, .errors = &test_errors}};
+    {.model = &model_test_rpc, .errors = &test_errors, .body_max = TEST_BODY_MAX}, {.model = &model_test_json11, .errors = &test_errors, .body_max = TEST_BODY_MAX},
+    {.model = &model_test_rest, .errors = &test_errors, .body_max = TEST_BODY_MAX}, {.model = &model_test_restxml, .errors = &test_errors, .body_max = TEST_BODY_MAX}};
 #endif

@@ -1,0 +1,159 @@
+/* request_body.c -- in this order: aws-chunked comes off, checksums are held against what is left, gzip comes off.
+ *
+ * A body that was sent in one chunk stays where it is; others are put together in the arena, no longer than what arrived.
+ * Codes and sentences are S3's, whose requests have all of this; other services take checksums and gzip where their model
+ * says so. Source: "Checking object integrity" (S3 user guide), "Error responses" of S3's API reference. */
+#include "wire/request_body.h"
+#include "auth/sigv4.h"
+#include "base/checksum.h"
+#include "base/codec.h"
+#include "base/gzip.h"
+#include "wire/chunked.h"
+
+#define CHECKSUM_PREFIX "x-amz-checksum-"
+
+static bool body_fail(struct call *call, const char *code, const char *message)
+{
+    call_fail(call, code, "%s", message);
+    return false;
+}
+
+/* ---- aws-chunked ---- */
+
+static bool chunked_fail(struct call *call, enum chunked_status status)
+{
+    switch (status) {
+    case CHUNKED_SIGNATURE: call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE); return false;
+    case CHUNKED_CHECKSUM: return body_fail(call, "BadDigest", "The checksum you specified in the trailer did not match what we received.");
+    case CHUNKED_LENGTH:
+    case CHUNKED_MORE:
+        return body_fail(call, "IncompleteBody", "You did not provide the number of bytes specified by the x-amz-decoded-content-length "
+                                                 "HTTP header.");
+    case CHUNKED_UNSUPPORTED: call_fail_not_implemented(call, "x-amz-trailer"); return false;
+    case CHUNKED_MALFORMED:
+    case CHUNKED_DATA:
+    case CHUNKED_DONE: break;
+    }
+    return body_fail(call, "MalformedTrailerError", "The request contained chunks or trailing headers that are not well formed.");
+}
+
+static bool unchunk(struct call *call, enum sigv4_payload payload)
+{
+    const struct http_request *request = wire_http(call);
+    struct str in = wire_body(call), piece, first = STR_NONE;
+    struct chunked_options options = {.trailer = payload != SIGV4_PAYLOAD_CHUNKS, .trailer_names = http_header(request, "x-amz-trailer")};
+    struct buf joined;
+    enum chunked_status status;
+    if (!str_to_u64(http_header(request, "x-amz-decoded-content-length"), &options.length))
+        return body_fail(call, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.");
+    options.chain = payload == SIGV4_PAYLOAD_UNSIGNED_TRAILER ? NULL : wire_exchange(call)->chain;
+    if (!options.chain && payload != SIGV4_PAYLOAD_UNSIGNED_TRAILER)
+        return chunked_fail(call, CHUNKED_SIGNATURE);
+    struct chunked *chunked = chunked_new(call->arena, &options);
+    buf_init(&joined, call->arena, in.n);
+    while ((status = chunked_next(chunked, &in, &piece)) == CHUNKED_DATA) {
+        if (!first.p) {
+            first = piece;
+            continue;
+        }
+        if (!joined.n)
+            buf_add(&joined, first);
+        buf_add(&joined, piece);
+    }
+    if (status == CHUNKED_DONE && in.n)
+        status = CHUNKED_MALFORMED;
+    if (status != CHUNKED_DONE)
+        return chunked_fail(call, status);
+    wire_exchange(call)->body = joined.n ? buf_str(&joined) : first;
+    return true;
+}
+
+/* ---- checksums ---- */
+
+static bool checksum_holds(struct call *call, enum checksum kind, struct str sent)
+{
+    struct checksum_state state;
+    uint8_t digest[CHECKSUM_BYTES_MAX];
+    struct str bytes;
+    if (base64_decode(sent, call->arena, &bytes) != ERR_OK || bytes.n != checksum_bytes(kind))
+        return body_fail(call, "InvalidDigest", "The Content-MD5 or checksum value that you specified is not valid.");
+    checksum_init(&state, kind);
+    checksum_update(&state, wire_body(call));
+    size_t n = checksum_finish(&state, digest);
+    return memcmp(digest, bytes.p, n) == 0 ||
+           body_fail(call, "BadDigest", "The Content-MD5 or checksum value that you specified did not match what the server received.");
+}
+
+static bool is_checksum_header(struct str name)
+{
+    struct str prefix = STR(CHECKSUM_PREFIX);
+    return name.n > prefix.n && str_eq_nocase(str_slice(name, 0, prefix.n), prefix);
+}
+
+/* Which algorithm a header's name says; x-amz-checksum-algorithm, -mode and -type say something else. */
+static bool check_header(struct call *call, const struct http_header *header, bool *ret_seen)
+{
+    static const char *const others[] = {"algorithm", "mode", "type"};
+    struct str algorithm = str_slice(header->name, sizeof CHECKSUM_PREFIX - 1, header->name.n);
+    enum checksum kind;
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (str_eq_nocase(algorithm, str_of(others[i])))
+            return true;
+    if (!checksum_named(algorithm, &kind)) {
+        call_fail_not_implemented(call, arena_cstr(call->arena, str_slice(header->name, 0, 64)));
+        return false;
+    }
+    *ret_seen = true;
+    return checksum_holds(call, kind, header->value);
+}
+
+static bool check_checksums(struct call *call, bool trailed)
+{
+    const struct http_request *request = wire_http(call);
+    bool seen = trailed;
+    struct str md5 = http_header(request, "content-md5");
+    for (size_t i = 0; i < request->header_count; i++)
+        if (is_checksum_header(request->headers[i].name) && !check_header(call, &request->headers[i], &seen))
+            return false;
+    if (md5.n && !checksum_holds(call, CHECKSUM_MD5, md5))
+        return false;
+    return seen || md5.n || !(call->operation->flags & MODEL_OP_CHECKSUM_REQUIRED) ||
+           body_fail(call, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+}
+
+/* ---- gzip ---- */
+
+static bool ungzip(struct call *call)
+{
+    struct str body;
+    enum err err = gzip_decode(wire_body(call), call->api->body_max, call->arena, &body);
+    if (err == ERR_TOO_LARGE)
+        call_fault(call, FAULT_TOO_LARGE, STR_NONE);
+    else if (err != ERR_OK)
+        call_fault(call, FAULT_SERIALIZATION, STR("The body is not in gzip."));
+    else
+        wire_exchange(call)->body = body;
+    return err == ERR_OK;
+}
+
+static bool is_gzip(const struct call *call)
+{
+    return (call->operation->flags & MODEL_OP_GZIP) && str_eq_nocase(http_header(wire_http(call), "content-encoding"), STR("gzip"));
+}
+
+bool request_body_encoded(const struct call *call)
+{
+    const struct model_operation *op = call->operation;
+    return (op->flags & (MODEL_OP_CHECKSUM_REQUIRED | MODEL_OP_GZIP)) || op->checksum_member || wire_exchange(call)->payload.n;
+}
+
+bool request_body_open(struct call *call)
+{
+    enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
+    bool chunked = payload != SIGV4_PAYLOAD_HASHED && payload != SIGV4_PAYLOAD_UNSIGNED;
+    if (chunked && !unchunk(call, payload))
+        return false;
+    struct str trailer = chunked ? http_header(wire_http(call), "x-amz-trailer") : STR_NONE;
+    bool trailed = str_starts(trailer, STR(CHECKSUM_PREFIX));
+    return check_checksums(call, trailed) && (!is_gzip(call) || ungzip(call));
+}

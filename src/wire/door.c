@@ -159,13 +159,12 @@ static bool door_authenticate(struct call *call)
     struct sigv4 signature = {0};
     struct str message = STR_NONE;
     enum fault fault = (enum fault)auth_failure_of(sigv4_parse(request, call->arena, &signature));
+    signature.body_unsigned = call->operation && call->operation->flags & MODEL_OP_UNSIGNED_BODY;
     if (fault == FAULT_NONE && is_streamed(call)) {
         struct str declared = http_header(request, "x-amz-content-sha256");
         enum sigv4_payload kind = sigv4_payload(declared);
-        signature.body_unsigned = kind != SIGV4_PAYLOAD_UNSIGNED && kind != SIGV4_PAYLOAD_UNSIGNED_TRAILER;
+        signature.body_unsigned |= kind != SIGV4_PAYLOAD_UNSIGNED && kind != SIGV4_PAYLOAD_UNSIGNED_TRAILER;
         signature.payload = declared;
-    } else {
-        signature.body_unsigned = call->operation && call->operation->flags & MODEL_OP_UNSIGNED_BODY;
     }
     if (fault == FAULT_NONE)
         fault = (enum fault)auth_authenticate(calls_auth(call_calls(call)), request, &signature, call->api->model->signing_name,

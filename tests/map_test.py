@@ -209,8 +209,8 @@ def test_every_parser_has_its_seeds():
 # Not converted yet, their own work going on: what stands there may not clash with the other folders, but may within the list.
 UNNAMED = {"net", "call", "wire", "sandbox", "services/lambda"}
 UNFORMATTED = {"call", "wire"}
-# What a name may stand for in more than one file: every service has its table of operations.
-SHARED_NAMES = {"rows"}
+# Said to headers of libraries before they are included.
+FOR_LIBRARIES = {"#OPENSSL_SUPPRESS_DEPRECATED", "#PCRE2_CODE_UNIT_WIDTH"}
 
 BLANK = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*|^[ \t]*#(?:\\\n|[^\n])*', re.S | re.M)
 STATEMENT = re.compile(r"\b(if|for|while|switch)\b(?: (?:JSON_EACH|EACH_OF))? ?\(|\b(else|do)\b(?! ?(?:if\b|\{))|^[ \t]*(case\b[^?:\n]*|default ?):(?!:)", re.M)
@@ -256,23 +256,26 @@ def test_statements_have_lines_of_their_own():
 
 
 def names_made(path):
-    """What a file makes for itself at its outer level: static functions and variables, and tags of types."""
-    code = code_of(path.read_text())
-    return {m[2] for m in STATIC.finditer(code)} | {f"{m[0].split()[-3]} {m[1]}" for m in TAG.finditer(code)}
+    """What a file makes for itself at its outer level: static functions and variables, tags of types, macros (#NAME)."""
+    text = path.read_text()
+    code = code_of(text)
+    return ({m[2] for m in STATIC.finditer(code)} | {f"{m[0].split()[-3]} {m[1]}" for m in TAG.finditer(code)} |
+            {f"#{name}" for name in re.findall(r"^#\s*define (\w+)", text, re.MULTILINE)})
 
 
 def test_names_that_a_file_makes_are_seen(tmp_path):
     path = tmp_path / "a.c"
     path.write_text("static int one(void)\n{\n    static int inner;\n}\nstatic const char *const two[] = {\"x\"};\nstatic struct three *four;\n"
-                    "static inline bool five(struct six *s);\nstruct seven {\n    int x;\n};\nstatic const struct eight {\n    int x;\n} nine[];\n/* static int ten; */\n")
-    assert names_made(path) == {"one", "two", "four", "five", "struct seven", "struct eight"}
+                    "static inline bool five(struct six *s);\nstruct seven {\n    int x;\n};\nstatic const struct eight {\n    int x;\n} nine[];\n/* static int ten; */\n"
+                    "#define ELEVEN(x) x\n")
+    assert names_made(path) == {"one", "two", "four", "five", "struct seven", "struct eight", "#ELEVEN"}
 
 
 def test_a_name_stands_in_one_place():
     """So that a backtrace and a search lead to one file."""
     made = {}
     for path in SOURCES:
-        for name in names_made(path) - SHARED_NAMES:
+        for name in names_made(path) - FOR_LIBRARIES:
             made.setdefault(name, set()).add(path)
     twice = {name: sorted(map(name_of, paths)) for name, paths in made.items() if len({p.with_suffix("") for p in paths}) > 1}
     assert {name: paths for name, paths in twice.items() if any(folder_of(ROOT / p) not in UNNAMED for p in paths)} == {}

@@ -4,7 +4,6 @@
 #include "base/panic.h"
 #include <inttypes.h>
 
-#define DAY_MS INT64_C(86400000)
 
 static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -62,8 +61,8 @@ static void civil_date(int64_t days, struct civil *ret)
 
 static struct civil civil_of(int64_t epoch_ms)
 {
-    int64_t days = epoch_ms / DAY_MS - (epoch_ms % DAY_MS < 0);
-    unsigned ms = (unsigned)(epoch_ms - days * DAY_MS);
+    int64_t days = epoch_ms / CLOCK_DAY_MS - (epoch_ms % CLOCK_DAY_MS < 0);
+    unsigned ms = (unsigned)(epoch_ms - days * CLOCK_DAY_MS);
     struct civil c = {.hour = ms / 3600000, .minute = ms / 60000 % 60, .second = ms / 1000 % 60, .ms = ms % 1000};
     c.weekday = (unsigned)(((days + 4) % 7 + 7) % 7);   /* 1970-01-01 was a Thursday */
     civil_date(days, &c);
@@ -242,6 +241,6 @@ bool clock_parse(struct str text, int64_t *ret_epoch_ms)
     if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in_month(c.year, c.month))
         return false;
     int64_t seconds = (int64_t)c.hour * 3600 + c.minute * 60 + c.second - (int64_t)zone_minutes * 60;
-    *ret_epoch_ms = days_of(c.year, c.month, c.day) * DAY_MS + seconds * 1000 + c.ms;
+    *ret_epoch_ms = days_of(c.year, c.month, c.day) * CLOCK_DAY_MS + seconds * 1000 + c.ms;
     return true;
 }

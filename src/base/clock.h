@@ -4,6 +4,9 @@
 #include "base/arena.h"
 #include <time.h>
 
+#define CLOCK_HOUR_MS INT64_C(3600000)
+#define CLOCK_DAY_MS INT64_C(86400000)
+
 int64_t clock_epoch_ms(void);
 uint64_t clock_mono_ns(void);
 struct timespec clock_deadline(uint64_t ms);             /* from now, of CLOCK_MONOTONIC: for pthread_cond_clockwait */

@@ -18,7 +18,7 @@
 #define EXPONENT_MAX 126        /* 0.99… × 10^126 = 9.99… E+125 */
 #define EXPONENT_MIN (-129)     /* 0.1 × 10^-129 = 1E-130 */
 #define WINDOW 80               /* 2 · 38 digits and the carries */
-#define TEXT_MAX 176            /* "-0." with 129 zeros and 38 digits is the longest */
+#define DECIMAL_TEXT_MAX 176    /* "-0." with 129 zeros and 38 digits is the longest */
 
 #define SIGN_NEGATIVE 0x40
 #define SIGN_ZERO 0x80
@@ -133,7 +133,7 @@ static char *put_digits(char *to, const struct decimal *d, int from, int end)
 
 void decimal_write(struct buf *buf, const struct decimal *d)
 {
-    char text[TEXT_MAX], *to = text;
+    char text[DECIMAL_TEXT_MAX], *to = text;
     int whole = d->exponent < 0 ? 0 : d->exponent;      /* digits before the point */
     int written = whole < d->count ? whole : d->count;
     if (d->negative)

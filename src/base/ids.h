@@ -5,6 +5,7 @@
 #include "base/arena.h"
 
 #define ID_TRACE_BYTES 12
+#define ID_TRACE_HEADER_MAX 256 /* bytes of X-Amzn-Trace-Id; a longer one is none */
 
 struct str id_access_key(struct arena *arena, const char *prefix);  /* AKIA…, ASIA…: the prefix and 16 of A-Z2-7 */
 struct str id_entity(struct arena *arena, const char *prefix);      /* AIDA…, AROA…, ANPA…: the prefix and 17 */

@@ -331,6 +331,17 @@ bool json_remove(struct json *object, struct str key)
     return old != NULL;
 }
 
+void json_unlink(struct json *parent, struct json *child)
+{
+    struct json *before = NULL, *at = parent->first;
+    while (at && at != child) {
+        before = at;
+        at = at->next;
+    }
+    ENSURE(at);
+    unlink_after(parent, before, child);
+}
+
 struct json *json_add_str(struct arena *arena, struct json *parent, const char *key, struct str text)
 {
     return json_add(parent, key, json_new_str(arena, text));

@@ -53,6 +53,7 @@ struct json *json_add(struct json *parent, const char *key, struct json *child);
 struct json *json_add_key(struct json *parent, struct str key, struct json *child);
 struct json *json_put(struct json *object, struct str key, struct json *child);   /* replaces an equal key */
 bool json_remove(struct json *object, struct str key);
+void json_unlink(struct json *parent, struct json *child); /* a child of its, out of a list or object */
 struct json *json_add_str(struct arena *arena, struct json *parent, const char *key, struct str text);
 struct json *json_add_i64(struct arena *arena, struct json *parent, const char *key, int64_t value);
 struct json *json_add_bool(struct arena *arena, struct json *parent, const char *key, bool value);
@@ -61,7 +62,7 @@ struct json *json_add_object(struct arena *arena, struct json *parent, const cha
 struct json *json_add_array(struct arena *arena, struct json *parent, const char *key);
 
 #define JSON_EACH(child, parent) (struct json *child = (parent) ? (parent)->first : NULL; child; child = child->next)
-/* usage: for JSON_EACH (member, object) { … } */
+/* usage: JSON_EACH (member, object) { … } */
 
 /* Compact text, escapes only what RFC 8259 demands; non-ASCII stays UTF-8. */
 void json_write(struct buf *buf, const struct json *json);

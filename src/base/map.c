@@ -6,7 +6,7 @@
 #include "base/panic.h"
 #include <stdlib.h>
 
-#define BUCKETS_MIN 16u
+#define MAP_BUCKETS_MIN 16u
 
 struct map_entry {
     struct map_entry *chain;         /* next in the bucket */
@@ -30,8 +30,8 @@ struct map *map_new(size_t max, void (*drop)(void *value))
 {
     ENSURE(max > 0);
     struct map *map = mem_zalloc(sizeof *map);
-    map->buckets = mem_zalloc(BUCKETS_MIN * sizeof map->buckets[0]);
-    map->mask = BUCKETS_MIN - 1;
+    map->buckets = mem_zalloc(MAP_BUCKETS_MIN * sizeof map->buckets[0]);
+    map->mask = MAP_BUCKETS_MIN - 1;
     map->max = max;
     map->drop = drop;
     random_bytes(map->hash_key, sizeof map->hash_key);

@@ -60,15 +60,21 @@ enum tags_fault tags_check(const struct json *given, bool nocase, struct tag *re
     return TAGS_FINE;
 }
 
+static struct json *tag_in_list(const struct json *list, struct str key, bool nocase)
+{
+    for JSON_EACH (at, list)
+        if (tag_keys_equal(json_str(at, "Key"), key, nocase))
+            return at;
+    return NULL;
+}
+
 static void tag_put(struct arena *arena, struct json *tags, struct tag tag, bool nocase)
 {
     if (tags->type == JSON_OBJECT) {
         json_put(tags, tag.key, json_new_str(arena, tag.value));
         return;
     }
-    struct json *known = tags->first;
-    while (known && !tag_keys_equal(json_str(known, "Key"), tag.key, nocase))
-        known = known->next;
+    struct json *known = tag_in_list(tags, tag.key, nocase);
     if (!known)
         known = json_add(tags, NULL, json_new(arena, JSON_OBJECT));
     json_put(known, STR("Key"), json_new_str(arena, tag.key));
@@ -84,31 +90,16 @@ enum tags_fault tags_merge(struct arena *arena, struct json *tags, const struct 
     return tags->count > TAGS_MAX ? TAGS_TOO_MANY : TAGS_FINE;
 }
 
-/* Takes the first element with the key out of a list. */
-static void tag_take(struct json *list, struct str key, bool nocase)
-{
-    struct json *before = NULL, *at = list->first;
-    while (at && !tag_keys_equal(json_str(at, "Key"), key, nocase)) {
-        before = at;
-        at = at->next;
-    }
-    if (!at)
-        return;
-    *(before ? &before->next : &list->first) = at->next;
-    if (list->last == at)
-        list->last = before;
-    list->count--;
-}
-
 void tags_remove(struct json *tags, const struct json *keys, bool nocase)
 {
     if (!tags)
         return;
     for JSON_EACH (key, keys) {
+        struct json *known = NULL;
         if (tags->type == JSON_OBJECT)
             json_remove(tags, key->text);
-        else
-            tag_take(tags, key->text, nocase);
+        else if ((known = tag_in_list(tags, key->text, nocase)) != NULL)
+            json_unlink(tags, known);
     }
 }
 

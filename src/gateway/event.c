@@ -7,7 +7,6 @@
 #include "base/ids.h"
 #include "gateway/exchange.h"
 
-#define TRACE_BYTES_MAX 256
 #define REPLACEMENT "\xEF\xBF\xBD"          /* U+FFFD */
 
 /* ---- ids ---- */
@@ -24,7 +23,7 @@ void gateway__make_ids(const struct http_request *request, struct arena *arena, 
     ret->request_id = uuid4(arena);
     ret->extended_id = arena_dup(arena, (struct str){extended, sizeof(extended)});
     ret->trace = http_header(request, "X-Amzn-Trace-Id");
-    if (ret->trace.n && ret->trace.n <= TRACE_BYTES_MAX && str_starts(ret->trace, STR("Root=1-")))
+    if (ret->trace.n && ret->trace.n <= ID_TRACE_HEADER_MAX && str_starts(ret->trace, STR("Root=1-")))
         return;
     ret->trace = id_trace_root(arena, request->received_ms, random);
 }

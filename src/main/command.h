@@ -10,7 +10,7 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };    /* exit codes of eve
 #define TLS_FILES_MAX 8
 #define RUNTIME_FLAGS_MAX 32
 #define EVENT_FILES_MAX 64
-#define HEADERS_MAX 64
+#define COMMAND_HEADERS_MAX 64
 
 struct options {
     const char *data;                               /* never NULL once parsed */
@@ -36,7 +36,7 @@ struct options {
     size_t event_count;
     uint64_t timeout_s;                             /* run: the deadline that the function is told */
     const char *method, *path, *resource, *stage, *query, *body, *body_file;    /* event; NULL: the default */
-    const char *headers[HEADERS_MAX];               /* event: "Name: value" */
+    const char *headers[COMMAND_HEADERS_MAX];                                   /* event: "Name: value" */
     size_t header_count;
 };
 

@@ -58,7 +58,7 @@ static bool event_body(const struct options *options, struct arena *arena, struc
 int command_event(const struct options *options, struct arena *arena)
 {
     const struct kind *kind = find_kind(options);
-    struct http_header headers[HEADERS_MAX + 1];
+    struct http_header headers[COMMAND_HEADERS_MAX + 1];
     size_t count = 0;
     struct str body, event;
     bool typed = false;

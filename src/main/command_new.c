@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_BYTES_MAX (1u << 20)
+#define TEMPLATE_BYTES_MAX (1u << 20)
 #define NAME_CHARS_MAX 48           /* a function's name has 64; the templates add to it */
 
 static bool said(const char *what, const char *path)
@@ -25,7 +25,7 @@ static struct str fill_marks(struct str text, const char *name, const char *pref
 {
     const struct { struct str mark; const char *value; } marks[] = {{STR("@NAME@"), name}, {STR("@PREFIX@"), prefix}};
     struct buf out;
-    buf_init(&out, arena, 4 * FILE_BYTES_MAX);
+    buf_init(&out, arena, 4 * TEMPLATE_BYTES_MAX);
     while (text.n) {
         size_t at = str_find(text, '@'), skip = at < text.n ? 1 : 0;
         buf_add(&out, str_slice(text, 0, at));
@@ -51,8 +51,8 @@ static bool copy_file(const char *from, const char *to, const char *name, const 
             fclose(in);
         return said("cannot read", from);
     }
-    char *bytes = arena_alloc(arena, FILE_BYTES_MAX);
-    struct str text = fill_marks((struct str){bytes, fread(bytes, 1, FILE_BYTES_MAX, in)}, name, prefix, arena);
+    char *bytes = arena_alloc(arena, TEMPLATE_BYTES_MAX);
+    struct str text = fill_marks((struct str){bytes, fread(bytes, 1, TEMPLATE_BYTES_MAX, in)}, name, prefix, arena);
     fclose(in);
     FILE *out = fopen(to, "wxb");
     bool fine = out && fwrite(text.p, 1, text.n, out) == text.n && fchmod(fileno(out), st.st_mode & 0777) == 0;

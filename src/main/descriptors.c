@@ -1,16 +1,16 @@
 /* descriptors.c -- see descriptors.h. An engine that cannot open a file makes the store read-only, so it is served first, and
  * nothing that a client does takes from its share: connections over theirs are accepted and closed (net/http_server.c).
  *
- *   BASE        loops, locks, listeners, the launcher, files that are open for a moment
+ *   DESCRIPTORS_BASE        loops, locks, listeners, the launcher, files that are open for a moment
  *   store       a quarter, up to STORE_FILES_MAX, and what it needs beside its tables: logs, manifests, outputs of compaction
- *   sandboxes   a third of the rest, up to SANDBOXES_MAX: half of it for environments, FDS_AN_ENVIRONMENT each, half for connections from inside
- *   connections three quarters of what is left; a quarter stays for the files that answers are read from
+ *   sandboxes   a third of the rest, up to SANDBOXES_MAX: half of it for environments, FDS_AN_ENVIRONMENT each, half for
+ * connections from inside connections three quarters of what is left; a quarter stays for the files that answers are read from
  */
 #include "main/descriptors.h"
 #include "net/limits.h"
 #include <sys/resource.h>
 
-#define BASE 64
+#define DESCRIPTORS_BASE 64
 #define STORE_FILES_MAX 2048
 #define STORE_BESIDE 32
 #define FDS_AN_ENVIRONMENT 6        /* control socket, two listeners, output, and two while it starts */
@@ -23,7 +23,7 @@ static size_t least_one(size_t n, size_t max)
 
 void descriptors_share(size_t limit, struct descriptors *ret)
 {
-    size_t left = limit > BASE + STORE_BESIDE ? limit - BASE - STORE_BESIDE : 0;
+    size_t left = limit > DESCRIPTORS_BASE + STORE_BESIDE ? limit - DESCRIPTORS_BASE - STORE_BESIDE : 0;
     ret->limit = limit;
     ret->store_files = least_one(limit / 4, STORE_FILES_MAX);
     left = left > ret->store_files ? left - ret->store_files : 0;

@@ -257,7 +257,7 @@ static const char *option_header(struct options *options, const char *value)
 {
     static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
     size_t name = strspn(value, token);
-    if (options->header_count == HEADERS_MAX)
+    if (options->header_count == COMMAND_HEADERS_MAX)
         return "there are more than 64";
     options->headers[options->header_count++] = value;
     if (name == 0 || value[name] != ':')

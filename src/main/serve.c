@@ -35,10 +35,10 @@
 #include <unistd.h>
 
 #define SANDBOX_SPARES 2
-#define LOOPS_MAX 64            /* what each loop caches is cached as often; parts keep tables of up to 256 */
+#define LOOPS_MAX 64 /* what a loop caches is cached as often as there are loops */
 /* Bounds, not sizes: memory is taken as data is read. They hold some hundred thousand small items. */
 #define BLOCK_CACHE_BYTES (256u << 20)
-#define ROW_CACHE_BYTES (128u << 20)
+#define SERVE_ROW_CACHE_BYTES (128u << 20)
 #define CLIENT_MEMORY_MAX ((size_t)1 << 30)
 #define MALLOC_OWN_BYTES (512 << 10)
 
@@ -110,8 +110,9 @@ static int open_data(struct server *s)
 {
     const struct options *o = s->options;
     struct str message = STR_NONE;
-    struct store_options store_options = {
-        .dir = datadir_path(s->arena, o->data, "store"), .cache_bytes = BLOCK_CACHE_BYTES, .row_cache_bytes = ROW_CACHE_BYTES,
+    struct store_options store_options = {.dir = datadir_path(s->arena, o->data, "store"),
+                                          .cache_bytes = BLOCK_CACHE_BYTES,
+                                          .row_cache_bytes = SERVE_ROW_CACHE_BYTES,
                                           .files_max = s->descriptors.store_files};
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err != ERR_OK)
@@ -156,7 +157,8 @@ static void told_full(bool inside, uint64_t refused, void *arg)
     (void)arg;
     log_to(LOG_WARN, "net.connections_refused", {"from", inside ? STR("sandboxes") : STR("outside")},
            {"since_start", arena_printf(arena, "%llu", (unsigned long long)refused)},
-           {"remedy", STR("their share of the process's descriptors is used up; a higher limit (ulimit -n, LimitNOFILE=) gives more")});
+           {"remedy",
+            STR("their share of the process's descriptors is used up; a higher limit (ulimit -n, LimitNOFILE=) gives more")});
     arena_free(arena);
 }
 
@@ -190,7 +192,8 @@ static bool watch_requests(struct server *s)
     s->record = record_new(loops_count(s->loops), s->access_log);
     http_server_watch(s->http, record_watch, s->record);
     s->metrics = metrics_new();
-    s->gather = (struct gather){.http = s->http, .workers = s->workers, .access_log = s->access_log, .started_ms = clock_epoch_ms()};
+    s->gather =
+        (struct gather){.http = s->http, .workers = s->workers, .access_log = s->access_log, .started_ms = clock_epoch_ms()};
     metrics_add_source(s->metrics, record_write, s->record);
     gather_add(s->metrics, &s->gather);
     return true;
@@ -211,9 +214,14 @@ static int serve_parts(struct server *s)
     if (err != ERR_OK)
         return fail_err("authentication", err);
     s->services = services_new(services_all);
-    struct calls_options calls = {.store = s->store, .auth = s->auth, .workers = s->workers, .bindings = services_bindings(s->services),
-                                  .watch = record_call, .watch_arg = s->record,
-                                  .default_account = str_of(o->account), .default_region = str_of(o->region)};
+    struct calls_options calls = {.store = s->store,
+                                  .auth = s->auth,
+                                  .workers = s->workers,
+                                  .bindings = services_bindings(s->services),
+                                  .watch = record_call,
+                                  .watch_arg = s->record,
+                                  .default_account = str_of(o->account),
+                                  .default_region = str_of(o->region)};
     s->calls = calls_new(&calls);
     return EXIT_FINE;
 }
@@ -238,13 +246,28 @@ static int serve_services(struct server *s)
         return status;
     if (s->sandboxes && sandbox_host_await(&s->sandboxes, s->arena, &s->sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(s);
-    s->platform_options = (struct platform_options){.account = o->account, .region = o->region, .cache_dir = datadir_path(s->arena, o->data, "cache"),
-                                                    .runtimes_dir = o->runtimes_dir, .runtimes = o->runtimes, .concurrency_max = o->concurrency,
+    s->platform_options = (struct platform_options){.account = o->account,
+                                                    .region = o->region,
+                                                    .cache_dir = datadir_path(s->arena, o->data, "cache"),
+                                                    .runtimes_dir = o->runtimes_dir,
+                                                    .runtimes = o->runtimes,
+                                                    .concurrency_max = o->concurrency,
                                                     .environments_max = s->descriptors.environments};
     s->platform = (struct platform){
-        .options = &s->platform_options, .store = s->store, .blobs = s->blobs, .auth = s->auth, .loops = s->loops, .workers = s->workers,
-        .http = s->http, .calls = s->calls, .services = s->services, .sandboxes = s->sandboxes, .sandboxes_missing = s->sandboxes_missing, .metrics = s->metrics,
-        .inside = front_handle_inside, .inside_arg = s->front,
+        .options = &s->platform_options,
+        .store = s->store,
+        .blobs = s->blobs,
+        .auth = s->auth,
+        .loops = s->loops,
+        .workers = s->workers,
+        .http = s->http,
+        .calls = s->calls,
+        .services = s->services,
+        .sandboxes = s->sandboxes,
+        .sandboxes_missing = s->sandboxes_missing,
+        .metrics = s->metrics,
+        .inside = front_handle_inside,
+        .inside_arg = s->front,
     };
     enum err err = services_open(s->services, &s->platform, &failed);
     if (err != ERR_OK)

@@ -56,55 +56,63 @@ static const char *const refused_integration[] = {"connectionId", "credentials",
 static const char *const refused_deployment[] = {"cacheClusterSize", "canarySettings", NULL};
 static const char *const refused_stage[] = {"cacheClusterSize", "documentationVersion", "canarySettings", NULL};
 
-#define READ(operation, handler) {.name = operation, .run = RUN_INLINE, .needs = needs_path, .handle = handler}
-#define READ_MUCH(operation, handler) {.name = operation, .run = RUN_WORKER, .needs = needs_path, .handle = handler}
-#define WRITE(operation, handler, refusals) \
-    {.name = operation, .run = RUN_MUTATION, .needs = needs_path, .mutate = handler, .refused = refusals}
+#define API_READ(operation, handler)                                                                                               \
+    {                                                                                                                              \
+        .name = operation, .run = RUN_INLINE, .needs = needs_path, .handle = handler                                               \
+    }
+#define API_READ_MUCH(operation, handler)                                                                                          \
+    {                                                                                                                              \
+        .name = operation, .run = RUN_WORKER, .needs = needs_path, .handle = handler                                               \
+    }
+#define API_WRITE(operation, handler, refusals)                                                                                    \
+    {                                                                                                                              \
+        .name = operation, .run = RUN_MUTATION, .needs = needs_path, .mutate = handler, .refused = refusals                        \
+    }
 
-static const struct row rows[] = {
-    WRITE("CreateDeployment", apigateway__create_deployment, refused_deployment),
-    WRITE("CreateResource", apigateway__create_resource, NULL),
-    WRITE("CreateRestApi", apigateway__create_rest_api, refused_rest_api),
-    WRITE("CreateStage", apigateway__create_stage, refused_stage),
-    WRITE("DeleteDeployment", apigateway__delete_deployment, NULL),
-    WRITE("DeleteIntegration", apigateway__delete_integration, NULL),
-    WRITE("DeleteIntegrationResponse", apigateway__delete_integration_response, NULL),
-    WRITE("DeleteMethod", apigateway__delete_method, NULL),
-    WRITE("DeleteMethodResponse", apigateway__delete_method_response, NULL),
-    WRITE("DeleteResource", apigateway__delete_resource, NULL),
-    WRITE("DeleteRestApi", apigateway__delete_rest_api, NULL),
-    WRITE("DeleteStage", apigateway__delete_stage, NULL),
-    READ_MUCH("GetDeployment", apigateway__get_deployment),
-    READ_MUCH("GetDeployments", apigateway__get_deployments),
-    READ("GetIntegration", apigateway__get_integration),
-    READ("GetIntegrationResponse", apigateway__get_integration_response),
-    READ("GetMethod", apigateway__get_method),
-    READ("GetMethodResponse", apigateway__get_method_response),
-    READ("GetResource", apigateway__get_resource),
-    READ_MUCH("GetResources", apigateway__get_resources),
-    READ("GetRestApi", apigateway__get_rest_api),
-    READ_MUCH("GetRestApis", apigateway__get_rest_apis),
-    READ("GetStage", apigateway__get_stage),
-    READ_MUCH("GetStages", apigateway__get_stages),
-    READ("GetTags", apigateway__get_tags),
-    WRITE("PutIntegration", apigateway__put_integration, refused_integration),
-    WRITE("PutIntegrationResponse", apigateway__put_integration_response, NULL),
-    WRITE("PutMethod", apigateway__put_method, refused_method),
-    WRITE("PutMethodResponse", apigateway__put_method_response, NULL),
-    WRITE("TagResource", apigateway__tag_resource, NULL),
-    WRITE("UntagResource", apigateway__untag_resource, NULL),
-    WRITE("UpdateDeployment", apigateway__update_deployment, NULL),
-    WRITE("UpdateIntegration", apigateway__update_integration, NULL),
-    WRITE("UpdateIntegrationResponse", apigateway__update_integration_response, NULL),
-    WRITE("UpdateMethod", apigateway__update_method, NULL),
-    WRITE("UpdateMethodResponse", apigateway__update_method_response, NULL),
-    WRITE("UpdateResource", apigateway__update_resource, NULL),
-    WRITE("UpdateRestApi", apigateway__update_rest_api, NULL),
-    WRITE("UpdateStage", apigateway__update_stage, NULL),
+static const struct row apigateway_rows[] = {
+    API_WRITE("CreateDeployment", apigateway__create_deployment, refused_deployment),
+    API_WRITE("CreateResource", apigateway__create_resource, NULL),
+    API_WRITE("CreateRestApi", apigateway__create_rest_api, refused_rest_api),
+    API_WRITE("CreateStage", apigateway__create_stage, refused_stage),
+    API_WRITE("DeleteDeployment", apigateway__delete_deployment, NULL),
+    API_WRITE("DeleteIntegration", apigateway__delete_integration, NULL),
+    API_WRITE("DeleteIntegrationResponse", apigateway__delete_integration_response, NULL),
+    API_WRITE("DeleteMethod", apigateway__delete_method, NULL),
+    API_WRITE("DeleteMethodResponse", apigateway__delete_method_response, NULL),
+    API_WRITE("DeleteResource", apigateway__delete_resource, NULL),
+    API_WRITE("DeleteRestApi", apigateway__delete_rest_api, NULL),
+    API_WRITE("DeleteStage", apigateway__delete_stage, NULL),
+    API_READ_MUCH("GetDeployment", apigateway__get_deployment),
+    API_READ_MUCH("GetDeployments", apigateway__get_deployments),
+    API_READ("GetIntegration", apigateway__get_integration),
+    API_READ("GetIntegrationResponse", apigateway__get_integration_response),
+    API_READ("GetMethod", apigateway__get_method),
+    API_READ("GetMethodResponse", apigateway__get_method_response),
+    API_READ("GetResource", apigateway__get_resource),
+    API_READ_MUCH("GetResources", apigateway__get_resources),
+    API_READ("GetRestApi", apigateway__get_rest_api),
+    API_READ_MUCH("GetRestApis", apigateway__get_rest_apis),
+    API_READ("GetStage", apigateway__get_stage),
+    API_READ_MUCH("GetStages", apigateway__get_stages),
+    API_READ("GetTags", apigateway__get_tags),
+    API_WRITE("PutIntegration", apigateway__put_integration, refused_integration),
+    API_WRITE("PutIntegrationResponse", apigateway__put_integration_response, NULL),
+    API_WRITE("PutMethod", apigateway__put_method, refused_method),
+    API_WRITE("PutMethodResponse", apigateway__put_method_response, NULL),
+    API_WRITE("TagResource", apigateway__tag_resource, NULL),
+    API_WRITE("UntagResource", apigateway__untag_resource, NULL),
+    API_WRITE("UpdateDeployment", apigateway__update_deployment, NULL),
+    API_WRITE("UpdateIntegration", apigateway__update_integration, NULL),
+    API_WRITE("UpdateIntegrationResponse", apigateway__update_integration_response, NULL),
+    API_WRITE("UpdateMethod", apigateway__update_method, NULL),
+    API_WRITE("UpdateMethodResponse", apigateway__update_method_response, NULL),
+    API_WRITE("UpdateResource", apigateway__update_resource, NULL),
+    API_WRITE("UpdateRestApi", apigateway__update_rest_api, NULL),
+    API_WRITE("UpdateStage", apigateway__update_stage, NULL),
 };
 
 const struct service_api apigateway_api = {.model = &model_apigateway,
-                                     .rows = rows,
-                                     .row_count = COUNT_OF(rows),
-                                     .errors = &apigateway_errors,
-                                     .body_max = APIGATEWAY_BODY_BYTES_MAX};
+                                           .rows = apigateway_rows,
+                                           .row_count = COUNT_OF(apigateway_rows),
+                                           .errors = &apigateway_errors,
+                                           .body_max = APIGATEWAY_BODY_BYTES_MAX};

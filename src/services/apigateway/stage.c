@@ -6,7 +6,7 @@
 #include "services/apigateway/handlers.h"
 #include "services/apigateway/patch.h"
 
-#define VARIABLES_MAX 100               /* quota: stage variables per stage, and their lengths */
+#define STAGE_VARIABLES_MAX 100 /* quota: stage variables per stage, and their lengths */
 #define VARIABLE_NAME_MAX 64
 #define VARIABLE_VALUE_MAX 512
 #define STAGE_NAME_MAX 128
@@ -33,8 +33,8 @@ static bool check_variable(struct call *call, struct str name, struct str value)
 
 static bool check_variables(struct call *call, const struct json *variables)
 {
-    if (variables && variables->count > VARIABLES_MAX)
-        call_fail(call, "LimitExceededException", "Maximum number of stage variables has been reached (%d)", VARIABLES_MAX);
+    if (variables && variables->count > STAGE_VARIABLES_MAX)
+        call_fail(call, "LimitExceededException", "Maximum number of stage variables has been reached (%d)", STAGE_VARIABLES_MAX);
     for JSON_EACH (variable, variables)
         if (call->failed || !check_variable(call, variable->key, variable->text))
             return false;

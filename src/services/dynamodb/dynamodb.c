@@ -30,7 +30,7 @@ static const char *const query_refused[] = {"AttributesToGet", "KeyConditions", 
 static const char *const scan_refused[] = {"AttributesToGet", "ScanFilter", "ConditionalOperator", NULL};
 static const char *const tags_refused[] = {"NextToken", NULL};
 
-static const struct row rows[] = {
+static const struct row dynamodb_rows[] = {
     {.name = "BatchGetItem", .run = RUN_INLINE, .needs = batch_get_needs, .prepare = batch_get_prepare, .handle = batch_get_handle},
     {.name = "BatchWriteItem",
      .run = RUN_MUTATION,
@@ -118,9 +118,10 @@ static const struct row rows[] = {
 
 const struct service_api dynamodb_api = {
     .model = &model_dynamodb,
-    .rows = rows,
-    .row_count = COUNT_OF(rows),
-    .errors = &dynamodb_errors, .overrides = &dynamodb_overrides,
+    .rows = dynamodb_rows,
+    .row_count = COUNT_OF(dynamodb_rows),
+    .errors = &dynamodb_errors,
+    .overrides = &dynamodb_overrides,
     .body_max = DYNAMODB_BODY_BYTES_MAX,
 };
 

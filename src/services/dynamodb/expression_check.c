@@ -3,8 +3,7 @@
  * Checks that need values resolve the placeholders. Functions are a table. */
 #include "services/dynamodb/expression_internal.h"
 
-#define BIT(type) (1u << (type))
-#define SCALARS_ORDERED (BIT(VALUE_S) | BIT(VALUE_N) | BIT(VALUE_B))
+#define SCALARS_ORDERED (VALUE_BIT(VALUE_S) | VALUE_BIT(VALUE_N) | VALUE_BIT(VALUE_B))
 #define ANY 0x3ffu
 
 static const struct {
@@ -17,12 +16,22 @@ static const struct {
 } functions[] = {
     {"attribute_exists", FUNCTION_ATTRIBUTE_EXISTS, GRAMMAR_CONDITION, 1, true, {ANY, ANY}},
     {"attribute_not_exists", FUNCTION_ATTRIBUTE_NOT_EXISTS, GRAMMAR_CONDITION, 1, true, {ANY, ANY}},
-    {"attribute_type", FUNCTION_ATTRIBUTE_TYPE, GRAMMAR_CONDITION, 2, false, {ANY, BIT(VALUE_S)}},
-    {"begins_with", FUNCTION_BEGINS_WITH, GRAMMAR_CONDITION, 2, false, {BIT(VALUE_S) | BIT(VALUE_B), BIT(VALUE_S) | BIT(VALUE_B)}},
+    {"attribute_type", FUNCTION_ATTRIBUTE_TYPE, GRAMMAR_CONDITION, 2, false, {ANY, VALUE_BIT(VALUE_S)}},
+    {"begins_with",
+     FUNCTION_BEGINS_WITH,
+     GRAMMAR_CONDITION,
+     2,
+     false,
+     {VALUE_BIT(VALUE_S) | VALUE_BIT(VALUE_B), VALUE_BIT(VALUE_S) | VALUE_BIT(VALUE_B)}},
     {"contains", FUNCTION_CONTAINS, GRAMMAR_CONDITION, 2, false, {ANY, ANY}},
-    {"size", FUNCTION_SIZE, GRAMMAR_CONDITION, 1, false, {ANY & ~(BIT(VALUE_N) | BIT(VALUE_BOOL) | BIT(VALUE_NULL)), ANY}},
+    {"size",
+     FUNCTION_SIZE,
+     GRAMMAR_CONDITION,
+     1,
+     false,
+     {ANY & ~(VALUE_BIT(VALUE_N) | VALUE_BIT(VALUE_BOOL) | VALUE_BIT(VALUE_NULL)), ANY}},
     {"if_not_exists", FUNCTION_IF_NOT_EXISTS, GRAMMAR_UPDATE, 2, true, {ANY, ANY}},
-    {"list_append", FUNCTION_LIST_APPEND, GRAMMAR_UPDATE, 2, false, {BIT(VALUE_L), BIT(VALUE_L)}},
+    {"list_append", FUNCTION_LIST_APPEND, GRAMMAR_UPDATE, 2, false, {VALUE_BIT(VALUE_L), VALUE_BIT(VALUE_L)}},
 };
 
 /* ---- walking ---- */
@@ -247,7 +256,7 @@ static bool check_call_types(struct parser *parser, const struct node *node)
     }
     for (const struct node *operand = node->first; operand; operand = operand->next, i++) {
         enum value_type type;
-        if (static_type(operand, &type) && !(functions[row].types[i] & BIT(type)))
+        if (static_type(operand, &type) && !(functions[row].types[i] & VALUE_BIT(type)))
             return wrong_operand(parser, "operator or function", node->text, value_type_name(type));
     }
     return node->function != FUNCTION_ATTRIBUTE_TYPE || check_attribute_type(parser, node);
@@ -287,7 +296,7 @@ static bool check_order_types(struct parser *parser, const struct node *node)
 {
     for (const struct node *operand = node->first; operand; operand = operand->next) {
         enum value_type type;
-        if (static_type(operand, &type) && !(SCALARS_ORDERED & BIT(type)))
+        if (static_type(operand, &type) && !(SCALARS_ORDERED & VALUE_BIT(type)))
             return wrong_operand(parser, "operator", node->text, value_type_name(type));
     }
     return node->kind != NODE_BETWEEN || check_bounds(parser, node->first->next, node->last);

@@ -12,7 +12,6 @@
 
 #define CACHE_TABLES_MAX 2500       /* AWS's quota of tables in a region */
 #define CACHE_KEY_MAX 512
-#define INVALID "One or more parameter values were invalid: "
 #define NOT_VALID "One or more parameter values are not valid. "
 
 struct shared {                     /* a struct table with its strings and its count */
@@ -257,9 +256,9 @@ const char *table_key_value_problem(const struct key_attribute *key, const struc
     if (value->type == VALUE_N)
         return NULL;
     if (hash && value->bytes.n > KEY_HASH_BYTES_MAX)        /* AWS's sentence lacks the space, too */
-        return INVALID "Size of hashkey has exceeded the maximum size limit of2048 bytes";
+        return DYNAMODB_INVALID "Size of hashkey has exceeded the maximum size limit of2048 bytes";
     if (!hash && value->bytes.n > KEY_RANGE_BYTES_MAX)
-        return INVALID "Aggregated size of all range keys has exceeded the size limit of 1024 bytes";
+        return DYNAMODB_INVALID "Aggregated size of all range keys has exceeded the size limit of 1024 bytes";
     return NULL;
 }
 
@@ -269,10 +268,11 @@ static const char *item_attribute_problem(const struct key_attribute *key, const
         return NULL;
     const struct value *value = value_member(item, key->name);
     if (!value)
-        return arena_printf(arena, INVALID "Missing the key " STR_FMT " in the item", STR_ARG(key->name)).p;
+        return arena_printf(arena, DYNAMODB_INVALID "Missing the key " STR_FMT " in the item", STR_ARG(key->name)).p;
     if (value->type != key->type)
-        return arena_printf(arena, INVALID "Type mismatch for key " STR_FMT " expected: %s actual: %s", STR_ARG(key->name),
-                            value_type_name(key->type), value_type_name(value->type)).p;
+        return arena_printf(arena, DYNAMODB_INVALID "Type mismatch for key " STR_FMT " expected: %s actual: %s", STR_ARG(key->name),
+                            value_type_name(key->type), value_type_name(value->type))
+            .p;
     return table_key_value_problem(key, value, hash, arena);
 }
 

@@ -9,7 +9,6 @@
 #include "services/dynamodb/table_tags.h"
 #include "store/doc.h"
 
-#define INVALID "One or more parameter values were invalid: "
 #define CAPACITY_UNITS_MAX 1000000000000
 
 struct create {
@@ -53,7 +52,8 @@ static bool only_defaults(struct call *call)
     const struct json *on_demand = json_at(call->input, "OnDemandThroughput");
     struct str table_class = call_str(call, "TableClass");
     if (stream && !json_bool(stream, "StreamEnabled", false) && json_at(stream, "StreamViewType"))
-        return invalid(call, INVALID "Table is being created with a stream disabled, UpdateViewType should not be specified");
+        return invalid(call,
+                       DYNAMODB_INVALID "Table is being created with a stream disabled, UpdateViewType should not be specified");
     return refuse_unless(call, "StreamSpecification", !stream || is_off(stream, "StreamEnabled")) &&
            refuse_unless(call, "SSESpecification", !sse || is_off(sse, "Enabled")) &&
            refuse_unless(call, "OnDemandThroughput", !on_demand || is_unlimited(on_demand)) &&
@@ -110,11 +110,11 @@ static bool billing(struct call *call, struct create *create)
     const struct json *throughput = json_at(call->input, "ProvisionedThroughput");
     create->on_demand = str_eq(call_str(call, "BillingMode"), STR("PAY_PER_REQUEST"));
     if (create->on_demand && throughput)
-        return invalid(call, INVALID "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode "
-                                     "is PAY_PER_REQUEST");
+        return invalid(call, DYNAMODB_INVALID "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode "
+                                              "is PAY_PER_REQUEST");
     if (!create->on_demand && !throughput)
-        return invalid(call, INVALID "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode "
-                                     "is PROVISIONED");
+        return invalid(call, DYNAMODB_INVALID "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode "
+                                              "is PROVISIONED");
     return units_in_bounds(call, throughput, "ReadCapacityUnits") && units_in_bounds(call, throughput, "WriteCapacityUnits");
 }
 
@@ -148,8 +148,8 @@ static bool keys_defined(struct call *call, const struct json *definitions, cons
         return invalid(call, "Invalid KeySchema: Some index key attribute have no definition");
     if (!all) {
         call_fail(call, "ValidationException",
-                  INVALID "Some index key attributes are not defined in AttributeDefinitions. Keys: [" STR_FMT
-                  "], AttributeDefinitions: [" STR_FMT "]",
+                  DYNAMODB_INVALID "Some index key attributes are not defined in AttributeDefinitions. Keys: [" STR_FMT
+                                   "], AttributeDefinitions: [" STR_FMT "]",
                   STR_ARG(names_of(call, schema)), STR_ARG(names_of(call, definitions)));
         return false;
     }
@@ -166,8 +166,9 @@ static bool key_schema(struct call *call)
     if (schema->count == 2 && !str_eq(json_str(schema->last, "KeyType"), STR("RANGE")))
         return invalid(call, "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
     if (schema->count != definitions->count)
-        return invalid(call, INVALID "Number of attributes in KeySchema does not exactly match number of attributes defined in "
-                                     "AttributeDefinitions");
+        return invalid(call,
+                       DYNAMODB_INVALID "Number of attributes in KeySchema does not exactly match number of attributes defined in "
+                                        "AttributeDefinitions");
     return true;
 }
 

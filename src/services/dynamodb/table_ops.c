@@ -22,16 +22,16 @@ static struct named *read_name(struct call *call, struct needs *needs, const cha
     return named;
 }
 
-#define NEEDS(function, action)                                 \
-    void function(struct call *call, struct needs *needs)       \
-    {                                                           \
-        read_name(call, needs, action);                         \
+#define TABLE_NEEDS(function, action)                                                                                              \
+    void function(struct call *call, struct needs *needs)                                                                          \
+    {                                                                                                                              \
+        read_name(call, needs, action);                                                                                            \
     }
-NEEDS(describe_table_needs, "dynamodb:DescribeTable")
-NEEDS(delete_table_needs, "dynamodb:DeleteTable")
-NEEDS(describe_time_to_live_needs, "dynamodb:DescribeTimeToLive")
-NEEDS(describe_continuous_backups_needs, "dynamodb:DescribeContinuousBackups")
-#undef NEEDS
+TABLE_NEEDS(describe_table_needs, "dynamodb:DescribeTable")
+TABLE_NEEDS(delete_table_needs, "dynamodb:DeleteTable")
+TABLE_NEEDS(describe_time_to_live_needs, "dynamodb:DescribeTimeToLive")
+TABLE_NEEDS(describe_continuous_backups_needs, "dynamodb:DescribeContinuousBackups")
+#undef TABLE_NEEDS
 
 void list_tables_needs(struct call *call, struct needs *needs)
 {

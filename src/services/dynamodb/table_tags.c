@@ -7,14 +7,14 @@
 
 struct tagging { struct str name, arn; };
 
-#define TOO_MANY_TAGS "One or more parameter values were invalid: Too many tags: the limit is 50"
+#define TABLE_TAGS_TOO_MANY DYNAMODB_INVALID "Too many tags: the limit is 50"
 
 bool table_tags_check(struct call *call)
 {
     struct tag tag;
     switch (tags_check(json_at(call->input, "Tags"), false, &tag)) {
     case TAGS_TOO_MANY:
-        return request_invalid(call, STR(TOO_MANY_TAGS), false);
+        return request_invalid(call, STR(TABLE_TAGS_TOO_MANY), false);
     case TAGS_RESERVED:
         return request_invalid(call, STR("One or more parameter values were invalid: Tag keys must not begin with aws:"), false);
     default:                            /* lengths are the model's */
@@ -38,15 +38,15 @@ static void read_arn(struct call *call, struct needs *needs, const char *action)
     tags_need_request(call, needs, json_at(call->input, "Tags"), json_at(call->input, "TagKeys"));
 }
 
-#define NEEDS(function, action)                                 \
-    void function(struct call *call, struct needs *needs)       \
-    {                                                           \
-        read_arn(call, needs, action);                          \
+#define TAGS_NEEDS(function, action)                                                                                               \
+    void function(struct call *call, struct needs *needs)                                                                          \
+    {                                                                                                                              \
+        read_arn(call, needs, action);                                                                                             \
     }
-NEEDS(tag_resource_needs, "dynamodb:TagResource")
-NEEDS(untag_resource_needs, "dynamodb:UntagResource")
-NEEDS(list_tags_needs, "dynamodb:ListTagsOfResource")
-#undef NEEDS
+TAGS_NEEDS(tag_resource_needs, "dynamodb:TagResource")
+TAGS_NEEDS(untag_resource_needs, "dynamodb:UntagResource")
+TAGS_NEEDS(list_tags_needs, "dynamodb:ListTagsOfResource")
+#undef TAGS_NEEDS
 
 static struct json *tagged_document(struct call *call, struct store_txn *txn)
 {
@@ -77,7 +77,7 @@ void tag_resource_mutate(struct call *call, struct store_txn *txn)
     if (!document)
         return;
     if (tags_merge(call->arena, json_at(document, "Tags"), json_at(call->input, "Tags"), false) != TAGS_FINE)
-        request_invalid(call, STR(TOO_MANY_TAGS), false);
+        request_invalid(call, STR(TABLE_TAGS_TOO_MANY), false);
     else
         doc_put(txn, table_key(call, tagging->name), document, call->arena);
 }

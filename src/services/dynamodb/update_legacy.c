@@ -2,13 +2,12 @@
  * a value removes, DELETE and ADD with one are what they are there. Source: developer guide, "AttributeUpdates (legacy)". */
 #include "services/dynamodb/expression_internal.h"
 
-#define INVALID "One or more parameter values were invalid: "
-#define BIT(type) (1u << (type))
-#define SETS (BIT(VALUE_SS) | BIT(VALUE_NS) | BIT(VALUE_BS))
+#define SETS (VALUE_BIT(VALUE_SS) | VALUE_BIT(VALUE_NS) | VALUE_BIT(VALUE_BS))
 
-static const struct { const char *name; enum action_kind kind; unsigned types; } legacy_actions[] = {
+static const struct { const char *name; enum action_kind kind; unsigned types;
+} legacy_actions[] = {
     {"PUT", ACTION_SET, 0x3ff},
-    {"ADD", ACTION_ADD, SETS | BIT(VALUE_N) | BIT(VALUE_L)},
+    {"ADD", ACTION_ADD, SETS | VALUE_BIT(VALUE_N) | VALUE_BIT(VALUE_L)},
     {"DELETE", ACTION_DELETE, SETS},
 };
 
@@ -42,7 +41,7 @@ static struct action *read_action(const struct json *update, struct arena *arena
     action->path = attribute_path(update->key, arena);
     if (!json) {
         if (action->kind != ACTION_DELETE) {
-            *ret_message = STR(INVALID "Only DELETE action is allowed when no attribute value is specified");
+            *ret_message = STR(DYNAMODB_INVALID "Only DELETE action is allowed when no attribute value is specified");
             return NULL;
         }
         action->kind = ACTION_REMOVE;
@@ -51,8 +50,8 @@ static struct action *read_action(const struct json *update, struct arena *arena
     const struct value *value = value_from_json(json, arena, ret_message, ret_serialization);
     if (!value)
         return NULL;
-    if (!(legacy_actions[row].types & BIT(value->type))) {
-        *ret_message = arena_printf(arena, INVALID STR_FMT " action %sis not supported for the type %s", STR_ARG(name),
+    if (!(legacy_actions[row].types & VALUE_BIT(value->type))) {
+        *ret_message = arena_printf(arena, DYNAMODB_INVALID STR_FMT " action %sis not supported for the type %s", STR_ARG(name),
                                     action->kind == ACTION_DELETE ? "with value " : "", value_type_name(value->type));
         return NULL;
     }

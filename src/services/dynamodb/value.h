@@ -13,6 +13,7 @@
 
 enum value_type { VALUE_S, VALUE_N, VALUE_B, VALUE_BOOL, VALUE_NULL, VALUE_M, VALUE_L, VALUE_SS, VALUE_NS, VALUE_BS };
 #define VALUE_TYPES 10
+#define VALUE_BIT(type) (1u << (type)) /* in sets of types */
 
 struct value {
     enum value_type type;
@@ -54,6 +55,8 @@ bool value_type_parse(struct str name, enum value_type *ret);
 bool value_is_set(enum value_type type);
 enum value_type value_set_element(enum value_type set);                     /* SS → S, NS → N, BS → B */
 
+/* How many of the sentences begin that DynamoDB answers to values that do not fit. */
+#define DYNAMODB_INVALID "One or more parameter values were invalid: "
 #define VALUE_DEPTH_MESSAGE \
     "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
 #endif

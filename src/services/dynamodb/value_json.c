@@ -10,9 +10,8 @@ struct reader {
     bool serialization;
 };
 
-#define INVALID "One or more parameter values were invalid: "
 #define STR_INIT(literal) {(literal), sizeof(literal) - 1}
-#define MESSAGE_BYTES_MAX (1u << 20)    /* of the sentence that repeats a whole set */
+#define VALUE_MESSAGE_BYTES_MAX (1u << 20) /* of the sentence that repeats a whole set */
 
 static bool value_fail(struct reader *r, struct str message)
 {
@@ -106,7 +105,7 @@ static bool read_null(struct reader *r, const struct json *json, struct value *r
 {
     if (!read_bool(r, json, ret))
         return false;
-    return ret->boolean || value_fail(r, STR(INVALID "Null attribute value types must have the value of true"));
+    return ret->boolean || value_fail(r, STR(DYNAMODB_INVALID "Null attribute value types must have the value of true"));
 }
 
 typedef bool read_fn(struct reader *r, const struct json *json, struct value *ret);
@@ -127,11 +126,11 @@ static bool fail_duplicates(struct reader *r, const struct json *list, enum valu
     if (type == VALUE_NS)
         return value_fail(r, STR("Input collection contains duplicates"));
     struct buf buf;
-    buf_init(&buf, r->arena, MESSAGE_BYTES_MAX);
-    buf_lit(&buf, INVALID "Input collection ");
+    buf_init(&buf, r->arena, VALUE_MESSAGE_BYTES_MAX);
+    buf_lit(&buf, DYNAMODB_INVALID "Input collection ");
     write_collection(&buf, list);
     buf_add(&buf, type == VALUE_BS ? STR("of type BS contains duplicates.") : STR(" contains duplicates."));
-    return value_fail(r, buf.failed ? STR(INVALID "Input collection contains duplicates.") : buf_str(&buf));
+    return value_fail(r, buf.failed ? STR(DYNAMODB_INVALID "Input collection contains duplicates.") : buf_str(&buf));
 }
 
 static bool duplicates(const struct value *set, struct arena *arena)
@@ -146,9 +145,9 @@ static bool duplicates(const struct value *set, struct arena *arena)
 static bool read_set(struct reader *r, const struct json *json, struct value *ret)
 {
     static const struct str empty[] = {
-        STR_INIT(INVALID "An string set  may not be empty"),
-        STR_INIT(INVALID "An number set  may not be empty"),
-        STR_INIT(INVALID "Binary sets should not be empty"),
+        STR_INIT(DYNAMODB_INVALID "An string set  may not be empty"),
+        STR_INIT(DYNAMODB_INVALID "An number set  may not be empty"),
+        STR_INIT(DYNAMODB_INVALID "Binary sets should not be empty"),
     };
     static read_fn *const element[] = {read_string, value_read_number, read_binary};
     int kind = ret->type - VALUE_SS;

@@ -151,17 +151,11 @@ size_t iam__array_find(const struct json *array, struct str text)
 
 void iam__array_remove(struct json *array, size_t index)
 {
-    struct json *before = NULL, *item = array->first;
+    struct json *item = array->first;
 
-    ENSURE(index < array->count);
-    for (size_t i = 0; i < index; i++) {
-        before = item;
+    while (item && index-- > 0)
         item = item->next;
-    }
-    *(before ? &before->next : &array->first) = item->next;
-    if (array->last == item)
-        array->last = before;
-    array->count--;
+    json_unlink(array, item);
 }
 
 /* ---- answers ---- */

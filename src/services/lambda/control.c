@@ -109,7 +109,7 @@ static void drop_empty_environment(struct call *call, struct json *config)
         json_remove(config, STR("Environment"));
 }
 
-#define TOO_MANY_TAGS "The maximum number of tags for a function is %d."
+#define FUNCTION_TAGS_TOO_MANY "The maximum number of tags for a function is %d."
 
 /* Input's Tags, if it has any. False: call_fail was called. */
 static bool tags_fine(struct call *call)
@@ -119,7 +119,7 @@ static bool tags_fine(struct call *call)
     case TAGS_FINE:
         return true;
     case TAGS_TOO_MANY:
-        call_fail(call, "InvalidParameterValueException", TOO_MANY_TAGS, TAGS_MAX);
+        call_fail(call, "InvalidParameterValueException", FUNCTION_TAGS_TOO_MANY, TAGS_MAX);
         return false;
     default:
         call_fail(call, "InvalidParameterValueException", "The tag " STR_FMT " is reserved, empty or too long.", STR_ARG(tag.key));
@@ -384,7 +384,7 @@ void lambda__tag(struct call *call, struct store_txn *txn)
     if (!lambda__call_doc(call, txn, &doc))
         return;
     if (tags_merge(call->arena, json_at(doc, "tags"), json_at(call->input, "Tags"), false) != TAGS_FINE)
-        call_fail(call, "InvalidParameterValueException", TOO_MANY_TAGS, TAGS_MAX);
+        call_fail(call, "InvalidParameterValueException", FUNCTION_TAGS_TOO_MANY, TAGS_MAX);
     lambda__put_doc(call, txn, json_str(json_at(doc, "config"), "FunctionName"), doc);
 }
 

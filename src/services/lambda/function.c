@@ -1,7 +1,7 @@
 /* function.c -- functions compiled from their documents, counted and cached a loop; the cache is dropped when the
  * generation of LAMBDA_SPACE changes. Off a loop (tests) nothing is cached. */
 #include "services/lambda/function.h"
-#include "base/map.h"
+#include "base/gencache.h"
 #include "base/panic.h"
 #include "net/loop.h"
 #include "services/lambda/function_doc.h"
@@ -10,17 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOPS_MAX 256
 #define CACHED_MAX 1024         /* functions a loop */
-
-struct function_cache {
-    struct map *functions;
-    uint64_t generation;
-};
 
 struct lambda__functions {
     struct store *store;
-    struct function_cache caches[LOOPS_MAX];        /* each touched by its loop only */
+    size_t cache_count;
+    struct gencache *caches[]; /* one a loop: key → struct lambda__function, one reference */
 };
 
 struct lambda__function *lambda__function_ref(struct lambda__function *function)
@@ -46,10 +41,13 @@ static void drop_function(void *value)
     lambda__function_unref(&function);
 }
 
-struct lambda__functions *lambda__functions_new(struct store *store)
+struct lambda__functions *lambda__functions_new(struct store *store, size_t loops)
 {
-    struct lambda__functions *functions = mem_zalloc(sizeof *functions);
+    struct lambda__functions *functions = mem_zalloc(sizeof *functions + loops * sizeof functions->caches[0]);
     functions->store = store;
+    functions->cache_count = loops;
+    for (size_t i = 0; i < loops; i++)
+        functions->caches[i] = gencache_new(CACHED_MAX, 0, drop_function);
     return functions;
 }
 
@@ -57,21 +55,24 @@ void lambda__functions_free(struct lambda__functions *functions)
 {
     if (!functions)
         return;
-    for (size_t i = 0; i < LOOPS_MAX; i++)
-        map_free(functions->caches[i].functions);
+    for (size_t i = 0; i < functions->cache_count; i++)
+        gencache_free(functions->caches[i]);
     free(functions);
 }
 
-bool lambda__function_key(char key[LAMBDA_FUNCTION_KEY_BYTES], struct str account, struct str region, struct str name, struct str *ret)
+bool lambda__function_key(char key[LAMBDA_FUNCTION_KEY_BYTES], struct str account, struct str region, struct str name,
+                          struct str *ret)
 {
-    int n = snprintf(key, LAMBDA_FUNCTION_KEY_BYTES, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(account), STR_ARG(region), STR_ARG(name));
+    int n =
+        snprintf(key, LAMBDA_FUNCTION_KEY_BYTES, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(account), STR_ARG(region), STR_ARG(name));
     if (n < 0 || n >= LAMBDA_FUNCTION_KEY_BYTES)
         return false;
     *ret = (struct str){key, (size_t)n};
     return true;
 }
 
-static enum err function_compile(struct store *store, struct str account, struct str region, struct str name, struct lambda__function **ret)
+static enum err function_compile(struct store *store, struct str account, struct str region, struct str name,
+                                 struct lambda__function **ret)
 {
     struct arena *arena = arena_new();
     struct json *doc;
@@ -108,20 +109,15 @@ enum err lambda__functions_get(struct lambda__functions *functions, struct str a
     if (!loop)
         return function_compile(functions->store, account, region, name, ret);
 
-    ENSURE(loop_index(loop) < LOOPS_MAX);
-    struct function_cache *cache = &functions->caches[loop_index(loop)];
+    ENSURE(loop_index(loop) < functions->cache_count);
+    struct gencache *cache = functions->caches[loop_index(loop)];
     uint64_t generation = store_generation(functions->store, LAMBDA_SPACE);
-    if (!cache->functions || cache->generation != generation) {
-        map_free(cache->functions);
-        cache->functions = map_new(CACHED_MAX, drop_function);
-        cache->generation = generation;
-    }
-    struct lambda__function *function = map_get(cache->functions, id);
+    struct lambda__function *function = gencache_get(cache, generation, id);
     if (!function) {
         enum err err = function_compile(functions->store, account, region, name, &function);
         if (err != ERR_OK)
             return err;
-        map_put(cache->functions, id, function);
+        gencache_put(cache, generation, id, function, 0);
     }
     *ret = lambda__function_ref(function);
     return ERR_OK;

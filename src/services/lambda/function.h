@@ -18,8 +18,8 @@ struct lambda__function {
 };
 
 struct lambda__functions;
-/* Borrows the store. */
-struct lambda__functions *lambda__functions_new(struct store *store);
+/* Borrows the store. Each of `loops` loops has a cache of its own; off the loops nothing is cached. */
+struct lambda__functions *lambda__functions_new(struct store *store, size_t loops);
 void lambda__functions_free(struct lambda__functions *functions);      /* NULL is fine; after the loops have stopped */
 /* A reference, cached a loop. ERR_NOT_FOUND, ERR_IO. */
 enum err lambda__functions_get(struct lambda__functions *functions, struct str account, struct str region, struct str name,
@@ -27,5 +27,6 @@ enum err lambda__functions_get(struct lambda__functions *functions, struct str a
 struct lambda__function *lambda__function_ref(struct lambda__function *function);
 void lambda__function_unref(struct lambda__function **function);
 /* ACCOUNT/REGION/NAME; false: longer than that of any function. */
-bool lambda__function_key(char key[LAMBDA_FUNCTION_KEY_BYTES], struct str account, struct str region, struct str name, struct str *ret);
+bool lambda__function_key(char key[LAMBDA_FUNCTION_KEY_BYTES], struct str account, struct str region, struct str name,
+                          struct str *ret);
 #endif

@@ -88,7 +88,7 @@ static const char *const list_refused[] = {"MasterRegion", "FunctionVersion", NU
 static const char *const permission_refused[] = {"EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType", "InvokedViaFunctionUrl", NULL};
 static const char *const invoke_refused[] = {"TenantId", "DurableExecutionName", NULL};
 
-static const struct row rows[] = {
+static const struct row lambda_rows[] = {
     {.name = "AddPermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_add_permission,
      .mutate = lambda__add_permission, .refused = permission_refused},
     {.name = "CreateFunction", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_create, .prepare_blocks = true,
@@ -114,13 +114,13 @@ static const struct row rows[] = {
 };
 
 const struct service_api lambda_api = {
-    .model = &model_lambda, .rows = rows, .row_count = COUNT_OF(rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = LAMBDA_BODY_BYTES_MAX,
+    .model = &model_lambda, .rows = lambda_rows, .row_count = COUNT_OF(lambda_rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = LAMBDA_BODY_BYTES_MAX,
 };
 
 static void make_parts(struct lambda *lambda)
 {
     const struct lambda_options *o = &lambda->options;
-    lambda->functions = lambda__functions_new(o->store);
+    lambda->functions = lambda__functions_new(o->store, loops_count(o->loops));
     lambda->interpreters = lambda__interpreters_new(o->runtimes_dir, o->runtime_flags);
     struct lambda__code_options code = {.store = o->store, .blobs = o->blobs, .workers = o->workers, .loops = o->loops, .cache_dir = o->cache_dir,
                                         .bytes_max = o->cache_bytes_max};

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/panic.h"
 #include "services/lambda/download.h"
 #include "services/lambda/invocation.h"
@@ -11,7 +12,6 @@
 #include "services/lambda/pool.h"
 #include <stdatomic.h>
 
-#define TRACE_BYTES_MAX 256
 
 struct invoke_door {                    /* invocation->internal begins with its flight */
     struct lambda__flight flight;
@@ -44,23 +44,18 @@ static void run_arrival(struct loop_task *task)
  * Source: "Tracing header", X-Ray developer guide. */
 static struct str complete_trace(struct arena *arena, struct str given)
 {
-    uint8_t random[12 + 8];
+    uint8_t random[ID_TRACE_BYTES + 8];
     struct buf out;
-    if (!str_starts(given, STR("Root=1-")) || given.n > TRACE_BYTES_MAX)
+    if (!str_starts(given, STR("Root=1-")) || given.n > ID_TRACE_HEADER_MAX)
         given = STR_NONE;
-    else if (memmem(given.p, given.n, "Parent=", 7))
+    else if (str_contains(given, STR("Parent=")))
         return given;
     random_bytes(random, sizeof random);
-    buf_init(&out, arena, TRACE_BYTES_MAX + 128);
-    if (given.n) {
-        buf_add(&out, given);
-    } else {
-        buf_printf(&out, "Root=1-%08x-", (unsigned)(clock_epoch_ms() / 1000));
-        hex_write(&out, (struct str){(const char *)random, 12});
-    }
+    buf_init(&out, arena, ID_TRACE_HEADER_MAX + 128);
+    buf_add(&out, given.n ? given : id_trace_root(arena, clock_epoch_ms(), random));
     buf_lit(&out, ";Parent=");
-    hex_write(&out, (struct str){(const char *)random + 12, 8});
-    if (!given.n || !memmem(given.p, given.n, "Sampled=", 8))
+    hex_write(&out, (struct str){(const char *)random + ID_TRACE_BYTES, 8});
+    if (!given.n || !str_contains(given, STR("Sampled=")))
         buf_lit(&out, ";Sampled=0");
     return buf_str(&out);
 }

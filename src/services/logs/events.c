@@ -6,9 +6,9 @@
 #include "call/page_token.h"
 #include "services/logs/logs_internal.h"
 
-#define TOO_OLD_MS (14 * 24 * 3600 * 1000LL)
-#define TOO_NEW_MS (2 * 3600 * 1000LL)
-#define BATCH_SPAN_MS (24 * 3600 * 1000LL)
+#define TOO_OLD_MS (14 * CLOCK_DAY_MS)
+#define TOO_NEW_MS (2 * CLOCK_HOUR_MS)
+#define BATCH_SPAN_MS CLOCK_DAY_MS
 #define SCANNED_MAX 100000              /* events that one FilterLogEvents looks at before it answers with a token */
 
 /* ---- PutLogEvents ---- */

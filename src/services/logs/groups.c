@@ -6,7 +6,7 @@
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
-#define DESCRIBE_LIMIT_MAX 50       /* API reference, DescribeLogGroups */
+#define GROUPS_PAGE_MAX 50 /* API reference, DescribeLogGroups */
 
 static struct str group_arn(struct call *call, struct str name)
 {
@@ -127,7 +127,7 @@ void logs__describe_groups(struct call *call)
     struct json *page, *list;
     struct str after;
     bool more = false;
-    size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
+    size_t limit = (size_t)json_i64(call->input, "limit", GROUPS_PAGE_MAX);
     struct str pattern = call_str(call, "logGroupNamePattern"), last = STR_NONE;
 
     if (pattern.n && call_has(call, "logGroupNamePrefix")) {

@@ -1,12 +1,12 @@
 /* log_layout.c -- groups, streams and events as they lie in the store (logs_internal.h draws the layout). */
 #include "base/codec.h"
 #include "base/arn.h"
+#include "base/clock.h"
 #include "base/panic.h"
 #include "call/tags.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
-#define DAY_MS (24 * 3600 * 1000LL)
 #define EVENT_VERSION 1
 
 struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena)
@@ -175,5 +175,5 @@ void logs__add_bytes(struct store_txn *txn, uint64_t space, int64_t bytes, struc
 
 int64_t logs__oldest_ms(const struct logs__group *group, int64_t now_ms)
 {
-    return group->retention_days ? now_ms - group->retention_days * DAY_MS : 0;
+    return group->retention_days ? now_ms - group->retention_days * CLOCK_DAY_MS : 0;
 }

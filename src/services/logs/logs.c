@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define LOGS_BODY_BYTES_MAX (7u << 20)     /* of a request; PutLogEvents: 1 MB of text, which JSON's escapes make six times as long */
+#define LOGS_BODY_BYTES_MAX (7u << 20) /* of a request; PutLogEvents: 1 MB of text, which JSON's escapes make six times as long */
 
 struct logs {
     struct store *store;
@@ -26,24 +26,24 @@ static void need_group(struct call *call, struct needs *needs, const char *actio
     need_add(needs, action, call_arn(call, "logs", "log-group:" STR_FMT ":log-stream:" STR_FMT, STR_ARG(group), STR_ARG(stream)));
 }
 
-#define NEEDS(function, action, group, stream)                         \
-    static void function(struct call *call, struct needs *needs)       \
-    {                                                                  \
-        need_group(call, needs, action, group, stream);                \
+#define LOGS_NEEDS(function, action, group, stream)                                                                                \
+    static void function(struct call *call, struct needs *needs)                                                                   \
+    {                                                                                                                              \
+        need_group(call, needs, action, group, stream);                                                                            \
     }
 #define GROUP logs__call_group_name(call)
 #define STREAM call_str(call, "logStreamName")
-NEEDS(needs_create_stream, "logs:CreateLogStream", GROUP, STREAM)
-NEEDS(needs_delete_group, "logs:DeleteLogGroup", GROUP, STR_NONE)
-NEEDS(needs_delete_retention, "logs:DeleteRetentionPolicy", GROUP, STR_NONE)
-NEEDS(needs_delete_stream, "logs:DeleteLogStream", GROUP, STREAM)
-NEEDS(needs_describe_groups, "logs:DescribeLogGroups", STR_NONE, STR_NONE)
-NEEDS(needs_describe_streams, "logs:DescribeLogStreams", GROUP, STR_NONE)
-NEEDS(needs_filter, "logs:FilterLogEvents", GROUP, STR_NONE)
-NEEDS(needs_get, "logs:GetLogEvents", GROUP, STREAM)
-NEEDS(needs_put, "logs:PutLogEvents", GROUP, STREAM)
-NEEDS(needs_put_retention, "logs:PutRetentionPolicy", GROUP, STR_NONE)
-#undef NEEDS
+LOGS_NEEDS(needs_create_stream, "logs:CreateLogStream", GROUP, STREAM)
+LOGS_NEEDS(needs_delete_group, "logs:DeleteLogGroup", GROUP, STR_NONE)
+LOGS_NEEDS(needs_delete_retention, "logs:DeleteRetentionPolicy", GROUP, STR_NONE)
+LOGS_NEEDS(needs_delete_stream, "logs:DeleteLogStream", GROUP, STREAM)
+LOGS_NEEDS(needs_describe_groups, "logs:DescribeLogGroups", STR_NONE, STR_NONE)
+LOGS_NEEDS(needs_describe_streams, "logs:DescribeLogStreams", GROUP, STR_NONE)
+LOGS_NEEDS(needs_filter, "logs:FilterLogEvents", GROUP, STR_NONE)
+LOGS_NEEDS(needs_get, "logs:GetLogEvents", GROUP, STREAM)
+LOGS_NEEDS(needs_put, "logs:PutLogEvents", GROUP, STREAM)
+LOGS_NEEDS(needs_put_retention, "logs:PutRetentionPolicy", GROUP, STR_NONE)
+#undef LOGS_NEEDS
 
 static void needs_create_group(struct call *call, struct needs *needs)
 {
@@ -79,7 +79,7 @@ static const char *const read_refused[] = {"unmask", NULL};
 static const char *const describe_refused[] = {"accountIdentifiers", "includeLinkedAccounts", "logGroupClass",
                                                "logGroupIdentifiers", NULL};
 
-static const struct row rows[] = {
+static const struct row logs_rows[] = {
     {.name = "CreateLogGroup",
      .run = RUN_MUTATION,
      .needs = needs_create_group,
@@ -120,7 +120,11 @@ static const struct row rows[] = {
 };
 
 const struct service_api logs_api = {
-    .model = &model_logs, .rows = rows, .row_count = COUNT_OF(rows), .errors = &logs_errors, .body_max = LOGS_BODY_BYTES_MAX,
+    .model = &model_logs,
+    .rows = logs_rows,
+    .row_count = COUNT_OF(logs_rows),
+    .errors = &logs_errors,
+    .body_max = LOGS_BODY_BYTES_MAX,
 };
 
 enum err logs_new(struct store *store, struct logs **ret)

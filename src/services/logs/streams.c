@@ -5,7 +5,7 @@
 #include "store/doc.h"
 #include <stdlib.h>
 
-#define DESCRIBE_LIMIT_MAX 50           /* API reference, DescribeLogStreams */
+#define STREAMS_PAGE_MAX 50             /* API reference, DescribeLogStreams */
 #define ORDERED_STREAMS_MAX 10000       /* streams that an order by time, or descending, looks at, by name; others are left out */
 #define DELETE_STEP 1000                /* events that one mutation of DeleteLogStream removes */
 
@@ -164,7 +164,7 @@ void logs__describe_streams(struct call *call)
     struct store_txn *txn = store_reader(logs__store());
     struct logs__group group;
     bool by_time = str_eq(call_str(call, "orderBy"), STR("LastEventTime"));
-    size_t limit = (size_t)json_i64(call->input, "limit", DESCRIBE_LIMIT_MAX);
+    size_t limit = (size_t)json_i64(call->input, "limit", STREAMS_PAGE_MAX);
 
     if (by_time && call_str(call, "logStreamNamePrefix").n)
         call_fail(call, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.");

@@ -136,14 +136,19 @@ static const char *const assume_role_refused[] = {"PolicyArns", "Tags",         
                                                   "TokenCode",  "SourceIdentity", "ProvidedContexts",  "MinimumSessionTokenSize",
                                                   NULL};
 
-static const struct row rows[] = {
+static const struct row sts_rows[] = {
     {.name = "AssumeRole", .run = RUN_INLINE, .needs = assume_role_needs, .handle = assume_role, .refused = assume_role_refused},
     /* Needs no permission, not even against an explicit deny: the API reference says so. */
     {.name = "GetCallerIdentity", .run = RUN_INLINE, .handle = get_caller_identity},
 };
 
 const struct service_api sts_api = {
-    .model = &model_sts, .global = true, .errors = &sts_errors, .rows = rows, .row_count = COUNT_OF(rows), .body_max = STS_BODY_BYTES_MAX,
+    .model = &model_sts,
+    .global = true,
+    .errors = &sts_errors,
+    .rows = sts_rows,
+    .row_count = COUNT_OF(sts_rows),
+    .body_max = STS_BODY_BYTES_MAX,
 };
 
 enum err sts_new(struct store *store, struct auth *auth, struct sts **ret)

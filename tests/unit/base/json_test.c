@@ -16,11 +16,20 @@ static void accepts(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"1", "1"}, {" \t\r\n-0.5e+10 ", "-0.5e+10"}, {"\"\"", "\"\""}, {"null", "null"}, {" [ true , false ] ", "[true,false]"},
-        {"{ \"a\" : { } , \"b\"\n:\n[ ] }", "{\"a\":{},\"b\":[]}"}, {"123456789012345678901234567890.10", "123456789012345678901234567890.10"},
+        {"1", "1"},
+        {" \t\r\n-0.5e+10 ", "-0.5e+10"},
+        {"\"\"", "\"\""},
+        {"null", "null"},
+        {" [ true , false ] ", "[true,false]"},
+        {"{ \"a\" : { } , \"b\"\n:\n[ ] }", "{\"a\":{},\"b\":[]}"},
+        {"123456789012345678901234567890.10", "123456789012345678901234567890.10"},
         {"\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"", "\"A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""},
-        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\""}, {"\"\\u001f\x7F\"", "\"\\u001f\x7F\""},
-        {"{\"\\u0061\\\"\":1}", "{\"a\\\"\":1}"}, {"[[],[[]]]", "[[],[[]]]"}, {"{\"\":0}", "{\"\":0}"}, {"\"\\uFFFF\"", "\"\xEF\xBF\xBF\""},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\""},
+        {"\"\\u001f\x7F\"", "\"\\u001f\x7F\""},
+        {"{\"\\u0061\\\"\":1}", "{\"a\\\"\":1}"},
+        {"[[],[[]]]", "[[],[[]]]"},
+        {"{\"\":0}", "{\"\":0}"},
+        {"\"\\uFFFF\"", "\"\xEF\xBF\xBF\""},
         {"[\"a]\",\"}\"]", "[\"a]\",\"}\"]"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) assert_str(json_text(arena, parse(cases[i][0])), cases[i][1]);
@@ -34,12 +43,82 @@ static void refuses(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "", " ", "1]", "1],[2", "1,2", "1 1", "\"a\"\"b\"", "[1,]", "[,1]", "[1 2]", "[1:2]", "[\"a\":2]", "[1", "[", "[[]", "]", "}", ",",
-        "[}", "{]", "{", "{\"a\"}", "{\"a\":}", "{\"a\" 1}", "{\"a\":1,}", "{,}", "{1:2}", "{a:1}", "{\"a\":1 \"b\":2}", "{\"a\":\"b\":1}",
-        "{'a':1}", "tru", "truex", "nul", "NULL", "nan", "Infinity", "01", "-", "-01", "+1", "1.", ".5", "1e", "1e+", "0x1", "1_0", "1.5.5",
-        "\"", "\"abc", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800x\"",
-        "\"\\ud83d\\ud83d\"", "\"\\", "\"\x01\"", "\"\n\"", "\"\t\"", "\"\xFF\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\xEF\xBB\xBF{}", "[1]x",
-        "// c\n1", "[1/**/]", "\\u0031", "{\"a\":1}}", "{{}}", "{\"\\q\":1}", "\302\2401", "\f1",
+        "",
+        " ",
+        "1]",
+        "1],[2",
+        "1,2",
+        "1 1",
+        "\"a\"\"b\"",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1:2]",
+        "[\"a\":2]",
+        "[1",
+        "[",
+        "[[]",
+        "]",
+        "}",
+        ",",
+        "[}",
+        "{]",
+        "{",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\" 1}",
+        "{\"a\":1,}",
+        "{,}",
+        "{1:2}",
+        "{a:1}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":\"b\":1}",
+        "{'a':1}",
+        "tru",
+        "truex",
+        "nul",
+        "NULL",
+        "nan",
+        "Infinity",
+        "01",
+        "-",
+        "-01",
+        "+1",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "0x1",
+        "1_0",
+        "1.5.5",
+        "\"",
+        "\"abc",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\ud800x\"",
+        "\"\\ud83d\\ud83d\"",
+        "\"\\",
+        "\"\x01\"",
+        "\"\n\"",
+        "\"\t\"",
+        "\"\xFF\"",
+        "\"\xC0\x80\"",
+        "\"\xED\xA0\x80\"",
+        "\xEF\xBB\xBF{}",
+        "[1]x",
+        "// c\n1",
+        "[1/**/]",
+        "\\u0031",
+        "{\"a\":1}}",
+        "{{}}",
+        "{\"\\q\":1}",
+        "\302\2401",
+        "\f1",
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct json *untouched = NULL;
@@ -124,7 +203,8 @@ static struct json *random_tree(uint64_t *random, unsigned depth)
     case 3: return json_new_i64(arena, (int64_t)random_next(random));
     case 4:
     case 5: {
-        static const char *const pieces[] = {"a", "\"", "\\", "\n", "\x01", "\xC3\xA9", "\xF0\x9F\x98\x80", "plain text of some length", "/", "\x7F"};
+        static const char *const pieces[] = {
+            "a", "\"", "\\", "\n", "\x01", "\xC3\xA9", "\xF0\x9F\x98\x80", "plain text of some length", "/", "\x7F"};
         struct buf buf;
         buf_init(&buf, arena, 10000);
         for (unsigned i = random_below(random, 8); i; i--) buf_add(&buf, str_of(pieces[random_below(random, COUNT_OF(pieces))]));
@@ -281,12 +361,37 @@ static void builders(void **state)
     assert_true(small.failed);
 }
 
+static void children_are_unlinked(void **state)
+{
+    (void)state;
+    struct json *list = NULL;
+    assert_int_equal(json_parse(STR("[1,2,3,4]"), arena, &list), ERR_OK);
+    json_unlink(list, list->first);
+    json_unlink(list, list->last);
+    assert_str(json_text(arena, list), "[2,3]");
+    struct json *kept = list->first;
+    json_unlink(list, kept);
+    json_unlink(list, list->first);
+    assert_int_equal(list->count, 0);
+    assert_null(kept->next);
+    json_add(list, NULL, kept);                 /* the list and what left it are whole */
+    assert_str(json_text(arena, list), "[2]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts),       cmocka_unit_test(refuses),           cmocka_unit_test(refuses_prefixes),
-        cmocka_unit_test(bounds_depth),  cmocka_unit_test(last_key_wins),     cmocka_unit_test(random_round_trip),
-        cmocka_unit_test(sizes),         cmocka_unit_test(escapes),           cmocka_unit_test(equality),          cmocka_unit_test(lookups),
+        cmocka_unit_test(children_are_unlinked),
+        cmocka_unit_test(accepts),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_prefixes),
+        cmocka_unit_test(bounds_depth),
+        cmocka_unit_test(last_key_wins),
+        cmocka_unit_test(random_round_trip),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(equality),
+        cmocka_unit_test(lookups),
         cmocka_unit_test(builders),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -11,7 +11,7 @@
 #define LEASE_MS (5 * 60 * 1000)
 #define BACKOFF_MS 1000
 #define BACKOFF_MS_MAX (5 * 60 * 1000)
-#define RETRY_MS 500            /* between tries to write an end */
+#define JOB_RETRY_MS 500            /* between tries to write an end */
 #define TAKE_OVER_STEP 100
 
 /* ---- verdicts ---- */
@@ -205,7 +205,7 @@ static enum err write_end(struct jobs *jobs, struct job_end *end, store_mutate_f
     do {
         end->now_ms = jobs__now(jobs);
         err = store_mutate_named(jobs->store, mutate, end, name);
-    } while ((err == ERR_IO || err == ERR_BUSY) && jobs__now(jobs) < end->claim->row.lease_ms && jobs__pause(jobs, RETRY_MS));
+    } while ((err == ERR_IO || err == ERR_BUSY) && jobs__now(jobs) < end->claim->row.lease_ms && jobs__pause(jobs, JOB_RETRY_MS));
     return err;
 }
 
@@ -245,7 +245,7 @@ void jobs__run(struct jobs *jobs, struct lane_kind *kind, const struct due_job *
     enum err err = store_mutate_named(jobs->store, claim_job, &claim, "a job's claim");
     if (err != ERR_OK && err != ERR_CLOSED) {
         log_to(LOG_WARN, "jobs.claim_failed", {"kind", str_of(kind->kind.name)}, {"error", str_of(err_text(err))});
-        jobs__pause(jobs, RETRY_MS);
+        jobs__pause(jobs, JOB_RETRY_MS);
     }
     if (err == ERR_OK && claim.ours) {
         struct job job = {.kind = &kind->kind, .store = jobs->store, .arena = claim.arena, .key = due->key,

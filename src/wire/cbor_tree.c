@@ -399,13 +399,13 @@ struct json *cbor_tree_bind(struct call *call, const struct model_shape *shape, 
 
 /* ---- writing ---- */
 
-#define ITEM_BYTES_MAX 9
+#define CBOR_ITEM_BYTES_MAX 9
 
 #define ADD_ITEM(buf, encode, value)                                                                                               \
     do {                                                                                                                           \
-        char *to_ = buf_reserve(buf, ITEM_BYTES_MAX);                                                                              \
+        char *to_ = buf_reserve(buf, CBOR_ITEM_BYTES_MAX);                                                                              \
         if (to_)                                                                                                                   \
-            (buf)->n += encode(value, (unsigned char *)to_, ITEM_BYTES_MAX);                                                       \
+            (buf)->n += encode(value, (unsigned char *)to_, CBOR_ITEM_BYTES_MAX);                                                       \
     } while (0)
 
 void cbor_tree_write_text(struct buf *buf, struct str text)
@@ -500,9 +500,9 @@ void cbor_tree_write(struct buf *buf, const struct model *m, const struct model_
     case JSON_NULL:
     case JSON_TRUE:
     case JSON_FALSE:
-        to = buf_reserve(buf, ITEM_BYTES_MAX);
+        to = buf_reserve(buf, CBOR_ITEM_BYTES_MAX);
         if (to)
-            buf->n += cbor_encode_ctrl(tree->type == JSON_NULL ? 22 : tree->type == JSON_TRUE ? 21 : 20, (unsigned char *)to, ITEM_BYTES_MAX);
+            buf->n += cbor_encode_ctrl(tree->type == JSON_NULL ? 22 : tree->type == JSON_TRUE ? 21 : 20, (unsigned char *)to, CBOR_ITEM_BYTES_MAX);
         return;
     case JSON_NUMBER:
         if (shape->type == MODEL_TIMESTAMP)

@@ -331,7 +331,8 @@ static int announce(struct server *s)
 {
     const struct options *o = s->options;
     const char *address = reachable(s->arena, o->listen[0]);
-    struct str text = arena_printf(s->arena, "url = http://%s\nregion = %s\naccount = %s\npid = %ld\n", address, o->region,
+    const char *scheme = https_is_loopback(address) || o->plain_http || !s->tls ? "http" : "https";
+    struct str text = arena_printf(s->arena, "url = %s://%s\nregion = %s\naccount = %s\npid = %ld\n", scheme, address, o->region,
                                    o->account, (long)getpid());
     if (s->tls)
         text = arena_printf(s->arena, STR_FMT "https_url = https://%s\n", STR_ARG(text), address);
@@ -342,7 +343,7 @@ static int announce(struct server *s)
     if (err != ERR_OK)
         return fail_err("DIR/endpoint cannot be written", err);
     atomic_store(&s->ready, true);
-    printf("Cloudless %s is ready at http://%s (data: %s)\n", CLOUDLESS_VERSION, address, o->data);
+    printf("Cloudless %s is ready at %s://%s (data: %s)\n", CLOUDLESS_VERSION, scheme, address, o->data);
     fflush(stdout);
     return EXIT_FINE;
 }

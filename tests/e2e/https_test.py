@@ -234,7 +234,7 @@ def outside_address():
 def test_plain_text_from_other_machines(tmp_path, args, status):
     cert, key = make_certificate(tmp_path, 'own', 'DNS:own.example', 1)
     port = harness.free_port()
-    with harness.running(args=['--tls-cert', cert, '--tls-key', key, '--listen', f'0.0.0.0:{port}', *args]):
+    with harness.running(args=['--tls-cert', cert, '--tls-key', key, '--listen', f'{outside_address()}:{port}', *args]):
         answer = harness.http('GET', f'http://{outside_address()}:{port}/_cloudless/health')
         assert answer.status == status
         assert (status == 400) == ('Use https://' in answer.text)
@@ -251,6 +251,21 @@ def test_plain_text_from_other_machines(tmp_path, args, status):
 def test_wrong_usage(tmp_path, args, status, words):
     run = run_program('serve', '--data', str(tmp_path / 'data'), *(args if '--listen' in args else ['--listen', f'127.0.0.1:{harness.free_port()}', *args]))
     assert run.returncode == status and words in run.stderr, run.stderr
+
+
+@pytest.mark.skipif(not outside_address(), reason='this machine has no address but loopback')
+def test_the_url_is_one_that_is_served(tmp_path):
+    """Where plain text would be refused, https is what the server and `cloudless env` name."""
+    cert, key = make_certificate(tmp_path, 'own', 'DNS:own.example', 1)
+    address = f'{outside_address()}:{harness.free_port()}'
+    command = [BINARY, 'serve', '--data', str(tmp_path / 'data'), '--listen', address, '--tls-cert', cert, '--tls-key', key]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert f'ready at https://{address} ' in process.stdout.readline()
+        assert f"AWS_ENDPOINT_URL='https://{address}'" in run_program('env', '--data', str(tmp_path / 'data')).stdout
+    finally:
+        process.terminate()
+        assert process.wait(timeout=60) == 0
 
 
 # ---- what is spoken ----

@@ -415,6 +415,23 @@ static void test_bodies(void **state)
     hang_up(ssl);
 }
 
+/* From a file: what the kernel cannot send by itself is read by workers. */
+static void test_files(void **state)
+{
+    (void)state;
+    SSL *ssl = ssl_dial(NULL);
+    static const size_t sizes[] = {0, 1, 16384, 3000001};
+    struct arena *arena = arena_new();
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        ssl_send(ssl, arena_printf(arena, "GET /file?%zu HTTP/1.1\r\n" H "\r\n", sizes[i]));
+        struct buf body = ssl_answer(ssl, 200);
+        assert_true(str_eq(buf_str(&body), big_body(arena, sizes[i])));
+        buf_clear(&body);
+    }
+    arena_free(arena);
+    hang_up(ssl);
+}
+
 /* An answer that the client is slow to take: the rest waits for the socket, and is sent again from the same bytes. */
 static void test_slow_reader(void **state)
 {
@@ -688,6 +705,7 @@ int main(void)
         TLS_TEST(test_protocols),
         TLS_TEST(test_tickets),
         TLS_TEST(test_bodies),
+        TLS_TEST(test_files),
         TLS_TEST(test_slow_reader),
         TLS_TEST(test_pipelined),
         TLS_TEST(test_byte_by_byte),

@@ -38,7 +38,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # Asked once, when the first command needs it: before that pkg-config may be among the packages that `deps` installs.
-LIBS_PKG   := libuv libssl libcrypto libarchive libseccomp libpcre2-8 expat libcbor
+LIBS_PKG   := libuv libnghttp2 libssl libcrypto libarchive libseccomp libpcre2-8 expat libcbor
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS_PKG)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIBS_PKG)))$(PKG_LIBS)
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.

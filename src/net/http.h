@@ -61,7 +61,7 @@ struct http_response {
 typedef void http_handler(struct http_request *request, void *listener_arg);
 
 /* What is spoken over TLS, as tls_options takes it. */
-#define HTTP_ALPN STR("\10http/1.1")
+#define HTTP_ALPN STR("\2h2\10http/1.1")
 
 struct tls;
 struct http_server;

@@ -18,7 +18,7 @@
  * Waits have no timers of their own: one sweep a loop compares the times that reading and writing leave behind. */
 #include "base/clock.h"
 #include "base/panic.h"
-#include "net/http_conn.h"
+#include "net/http2.h"
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -51,6 +51,11 @@ static void conn_closed(struct transport *transport)
     }
     if (conn->held)
         http__exchange_release(conn->held);
+    http__conn_free(conn);
+}
+
+void http__conn_free(struct http_conn *conn)
+{
     http__parser_clear(&conn->parser);
     struct http_listener *listener = conn->listener;
     free(conn);
@@ -78,12 +83,8 @@ static uint64_t conn_now(const struct http_conn *conn)
     return uv_now(loop_uv(conn->hl->loop));
 }
 
-static void set_reading(struct http_conn *conn, bool reading);
-
-/* All answers are out and no more will come. */
-static void conn_end(struct http_conn *conn)
+void http__conn_end(struct http_conn *conn, bool unread)
 {
-    bool unread = conn->parser.phase == HTTP_PHASE_REFUSED || conn->parser.exchange || http__parser_has_input(&conn->parser);
     if (conn->eof || !unread) {
         http__conn_close(conn);
         return;
@@ -91,7 +92,7 @@ static void conn_end(struct http_conn *conn)
     transport_end(&conn->transport);
     conn->state = CONN_LINGERING;
     conn->wrote_ms = conn_now(conn);
-    set_reading(conn, true);
+    http__conn_reading(conn, true);
 }
 
 /* ---- writing ---- */
@@ -211,8 +212,7 @@ static void enqueue(struct http_conn *conn, struct http_exchange *exchange)
     conn->count++;
 }
 
-/* What the connection knows of a request. */
-static void fill(struct http_conn *conn, struct http_exchange *exchange)
+void http__conn_fill(struct http_conn *conn, struct http_exchange *exchange)
 {
     if (exchange->filled)
         return;
@@ -244,6 +244,10 @@ static void dispatch(struct http_conn *conn, struct http_exchange *exchange)
 void http__conn_answered(struct http_exchange *exchange)
 {
     struct http_conn *conn = exchange->conn;
+    if (exchange->h2) {
+        http2__answered(exchange);
+        return;
+    }
     exchange->state = EXCHANGE_ANSWERED;
     if (exchange->in && !exchange->more)
         http__inflow_drop(exchange->in);
@@ -262,7 +266,7 @@ static void refuse(struct http_conn *conn, struct http_exchange *exchange, int s
 {
     conn->continue_due = false;
     conn->state = CONN_ENDING;
-    fill(conn, exchange);
+    http__conn_fill(conn, exchange);
     exchange->keep_alive = false;
     enqueue(conn, exchange);
     http__count(&conn->hl->refused);
@@ -296,7 +300,7 @@ static void head_parsed(struct http_conn *conn)
 {
     struct http_exchange *exchange = conn->parser.exchange;
     const struct http_listener_options *options = &conn->listener->options;
-    fill(conn, exchange);
+    http__conn_fill(conn, exchange);
     struct http_body_plan plan = {.max = options->body_max};
     bool chunked = conn->parser.phase == HTTP_PHASE_CHUNKED;
     if (options->body_plan && (chunked || conn->parser.content_length > options->body_unasked))
@@ -330,6 +334,10 @@ static void inflow_whole(struct http_conn *conn, struct http_inflow *in)
 
 void http__conn_resume(struct http_conn *conn, struct http_exchange *exchange)
 {
+    if (exchange->h2) {
+        http2__resume(exchange);
+        return;
+    }
     if (conn->parser.exchange == exchange && !conn->reading)
         conn->read_ms = conn_now(conn); /* the client was not asked for more until now */
     if (exchange->expect_continue && exchange->in->total == 0 && conn->parser.exchange == exchange)
@@ -351,6 +359,17 @@ static bool has_room(const struct http_conn *conn)
 static bool may_parse(const struct http_conn *conn)
 {
     return conn->parser.inflow && !conn->held ? http__inflow_wants(conn->parser.inflow) : has_room(conn);
+}
+
+/* Prior knowledge. Functions in sandboxes have no use for it. */
+static bool begin_http2(struct http_conn *conn)
+{
+    if (conn->listener->options.only) {
+        refuse(conn, http__parser_refuse(&conn->parser, 505), 505);
+        return false;
+    }
+    http2__begin(conn, http__parser_preface(&conn->parser));
+    return false;
 }
 
 /* Parses and hands out until input runs out or the queue is full; true: the latter. */
@@ -398,9 +417,11 @@ static bool pump(struct http_conn *conn)
         case PARSED_HEAD:
             head_parsed(conn);
             break;
+        case PARSED_HTTP2:
+            return begin_http2(conn);
         case PARSED_MESSAGE:
             conn->continue_due = false;
-            fill(conn, exchange);
+            http__conn_fill(conn, exchange);
             conn->held = exchange;
             break;
         case PARSED_REFUSED:
@@ -416,7 +437,7 @@ static bool idle(const struct http_conn *conn)
     return !conn->count && !conn->held && !conn->parser.exchange && !http__parser_has_input(&conn->parser);
 }
 
-static bool draining(const struct http_conn *conn)
+bool http__conn_draining(const struct http_conn *conn)
 {
     return !conn->listener->options.only && atomic_load_explicit(&conn->hl->server->draining, memory_order_relaxed);
 }
@@ -428,6 +449,8 @@ static void conn_run(struct http_conn *conn)
     conn->corked = true;
     for (bool full = true; full;) {
         full = pump(conn);
+        if (conn->h2)
+            return;
         if (conn->eof && !full && conn->parser.inflow && !conn->held)
             break_inflow(conn, conn->parser.inflow, BODY_GONE);
         size_t count = conn->count;
@@ -437,21 +460,25 @@ static void conn_run(struct http_conn *conn)
     conn->corked = false;
     if (conn->state == CONN_CLOSING || conn->state == CONN_LINGERING)
         return;
-    if (conn->state == CONN_ENDING || conn->eof || draining(conn)) {
+    if (conn->state == CONN_ENDING || conn->eof || http__conn_draining(conn)) {
         bool done = conn->state == CONN_ENDING ? !conn->first : idle(conn) || (conn->eof && !conn->count && !conn->held);
         if (done) {
-            conn_end(conn);
+            http__conn_end(conn, conn->parser.phase == HTTP_PHASE_REFUSED || conn->parser.exchange ||
+                                     http__parser_has_input(&conn->parser));
             return;
         }
     }
     if (conn->count == 0)
         http__parser_rest(&conn->parser);
-    set_reading(conn, !conn->eof && (may_parse(conn) || conn->state == CONN_ENDING));
+    http__conn_reading(conn, !conn->eof && (may_parse(conn) || conn->state == CONN_ENDING));
 }
 
 void http__conn_flush(struct http_conn *conn)
 {
-    conn_run(conn);
+    if (conn->h2)
+        http2__run(conn);
+    else
+        conn_run(conn);
 }
 
 /* ---- reading ---- */
@@ -461,6 +488,8 @@ static void conn_opened(struct transport *transport)
     struct http_conn *conn = conn_of(transport);
     conn->read_ms = conn_now(conn);
     conn->unwelcome = conn->listener->options.plain_loopback_only && !transport_secure(transport) && !conn->peer_loopback;
+    if (str_eq(transport->protocol, STR("h2")))
+        http2__begin(conn, STR_NONE);
 }
 
 static char *conn_space(struct transport *transport, size_t *ret_n)
@@ -510,7 +539,7 @@ static const struct transport_user conn_user = {
     .closed = conn_closed,
 };
 
-static void set_reading(struct http_conn *conn, bool reading)
+void http__conn_reading(struct http_conn *conn, bool reading)
 {
     if (reading == conn->reading)
         return;
@@ -545,6 +574,8 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
         } else if (now - conn->wrote_ms >= limits->write_stall_ms) {
             http__conn_close(conn);
         }
+    } else if (conn->h2) {
+        http2__check(conn, limits, now);
     } else if (conn->parser.exchange && conn->reading) {
         bool head = conn->parser.phase == HTTP_PHASE_HEAD;
         uint64_t body_since = conn->read_ms > conn->wrote_ms ? conn->read_ms : conn->wrote_ms;
@@ -624,5 +655,5 @@ void http__conn_arrive(struct loop_task *arrive)
     http__count(&hl->connections);
     if (!hl->sweep)
         hl->sweep = loop_timer_start(hl->loop, sweep_period(&hl->server->limits), sweep, hl);
-    set_reading(conn, true);
+    http__conn_reading(conn, true);
 }

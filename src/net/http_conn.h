@@ -22,6 +22,7 @@ struct http_loop {
     char date[48]; /* "Date: …\r\n" */
     size_t date_n;
     struct arena *scratch;
+    char *h2_out;                                    /* a spare buffer of http2_out.c, or NULL */
     _Atomic uint64_t requests, connections, refused; /* written by the loop's thread only */
 };
 
@@ -68,8 +69,11 @@ enum conn_state {
     CONN_CLOSING,   /* transport_close was called */
 };
 
+struct http2;
+
 struct http_conn {
     struct transport transport;
+    struct http2 *h2; /* NULL: HTTP/1.1 */
     struct http_loop *hl;
     struct http_listener *listener;
     struct link link, of_listener;
@@ -103,6 +107,12 @@ void http__conn_close(struct http_conn *conn);            /* at once, whatever i
 void http__conn_flush(struct http_conn *conn);            /* moves what can move; when drained, ends it if it is idle */
 /* The sink of a body that passes by did something. */
 void http__conn_resume(struct http_conn *conn, struct http_exchange *exchange);
+void http__conn_fill(struct http_conn *conn, struct http_exchange *exchange); /* what the connection knows of a request */
+bool http__conn_draining(const struct http_conn *conn);
+void http__conn_reading(struct http_conn *conn, bool reading);
+/* All answers are out. unread: the peer may still send, and is waited for a moment, so that it gets them. */
+void http__conn_end(struct http_conn *conn, bool unread);
+void http__conn_free(struct http_conn *conn); /* closed, without exchanges */
 bool http__conn_gone(const struct http_conn *conn);
 
 /* http_server.c */
@@ -111,6 +121,8 @@ struct http_limits *http__server_limits(struct http_server *server); /* to be ch
 struct str http__date_line(struct http_loop *hl);
 
 /* http_respond.c */
+enum header_fate { HEADER_KEPT, HEADER_OURS, HEADER_BAD };
+enum header_fate http__header_fate(const struct http_header *header);
 void http__refuse(struct http_exchange *exchange, struct http_listener *listener, int status);
 void http__answer_whole(struct http_exchange *exchange, const struct http_response *response); /* sets out[] */
 /* Sets out[] to the head of an answer whose body follows. */
@@ -122,6 +134,8 @@ enum answer_begun {
 enum answer_begun http__answer_begin(struct http_exchange *exchange, const struct http_response *head, uint64_t length, bool *ret_chunked);
 
 /* http_outflow.c: of exchanges with an outflow */
+/* Of HTTP/2: bytes of the body; 0 without *ret_end: none yet, http2__body_ready tells; -1: it is cut. */
+ssize_t http__outflow_pull(struct http_exchange *exchange, char *to, size_t room, bool *ret_end);
 void http__outflow_written(struct http_exchange *exchange); /* its pieces are out, `more` is set */
 void http__outflow_left(struct http_exchange *exchange);    /* all of the answer is out; it is not the connection's any more */
 void http__outflow_orphan(struct http_exchange *exchange);  /* its connection is gone; settled by a task */

@@ -51,6 +51,27 @@ void http__inflow_free(struct http_exchange *exchange)
     exchange->in = NULL;
 }
 
+bool http__inflow_both(struct http_inflow *in)
+{
+    if (!http__exchange_count(in->exchange, NET_PIECE_BYTES))
+        return false;
+    in->lent = mem_alloc(NET_PIECE_BYTES);
+    return true;
+}
+
+size_t http__inflow_held(const struct http_inflow *in)
+{
+    return (in->stopped ? 0 : in->fill_n) + (in->out ? in->lent_n : 0);
+}
+
+void http__inflow_add(struct http_inflow *in, struct str piece)
+{
+    ENSURE(piece.n <= NET_PIECE_BYTES - in->fill_n);
+    memcpy(in->fill + in->fill_n, piece.p, piece.n);
+    in->fill_n += piece.n;
+    in->total += piece.n;
+}
+
 bool http__inflow_wants(const struct http_inflow *in)
 {
     return in->stopped || (in->sink && in->fill && in->fill_n < NET_PIECE_BYTES);
@@ -63,6 +84,7 @@ static struct str inflow_lend(struct http_inflow *in)
     struct str bytes = {piece, in->fill_n};
     in->fill = in->lent;
     in->lent = piece;
+    in->lent_n = in->fill_n;
     in->fill_n = 0;
     return bytes;
 }

@@ -16,7 +16,7 @@
  * there is none any more), the producer has finished, and no worker has it; whatever comes last. Tasks of an exchange without a
  * connection settle that, never the caller, so nothing is freed under a callback. */
 #include "base/panic.h"
-#include "net/http_conn.h"
+#include "net/http2.h"
 #include "net/worker.h"
 #include <errno.h>
 #include <pthread.h>
@@ -46,6 +46,7 @@ struct http_outflow {
     size_t fill_n;
     uint64_t taken; /* from the producer */
     bool posted;    /* task is */
+    bool tell_due;  /* of `writable`, by the task */
     bool starved;   /* the producer waits for `writable` */
     bool finished;  /* by the producer, */
     bool whole;     /* which has no more, or gives up */
@@ -268,6 +269,10 @@ static void flow_frame(struct http_outflow *flow, size_t n, bool last)
  * producer has not finished, the flow is there until then. */
 static bool flow_push(struct http_outflow *flow)
 {
+    if (flow->exchange->h2) {
+        http2__body_ready(flow->exchange);
+        return false;
+    }
     if (flow->sending || flow->reading)
         return false;
     bool whole = false, starved = false;
@@ -287,6 +292,8 @@ static void flow_run(struct loop_task *task)
     struct http_outflow *flow = CONTAINER_OF(task, struct http_outflow, task);
     pthread_mutex_lock(&flow->lock);
     flow->posted = false;
+    bool due = flow->tell_due && !flow->finished;
+    flow->tell_due = false;
     pthread_mutex_unlock(&flow->lock);
     if (!flow->started) {
         flow_answer_begun(flow);
@@ -299,7 +306,7 @@ static void flow_run(struct loop_task *task)
     }
     bool starved = flow_push(flow);
     http__conn_flush(conn);
-    flow_tell(flow, starved);
+    flow_tell(flow, starved || due);
 }
 
 /* From within the connection's engine: what the producer does is done by it afterwards. */
@@ -362,7 +369,13 @@ static void file_piece_read(struct work *work)
         flow_push(flow);
         return;
     }
-    if (flow->file_pieces) {
+    if (exchange->h2) {
+        flow->out_at = 0;
+        flow->out_n = (size_t)flow->work_n;
+        flow->file_at += (uint64_t)flow->work_n;
+        flow->file_left -= (uint64_t)flow->work_n;
+        http2__body_ready(exchange);
+    } else if (flow->file_pieces) {
         exchange->out[exchange->out_count++] = (struct str){flow->out + MARGIN_BYTES, (size_t)flow->work_n};
         exchange->more = true;
         flow->sending = true;
@@ -432,6 +445,50 @@ enum outflow_sent http__outflow_send_file(struct http_exchange *exchange, struct
         pthread_mutex_unlock(&flow->lock);
     }
     return OUTFLOW_LATER;
+}
+
+/* ---- HTTP/2 ---- */
+
+/* Another piece of what the producer filled. */
+static void pull_piece(struct http_outflow *flow, bool *ret_whole)
+{
+    bool starved;
+    flow->out_n = flow_take(flow, ret_whole, &starved);
+    flow->out_at = 0;
+    if (!starved)
+        return;
+    pthread_mutex_lock(&flow->lock);
+    flow->tell_due = true;
+    flow_post(flow);
+    pthread_mutex_unlock(&flow->lock);
+}
+
+ssize_t http__outflow_pull(struct http_exchange *exchange, char *to, size_t room, bool *ret_end)
+{
+    struct http_outflow *flow = exchange->outflow;
+    size_t n = 0;
+    while (n < room && !flow->reading) {
+        bool whole = true;
+        if (flow->out_at == flow->out_n && !(flow->done && flow->file_left))
+            pull_piece(flow, &whole);
+        if (flow->truncated || (flow->done && !whole))
+            return -1;
+        size_t left = flow->out_n - flow->out_at, take = left < room - n ? left : room - n;
+        if (!take)
+            break;
+        memcpy(to + n, flow->out + MARGIN_BYTES + flow->out_at, take);
+        flow->out_at += take;
+        n += take;
+    }
+    bool empty = flow->out_at == flow->out_n && !flow->reading;
+    if (empty && flow->done && flow->file_left) {
+        flow->file_pieces = true;
+        if (!flow->retry)
+            file_to_worker(flow);
+    } else {
+        *ret_end = empty && flow->done;
+    }
+    return (ssize_t)n;
 }
 
 /* ---- begin ---- */

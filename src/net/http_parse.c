@@ -239,8 +239,8 @@ static bool head_framed(struct http_exchange *exchange, const char *at, const ch
     return end - at == 2 && at[0] == '\r' && at[1] == '\n';
 }
 
-/* Splits the target; 0 or a status. absolute-form: its authority must be the Host that came with it. */
-static int read_target(struct http_request *request)
+/* absolute-form: its authority must be the Host that came with it. */
+int http__target_read(struct http_request *request)
 {
     struct str rest = request->target;
     if (str_find(rest, '#') < rest.n)
@@ -342,7 +342,7 @@ static int read_head(struct http_parser *parser)
         return status;
     if (str_eq(request->method, STR("CONNECT")))
         return 501;
-    if ((status = read_target(request)))
+    if ((status = http__target_read(request)))
         return status;
     bool close = parser->llhttp.flags & F_CONNECTION_CLOSE, keep = parser->llhttp.flags & F_CONNECTION_KEEP_ALIVE;
     exchange->keep_alive = !close && (!request->http_1_0 || keep);
@@ -411,13 +411,19 @@ static llhttp_errno_t feed(struct http_parser *parser, size_t most)
     return error;
 }
 
+struct http_exchange *http__parser_take(struct http_parser *parser)
+{
+    struct http_exchange *exchange = http__exchange_take(parser->pool);
+    exchange->share = parser->share;
+    exchange->account =
+        (struct budget_account){.peer = parser->peer, .counted = true, .early = true, .inside = parser->share != NULL};
+    arena_count(exchange->request.arena, parser->peer, parser->share != NULL);
+    return exchange;
+}
+
 static void begin(struct http_parser *parser)
 {
-    parser->exchange = http__exchange_take(parser->pool);
-    parser->exchange->share = parser->share;
-    parser->exchange->account =
-        (struct budget_account){.peer = parser->peer, .counted = true, .early = true, .inside = parser->share != NULL};
-    arena_count(parser->exchange->request.arena, parser->peer, parser->share != NULL);
+    parser->exchange = http__parser_take(parser);
     parser->start = parser->fed;
     parser->header_count = 0;
     parser->in_name = parser->target_done = false;
@@ -435,8 +441,11 @@ static enum http_parsed step_head(struct http_parser *parser, struct http_exchan
     llhttp_errno_t error = feed(parser, SIZE_MAX);
     if (error == HPE_OK)
         return parser->fed - parser->start > parser->pool->limits->header_bytes_max ? refuse(parser, 431, ret) : PARSED_MORE;
+    if (error == HPE_PAUSED_H2_UPGRADE && !parser->spoken)
+        return PARSED_HTTP2;
     if (error != HPE_PAUSED)
         return refuse(parser, status_of(parser, error), ret);
+    parser->spoken = true;
     parser->head_end = parser->fed;
     int status = read_head(parser);
     if (status)
@@ -521,6 +530,14 @@ static enum http_parsed step_chunked(struct http_parser *parser, struct http_exc
     default:
         return refuse(parser, status, ret);
     }
+}
+
+struct str http__parser_preface(struct http_parser *parser)
+{
+    http__exchange_release(parser->exchange);
+    parser->exchange = NULL;
+    parser->phase = HTTP_PHASE_REFUSED;
+    return (struct str){parser->block->bytes + parser->start, parser->block->n - parser->start};
 }
 
 /* ---- bodies that pass by ---- */

@@ -14,12 +14,16 @@
 struct http_limits {
     size_t header_bytes_max, header_count_max, target_bytes_max;
     size_t bodies_bytes_max, bodies_only_max, connections_max, connections_only_max, connections_inside_max, pipeline_max;
+    size_t h2_noise_max;
+    uint64_t h2_noise_per_s;
+    uint32_t h2_streams_max;
     uint64_t idle_ms, header_ms, body_stall_ms, write_stall_ms, linger_ms, drain_ms, handshake_ms, rest_ms;
 };
 extern const struct http_limits http__limits_default;
 
 struct http_conn;
 struct http_outflow;
+struct http2_stream;
 struct http_exchange;
 
 /* A body that its handler reads in pieces, from the parser to the sink (http_inflow.c). */
@@ -30,6 +34,7 @@ struct http_inflow {
     char *fill;             /* the piece that is being filled; NULL: there is no memory for one while the other is lent */
     size_t fill_n;
     char *lent;      /* with the sink, or spare */
+    size_t lent_n;
     bool out;        /* lent is with the sink */
     bool ended;      /* nothing more will come */
     bool stopped;    /* the sink wants nothing more, or was told the end */
@@ -83,6 +88,7 @@ struct http_exchange {
     uint64_t sent;        /* bytes of the answer that were written */
     struct str out[2];
     size_t out_count;
+    struct http2_stream *h2;      /* NULL: of HTTP/1.1 */
     struct http_outflow *outflow; /* of an answer that is streamed, once it has begun */
     struct loop_task task; /* http_respond_from */
     struct http_response late;
@@ -143,6 +149,7 @@ struct http_parser {
     int status; /* of the refusal */
     size_t header_count;
     bool in_name, target_done;
+    bool spoken;     /* there was a message before this one */
     char last;       /* byte eaten last, of a chunked body */
     uint64_t body_max; /* the user's, between HEAD and the next call */
     uint64_t content_length;
@@ -157,17 +164,23 @@ enum http_parsed {
     PARSED_FULL,    /* of a body that passes: its piece must be taken first */
     PARSED_PASSED,  /* that body is whole */
     PARSED_BROKEN,  /* it is refused: parser->status; the input is of no use any more */
+    PARSED_HTTP2,   /* the preface of HTTP/2, as the first that came: http__parser_preface */
     PARSED_REFUSED, /* an exchange with what was parsed, handed over, and parser->status; the input is of no use any more */
 };
 
 void http__parser_init(struct http_parser *parser, struct http_pool *pool);
 void http__parser_clear(struct http_parser *parser);
+struct http_exchange *http__parser_take(struct http_parser *parser); /* one for a message of its connection */
 /* Where the next bytes go, at least one; then how many came. Not after REFUSED. */
 char *http__parser_space(struct http_parser *parser, size_t *ret_n);
 void http__parser_filled(struct http_parser *parser, size_t n);
 enum http_parsed http__parser_next(struct http_parser *parser, struct http_exchange **ret);
 /* After HEAD: its body goes into inflow->fill, NET_PIECE_BYTES large. The exchange is the user's from now on. */
 void http__parser_pass(struct http_parser *parser, struct http_inflow *inflow);
+/* After HTTP2: ends the parser; everything that came, valid until it is cleared. */
+struct str http__parser_preface(struct http_parser *parser);
+/* Path and query from request->target; 0 or a status. */
+int http__target_read(struct http_request *request);
 /* The message whose body passes is not looked at any more; nor is anything behind it. */
 void http__parser_leave(struct http_parser *parser);
 /* Refuses the message that is being parsed (408). */
@@ -180,6 +193,10 @@ bool http__parser_has_input(const struct http_parser *parser); /* bytes not yet 
 /* NULL: over the budget. */
 struct http_inflow *http__inflow_new(struct http_exchange *exchange);
 void http__inflow_free(struct http_exchange *exchange);
+/* Of HTTP/2: memory for both pieces, or false; bytes that are not let go of; more bytes, for which there is room. */
+bool http__inflow_both(struct http_inflow *in);
+size_t http__inflow_held(const struct http_inflow *in);
+void http__inflow_add(struct http_inflow *in, struct str piece);
 bool http__inflow_wants(const struct http_inflow *in); /* bytes */
 void http__inflow_deliver(struct http_inflow *in); /* what came, to its sink, and the end; nothing may be known of it afterwards */
 void http__inflow_drop(struct http_inflow *in);    /* it was answered: nothing more is delivered */

@@ -10,7 +10,7 @@
  *
  * An exchange without a connection (the client is gone) is released by its answer. */
 #include "base/panic.h"
-#include "net/http_conn.h"
+#include "net/http2.h"
 
 #define BODY_INLINE_MAX 4096 /* copied behind the head */
 #define HTTP_UNWELCOME  "Plain HTTP is answered to this machine only. Use https:// and the same port.\n"
@@ -81,7 +81,6 @@ const char *http_status_text(int status)
 /* ---- the head ---- */
 
 enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE };
-enum header_fate { HEADER_KEPT, HEADER_OURS, HEADER_BAD };
 
 static bool token(struct str s)
 {
@@ -119,7 +118,7 @@ static bool printable(struct str s)
     return !bad;
 }
 
-static enum header_fate fate(const struct http_header *header)
+enum header_fate http__header_fate(const struct http_header *header)
 {
     if (!token(header->name) || !printable(header->value))
         return HEADER_BAD;
@@ -173,7 +172,7 @@ static struct str write_head(struct http_exchange *exchange, const struct http_r
     at = put(at, http__date_line(exchange->conn->hl));
     for (size_t i = 0; i < response->header_count; i++) {
         const struct http_header *header = &response->headers[i];
-        switch (fate(header)) {
+        switch (http__header_fate(header)) {
         case HEADER_BAD:
             return STR_NONE;
         case HEADER_OURS:
@@ -245,12 +244,17 @@ static void set_answer(struct http_exchange *exchange, const struct http_respons
 
 void http__answer_whole(struct http_exchange *exchange, const struct http_response *response)
 {
-    set_answer(exchange, response);
+    if (exchange->h2)
+        http2__answer(exchange, response);
+    else
+        set_answer(exchange, response);
 }
 
 enum answer_begun http__answer_begin(struct http_exchange *exchange, const struct http_response *head, uint64_t length,
                                      bool *ret_chunked)
 {
+    if (exchange->h2)
+        return http2__answer_begin(exchange, head, length);
     struct http_response sized = *head;
     bool known = length != HTTP_LENGTH_UNKNOWN, body = has_body(exchange, head->status);
     enum framing framing = FRAMING_NONE;
@@ -289,7 +293,7 @@ void http_respond(struct http_request *request, const struct http_response *resp
     }
     ENSURE(loop_current() == request->loop);
     if (exchange->conn->state != CONN_CLOSING)
-        set_answer(exchange, response);
+        http__answer_whole(exchange, response);
     http__conn_answered(exchange);
 }
 
@@ -330,7 +334,7 @@ void http__refuse(struct http_exchange *exchange, struct http_listener *listener
         response.headers = &later;
         response.header_count = 1;
     }
-    set_answer(exchange, &response);
+    http__answer_whole(exchange, &response);
 }
 
 struct str http_header_named(const struct http_request *request, struct str name)

@@ -497,6 +497,7 @@ void http_server_free(struct http_server *server)
     for (size_t i = 0; i < server->loop_count; i++) {
         http__pool_clear(&server->loop[i].pool);
         arena_free(server->loop[i].scratch);
+        free(server->loop[i].h2_out);
     }
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);

@@ -16,6 +16,10 @@
 #define NET_CONNECTIONS_INSIDE_MAX 4096             /* of all those listeners together */
 #define NET_FULL_TOLD_MS 60000                      /* that connections are refused is said at most so often */
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
+#define NET_H2_STREAMS_MAX 128                      /* of a connection with HTTP/2, at the same time; more: refused */
+#define NET_H2_WINDOW_BYTES (256u << 10)            /* of bodies on a connection that nobody has taken yet; of a stream: 65,535 */
+#define NET_H2_NOISE_MAX 500                        /* frames that ask for work and bring nothing; more: ENHANCE_YOUR_CALM, closed */
+#define NET_H2_NOISE_PER_S 100                      /* as many are let go of */
 #define NET_IDLE_MS 75000                           /* between requests */
 #define NET_REST_MS 1000                            /* between requests: then buffers are given back */
 #define NET_HEADER_MS 20000                         /* from a request's first byte to the end of its headers: 408 */

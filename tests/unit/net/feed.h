@@ -13,7 +13,7 @@ struct feed {
     size_t body_max;
     size_t requests; /* handed over */
     size_t heads;
-    int refused;                                                    /* status, 0: none */
+    int refused;           /* status, 0: none, -1: it is HTTP/2 */
     bool pass;             /* bodies are read in pieces; some pieces are kept for a while */
     struct body_sink sink; /* of the body that passes */
     struct buf passed;
@@ -149,6 +149,11 @@ static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(v
                     feed->check(exchange, feed->arg);
                 kept[kept_count++] = exchange;
                 break;
+            case PARSED_HTTP2:
+                http__parser_preface(&parser);
+                feed->refused = -1;
+                more = false;
+                break;
             case PARSED_BROKEN:
                 exchange = in->exchange;
                 /* fall through */
@@ -163,7 +168,7 @@ static void feed_run(struct feed *feed, struct str input, size_t (*next_piece)(v
         }
         http__parser_rest(&parser);
     }
-    if (feed->refused)
+    if (feed->refused > 0)
         http__exchange_release(kept[--kept_count]);
     feed_release(kept, &kept_count, out);
     if (parser.inflow)

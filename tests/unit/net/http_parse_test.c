@@ -120,7 +120,8 @@ static const struct row rows[] = {
     ROW("version 1.2", "GET / HTTP/1.2\r\n" H "\r\n", 0, 505),
     ROW("version 2.0", "GET / HTTP/2.0\r\n" H "\r\n", 0, 505),
     ROW("version 11.1", "GET / HTTP/11.1\r\n" H "\r\n", 0, 505),
-    ROW("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, 400),
+    ROW("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, -1),
+    ROW("the preface of HTTP/2 behind a request", GET "\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 1, 400),
     ROW("RTSP", "DESCRIBE / RTSP/1.0\r\n" H "\r\n", 0, 400),
     ROW("a TLS hello", "\x16\x03\x01\x02\x00\x01", 0, 400),
     /* chunks */

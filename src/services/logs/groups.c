@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "call/page_token.h"
 #include "call/tags.h"
-#include "jobs/jobs.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 
@@ -47,6 +46,7 @@ void logs__delete_group(struct call *call, struct store_txn *txn)
     if (!logs__call_group(call, txn, &group))
         return;
     store_delete(txn, group_key(call, logs__call_group_name(call)));
+    logs__retention_cancel(call, txn, logs__call_group_name(call));
     jobs_drop_space(txn, group.space);
 }
 
@@ -57,6 +57,10 @@ static void set_retention(struct call *call, struct store_txn *txn, int64_t days
         return;
     json_put(group.doc, STR("retentionDays"), json_new_i64(call->arena, days));
     doc_put(txn, group_key(call, logs__call_group_name(call)), group.doc, call->arena);
+    if (days)
+        logs__retention_ask(call, txn, logs__call_group_name(call));
+    else
+        logs__retention_cancel(call, txn, logs__call_group_name(call));
 }
 
 void logs__prepare_retention(struct call *call)
@@ -82,12 +86,6 @@ void logs__put_retention(struct call *call, struct store_txn *txn)
 void logs__delete_retention(struct call *call, struct store_txn *txn)
 {
     set_retention(call, txn, 0);
-}
-
-void logs__retention_committed(struct call *call)
-{
-    (void)call;
-    logs__writer_kick_sweep(logs__the_writer);
 }
 
 static void describe_group(struct call *call, struct json *list, struct json *doc)

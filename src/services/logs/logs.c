@@ -113,8 +113,7 @@ static const struct row logs_rows[] = {
      .run = RUN_MUTATION,
      .needs = needs_put_retention,
      .prepare = logs__prepare_retention,
-     .mutate = logs__put_retention,
-     .committed = logs__retention_committed},
+     .mutate = logs__put_retention},
     {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_tag, .prepare = logs__prepare_tags, .mutate = logs__tag},
     {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_untag, .mutate = logs__untag},
 };

@@ -9,6 +9,7 @@
  *                                                         stand in the order of their commits */
 #ifndef CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
 #define CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
+#include "jobs/jobs.h"
 #include "services/logs/logs.h"
 
 #define LOGS_EVENT_KEY_BYTES 16
@@ -67,21 +68,24 @@ struct logs__pattern;
 enum err logs__pattern_parse(struct str text, struct arena *arena, struct logs__pattern **ret, struct str *ret_why);
 bool logs__pattern_match(const struct logs__pattern *pattern, struct str message);
 
-/* writer.c: the queue behind logs_append and the sweep of expired events. */
+/* writer.c: the queue behind logs_append. */
 struct logs__writer;
 struct logs__writer *logs__writer_new(struct store *store);
 void logs__writer_free(struct logs__writer *writer);
 bool logs__writer_append(struct logs__writer *writer, struct str account, struct str region, struct str group, struct str stream,
                          int64_t epoch_ms, struct str message, bool may_make_group);
 void logs__writer_flush(struct logs__writer *writer);
-void logs__writer_kick_sweep(struct logs__writer *writer);
 
 extern struct logs__writer *logs__the_writer;
+
+/* retention.c: mutations: the group has a retention now, or another; it has none any more. */
+extern const struct jobs_kind logs__job_kinds[];
+void logs__retention_ask(struct call *call, struct store_txn *txn, struct str group);
+void logs__retention_cancel(struct call *call, struct store_txn *txn, struct str group);
 
 call_mutate_fn logs__create_group, logs__delete_group, logs__put_retention, logs__delete_retention, logs__tag, logs__untag;
 call_mutate_fn logs__create_stream, logs__put_events;
 call_run_fn logs__describe_groups, logs__list_tags, logs__prepare_create_group, logs__prepare_tags, logs__prepare_retention;
-call_run_fn logs__retention_committed;
 call_run_fn logs__describe_streams, logs__delete_stream, logs__prepare_create_stream;
 call_run_fn logs__prepare_put_events, logs__get_events, logs__filter_events;
 #endif

@@ -1,7 +1,7 @@
 /* service.c -- CloudWatch Logs as a service. */
 #include "base/metrics.h"
 #include "call/service.h"
-#include "services/logs/logs.h"
+#include "services/logs/logs_internal.h"
 
 static enum err logs_open(const struct platform *platform, void **ret_state)
 {
@@ -17,4 +17,5 @@ static void logs_close(void *state)
 }
 
 static const struct service_api *const logs_apis[] = {&logs_api, NULL};
-const struct service logs_service = {.name = "logs", .apis = logs_apis, .space = LOGS_SPACE, .open = logs_open, .close = logs_close};
+const struct service logs_service = {.name = "logs", .apis = logs_apis, .space = LOGS_SPACE, .jobs = logs__job_kinds,
+                                     .open = logs_open, .close = logs_close};

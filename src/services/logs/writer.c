@@ -1,4 +1,4 @@
-/* writer.c -- what functions print, written in batches; and the sweep of events past their group's retention.
+/* writer.c -- what functions print, written in batches.
  * One thread. Appenders put events into a list under the lock, bounded by QUEUE_BYTES_MAX of memory, names included: so a
  * queue of empty lines is bounded as well. A stream (with those of the same hash) has a quarter of it, so that one that
  * floods takes nothing from the others. What has no room is dropped and counted for its stream, and the stream's next batch
@@ -23,11 +23,9 @@
 #define SHARES 256
 #define BATCH_BYTES (64u << 10)
 #define BATCH_MS 200
-#define SWEEP_MS (10 * 60 * 1000)
 #define LOST_STREAMS_MAX 1024
 #define MUTATION_EVENTS_MAX 1000    /* of one stream in one mutation: others wait for it */
 #define MUTATION_BYTES_MAX (1u << 20)
-#define NAMES_STEP 256              /* of the sweep's walks */
 
 struct event {
     struct event *next;
@@ -44,7 +42,7 @@ struct logs__writer {
     struct event *head, **tail;
     size_t bytes, shares[SHARES];       /* of all, and of the streams with the same hash */
     uint64_t taken, written, refused;
-    bool flush, sweep, stop;
+    bool flush, stop;
     struct map *lost;           /* stream's identity → count */
 };
 
@@ -164,14 +162,6 @@ void logs__writer_flush(struct logs__writer *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-void logs__writer_kick_sweep(struct logs__writer *w)
-{
-    pthread_mutex_lock(&w->lock);
-    w->sweep = true;
-    pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->lock);
-}
-
 void logs_write_metrics(struct buf *out, void *arg)
 {
     static const struct metric_plain families[] = {
@@ -288,168 +278,35 @@ static void write_all(struct logs__writer *w, struct event *list)
     }
 }
 
-/* ---- expiry: the streams' places first, the events last, so an interrupted sweep finds its work again. Names are gathered a
- * step at a time, because no iterator may stay open while a mutation is waited for. ---- */
-struct expiry {
-    struct str account, region, group;
-    uint64_t space;                 /* of the group as the sweep saw it */
-    struct store_range range;       /* up to the cutoff */
-    int64_t bytes;
-};
-
-static enum err expire_range(struct store_txn *txn, void *arg)
+/* With the lock held: sleeps until a batch is due, or the end. */
+static void wait_for_work(struct logs__writer *w)
 {
-    struct expiry *x = arg;
-    struct arena *arena = arena_new();
-    struct logs__group group;
-    enum err err = logs__group_find(txn, x->account, x->region, x->group, arena, &group);
-    if (err == ERR_OK && group.space == x->space) {
-        store_delete_range(txn, &x->range);
-        if (x->bytes)
-            logs__add_bytes(txn, x->space, -x->bytes, arena);
-    }
-    arena_free(arena);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static int64_t bytes_in(struct store_txn *reader, const struct store_range *range)
-{
-    struct arena *arena = arena_new();
-    struct store_iter *iter = store_range(reader, range, arena);
-    struct store_key key;
-    struct str value;
-    struct logs__event event;
-    int64_t bytes = 0;
-    while (store_next(iter, &key, &value) == ERR_OK)
-        if (logs__event_decode(key.key, value, &event))
-            bytes += (int64_t)event.message.n + LOGS_EVENT_OVERHEAD;
-    store_iter_close(iter);
-    arena_free(arena);
-    return bytes;
-}
-
-/* The places of expired events in all streams of the group. */
-static enum err expire_streams(struct store *store, struct expiry *x, struct arena *arena)
-{
-    struct str after = STR_NONE;
-    bool more = true;
-    enum err err = ERR_OK;
-    while (more && err == ERR_OK) {
-        struct json *page;
-        err = doc_list(store_reader(store), x->space, STR("streams"), STR_NONE, after, NAMES_STEP, arena, &page, &more);
-        if (err != ERR_OK)
-            break;
-        for JSON_EACH (entry, page) {
-            after = json_str(entry, "k");
-            x->range.collection = logs__stream_collection(arena, after);
-            if (err == ERR_OK)
-                err = store_mutate(store, expire_range, x);
-        }
-    }
-    return err;
-}
-
-static enum err expire_group(struct store *store, const struct store_key *place, struct arena *arena)
-{
-    struct str rest = place->collection, account = str_cut(&rest, '/'), region = str_cut(&rest, '/');
-    struct logs__group group;
-    enum err err = logs__group_find(store_reader(store), account, region, place->key, arena, &group);
-    if (err != ERR_OK || !group.retention_days)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    uint8_t cutoff[8];
-    put_u64(cutoff, (uint64_t)logs__oldest_ms(&group, clock_epoch_ms()));
-    struct expiry x = {.account = account, .region = region, .group = place->key, .space = group.space,
-                       .range = {.space = group.space, .collection = STR("time"), .to = {(char *)cutoff, sizeof cutoff}}};
-    int64_t bytes = bytes_in(store_reader(store), &x.range);
-    if (bytes == 0)
-        return ERR_OK;
-    err = expire_streams(store, &x, arena);
-    x.range.collection = STR("time");
-    x.bytes = bytes;
-    return err == ERR_OK ? store_mutate(store, expire_range, &x) : err;
-}
-
-/* Up to NAMES_STEP groups behind `after`. */
-static size_t next_groups(struct logs__writer *w, const struct store_key *after, struct arena *arena,
-                          struct store_key ret[NAMES_STEP])
-{
-    struct store_iter *iter = store_walk(store_reader(w->store), LOGS_SPACE, 0, UINT64_MAX, after, arena);
-    struct store_key key;
-    struct str value;
-    size_t count = 0;
-    for (; count < NAMES_STEP && store_next(iter, &key, &value) == ERR_OK; count++)
-        ret[count] = (struct store_key){key.space, arena_dup(arena, key.collection), arena_dup(arena, key.key)};
-    store_iter_close(iter);
-    return count;
-}
-
-static void writer_sweep(struct logs__writer *w)
-{
-    struct store_key groups[NAMES_STEP], last, *after = NULL;
-    struct arena *arena = arena_new(), *before = NULL;
-    for (size_t count; (count = next_groups(w, after, arena, groups)) > 0; arena = arena_new()) {
-        for (size_t i = 0; i < count; i++) {
-            struct arena *one = arena_new();
-            enum err err = expire_group(w->store, &groups[i], one);
-            if (err != ERR_OK)
-                log_to(LOG_WARN, "logs.sweep_failed", {"group", groups[i].key}, {"error", str_of(err_text(err))});
-            arena_free(one);
-        }
-        last = groups[count - 1];
-        after = &last;
-        arena_free(before);
-        before = arena;             /* `after` points into it */
-    }
-    arena_free(arena);
-    arena_free(before);
-}
-
-static void wait_ms(struct logs__writer *w, int64_t ms)
-{
-    struct timespec until = clock_deadline(ms > 0 ? (uint64_t)ms : 0);
-    pthread_cond_timedwait(&w->wake, &w->lock, &until);
-}
-
-/* With the lock held: sleeps until a batch is due, a sweep is due, or the end. */
-static void wait_for_work(struct logs__writer *w, int64_t next_sweep_ms)
-{
-    int64_t since = 0;
-    while (!w->stop && !w->flush && !w->sweep && w->bytes < BATCH_BYTES) {
-        int64_t now = (int64_t)(clock_mono_ns() / 1000000);
-        since = w->head && !since ? now : since;
-        int64_t due = w->head ? since + BATCH_MS : next_sweep_ms;
-        if (now >= due)
-            break;
-        wait_ms(w, due - now);
-    }
+    while (!w->stop && !w->flush && !w->head)
+        pthread_cond_wait(&w->wake, &w->lock);
+    struct timespec until = clock_deadline(BATCH_MS);
+    while (!w->stop && !w->flush && w->bytes < BATCH_BYTES && pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
+        ;
 }
 
 static void *writer_run(void *arg)
 {
     struct logs__writer *w = arg;
-    int64_t next_sweep = (int64_t)(clock_mono_ns() / 1000000) + SWEEP_MS;
     bool stop = false;
 
     while (!stop) {
         pthread_mutex_lock(&w->lock);
-        wait_for_work(w, next_sweep);
+        wait_for_work(w);
         struct event *list = w->head;
         uint64_t until = w->taken;
-        int64_t now = (int64_t)(clock_mono_ns() / 1000000);
-        bool sweep_now = w->sweep || now >= next_sweep;
         w->head = NULL;
         w->tail = &w->head;
         w->bytes = 0;
         memset(w->shares, 0, sizeof w->shares);
-        w->flush = w->sweep = false;
+        w->flush = false;
         stop = w->stop;
         pthread_mutex_unlock(&w->lock);
 
         write_all(w, list);
-        if (sweep_now && !stop) {
-            writer_sweep(w);
-            next_sweep = now + SWEEP_MS;
-        }
         pthread_mutex_lock(&w->lock);
         w->written = until;
         pthread_cond_broadcast(&w->flushed);

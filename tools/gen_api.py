@@ -485,7 +485,7 @@ class Generator:
     .protocol = {self.one_of(PROTOCOLS, self.meta['protocol'], 'the protocol')},
     .protocols = {' | '.join('1u << ' + kind for kind in kinds)},
     .query_compatible = {flag('awsQueryCompatible' in self.meta)}, .bare_errors = {flag(self.xml.get('bare_errors'))},
-    .plain_json = {flag(self.plain_json())},
+    .plain_json = {flag(self.plain_json())}, .signs_as_s3 = {flag(self.meta['signatureVersion'] in ('s3', 's3v4'))},
     .pool = pool, .shapes = shapes, .members = members, .enums = enums,
     .operations = operations, .routes = routes, .namespaces = namespaces, .errors = errors,
     .shape_count = {len(self.shapes)}, .operation_count = {len(self.operations)}, .route_count = {len(rows)},

@@ -266,6 +266,10 @@ enum auth_failure auth_failure_of(enum sigv4_status status)
         [SIGV4_EXPIRED] = AUTH_SIGNATURE_EXPIRED,
         [SIGV4_MISMATCH] = AUTH_SIGNATURE_MISMATCH,
         [SIGV4_UNSUPPORTED] = AUTH_UNSUPPORTED,
+        [SIGV4_BAD_QUERY] = AUTH_BAD_QUERY,
+        [SIGV4_URL_EXPIRED] = AUTH_URL_EXPIRED,
+        [SIGV4_BAD_ARGUMENT] = AUTH_BAD_ARGUMENT,
+        [SIGV4_BODY_MISMATCH] = AUTH_BODY_MISMATCH,
     };
 
     return failures[status];
@@ -291,43 +295,56 @@ static struct principal *principal_copy(struct arena *arena, const struct princi
     return to;
 }
 
+static struct principal *with_request(struct principal *caller, const struct http_request *request)
+{
+    caller->source_ip = request->peer_ip;
+    caller->secure = request->secure;
+    caller->user_agent = http_header(request, "user-agent");
+    return caller;
+}
+
 enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig,
-                                    const char *service, struct arena *arena, struct principal **ret, struct str *ret_region,
-                                    struct str *ret_message)
+                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message)
 {
     struct sigv4 checked = *sig;
     struct auth_key *key = NULL;
     int64_t now_ms = clock_epoch_ms();
+    enum sigv4_status body = SIGV4_OK;
 
-    *ret_message = STR_NONE;
-    if (!str_eq(sig->service, str_of(service))) {
-        *ret_message = arena_printf(arena, "Credential should be scoped to correct service: '%s'. ", service);
-        return AUTH_BAD_SCOPE;
-    }
     struct auth_slot *slot = slot_take(auth);
     enum auth_failure failure = auth_find_key(auth, slot, sig, now_ms, &key);
     uint8_t digest[SHA256_BYTES];
     if (failure == AUTH_OK) {
         slot_release(auth, slot);
-        failure = auth_failure_of(sigv4_digest(request, &checked, now_ms, strcmp(service, "s3") != 0, arena, digest));
+        failure = auth_failure_of(sigv4_digest(request, &checked, now_ms, arena, digest));
+        if (failure == AUTH_OK)
+            body = sigv4_body(&checked, request->body);
         slot_take(auth);
         if (failure == AUTH_OK && slot_is_outside(auth, slot))
             failure = auth_find_key(auth, slot, sig, now_ms, &key);
     }
     if (failure == AUTH_OK)
         failure = auth_failure_of(sigv4_check(slot->signing, &checked, key->secret, digest, arena));
+    if (failure == AUTH_OK)
+        failure = auth_failure_of(body);
     metric_add(&slot->meters.failed, failure != AUTH_OK);
     *ret_message = checked.message;
     if (failure == AUTH_OK) {
-        *ret = principal_copy(arena, &key->principal);
-        (*ret)->source_ip = request->peer_ip;
-        (*ret)->secure = request->secure;
-        (*ret)->user_agent = http_header(request, "user-agent");
+        *ret = with_request(principal_copy(arena, &key->principal), request);
         (*ret)->region = sig->region;
         *ret_region = sig->region;
     }
     slot_release(auth, slot);
     return failure;
+}
+
+struct principal *auth_anonymous(const struct http_request *request, struct arena *arena)
+{
+    static const struct principal anonymous = {.type = PRINCIPAL_ANONYMOUS, .arn = {"anonymous", 9}, .id = {"anonymous", 9}};
+    struct principal *caller = arena_alloc(arena, sizeof *caller);
+
+    *caller = anonymous;
+    return with_request(caller, request);
 }
 
 /* ---- authorisation ---- */

@@ -19,14 +19,16 @@ void auth_write_metrics(struct buf *out, void *auth);        /* a metrics_source
 
 enum auth_failure {             /* a service's table of errors maps each to code, status and message of the service */
     AUTH_OK, AUTH_MISSING_TOKEN, AUTH_INCOMPLETE_SIGNATURE, AUTH_BAD_SCOPE, AUTH_UNKNOWN_KEY, AUTH_BAD_SESSION_TOKEN,
-    AUTH_EXPIRED_TOKEN, AUTH_SIGNATURE_EXPIRED, AUTH_SIGNATURE_MISMATCH, AUTH_UNSUPPORTED, AUTH_INTERNAL
+    AUTH_EXPIRED_TOKEN, AUTH_SIGNATURE_EXPIRED, AUTH_SIGNATURE_MISMATCH, AUTH_UNSUPPORTED, AUTH_BAD_QUERY, AUTH_URL_EXPIRED,
+    AUTH_BAD_ARGUMENT, AUTH_BODY_MISMATCH, AUTH_INTERNAL
 };
-enum auth_failure auth_failure_of(enum sigv4_status status);        /* of sigv4_parse and sigv4_check */
-/* `sig` comes from a sigv4_parse that answered SIGV4_OK. *ret_region is the scope's. *ret_message: AWS's sentence where the failure
- * has one of its own. */
+enum auth_failure auth_failure_of(enum sigv4_status status);
+/* `sig` comes from a sigv4_parse that answered SIGV4_OK; its chain is begun. *ret_region is the scope's. *ret_message: AWS's
+ * sentence where the failure has one of its own. */
 enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig,
-                                    const char *service, struct arena *arena, struct principal **ret, struct str *ret_region,
-                                    struct str *ret_message);
+                                    struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message);
+/* Who sent a request that nobody signed, to an operation that takes such: only a resource policy for everybody lets them in. */
+struct principal *auth_anonymous(const struct http_request *request, struct arena *arena);
 /* One need; a resource policy of sts:AssumeRole… is taken as a trust policy. `resource_policy` may be STR_NONE. Global context keys
  * are added here (aws:PrincipalArn, aws:SourceIp, …). ERR_DENIED: *ret_message is AWS's wording. ERR_CORRUPT: a stored policy
  * cannot be read; nothing is allowed then. */

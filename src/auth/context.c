@@ -25,7 +25,8 @@ KEY(principal_arn)
 {
     UNUSED();
     const struct principal *caller = request->principal;
-    return caller->type != PRINCIPAL_SERVICE && give(caller->type == PRINCIPAL_ROLE_SESSION ? caller->role_arn : caller->arn, ret);
+    bool has_arn = caller->type != PRINCIPAL_SERVICE && caller->type != PRINCIPAL_ANONYMOUS;
+    return has_arn && give(caller->type == PRINCIPAL_ROLE_SESSION ? caller->role_arn : caller->arn, ret);
 }
 
 KEY(principal_account)
@@ -38,7 +39,7 @@ KEY(principal_type)
 {
     static const struct str names[] = {
         [PRINCIPAL_ROOT] = {"Account", 7}, [PRINCIPAL_USER] = {"User", 4}, [PRINCIPAL_ROLE_SESSION] = {"AssumedRole", 11},
-        [PRINCIPAL_SERVICE] = {NULL, 0}};
+        [PRINCIPAL_SERVICE] = {NULL, 0}, [PRINCIPAL_ANONYMOUS] = {"Anonymous", 9}};
 
     UNUSED();
     return give(names[request->principal->type], ret);
@@ -95,7 +96,8 @@ KEY(secure_transport)
 KEY(via_service)
 {
     UNUSED();
-    return give(request->principal->type == PRINCIPAL_SERVICE ? STR("true") : STR("false"), ret);
+    enum principal_type type = request->principal->type;
+    return type != PRINCIPAL_ANONYMOUS && give(type == PRINCIPAL_SERVICE ? STR("true") : STR("false"), ret);
 }
 
 KEY(token_issue_time)
@@ -140,6 +142,8 @@ bool context__lookup(void *arg, const struct policy_request *request, struct str
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         if (str_eq_nocase(key, str_of(keys[i].name)))
             return keys[i].value(context, request, arena, ret);
+    if (request->principal->type == PRINCIPAL_ANONYMOUS)
+        return false;
     if (!source->tag || !str_eq_nocase(str_slice(key, 0, tag_prefix.n), tag_prefix))
         return false;
     return source->tag(source->arg, request->principal, str_slice(key, tag_prefix.n, key.n), arena, ret);

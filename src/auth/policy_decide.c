@@ -61,6 +61,8 @@ static enum grant name_grant(const struct principal_name *name, const struct pri
 {
     bool service = caller->type == PRINCIPAL_SERVICE;
 
+    if (caller->type == PRINCIPAL_ANONYMOUS)
+        return name->kind == NAMES_ANYONE ? GRANT_DIRECT : GRANT_NONE;
     switch (name->kind) {
     case NAMES_ANYONE:
         return caller->type == PRINCIPAL_ROLE_SESSION ? GRANT_ROLE : GRANT_DIRECT;
@@ -191,6 +193,7 @@ enum decision_reason policy_decide(const struct policy_set *set, const struct po
 {
     struct policy_outcome outcome;
     bool resource_required = set->resource && set->resource->kind == POLICY_TRUST;
+    bool no_identity = request->principal->type == PRINCIPAL_SERVICE || request->principal->type == PRINCIPAL_ANONYMOUS;
 
     evaluate(set, request, &outcome);
     if (outcome.identity == POLICY_DENY)
@@ -202,7 +205,7 @@ enum decision_reason policy_decide(const struct policy_set *set, const struct po
     if (outcome.session == POLICY_DENY)
         return DECISION_EXPLICIT_DENY_SESSION;
     bool resource_allows = outcome.resource == POLICY_ALLOW;
-    if (request->principal->type == PRINCIPAL_SERVICE || (resource_required && !resource_allows))
+    if (no_identity || (resource_required && !resource_allows))
         return resource_allows ? DECISION_ALLOWED : DECISION_NO_RESOURCE_ALLOW;
     if (crosses_accounts(request)) {
         enum decision_reason own = decide_identity(&outcome, outcome.identity == POLICY_ALLOW);

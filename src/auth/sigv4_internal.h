@@ -1,4 +1,5 @@
-/* sigv4_internal.h -- what sigv4.c and sigv4_chain.c share: the words of every string to sign, and the key that signs it. */
+/* sigv4_internal.h -- what sigv4.c, sigv4_parse.c and sigv4_chain.c share: the words of every string to sign, and the key
+ * that signs it. */
 #ifndef CLOUDLESS_AUTH_SIGV4_INTERNAL_H
 #define CLOUDLESS_AUTH_SIGV4_INTERNAL_H
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -8,6 +9,23 @@
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define TERMINATOR "aws4_request"
 #define HEX_DIGEST (2 * SHA256_BYTES)
+#define SIGV4_QUERY_SIGNATURE "X-Amz-Signature"        /* the one parameter that a signed query does not sign */
+
+static inline bool sigv4__same_lowered(struct str sent, struct str lower)
+{
+    for (size_t i = 0; i < sent.n; i++) {
+        char c = sent.p[i];
+        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower.p[i])
+            return false;
+    }
+    return true;
+}
+
+/* Header names are compared some dozen times a request: most differ in length, and most are sent in lower case. */
+static inline bool sigv4__same_name(struct str sent, struct str lower)
+{
+    return sent.n == lower.n && (memcmp(sent.p, lower.p, sent.n) == 0 || sigv4__same_lowered(sent, lower));
+}
 
 struct signing_state {          /* HMAC-SHA256 with a scope's key: what is fed to both hashes first */
     SHA256_CTX inner, outer;

@@ -33,7 +33,7 @@ struct call {
     void *service_state;                /* what the service's open gave */
     const struct model_operation *operation;
     const struct row *row;
-    struct principal *caller;           /* NULL before authentication */
+    struct principal *caller;           /* NULL before authentication, and in a row of CALLER_ANYBODY */
     struct str account, region;         /* the call's: from the access key and the credential scope */
     struct str request_id;
     struct json *input;                 /* object; never NULL. Members by the model's names, wherever they travelled */
@@ -107,12 +107,24 @@ void need_resource_policy(struct needs *needs, struct str policy);
 typedef void call_needs_fn(struct call *call, struct needs *needs);     /* may call_fail (unknown resource) */
 typedef void call_run_fn(struct call *call);                            /* inline: loop; worker: worker thread; async: loop */
 typedef void call_mutate_fn(struct call *call, struct store_txn *txn);  /* committer; call_fail drops the writes; may rerun */
+/* Finds out who calls, by call_request_header: sets call->caller (in call->arena) and account, or calls call_fault and returns false. The input
+ * is not read yet. On the loop, or on a worker when the body is large. */
+typedef bool call_authenticate_fn(struct call *call);
+
+/* Who may call. The model says of each operation what authenticates it (model_operation.auth); row_agrees compares. */
+enum row_caller {
+    CALLER_SIGNED,                  /* who has signed, in the header or in the query string */
+    CALLER_ANYBODY,                 /* nobody is asked who they are: call->caller is NULL, and so is needs */
+    CALLER_SIGNED_OR_ANONYMOUS,     /* who has not signed is PRINCIPAL_ANONYMOUS, whom only a resource policy can let in */
+    CALLER_OWN                      /* `authenticate` finds out: bearer tokens and the like */
+};
 
 struct row {
     const char *name;               /* the model's operation */
     enum call_run run;
     call_needs_fn *needs;           /* NULL only where AWS needs no permission: sts:GetCallerIdentity */
-    bool open;                      /* anybody may call it, without a signature (call->caller is NULL); needs is NULL then */
+    enum row_caller caller;
+    call_authenticate_fn *authenticate;     /* CALLER_OWN; else NULL */
     call_run_fn *prepare;           /* or NULL; before run/mutate */
     call_run_fn *handle;            /* RUN_INLINE, RUN_WORKER, RUN_ASYNC */
     call_mutate_fn *mutate;         /* RUN_MUTATION */
@@ -134,6 +146,8 @@ struct service_api {
     bool streams;                   /* there are rows that stream */
 };
 
+/* Whether the row's caller is one that the model knows, and its functions fit. */
+bool row_agrees(const struct row *row, const struct model_operation *operation);
 /* A header of the request (Host, X-Amzn-Trace-Id); STR_NONE: it has none, or the call is no request. */
 struct str call_request_header(const struct call *call, const char *name);
 /* What those who watch are told of a call that is over: service, operation, who called, why it failed. Memory of its arena. */

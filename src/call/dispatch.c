@@ -315,6 +315,21 @@ const struct row *call_row(const struct call *call)
     return row_find(call->api, model_text(call->api->model, call->operation->name));
 }
 
+/* As the row says; what is not served is asked for a signature too, unless the model says that nobody signs it. */
+static bool authenticate_call(struct call *call)
+{
+    const struct row *row = call->row;
+    bool anybody = row ? row->caller == CALLER_ANYBODY : call->operation->auth == MODEL_AUTH_NONE;
+    if (anybody)
+        return true;
+    if (!row || row->caller != CALLER_OWN)
+        return call->door->authenticate(call);
+    if (!row->authenticate(call))
+        return false;
+    arena_known(call->arena);
+    return true;
+}
+
 /* Finds operation and row, and says nothing of a failure before the caller is known. */
 static bool find_and_authenticate(struct call *call)
 {
@@ -327,8 +342,7 @@ static bool find_and_authenticate(struct call *call)
         return false;
     }
     call->row = call_row(call);
-    bool open = call->row && call->row->open;
-    if (!open && door->authenticate && !door->authenticate(call))
+    if (door->authenticate && !authenticate_call(call))
         return false;
     if (!call->row)
         call_fail_not_implemented(call, "");

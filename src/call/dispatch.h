@@ -25,7 +25,8 @@ struct call_door {
     /* Sets call->operation, or fails; NULL: it is set. Who calls is not known yet, so a failure is told only to a caller who
      * was authenticated. */
     bool (*find)(struct call *call);
-    /* Sets caller, account and region, or fails; NULL: they are set. Not asked of an operation that anybody may call. */
+    /* Sets caller, account and region, or fails; NULL: they are set, whatever the row says. Asked unless anybody may call
+     * the operation or it has an authentication of its own; with row.caller it may let in who has not signed. */
     bool (*authenticate)(struct call *call);
     /* Sets call->input and call->payload, or fails; NULL: they are set. */
     void (*read)(struct call *call);

@@ -109,6 +109,7 @@ struct model {
     bool query_compatible;      /* spoke query before: x-amzn-query-error */
     bool bare_errors;           /* rest-xml: errors have no ErrorResponse around them */
     bool plain_json;            /* names and times in JSON are those of the model: a tree is written as it is */
+    bool signs_as_s3;           /* S3's way to sign (struct sigv4_rules) */
     const char *pool;
     const struct model_shape *shapes;
     const struct model_member *members;

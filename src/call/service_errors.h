@@ -13,6 +13,7 @@ enum fault {
     /* The first ones are those of enum auth_failure, in its order (wire/door.c asserts it); FAULT_NONE is AUTH_OK. */
     FAULT_NONE, FAULT_MISSING_TOKEN, FAULT_INCOMPLETE_SIGNATURE, FAULT_BAD_SCOPE, FAULT_UNKNOWN_KEY,
     FAULT_BAD_SESSION_TOKEN, FAULT_EXPIRED_TOKEN, FAULT_SIGNATURE_EXPIRED, FAULT_SIGNATURE_MISMATCH, FAULT_AUTH_UNSUPPORTED,
+    FAULT_BAD_QUERY, FAULT_URL_EXPIRED, FAULT_BAD_ARGUMENT, FAULT_BODY_MISMATCH,    /* of APIs that sign as S3 does */
     FAULT_INTERNAL,
     FAULT_DENIED,               /* authenticated, not authorised */
     FAULT_VALIDATION,           /* the model's constraints */
@@ -83,4 +84,12 @@ struct service_errors {
     [FAULT_NOT_IMPLEMENTED] = {"NotImplemented", 501, NULL},                                            \
     [FAULT_TOO_LARGE] = {"RequestEntityTooLarge", 413, "Request body is too large."},                   \
     [FAULT_BUSY] = {"ServiceUnavailable", 503, SERVICE_MESSAGE_BUSY}
+
+/* For an API whose model signs as S3 does (signs_as_s3), beside its family's. Source: "Error responses", S3's API reference. */
+#define SERVICE_SIGNS_AS_S3_ROWS                                                                        \
+    [FAULT_BAD_QUERY] = {"AuthorizationQueryParametersError", 400, NULL},                               \
+    [FAULT_URL_EXPIRED] = {"AccessDenied", 403, "Request has expired"},                                 \
+    [FAULT_BAD_ARGUMENT] = {"InvalidArgument", 400, NULL},                                              \
+    [FAULT_BODY_MISMATCH] = {"XAmzContentSHA256Mismatch", 400,                                          \
+                             "The provided 'x-amz-content-sha256' header does not match what was computed."}
 #endif

@@ -34,6 +34,18 @@ static bool uses_are_ordered(const struct services *services, const struct servi
     return true;
 }
 
+bool row_agrees(const struct row *row, const struct model_operation *operation)
+{
+    bool signs = (operation->auth & (MODEL_AUTH_SIGV4 | MODEL_AUTH_SIGV4A)) != 0;
+    switch (row->caller) {
+    case CALLER_SIGNED: return signs && !row->authenticate;
+    case CALLER_ANYBODY: return (operation->auth & MODEL_AUTH_NONE) && !row->authenticate && !row->needs;
+    case CALLER_SIGNED_OR_ANONYMOUS: return signs && !row->authenticate && row->needs;
+    case CALLER_OWN: return (operation->auth & (MODEL_AUTH_NONE | MODEL_AUTH_BEARER)) && row->authenticate;
+    }
+    return false;
+}
+
 static void check_service(const struct services *services, const struct service *service)
 {
     ENSURE(services->count < SERVICES_MAX);
@@ -45,6 +57,7 @@ static void check_service(const struct services *services, const struct service 
     for (size_t i = 0; service->apis[i]; i++) {
         const struct service_api *api = service->apis[i];
         ENSURE(i < SERVICE_APIS_MAX);
+        ENSURE(!api->model->signs_as_s3 || api->errors->faults[FAULT_BODY_MISMATCH].code);
         for (size_t j = 0; j < api->row_count; j++) {
             ENSURE(j == 0 || strcmp(api->rows[j - 1].name, api->rows[j].name) < 0);
             ENSURE(!api->rows[j].streams || api->streams);

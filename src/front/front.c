@@ -139,8 +139,9 @@ static void answer_unserved(struct http_request *request, struct str service)
 /* A signed call for a service that this program does not have, or a request that is nobody's. */
 static void answer_nobody(struct http_request *request)
 {
+    const struct sigv4_rules any = {.service = NULL};
     struct sigv4 sig;
-    if (sigv4_parse(request, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
+    if (sigv4_parse(request, &any, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
         answer_unserved(request, sig.service);
     else
         front_json(request, 403,

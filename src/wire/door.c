@@ -132,15 +132,26 @@ static bool is_streamed(const struct call *call)
     return call->row && call->row->streams && !wire_http(call)->body.n;
 }
 
+/* What the body has to be: what the signature says of it, or the request itself where nobody signs. A signed request that says
+ * nothing of its body, or nothing that counts there, has signed the one that it came with, so one on its way has to be empty. */
+static void note_payload(struct wire_exchange *exchange)
+{
+    static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const struct sigv4 *signature = exchange->signature;
+    struct str declared = signature ? signature->payload : http_header(exchange->request, "x-amz-content-sha256");
+    exchange->chain = signature ? signature->chain : NULL;
+    if (sigv4_payload(declared) != SIGV4_PAYLOAD_HASHED)
+        exchange->payload = declared;
+    else
+        exchange->sha256_hex = declared.n || !signature || exchange->request->body.n ? declared : STR(empty);
+}
+
 static void door_body(struct call *call)
 {
-    struct wire_exchange *exchange = wire_exchange(call);
-    struct str declared = http_header(exchange->request, "x-amz-content-sha256");
-    enum sigv4_payload kind = sigv4_payload(declared);
-    struct payload_options options = {.source = http_body(exchange->request)};
-    if (kind == SIGV4_PAYLOAD_HASHED) {
-        options.sha256_hex = declared;
-    } else if (kind != SIGV4_PAYLOAD_UNSIGNED) {
+    const struct wire_exchange *exchange = wire_exchange(call);
+    enum sigv4_payload kind = sigv4_payload(exchange->payload);
+    struct payload_options options = {.source = http_body(exchange->request), .sha256_hex = exchange->sha256_hex};
+    if (kind != SIGV4_PAYLOAD_HASHED && kind != SIGV4_PAYLOAD_UNSIGNED) {
         struct chunked_options chunked = {.chain = exchange->chain, .trailer = kind != SIGV4_PAYLOAD_CHUNKS,
                                           .trailer_names = http_header(exchange->request, "x-amz-trailer")};
         if (!str_to_u64(http_header(exchange->request, "x-amz-decoded-content-length"), &chunked.length)) {
@@ -152,29 +163,45 @@ static void door_body(struct call *call)
     call->body = payload_new(call->arena, &options, &call->body_code, &call->body_message);
 }
 
+/* ---- who calls ---- */
+
+/* How the request has to be signed, by the model of what is called. */
+static struct sigv4_rules door_rules(const struct call *call)
+{
+    const struct model *m = call->api->model;
+    bool unsigned_body = call->operation && (call->operation->flags & MODEL_OP_UNSIGNED_BODY);
+    return (struct sigv4_rules){.service = m->signing_name, .s3 = m->signs_as_s3, .body_unsigned = unsigned_body,
+                                .body_later = is_streamed(call)};
+}
+
+static bool let_in_anonymous(struct call *call)
+{
+    if (!call->row || call->row->caller != CALLER_SIGNED_OR_ANONYMOUS)
+        return false;
+    call->caller = auth_anonymous(wire_http(call), call->arena);
+    call->caller->region = call->region;
+    return true;
+}
+
 static bool door_authenticate(struct call *call)
 {
     static_assert((int)FAULT_INTERNAL == (int)AUTH_INTERNAL, "the first faults are those of enum auth_failure");
     const struct http_request *request = wire_http(call);
-    struct sigv4 signature = {0};
+    const struct sigv4_rules rules = door_rules(call);
+    struct sigv4 *signature = arena_alloc(call->arena, sizeof *signature);
     struct str message = STR_NONE;
-    enum fault fault = (enum fault)auth_failure_of(sigv4_parse(request, call->arena, &signature));
-    signature.body_unsigned = call->operation && call->operation->flags & MODEL_OP_UNSIGNED_BODY;
-    if (fault == FAULT_NONE && is_streamed(call)) {
-        struct str declared = http_header(request, "x-amz-content-sha256");
-        enum sigv4_payload kind = sigv4_payload(declared);
-        signature.body_unsigned |= kind != SIGV4_PAYLOAD_UNSIGNED && kind != SIGV4_PAYLOAD_UNSIGNED_TRAILER;
-        signature.payload = declared;
-    }
+    enum sigv4_status status = sigv4_parse(request, &rules, call->arena, signature);
+    if (status == SIGV4_MISSING && let_in_anonymous(call))
+        return true;
+    enum fault fault = (enum fault)auth_failure_of(status);
     if (fault == FAULT_NONE)
-        fault = (enum fault)auth_authenticate(calls_auth(call_calls(call)), request, &signature, call->api->model->signing_name,
-                                              call->arena, &call->caller, &call->region, &message);
+        fault = (enum fault)auth_authenticate(calls_auth(call_calls(call)), request, signature, call->arena, &call->caller,
+                                              &call->region, &message);
     else
-        message = signature.message;
+        message = signature->message;
     if (fault == FAULT_NONE) {
         call->account = call->caller->account;
-        wire_exchange(call)->payload = signature.payload;
-        wire_exchange(call)->chain = signature.chain;
+        wire_exchange(call)->signature = signature;
         arena_known(call->arena);
         return true;
     }
@@ -184,6 +211,7 @@ static bool door_authenticate(struct call *call)
 
 static void door_read(struct call *call)
 {
+    note_payload(wire_exchange(call));
     if (!call->row->streams && request_body_encoded(call) && !request_body_open(call))
         return;
     wire_exchange(call)->protocol->read(call);
@@ -230,7 +258,8 @@ static struct call *door_call(struct door *door, const struct service_binding *o
     return call_new(door->calls, of, request->arena, request->loop, &http_door, exchange);
 }
 
-/* A streamed body has to say what it is before it comes: by its hash, or as one that need not be hashed. */
+/* A streamed body has to say what it is before it comes: by its hash, or as one that need not be hashed. One that says nothing
+ * where S3's way is signed comes by a presigned URL, or from nobody in particular. */
 struct http_body_plan door_body_plan(struct door *door, const struct http_request *headers_only)
 {
     const struct service_binding *of = door_find(door, headers_only);
@@ -242,7 +271,7 @@ struct http_body_plan door_body_plan(struct door *door, const struct http_reques
     struct call *call = door_call(door, of, &copy);
     const struct row *row = door_find_operation(call) ? call_row(call) : NULL;
     struct str declared = http_header(headers_only, "x-amz-content-sha256");
-    bool told = is_hash(declared) || sigv4_payload(declared) != SIGV4_PAYLOAD_HASHED;
+    bool told = is_hash(declared) || sigv4_payload(declared) != SIGV4_PAYLOAD_HASHED || (!declared.n && of->api->model->signs_as_s3);
     bool stream = row && row->streams && told;
     return (struct http_body_plan){.max = stream ? NET_BODY_STREAM_MAX : of->api->body_max, .stream = stream};
 }

@@ -27,13 +27,16 @@ const struct wire_protocol *wire_protocol_of(const struct service_api *api, cons
 /* Whether one of the model's protocols says that the request is for it. */
 bool wire_owns(const struct model *m, const struct http_request *request);
 
+struct sigv4;
 struct sigv4_chain;
 /* What a call that came through HTTP's door has there: its door_state. */
 struct wire_exchange {
     struct http_request *request;
     const struct wire_protocol *protocol;
     struct str body;                    /* the request's, out of its encodings */
-    struct str payload;                 /* x-amz-content-sha256 where it is no hash, of an authenticated request */
+    struct sigv4 *signature;            /* that was found good; NULL: there is none */
+    struct str payload;                 /* what stands for the body instead of its hash: UNSIGNED-PAYLOAD, how its chunks are signed */
+    struct str sha256_hex;              /* of a body on its way: the hash that it has to have; STR_NONE: any */
     struct sigv4_chain *chain;          /* of a body in signed chunks */
     struct http_response response;
 };

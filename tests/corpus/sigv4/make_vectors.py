@@ -1,7 +1,7 @@
 """Signs requests with botocore and writes vectors.json, which tests/unit/auth/sigv4_test.c checks.
 
 Usage: build/venv/bin/python tests/corpus/sigv4/make_vectors.py > tests/corpus/sigv4/vectors.json
-The oracle is botocore.auth.SigV4Auth of the version pinned in requirements.txt. The clock is fixed, so the output is
+The oracle is botocore.auth of the version pinned in requirements.txt. The clock is fixed, so the output is
 the same every time. `target` is what travels in the request line.
 """
 import datetime
@@ -10,7 +10,7 @@ import sys
 from unittest import mock
 
 import botocore
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -51,11 +51,38 @@ CASES = [
 ]
 
 
-class S3Like(SigV4Auth):
-    """S3's rule for the path: encoded once, not normalised."""
+# Presigned: name, method, url, signed headers, parameters, service, token, seconds.
+PRESIGNED = [
+    ("who am I", "GET", "http://localhost:4566/", {}, {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, "sts", None, 60),
+    ("session", "GET", "http://localhost:4566/", {}, {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, "sts",
+     "token/with+signs==", 900),
+    ("another header", "GET", "http://localhost:4566/", {"x-k8s-aws-id": "cluster"},
+     {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, "sts", None, 60),
+    ("path", "GET", "http://localhost:4566/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A1%3Afunction%3Af", {}, {}, "lambda",
+     None, 100),
+    ("parameters", "GET", "http://localhost:4566/restapis?limit=5&position=a%20b%2B", {}, {}, "apigateway", None, 100),
+    ("header of the target", "POST", "http://localhost:4566/",
+     {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}, {}, "dynamodb", None, 100),
+    ("object", "GET", "http://localhost:4566/b/a%20b//c", {}, {}, "s3", None, 604800),
+    ("object, session", "PUT", "http://localhost:4566/b/k", {}, {"x-id": "PutObject"}, "s3", "token/with+signs==", 1),
+]
 
-    def _normalize_url_path(self, path):
-        return path
+
+def add_auth(signer, request):
+    with mock.patch("botocore.auth.get_current_datetime", lambda *a, **k: NOW.replace(tzinfo=None), create=True):
+        signer.add_auth(request)
+
+
+def presign(case):
+    name, method, url, headers, params, service, token, seconds = case
+    request = AWSRequest(method=method, url=url, headers=headers, params=params)
+    add_auth((S3SigV4QueryAuth if service == "s3" else SigV4QueryAuth)(Credentials(KEY, SECRET, token), service, "us-east-1", seconds),
+             request)
+    return {
+        "name": name, "method": method, "target": request.url[len("http://localhost:4566"):],
+        "headers": [["Host", "localhost:4566"]] + [[k, v] for k, v in request.headers.items()], "service": service,
+        "s3": service == "s3", "seconds": seconds,
+    }
 
 
 def sign(case):
@@ -63,9 +90,7 @@ def sign(case):
     import hashlib
     sent = {k: hashlib.sha256(body.encode()).hexdigest() if v is None else v for k, v in headers.items()}
     request = AWSRequest(method=method, url=url, data=body.encode(), headers=sent)
-    signer = (S3Like if service == "s3" else SigV4Auth)(Credentials(KEY, SECRET, token), service, "us-east-1")
-    with mock.patch("botocore.auth.get_current_datetime", lambda *a, **k: NOW.replace(tzinfo=None), create=True):
-        signer.add_auth(request)
+    add_auth((S3SigV4Auth if service == "s3" else SigV4Auth)(Credentials(KEY, SECRET, token), service, "us-east-1"), request)
     prepared = [["Host", "localhost:4566"]] + [[k, v] for k, v in request.headers.items()]
     return {
         "name": name, "method": method, "target": url[len("http://localhost:4566"):] or "/", "headers": prepared,
@@ -73,6 +98,6 @@ def sign(case):
     }
 
 
-json.dump({"source": f"botocore {botocore.__version__}, botocore.auth.SigV4Auth", "secret": SECRET,
-           "time": "2026-01-31T09:05:07Z", "vectors": [sign(c) for c in CASES]}, sys.stdout, indent=1)
+json.dump({"source": f"botocore {botocore.__version__}, botocore.auth", "secret": SECRET,
+           "time": "2026-01-31T09:05:07Z", "vectors": [sign(c) for c in CASES], "presigned": [presign(c) for c in PRESIGNED]}, sys.stdout, indent=1)
 print()

@@ -19,6 +19,8 @@
 #define ALLOW_GET "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":\"*\"}}"
 #define TABLE STR("arn:aws:dynamodb:us-east-1:000000000000:table/t")
 
+static const struct sigv4_rules rules = {.service = "dynamodb"};
+
 struct fixture {
     char dir[64];
     struct store *store;
@@ -169,8 +171,8 @@ static enum auth_failure authenticate(struct fixture *f, struct str id, struct s
     struct str region, message;
     struct sigv4 sig;
 
-    assert_int_equal(sigv4_parse(&request, f->arena, &sig), SIGV4_OK);
-    enum auth_failure failure = auth_authenticate(f->auth, &request, &sig, "dynamodb", f->arena, ret, &region, &message);
+    assert_int_equal(sigv4_parse(&request, &rules, f->arena, &sig), SIGV4_OK);
+    enum auth_failure failure = auth_authenticate(f->auth, &request, &sig, f->arena, ret, &region, &message);
     if (failure == AUTH_OK)
         assert_true(str_eq(region, STR("eu-west-1")));
     return failure;
@@ -199,13 +201,11 @@ static void test_scope(void **state)
 {
     struct fixture *f = *state;
     struct http_request request = sign_request(f->arena, STR("AKIAUSER"), STR("secret"), STR_NONE, clock_epoch_ms());
-    struct principal *principal;
-    struct str region, message;
     struct sigv4 sig;
 
-    assert_int_equal(sigv4_parse(&request, f->arena, &sig), SIGV4_OK);
-    assert_int_equal(auth_authenticate(f->auth, &request, &sig, "lambda", f->arena, &principal, &region, &message), AUTH_BAD_SCOPE);
-    assert_true(str_eq(message, STR("Credential should be scoped to correct service: 'lambda'. ")));
+    const struct sigv4_rules lambda = {.service = "lambda"};
+    assert_int_equal(sigv4_parse(&request, &lambda, f->arena, &sig), SIGV4_BAD_SCOPE);
+    assert_true(str_eq(sig.message, STR("Credential should be scoped to correct service: 'lambda'. ")));
 }
 
 static const struct principal worker = {.type = PRINCIPAL_ROLE_SESSION,
@@ -245,6 +245,42 @@ static void test_sessions(void **state)
     close_auth(f);      /* tokens outlive a restart */
     open_auth(f);
     assert_int_equal(authenticate(f, session.access_key_id, session.secret, session.token, &p), AUTH_OK);
+}
+
+/* A session's token in the query string is a session's token; its end ends the URL too. */
+static void test_presigned_sessions(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_session session, expired;
+    int64_t now = clock_epoch_ms();
+    struct str date = clock_sigv4(f->arena, now);
+    const struct {
+        const struct auth_session *session;
+        bool token;
+        enum auth_failure expected;
+    } rows[] = {{&session, true, AUTH_SIGNATURE_MISMATCH}, {&session, false, AUTH_UNKNOWN_KEY}, {&expired, true, AUTH_EXPIRED_TOKEN}};
+
+    auth_session_issue(f->auth, &worker, now + 60000, f->arena, &session);
+    auth_session_issue(f->auth, &worker, now - 1, f->arena, &expired);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf query;
+        buf_init(&query, f->arena, 8192);
+        buf_printf(&query, "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" STR_FMT "/" STR_FMT "/eu-west-1/dynamodb/aws4_request&X-Amz-Date=" STR_FMT
+                           "&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=%064d",
+                   STR_ARG(rows[i].session->access_key_id), STR_ARG(str_slice(date, 0, 8)), STR_ARG(date), 0);
+        if (rows[i].token) {
+            buf_lit(&query, "&X-Amz-Security-Token=");
+            percent_write(&query, rows[i].session->token, false);
+        }
+        struct http_header host = {STR("Host"), STR("localhost")};
+        const struct http_request request = {.arena = f->arena, .method = STR("GET"), .path = STR("/"), .query = buf_str(&query),
+                                             .headers = &host, .header_count = 1};
+        struct principal *principal;
+        struct str region, message;
+        struct sigv4 sig;
+        assert_int_equal(sigv4_parse(&request, &rules, f->arena, &sig), SIGV4_OK);
+        assert_int_equal(auth_authenticate(f->auth, &request, &sig, f->arena, &principal, &region, &message), rows[i].expected);
+    }
 }
 
 static enum err authorize(struct fixture *f, const struct principal *principal, const char *action, struct str resource_policy,
@@ -340,6 +376,53 @@ static void test_trust(void **state)
     assert_int_equal(auth_authorize(f->auth, &by_root, trust, f->arena, &message), ERR_DENIED);
 }
 
+/* ---- nobody in particular ---- */
+
+#define FOR(who, more) "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\"," who ",\"Action\":\"dynamodb:*\",\"Resource\":\"*\"" more "}]}"
+#define EVERYBODY "\"Principal\":\"*\""
+#define WHEN(condition) ",\"Condition\":{" condition "}"
+
+static void test_anonymous(void **state)
+{
+    static const struct {
+        const char *policy;
+        enum err expected;
+    } cases[] = {
+        {NULL, ERR_DENIED},
+        {FOR(EVERYBODY, ""), ERR_OK},
+        {FOR("\"Principal\":{\"AWS\":\"*\"}", ""), ERR_OK},
+        {FOR("\"Principal\":{\"AWS\":\"000000000000\"}", ""), ERR_DENIED},
+        {FOR("\"Principal\":{\"AWS\":\"arn:aws:iam::000000000000:user/alice\"}", ""), ERR_DENIED},
+        {FOR("\"Principal\":{\"Service\":\"lambda.amazonaws.com\"}", ""), ERR_DENIED},
+        {FOR(EVERYBODY, WHEN("\"StringEquals\":{\"aws:PrincipalType\":\"Anonymous\",\"aws:userid\":\"anonymous\"}")), ERR_OK},
+        {FOR(EVERYBODY, WHEN("\"IpAddress\":{\"aws:SourceIp\":\"127.0.0.0/8\"}")), ERR_OK},
+        {FOR(EVERYBODY, WHEN("\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/8\"}")), ERR_DENIED},
+        {FOR(EVERYBODY, WHEN("\"StringLike\":{\"aws:UserAgent\":\"curl*\"}")), ERR_OK},
+        {FOR(EVERYBODY, WHEN("\"Null\":{\"aws:PrincipalAccount\":\"true\",\"aws:PrincipalArn\":\"true\",\"aws:username\":\"true\","
+                             "\"aws:PrincipalTag/team\":\"true\",\"aws:PrincipalIsAWSService\":\"true\"}")), ERR_OK},
+        {FOR(EVERYBODY, WHEN("\"StringEquals\":{\"aws:PrincipalAccount\":\"000000000000\"}")), ERR_DENIED},
+        {FOR(EVERYBODY, "},{\"Effect\":\"Deny\",\"NotPrincipal\":{\"AWS\":\"arn:aws:iam::000000000000:user/alice\"},\"Action\":\"*\","
+                        "\"Resource\":\"*\""), ERR_DENIED},
+        {FOR(EVERYBODY, "},{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"000000000000\"},\"Action\":\"*\",\"Resource\":\"*\""), ERR_OK},
+    };
+    struct fixture *f = *state;
+    struct http_header agent = {STR("User-Agent"), STR("curl/8")};
+    const struct http_request request = {.arena = f->arena, .peer_ip = STR("127.0.0.1"), .headers = &agent, .header_count = 1};
+    struct principal *nobody = auth_anonymous(&request, f->arena);
+    struct str message;
+
+    f->tag = STR("blue");
+    f->policy = STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}");
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (authorize(f, nobody, "dynamodb:GetItem", str_of(cases[i].policy), &message) != cases[i].expected)
+            fail_msg("%s", cases[i].policy ? cases[i].policy : "no policy");
+    assert_int_equal(authorize(f, nobody, "dynamodb:GetItem", STR_NONE, &message), ERR_DENIED);
+    assert_true(str_eq(message, STR("User: anonymous is not authorized to perform: dynamodb:GetItem on resource: "
+                                    "arn:aws:dynamodb:us-east-1:000000000000:table/t because no resource-based policy allows the "
+                                    "dynamodb:GetItem action")));
+    assert_int_equal(f->policy_reads, 0);
+}
+
 /* ---- two bodies at once ---- */
 
 /* The body of one request cannot be read until `held` lets go: whoever hashes it waits in the handler of the fault. */
@@ -377,8 +460,8 @@ static void *authenticate_body(void *arg)
     struct sigv4 sig;
 
     one->failure = AUTH_INTERNAL;
-    if (sigv4_parse(&one->request, one->request.arena, &sig) == SIGV4_OK)
-        one->failure = auth_authenticate(one->f->auth, &one->request, &sig, "dynamodb", one->request.arena, &principal, &region, &message);
+    if (sigv4_parse(&one->request, &rules, one->request.arena, &sig) == SIGV4_OK)
+        one->failure = auth_authenticate(one->f->auth, &one->request, &sig, one->request.arena, &principal, &region, &message);
     return NULL;
 }
 
@@ -428,6 +511,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_term_key, setup, teardown), cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),      cmocka_unit_test_setup_teardown(test_authorize, setup, teardown),
         cmocka_unit_test_setup_teardown(test_global_keys, setup, teardown),   cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_anonymous, setup, teardown),     cmocka_unit_test_setup_teardown(test_presigned_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_bodies, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,17 +28,29 @@ static void add_header(struct http_request *request, const char *name, const cha
     request->headers[request->header_count++] = (struct http_header){str_of(name), str_trim(str_of(value))};
 }
 
-static enum sigv4_status parse_and_check(struct sigv4_cache *cache, struct http_request *request, struct sigv4 *sig, int64_t now_ms, bool s3)
+static enum sigv4_status check_by(const struct sigv4_rules *rules, struct sigv4_cache *cache, struct http_request *request, struct sigv4 *sig,
+                                  int64_t now_ms)
 {
-    enum sigv4_status status = sigv4_parse(request, request->arena, sig);
+    enum sigv4_status status = sigv4_parse(request, rules, request->arena, sig);
     uint8_t digest[SHA256_BYTES];
 
     if (status == SIGV4_OK)
-        status = sigv4_digest(request, sig, now_ms, !s3, request->arena, digest);
+        status = sigv4_digest(request, sig, now_ms, request->arena, digest);
     if (status == SIGV4_OK)
         status = sigv4_check(cache, sig, SECRET, digest, request->arena);
+    if (status == SIGV4_OK)
+        status = sigv4_body(sig, request->body);
     return status;
 }
+
+static enum sigv4_status parse_and_check(struct sigv4_cache *cache, struct http_request *request, struct sigv4 *sig, int64_t now_ms, bool s3)
+{
+    const struct sigv4_rules rules = {.s3 = s3};
+
+    return check_by(&rules, cache, request, sig, now_ms);
+}
+
+static const struct sigv4_rules usual = {.service = NULL};
 
 static void test_botocore(void **state)
 {
@@ -64,7 +76,8 @@ static void test_botocore(void **state)
         assert_int_equal(status, SIGV4_OK);
         assert_true(str_eq(sig.service, json_str(v, "service")));
         request.body = STR("tampered");
-        assert_int_equal(parse_and_check(cache, &request, &sig, now, json_bool(v, "s3", false)), SIGV4_MISMATCH);
+        bool s3 = json_bool(v, "s3", false);
+        assert_int_equal(parse_and_check(cache, &request, &sig, now, s3), s3 ? SIGV4_BODY_MISMATCH : SIGV4_MISMATCH);
         count++;
     }
     assert_true(count >= 24);
@@ -185,11 +198,237 @@ static void test_refusals(void **state)
         assert_int_equal(status, refusals[i].status);
         assert_true(str_starts(sig.message, str_of(refusals[i].message)));
     }
-    struct http_request request = make_request(arena, STR("GET"), STR("/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0"), STR(""), 1);
-    struct sigv4 sig;
-    assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_UNSUPPORTED);
     sigv4_cache_free(cache);
     arena_free(arena);
+}
+
+/* ---- presigned ---- */
+
+static struct http_request presigned_request(struct arena *arena, const struct json *v)
+{
+    struct http_request request =
+        make_request(arena, json_str(v, "method"), arena_dup(arena, json_str(v, "target")), STR(""), json_at(v, "headers")->count + 1);
+
+    for JSON_EACH (header, json_at(v, "headers"))
+        request.headers[request.header_count++] = (struct http_header){header->first->text, header->first->next->text};
+    return request;
+}
+
+/* Every byte that a signer wrote counts: one changed, and it is another signature, or none. */
+static void assert_bytes_count(struct sigv4_cache *cache, const struct sigv4_rules *rules, struct http_request *request, int64_t now)
+{
+    char *target = (char *)(uintptr_t)request->target.p;
+
+    for (size_t i = 1; i < request->target.n; i++) {
+        struct http_request changed = *request;
+        char before = target[i];
+        struct sigv4 sig;
+        target[i] = before == 'Z' ? 'Y' : 'Z';
+        changed.query = changed.target;
+        changed.path = str_cut(&changed.query, '?');
+        if (check_by(rules, cache, &changed, &sig, now) == SIGV4_OK)
+            fail_msg("byte %zu of %.*s", i, STR_ARG(request->target));
+        target[i] = before;
+    }
+}
+
+static void test_presigned(void **state)
+{
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    struct json *file = NULL;
+    size_t count = 0;
+    int64_t now;
+
+    (void)state;
+    assert_int_equal(json_parse(files_read("tests/corpus/sigv4/vectors.json", arena), arena, &file), ERR_OK);
+    assert_true(clock_parse(json_str(file, "time"), &now));
+    for JSON_EACH (v, json_at(file, "presigned")) {
+        struct str service = json_str(v, "service");
+        const struct sigv4_rules rules = {.service = arena_printf(arena, STR_FMT, STR_ARG(service)).p, .s3 = json_bool(v, "s3", false)};
+        struct http_request request = presigned_request(arena, v);
+        struct sigv4 sig;
+        enum sigv4_status status = check_by(&rules, cache, &request, &sig, now);
+        if (status != SIGV4_OK)
+            print_error("%.*s: %.*s\n", STR_ARG(json_str(v, "name")), STR_ARG(sig.message));
+        assert_int_equal(status, SIGV4_OK);
+        assert_true(sig.in_query && str_eq(sig.access_key_id, STR("AKIDEXAMPLE")) && str_eq(sig.region, STR("us-east-1")));
+        assert_true(sig.security_token.n == 0 || str_eq(sig.security_token, STR("token/with+signs==")));
+        assert_bytes_count(cache, &rules, &request, now);
+        int64_t last = rules.s3 ? now + json_i64(v, "seconds", 0) * 1000 : now + SIGV4_SKEW_MS;
+        assert_int_equal(check_by(&rules, cache, &request, &sig, last), SIGV4_OK);
+        assert_int_equal(check_by(&rules, cache, &request, &sig, last + 1), rules.s3 ? SIGV4_URL_EXPIRED : SIGV4_EXPIRED);
+        request.body = STR("not signed");
+        assert_int_equal(check_by(&rules, cache, &request, &sig, now), rules.s3 ? SIGV4_OK : SIGV4_MISMATCH);
+        count++;
+    }
+    assert_true(count >= 8);
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+/* The order of parameters and how they are escaped is the sender's. */
+static void test_presigned_otherwise_written(void **state)
+{
+    static const char *const targets[] = {
+        "/?X-Amz-Signature=SIGNATURE&X-Amz-SignedHeaders=host&X-Amz-Expires=60&X-Amz-Date=20260131T090507Z&Version=2011-06-15&"
+        "X-Amz-Credential=AKIDEXAMPLE/20260131/us-east-1/sts/aws4_request&X-Amz-Algorithm=AWS4-HMAC-SHA256&Action=GetCallerIdentity",
+        "/?%58-Amz-Signature=SIGNATURE&X%2DAmz-SignedHeaders=hos%74&X-Amz-Expires=%360&X-Amz-Date=20260131T090507Z&Version=2011-06-15&"
+        "X-Amz-Credential=AKIDEXAMPLE%2f20260131/us-east-1/sts/aws4_request&&X-Amz-Algorithm=AWS4-HMAC-SHA256&Action=GetCallerIdentity&",
+    };
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    int64_t now;
+
+    (void)state;
+    assert_true(clock_parse(STR("20260131T090507Z"), &now));
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        const char *at = strstr(targets[i], "SIGNATURE");
+        struct str target =
+            arena_printf(arena, "%.*s%s%s", (int)(at - targets[i]), targets[i],
+                         "59f753e5808c4a22e1faeed2cfbbe2d63a32854096735197f982a119df2edbb0", at + strlen("SIGNATURE"));
+        struct http_request request = make_request(arena, STR("GET"), target, STR(""), 1);
+        struct sigv4 sig;
+        add_header(&request, "host", "localhost:4566");
+        assert_int_equal(check_by(&usual, cache, &request, &sig, now), SIGV4_OK);
+    }
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+static enum sigv4_status status_named(struct str name)
+{
+    static const char *const names[] = {"OK",         "MISSING",     "INCOMPLETE", "BAD_SCOPE",   "EXPIRED",      "MISMATCH",
+                                        "UNSUPPORTED", "BAD_QUERY", "URL_EXPIRED", "BAD_ARGUMENT", "BODY_MISMATCH"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_eq(name, str_of(names[i])))
+            return (enum sigv4_status)i;
+    fail_msg("no status %.*s", STR_ARG(name));
+    return SIGV4_OK;
+}
+
+static struct str query_of_case(struct arena *arena, const struct json *base, const struct json *row, const char *service)
+{
+    struct buf text;
+
+    buf_init(&text, arena, 65536);
+    for JSON_EACH (pair, base) {
+        const struct json *set = json_get(json_at(row, "set"), pair->first->text);
+        struct str value = set ? set->text : pair->first->next->text;
+        bool dropped = false;
+        for JSON_EACH (drop, json_at(row, "drop"))
+            dropped |= str_eq(drop->text, pair->first->text);
+        if (dropped)
+            continue;
+        const char *place = memmem(value.p, value.n, "SERVICE", 7);
+        size_t before = place ? (size_t)(place - value.p) : value.n;
+        buf_printf(&text, "%s" STR_FMT "=" STR_FMT "%s" STR_FMT, text.n ? "&" : "", STR_ARG(pair->first->text),
+                   STR_ARG(str_slice(value, 0, before)), place ? service : "", STR_ARG(str_slice(value, before + 7, value.n)));
+    }
+    buf_add(&text, json_str(row, "append"));
+    return buf_str(&text);
+}
+
+static void test_query_refusals(void **state)
+{
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    struct json *file = NULL;
+    int64_t now;
+
+    (void)state;
+    assert_int_equal(json_parse(files_read("tests/corpus/sigv4/queries.json", arena), arena, &file), ERR_OK);
+    assert_true(clock_parse(STR("20260131T090507Z"), &now));
+    for JSON_EACH (row, json_at(file, "cases")) {
+        bool s3 = json_bool(row, "s3", false);
+        const struct sigv4_rules rules = {.service = s3 ? "s3" : "sts", .s3 = s3};
+        struct http_request request = make_request(arena, STR("GET"), STR("/"), STR(""), 4);
+        struct sigv4 sig;
+        request.query = query_of_case(arena, json_at(file, "base"), row, rules.service);
+        add_header(&request, "host", "localhost");
+        for JSON_EACH (header, json_at(row, "headers"))
+            request.headers[request.header_count++] = (struct http_header){header->key, header->text};
+        enum sigv4_status status = check_by(&rules, cache, &request, &sig, now);
+        if (status != status_named(json_str(row, "status")) || !str_starts(sig.message, json_str(row, "message")))
+            fail_msg("%.*s: %d %.*s", STR_ARG(json_str(row, "name")), status, STR_ARG(sig.message));
+    }
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
+/* ---- what stands for the body ---- */
+
+static enum sigv4_payload payload_seen(const struct sigv4_rules *rules, const char *header, bool *ret_stands, bool *ret_chain)
+{
+    struct arena *arena = arena_new();
+    struct http_request request = make_request(arena, STR("PUT"), STR("/"), STR("body"), 4);
+    struct sigv4 sig;
+
+    add_header(&request, "Host", "localhost");
+    add_header(&request, "X-Amz-Date", "20260131T090507Z");
+    add_header(&request, "X-Amz-Content-Sha256", header);
+    add_header(&request, "Authorization", "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=" HASH);
+    assert_int_equal(sigv4_parse(&request, rules, arena, &sig), SIGV4_OK);
+    enum sigv4_payload kind = sig.payload_kind;
+    *ret_stands = sig.payload.n > 0;
+    *ret_chain = sig.chain != NULL;
+    arena_free(arena);
+    return kind;
+}
+
+static void test_what_stands_for_a_body(void **state)
+{
+    static const char *const headers[] = {HASH, "UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+                                          "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"};
+    static const struct {
+        struct sigv4_rules rules;
+        bool stands[5];
+    } rows[] = {
+        {{.service = NULL}, {false, false, false, false, false}},
+        {{.body_unsigned = true}, {false, true, true, true, true}},
+        {{.body_later = true}, {true, false, true, true, false}},
+        {{.s3 = true}, {true, true, true, true, true}},
+    };
+
+    (void)state;
+    for (size_t r = 0; r < COUNT_OF(rows); r++)
+        for (size_t h = 0; h < COUNT_OF(headers); h++) {
+            bool stands, chain;
+            enum sigv4_payload kind = payload_seen(&rows[r].rules, headers[h], &stands, &chain);
+            assert_int_equal(stands, rows[r].stands[h]);
+            assert_int_equal(kind, stands ? h : SIGV4_PAYLOAD_HASHED);
+            assert_int_equal(chain, stands && (h == 2 || h == 3));
+        }
+}
+
+/* S3's way needs the header, and knows what it may say. */
+static void test_s3_payload_refusals(void **state)
+{
+    static const struct {
+        const char *header, *message;
+        enum sigv4_status status;
+    } rows[] = {
+        {NULL, "Missing required header for this request: x-amz-content-sha256", SIGV4_BAD_ARGUMENT},
+        {"abc", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, ", SIGV4_BAD_ARGUMENT},
+        {"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "Signature Version 4A", SIGV4_UNSUPPORTED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct sigv4_rules rules = {.s3 = true};
+        struct arena *arena = arena_new();
+        struct http_request request = make_request(arena, STR("PUT"), STR("/"), STR(""), 4);
+        struct sigv4 sig;
+        add_header(&request, "Host", "localhost");
+        add_header(&request, "X-Amz-Date", "20260131T090507Z");
+        if (rows[i].header)
+            add_header(&request, "X-Amz-Content-Sha256", rows[i].header);
+        add_header(&request, "Authorization", "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=" HASH);
+        assert_int_equal(sigv4_parse(&request, &rules, arena, &sig), rows[i].status);
+        assert_true(str_starts(sig.message, str_of(rows[i].message)));
+        arena_free(arena);
+    }
 }
 
 /* The header Date alone is enough when it is signed; it may stand in HTTP's form. */
@@ -203,7 +442,7 @@ static void test_date_header(void **state)
     add_header(&request, "Host", "localhost");
     add_header(&request, "Date", "Sat, 31 Jan 2026 09:05:07 GMT");
     add_header(&request, "Authorization", "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=date;host, Signature=" HASH);
-    assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_OK);
+    assert_int_equal(sigv4_parse(&request, &usual, arena, &sig), SIGV4_OK);
     assert_true(str_eq(sig.amz_date, STR("20260131T090507Z")));
     arena_free(arena);
 }
@@ -230,7 +469,7 @@ static void test_signed_names(void **state)
         add_header(&request, "Date", "Sat, 31 Jan 2026 09:05:07 GMT");
         add_header(&request, "Authorization",
                    arena_printf(arena, "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=%s, Signature=" HASH, rows[i].list).p);
-        assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_OK);
+        assert_int_equal(sigv4_parse(&request, &usual, arena, &sig), SIGV4_OK);
         assert_int_equal(sig.signed_count, rows[i].count);
         assert_int_equal(sig.signed_sorted, rows[i].sorted);
         arena_free(arena);
@@ -262,19 +501,21 @@ static void test_chunks(void **state)
                "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, SignedHeaders=content-encoding;"
                "content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class, "
                "Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
-    assert_int_equal(sigv4_parse(&request, arena, &sig), SIGV4_OK);
-    assert_int_equal(sigv4_payload(sig.payload), SIGV4_PAYLOAD_CHUNKS);
+    const struct sigv4_rules s3 = {.service = "s3", .s3 = true}, unsigned_body = {.body_unsigned = true};
+    assert_int_equal(sigv4_parse(&request, &s3, arena, &sig), SIGV4_OK);
+    assert_int_equal(sig.payload_kind, SIGV4_PAYLOAD_CHUNKS);
     assert_non_null(sig.chain);
-    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, false, arena, digest), SIGV4_OK);
+    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, arena, digest), SIGV4_OK);
     assert_int_equal(sigv4_check(cache, &sig, secret, digest, arena), SIGV4_OK);
     assert_true(hex_decode(STR(piece), chunk));
     sigv4_chain_chunk(sig.chain, chunk, signature);
     assert_string_equal(signature, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648");
     /* Only S3, and operations whose body need not be signed, take it. */
-    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, true, arena, digest), SIGV4_OK);
+    assert_int_equal(sigv4_parse(&request, &usual, arena, &sig), SIGV4_OK);
+    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, arena, digest), SIGV4_OK);
     assert_int_equal(sigv4_check(cache, &sig, secret, digest, arena), SIGV4_MISMATCH);
-    sig.body_unsigned = true;
-    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, true, arena, digest), SIGV4_OK);
+    assert_int_equal(sigv4_parse(&request, &unsigned_body, arena, &sig), SIGV4_OK);
+    assert_int_equal(sigv4_digest(&request, &sig, 1369353600000, arena, digest), SIGV4_OK);
     assert_int_equal(sigv4_check(cache, &sig, secret, digest, arena), SIGV4_OK);
     sigv4_cache_free(cache);
     arena_free(arena);
@@ -297,6 +538,11 @@ int main(void)
         cmocka_unit_test(test_botocore),
         cmocka_unit_test(test_published),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_presigned),
+        cmocka_unit_test(test_presigned_otherwise_written),
+        cmocka_unit_test(test_query_refusals),
+        cmocka_unit_test(test_what_stands_for_a_body),
+        cmocka_unit_test(test_s3_payload_refusals),
         cmocka_unit_test(test_date_header),
         cmocka_unit_test(test_signed_names),
         cmocka_unit_test(test_chunks),

@@ -19,9 +19,11 @@
 
 /* ---- authentication: the header "x-who" says everything ---- */
 
-enum sigv4_status sigv4_parse(const struct http_request *request, struct arena *arena, struct sigv4 *ret)
+enum sigv4_status sigv4_parse(const struct http_request *request, const struct sigv4_rules *rules, struct arena *arena, struct sigv4 *ret)
 {
     (void)arena;
+    *ret = (struct sigv4){.rules = *rules, .payload = http_header(request, "x-amz-content-sha256")};
+    ret->payload_kind = sigv4_payload(ret->payload);
     struct str who = http_header(request, "x-who");
     if (!who.n) return SIGV4_MISSING;
     if (str_eq(who, STR("malformed"))) {
@@ -55,10 +57,10 @@ enum auth_failure auth_failure_of(enum sigv4_status status)
     return status == SIGV4_OK ? AUTH_OK : status == SIGV4_MISSING ? AUTH_MISSING_TOKEN : AUTH_INCOMPLETE_SIGNATURE;
 }
 
-enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig, const char *service,
+enum auth_failure auth_authenticate(struct auth *auth, const struct http_request *request, const struct sigv4 *sig,
                                     struct arena *arena, struct principal **ret, struct str *ret_region, struct str *ret_message)
 {
-    (void)auth, (void)sig, (void)service, (void)ret_message;
+    (void)auth, (void)sig, (void)ret_message;
     struct str who = http_header(request, "x-who");
     if (str_eq(who, STR("stranger"))) return AUTH_UNKNOWN_KEY;
     *ret = arena_new_of(arena, struct principal);
@@ -68,6 +70,15 @@ enum auth_failure auth_authenticate(struct auth *auth, const struct http_request
     return AUTH_OK;
 }
 
+struct principal *auth_anonymous(const struct http_request *request, struct arena *arena)
+{
+    (void)request;
+    struct principal *caller = arena_new_of(arena, struct principal);
+    caller->type = PRINCIPAL_ANONYMOUS;
+    caller->name = STR("anonymous");
+    return caller;
+}
+
 static atomic_int authorized;
 
 enum err auth_authorize(struct auth *auth, const struct policy_request *request, struct str resource_policy, struct arena *arena,
@@ -75,6 +86,10 @@ enum err auth_authorize(struct auth *auth, const struct policy_request *request,
 {
     (void)auth, (void)arena;
     atomic_fetch_add(&authorized, 1);
+    if (request->principal->type == PRINCIPAL_ANONYMOUS) {
+        *ret_message = STR("User: anonymous is not authorized");
+        return str_eq(resource_policy, STR("{\"public\"}")) ? ERR_OK : ERR_DENIED;
+    }
     if (str_eq(request->principal->name, STR("nobody"))) {
         *ret_message = STR("User: nobody is not authorized to perform: dynamodb:GetItem");
         return ERR_DENIED;
@@ -216,11 +231,33 @@ static void echo_stream(struct call *call)
     body_read(call->body, &echo->sink);
 }
 
+static void need_policy(struct call *call, struct needs *needs)
+{
+    need_add(needs, "dynamodb:PutItem", call_arn(call, "dynamodb", "backup/" STR_FMT, STR_ARG(call_str(call, "BackupArn"))));
+    need_resource_policy(needs, str_eq(call_request_header(call, "x-policy"), STR("public")) ? STR("{\"public\"}") : STR("{}"));
+}
+
+/* A token instead of a signature. */
+static bool by_token(struct call *call)
+{
+    struct str header = call_request_header(call, "Authorization");
+    if (!str_eq(header, STR("Bearer of-the-ring"))) {
+        call_fault(call, header.n ? FAULT_BAD_SESSION_TOKEN : FAULT_MISSING_TOKEN, STR_NONE);
+        return false;
+    }
+    call->caller = arena_new_of(call->arena, struct principal);
+    call->caller->name = STR("frodo");
+    call->account = STR("111122223333");
+    return true;
+}
+
 static const char *const refused[] = {"AttributesToGet", NULL};
 static const struct row dynamodb_rows[] = {
     {.name = "CreateTable", .run = RUN_MUTATION, .needs = need_many, .prepare = prepare, .prepare_blocks = true, .mutate = count, .committed = after_commit},
+    {.name = "DescribeBackup", .run = RUN_INLINE, .caller = CALLER_SIGNED_OR_ANONYMOUS, .needs = need_policy, .handle = answer_thread},
     {.name = "DescribeTable", .run = RUN_INLINE, .needs = need_nothing, .handle = answer_thread},
     {.name = "GetItem", .run = RUN_INLINE, .needs = need_table, .handle = answer_thread, .refused = refused},
+    {.name = "ListBackups", .run = RUN_INLINE, .caller = CALLER_OWN, .authenticate = by_token, .needs = need_many, .handle = answer_thread},
     {.name = "ListTables", .run = RUN_INLINE, .needs = need_many, .handle = fail_internally},
     {.name = "Query", .run = RUN_INLINE, .needs = need_many, .prepare = prepare, .handle = answer_thread},
     {.name = "Scan", .run = RUN_WORKER, .needs = need_many, .handle = answer_thread},
@@ -228,7 +265,7 @@ static const struct row dynamodb_rows[] = {
 };
 static const struct row lambda_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_many, .handle = start_async}};
 static const struct row echo_rows[] = {{.name = "Invoke", .run = RUN_ASYNC, .needs = need_many, .handle = echo_stream, .streams = true}};
-static const struct row sts_rows[] = {{.name = "DecodeAuthorizationMessage", .open = true, .run = RUN_INLINE, .handle = answer_thread},
+static const struct row sts_rows[] = {{.name = "DecodeAuthorizationMessage", .caller = CALLER_ANYBODY, .run = RUN_INLINE, .handle = answer_thread},
                                       {.name = "GetCallerIdentity", .run = RUN_INLINE, .handle = answer_thread}};
 
 static const struct service_api dynamodb = {.model = &model_dynamodb, .rows = dynamodb_rows, .row_count = COUNT_OF(dynamodb_rows),
@@ -598,6 +635,80 @@ static void open_operations_need_no_caller(void **state)
     }
 }
 
+/* Who is nobody in particular comes as far as the resource policy; who signs, and badly, does not become nobody. */
+static void anonymous_callers_are_let_in_by_policy(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"BackupArn\":\"arn:aws:dynamodb:us-east-1:000000000000:table/abc/backup/01\"}";
+    static const char target[] = "X-Amz-Target: DynamoDB_20120810.DescribeBackup\r\nContent-Type: application/x-amz-json-1.0\r\n%s";
+    static const struct { const char *headers, *answers; } cases[] = {
+        {"x-policy: public\r\n", "\"Caller\":\"anonymous\",\"Region\":\"us-east-1\""},
+        {"", "User: anonymous is not authorized"},
+        {"x-who: alice\r\n", "\"Caller\":\"alice\",\"Region\":\"eu-west-1\""},
+        {"x-policy: public\r\nx-who: stranger\r\n", "UnrecognizedClientException"},
+        {"x-policy: public\r\nx-who: malformed\r\n", "IncompleteSignatureException"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char headers[512];
+        snprintf(headers, sizeof headers, target, cases[i].headers);
+        exchange("POST", "/", headers, body);
+        assert_has(cases[i].answers);
+    }
+    exchange("POST", "/", "X-Amz-Target: DynamoDB_20120810.DescribeBackup\r\nContent-Type: application/x-amz-json-1.0\r\nx-policy: public\r\n", "{}");
+    assert_has("ValidationException");
+}
+
+static void services_may_have_an_authentication_of_their_own(void **state)
+{
+    (void)state;
+    static const char target[] = "X-Amz-Target: DynamoDB_20120810.ListBackups\r\nContent-Type: application/x-amz-json-1.0\r\n%s";
+    static const struct { const char *headers, *answers; } cases[] = {
+        {"Authorization: Bearer of-the-ring\r\n", "\"Caller\":\"frodo\""},
+        {"Authorization: Bearer of-bad-news\r\n", "UnrecognizedClientException"},
+        {"", "MissingAuthenticationTokenException"},
+        {"x-who: alice\r\n", "MissingAuthenticationTokenException"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char headers[512];
+        snprintf(headers, sizeof headers, target, cases[i].headers);
+        exchange("POST", "/", headers, "{}");
+        assert_has(cases[i].answers);
+    }
+}
+
+/* What the model lets anybody call is not asked for a signature before it is said to be missing here; a name of nothing is. */
+static void what_nobody_signs_is_told_to_be_missing(void **state)
+{
+    (void)state;
+    exchange("GET", "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "", "");
+    assert_has("HTTP/1.1 501 ");
+    assert_has("sts:AssumeRoleWithWebIdentity");
+    exchange("GET", "/?Action=GetAccessKeyInfo&Version=2011-06-15", "", "");
+    assert_has("<Code>MissingAuthenticationToken</Code>");
+    exchange("GET", "/?Action=Nonsense&Version=2011-06-15", "", "");
+    assert_has("<Code>MissingAuthenticationToken</Code>");
+}
+
+/* A handler that does not stream gets the body out of its encoding, or not at all. */
+static void gathered_bodies_are_decoded(void **state)
+{
+    (void)state;
+    static const struct { const char *headers, *body, *answers; } cases[] = {
+        {CHUNKED("5"), "3\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\n", "\r\n\r\nabcde"},
+        {CHUNKED("0"), "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "HTTP/1.1 200 "},
+        {CHUNKED("5"), "5\r\nabcdX\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\n", "BadDigest"},
+        {CHUNKED("5"), "5\r\nabcde\r\n", "IncompleteBody"},
+        {CHUNKED("5"), "5\r\nabcde\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\nmore", "MalformedTrailerError"},
+        {CHUNKED("x"), "0\r\n\r\n", "MissingContentLength"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char headers[512];
+        snprintf(headers, sizeof headers, "x-who: alice\r\n%s", cases[i].headers);
+        exchange("POST", "/2015-03-31/functions/now/invocations", headers, cases[i].body);
+        assert_has(cases[i].answers);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +718,8 @@ int main(void)
         cmocka_unit_test(services_are_found),               cmocka_unit_test(bodies_are_limited),
         cmocka_unit_test(bodies_are_streamed),              cmocka_unit_test(chunked_bodies_are_decoded),
         cmocka_unit_test(a_signing_name_may_be_shared),     cmocka_unit_test(open_operations_need_no_caller),
+        cmocka_unit_test(anonymous_callers_are_let_in_by_policy), cmocka_unit_test(services_may_have_an_authentication_of_their_own),
+        cmocka_unit_test(what_nobody_signs_is_told_to_be_missing), cmocka_unit_test(gathered_bodies_are_decoded),
     };
     return cmocka_run_group_tests(tests, open_site, close_site);
 }

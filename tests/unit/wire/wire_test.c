@@ -209,6 +209,8 @@ static void every_table_is_complete(void **state)
     for (size_t k = 0; k < COUNT_OF(models); k++) {
         const struct service_errors *errors = offline_api(models[k])->errors;
         for (int fault = FAULT_MISSING_TOKEN; fault < FAULT_COUNT; fault++) {
+            if (fault >= FAULT_BAD_QUERY && fault <= FAULT_BODY_MISMATCH && !models[k]->signs_as_s3)
+                continue;
             assert_non_null(errors->faults[fault].code);
             assert_true(errors->faults[fault].status >= 400 && errors->faults[fault].status < 600);
         }

@@ -291,7 +291,8 @@ bench: deps-test all $(O)/bench_inside
 
 install: all
 	install -D -m 755 $(O)/cloudless $(DESTDIR)$(PREFIX)/bin/cloudless
-	mkdir -p $(DESTDIR)$(PREFIX)/share/cloudless
+	mkdir -p $(DESTDIR)$(PREFIX)/share/cloudless $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/cloudless.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/cloudless.service
 	cp -R build/runtimes templates $(DESTDIR)$(PREFIX)/share/cloudless/
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	cp -R include/cloudless $(DESTDIR)$(PREFIX)/include/

@@ -24,6 +24,8 @@ struct options {
     const char *account, *region;
     enum log_level log;
     const char *access_log;                         /* a file, or "-" for stdout; NULL: none */
+    bool supervised;
+    char **argv;                                    /* of the program, for the supervisor's child */
     size_t memory;                                  /* bytes that clients may make the server hold; 0: the default */
     size_t concurrency;                             /* 0: the default */
     const char *runtimes[RUNTIME_FLAGS_MAX + 1];    /* "python3.13=/path", NULL-terminated */
@@ -41,7 +43,7 @@ struct options {
 };
 
 typedef int command_fn(const struct options *options, struct arena *arena);
-command_fn command_serve, command_env, command_doctor, command_runtime_list, command_new, command_run, command_event,
+command_fn command_serve, command_status, command_env, command_doctor, command_runtime_list, command_new, command_run, command_event,
     command_trust, command_version;
 
 /* Where `make` or `make install` put the runtime trees, relative to the program; NUL-terminated. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128, FOR_TRUST = 256 };
+enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128, FOR_TRUST = 256, FOR_STATUS = 512 };
 
 static const struct command {
     const char *name, *second;      /* "runtime list" has two words; the second may be left out */
@@ -18,6 +18,7 @@ static const struct command {
     bool words_end_options;         /* behind the first one everything is a word */
 } commands[] = {
     {"serve", NULL, FOR_SERVE, command_serve, "run the server", NULL, false},
+    {"status", NULL, FOR_STATUS, command_status, "show how the server of a data directory is; exit code 0 if it serves", NULL, false},
     {"env", NULL, FOR_ENV, command_env, "print the exports an AWS client needs: eval \"$(cloudless env)\"", NULL, false},
     {"trust", NULL, FOR_TRUST, command_trust, "make this system trust the https:// of local names, or no longer (--undo)", NULL, false},
     {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and how to get it", NULL, false},
@@ -30,7 +31,7 @@ static const struct command {
 };
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
-static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_concurrency, add_runtime, set_lang, add_event,
+static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_supervised, set_concurrency, add_runtime, set_lang, add_event,
     add_tls_cert, add_tls_key, set_plain_http, set_https, set_undo,
     set_timeout, set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
 
@@ -40,7 +41,7 @@ static const struct option_row {
     option_fn *apply;
     const char *help;
 } option_rows[] = {
-    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_TRUST, set_data, "data directory (default: ~/.local/share/cloudless)"},
+    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_TRUST | FOR_STATUS, set_data, "data directory (default: ~/.local/share/cloudless)"},
     {"--listen", "ADDR:PORT", FOR_SERVE, add_listen, "address to serve, repeatable (default: 127.0.0.1:4566)"},
     {"--tls-cert", "FILE", FOR_SERVE, add_tls_cert, "certificate and its chain (PEM), repeatable; chosen by the name a client asks for"},
     {"--tls-key", "FILE", FOR_SERVE, add_tls_key, "its key (PEM); both are read again when they change"},
@@ -52,6 +53,7 @@ static const struct option_row {
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
     {"--access-log", "FILE", FOR_SERVE, set_access_log, "a line a request, to FILE or to stdout (-); SIGHUP opens FILE again"},
     {"--client-memory", "MB", FOR_SERVE, set_memory, "memory that clients may make the server hold; more get 503 (default: 1024, or half the machine's)"},
+    {"--supervised", NULL, FOR_SERVE, set_supervised, "under a supervisor that keeps the sockets and starts a crashed server again at once"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime,
      "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
@@ -142,6 +144,13 @@ static const char *set_access_log(struct options *options, const char *value)
 {
     options->access_log = value;
     return *value ? NULL : "it is empty";
+}
+
+static const char *set_supervised(struct options *options, const char *value)
+{
+    (void)value;
+    options->supervised = true;
+    return NULL;
 }
 
 static const char *set_memory(struct options *options, const char *value)
@@ -443,6 +452,7 @@ int main(int argc, char **argv)
     struct arena *arena = arena_new();
     struct options options = {.account = "000000000000", .region = "us-east-1", .log = LOG_INFO, .lang = "c", .timeout_s = 900};
     options.data = default_data(arena);
+    options.argv = argv;
     options.runtimes_dir = options_runtimes_dir(arena);
     int status = parse_options(command, argc, argv, next, &options) ? command->run(&options, arena) : EXIT_USAGE;
     arena_free(arena);

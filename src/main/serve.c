@@ -18,6 +18,7 @@
 #include "main/descriptors.h"
 #include "main/gather.h"
 #include "main/https.h"
+#include "main/supervise.h"
 #include "net/limits.h"
 #include "net/tls.h"
 #include "net/worker.h"
@@ -68,6 +69,7 @@ struct server {
     struct record *record;
     struct metrics *metrics;
     struct gather gather;
+    struct supervised supervised;
     atomic_bool ready;
 };
 
@@ -342,9 +344,9 @@ static int announce(struct server *s)
     enum err err = datadir_write(o->data, "endpoint", text, s->arena);
     if (err != ERR_OK)
         return fail_err("DIR/endpoint cannot be written", err);
-    atomic_store(&s->ready, true);
     printf("Cloudless %s is ready at %s://%s (data: %s)\n", CLOUDLESS_VERSION, scheme, address, o->data);
     fflush(stdout);
+    supervised_ready(&s->supervised);
     return EXIT_FINE;
 }
 
@@ -362,11 +364,11 @@ static void exit_at_once(int signal_number)
 }
 
 /* Returns after the first SIGTERM or SIGINT; the next one ends the process wherever it is. SIGHUP opens the access log again; to a
- * server without one it means what it means to any program in a terminal. */
+ * server without one, and without a supervisor, it means what it means to any program in a terminal. */
 static void wait_for_signal(const struct server *s, const sigset_t *set)
 {
     int number = 0;
-    while (sigwait(set, &number) == 0 && number == SIGHUP && s->access_log)
+    while (sigwait(set, &number) == 0 && number == SIGHUP && (s->access_log || s->supervised.yes))
         access_log_reopen(s->access_log);
     const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
     log_to(LOG_INFO, "server.stopping", {"signal", str_of(name)});
@@ -438,9 +440,12 @@ int command_serve(const struct options *given, struct arena *arena)
     log_set_level(options.log);
     descriptors_raise(&server.descriptors);
     share_memory(&options);
-    int status = bind_all(&options, fds);
+    supervised_take(&options, &server.supervised, fds);
+    int status = server.supervised.yes ? EXIT_FINE : bind_all(&options, fds);
     if (status != EXIT_FINE)
         return status;
+    if (options.supervised && !server.supervised.yes)
+        return supervise_serve(&options, fds);
     enum err err = datadir_lock(options.data, arena, &message);
     if (err != ERR_OK)
         return serve_fail("the data directory", message);
@@ -448,6 +453,7 @@ int command_serve(const struct options *given, struct arena *arena)
     struct sandbox_host_options sandbox = {.state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
     if (sandbox_host_begin(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(&server);
+    supervised_stay(&server.supervised);        /* behind the change of credentials that an ordinary user's sandboxes need */
 
     sigset_t signals;
     sigemptyset(&signals);
@@ -466,6 +472,7 @@ int command_serve(const struct options *given, struct arena *arena)
     if (status == EXIT_FINE) {
         add_metrics(&server);
         listen_all(&server, fds);
+        atomic_store(&server.ready, true);      /* a supervisor's sockets may have connections that wait */
         loops_start(server.loops);
         status = announce(&server);
         if (status == EXIT_FINE)

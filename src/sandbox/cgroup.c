@@ -323,20 +323,33 @@ static void hand_down(int dir)
     }
 }
 
-/* Our own group, when it was delegated to us: move out of the way into its child, then hand the controllers down. */
-static void take_delegation(int own)
+/* Nobody is in it but us and, at most, the process that started us: a supervisor of the same unit. */
+static bool is_ours(int own, bool *ret_parent)
 {
     char text[64];
-    uint64_t only;
+    *ret_parent = false;
     if (!read_at(own, "cgroup.procs", text, sizeof text))
-        return;
-    struct str rest = str_of(text), first = str_cut(&rest, '\n');
-    if (rest.n > 0 || !str_to_u64(first, &only) || (pid_t)only != getpid())
+        return false;
+    for (struct str rest = str_of(text); rest.n > 0;) {
+        uint64_t pid;
+        if (!str_to_u64(str_cut(&rest, '\n'), &pid) || ((pid_t)pid != getpid() && (pid_t)pid != getppid()))
+            return false;
+        *ret_parent |= (pid_t)pid != getpid();
+    }
+    return true;
+}
+
+/* Our own group, when it was delegated to us: move out of the way into its child, then hand the controllers down. In that child is
+ * already who was started again by a supervisor. */
+static void take_delegation(int own, const char *path)
+{
+    bool parent;
+    if (strcmp(strrchr(path, '/'), "/server") == 0 || !is_ours(own, &parent))
         return;
     int server = directory_at(own, "server");
     if (server < 0)
         return;
-    if (write_number_at(server, "cgroup.procs", getpid()))
+    if ((!parent || write_number_at(server, "cgroup.procs", getppid())) && write_number_at(server, "cgroup.procs", getpid()))
         hand_down(own);
     close(server);
 }
@@ -351,7 +364,7 @@ static bool open_v2(struct sandbox__cgroups *cgroups)
         int parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (parent >= 0) {
             if (own)
-                take_delegation(parent);
+                take_delegation(parent, path);
             int dir = -1;
             if (hands_down(parent, "memory")) {
                 sandbox__cgroup_tree_remove(parent, cgroups->name, STALE_WAIT_MS, true);

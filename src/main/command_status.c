@@ -227,10 +227,15 @@ int command_status(const struct options *options, struct arena *arena)
         return EXIT_FAILED;
     }
     struct str url = datadir_value(s.endpoint, "url");
-    s.address = str_starts(url, STR("http://")) ? str_slice(url, 7, url.n) : url;
-    bool answers = status_ask(&s, "/_cloudless/health", &status, &health) && json_parse(health, arena, &tree) == ERR_OK;
+    bool https = str_starts(url, STR("https://"));
+    s.address = str_slice(url, https ? 8 : 7, url.n);
+    bool there = status_ask(&s, "/_cloudless/health", &status, &health);
+    bool answers = there && status != 400 && json_parse(health, arena, &tree) == ERR_OK;
     struct str supervisor = read_supervisor(&s);
-    struct str state = answers ? json_str(tree, "status") : supervisor.n ? STR("restarting") : STR("not running");
+    struct str state = answers        ? json_str(tree, "status")
+                       : there && https ? STR("serving, by https only")
+                       : supervisor.n   ? STR("restarting")
+                                        : STR("not running");
     show_row("state", STR_FMT, STR_ARG(state));
     if (answers)
         show_row("version", STR_FMT, STR_ARG(json_str(tree, "version")));
@@ -242,5 +247,5 @@ int command_status(const struct options *options, struct arena *arena)
     if (answers && status_ask(&s, "/_cloudless/metrics", &metrics_status, &s.metrics) && metrics_status == 200)
         show_metrics(&s);
     show_supervisor(&s, supervisor);
-    return status == 200 ? EXIT_FINE : EXIT_FAILED;
+    return status == 200 || (there && https && status == 400) ? EXIT_FINE : EXIT_FAILED;
 }

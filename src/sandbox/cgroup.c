@@ -324,7 +324,7 @@ static void hand_down(int dir)
 }
 
 /* Nobody is in it but us and, at most, the process that started us: a supervisor of the same unit. */
-static bool is_ours(int own, bool *ret_parent)
+static bool holds_only_us(int own, bool *ret_parent)
 {
     char text[64];
     *ret_parent = false;
@@ -344,7 +344,7 @@ static bool is_ours(int own, bool *ret_parent)
 static void take_delegation(int own, const char *path)
 {
     bool parent;
-    if (strcmp(strrchr(path, '/'), "/server") == 0 || !is_ours(own, &parent))
+    if (strcmp(strrchr(path, '/'), "/server") == 0 || !holds_only_us(own, &parent))
         return;
     int server = directory_at(own, "server");
     if (server < 0)

@@ -91,6 +91,12 @@ def wait_for_quiet(seconds_max, share):
     return time.monotonic() - begin
 
 
+def memory_kib(pid):
+    """Anonymous memory of one process."""
+    with open(f'/proc/{pid}/status') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith('RssAnon:'))
+
+
 def load_warning():
     load = os.getloadavg()[0]
     bound = BUSY_LOAD * os.cpu_count()

@@ -22,6 +22,7 @@ import sys
 import time
 
 import functions
+import idle
 import prepared
 import report
 import workloads as w
@@ -180,6 +181,9 @@ class Bench:
     def functions_in_c(self):
         functions.measure(self)
 
+    def idle_connections(self):
+        idle.measure(self, max(200, min(2000, int(2000 * self.seconds))))
+
     def starts(self):
         """Time from exec to the ready line, over the data that the figures before have left; then memory."""
         self.server.stop()
@@ -243,7 +247,8 @@ class Bench:
         try:
             self.start()
             self.taken_port()
-            for figure in (self.get_item, self.query, self.put_item, self.inside, self.invoke, self.functions_in_c, self.starts, self.binary):
+            for figure in (self.get_item, self.query, self.put_item, self.inside, self.invoke, self.functions_in_c, self.idle_connections, self.starts,
+                           self.binary):
                 self.attempt(figure)
         finally:
             if self.server.process:

@@ -181,6 +181,24 @@ static void tell_full(struct http_listener *listener)
         server->full(listener->options.only != NULL, refused, server->full_arg);
 }
 
+/* An IPv4 client of a listener on every address comes as ::ffff:a.b.c.d, and is told as what it is. */
+static void note_peer(struct http_conn *conn, const struct sockaddr_storage *peer)
+{
+    if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)peer;
+        inet_ntop(AF_INET, &in->sin_addr, conn->peer_ip, sizeof(conn->peer_ip));
+        conn->peer_port = ntohs(in->sin_port);
+        conn->peer_loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    } else if (peer->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)peer;
+        const unsigned char *bytes = in6->sin6_addr.s6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+        inet_ntop(mapped ? AF_INET : AF_INET6, bytes + (mapped ? 12 : 0), conn->peer_ip, sizeof(conn->peer_ip));
+        conn->peer_port = ntohs(in6->sin6_port);
+        conn->peer_loopback = mapped ? bytes[12] == IN_LOOPBACKNET : IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    }
+}
+
 static void take_connection(struct http_listener *listener, int fd, const struct sockaddr_storage *peer)
 {
     struct http_server *server = listener->server;
@@ -194,18 +212,7 @@ static void take_connection(struct http_listener *listener, int fd, const struct
     struct http_conn *conn = mem_zalloc(sizeof(*conn));
     conn->listener = listener;
     conn->fd = fd;
-    if (peer->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)peer;
-        inet_ntop(AF_INET, &in->sin_addr, conn->peer_ip, sizeof(conn->peer_ip));
-        conn->peer_port = ntohs(in->sin_port);
-        conn->peer_loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    } else if (peer->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)peer;
-        inet_ntop(AF_INET6, &in6->sin6_addr, conn->peer_ip, sizeof(conn->peer_ip));
-        conn->peer_port = ntohs(in6->sin6_port);
-        conn->peer_loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
-                              (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
-    }
+    note_peer(conn, peer);
     atomic_fetch_add(&listener->refs, 1);
     atomic_fetch_add(&server->all_count, 1);
     if (only)

@@ -8,7 +8,7 @@ import pytest
 
 import harness
 
-ROWS = ['GetItem 1 KB', '· nginx, fixed 1 KB', 'Query of 10 items', 'PutItem 300 B, durable', '· db_bench fillrandom, sync, 64 threads',
+ROWS = ['GetItem 1 KB', '· nginx, fixed 1 KB', 'GetItem 1 KB over TLS', 'Idle connection, plain', 'Idle connection, TLS', 'Query of 10 items', 'PutItem 300 B, durable', '· db_bench fillrandom, sync, 64 threads',
         'Warm invoke, direct, 1 connection', 'Warm invoke through the REST API, 4 connections', 'Ready after start',
         'Idle anonymous memory, a new data directory', 'Program, stripped',
         'C, an empty handler, through the REST API, 1 connection', 'C, one GetItem inside, through the REST API, 16 connections',

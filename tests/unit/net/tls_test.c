@@ -20,7 +20,7 @@
 
 static struct tls *tls;
 static SSL_CTX *client;
-static atomic_size_t reloads, problems;
+static atomic_size_t reloads, problems, refreshes;
 
 /* ---- the server ---- */
 
@@ -31,9 +31,15 @@ static void reloaded(const char *cert, struct str problem, void *arg)
     atomic_fetch_add(problem.n ? &problems : &reloads, 1);
 }
 
+static void refreshed(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&refreshes, 1);
+}
+
 static struct tls *make_tls(struct workers *workers)
 {
-    struct tls_options options = {.pair_count = 3, .alpn = HTTP_ALPN, .reloaded = reloaded};
+    struct tls_options options = {.pair_count = 3, .alpn = HTTP_ALPN, .refresh = refreshed, .reloaded = reloaded};
     static const char *const names[] = {"first", "second", "third"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         options.pairs[i] = (struct tls_pair){strdup(certs_path(names[i], "cert")), strdup(certs_path(names[i], "key"))};
@@ -250,6 +256,7 @@ static void test_changed_files(void **state)
     SSL *old = ssl_dial("second.example");
     certs_make("second", "DNS:second.example", 22);
     wait_for(&reloads, 1);
+    assert_true(atomic_load(&refreshes) > 0); /* each look begins with it */
     assert_int_equal(serial_shown("second.example"), 22);
     assert_int_equal(serial_shown("first.example"), 1);
     ssl_ask(old, "/secure", "secure");
@@ -670,6 +677,31 @@ static void test_plain_from_outside(void **state)
     hang_up(ssl);
 }
 
+/* One listener for both families: the addresses are told as what they are. */
+static void test_every_address(void **state)
+{
+    (void)state;
+    struct http_listener_options options = {
+        .handler = handle, .arg = &site, .body_max = 1000, .tls = tls, .plain_loopback_only = true};
+    if (http_bind(STR("[::]:0"), &options.fd) != ERR_OK)
+        skip(); /* no IPv6 */
+    int port = port_of(options.fd);
+    http_listen(site.server, &options);
+    int fd = try_connect(port);
+    send_text(fd, "GET /peer HTTP/1.1\r\n" H "\r\n");
+    assert_true(read_answer(fd, &answer, false));
+    assert_int_equal(answer.status, 200);
+    assert_true(str_starts(buf_str(&answer.body), STR("127.0.0.1 ")));
+    close(fd);
+    if (!has_other_address)
+        return;
+    fd = dial_from_outside(port);
+    send_text(fd, "GET /peer HTTP/1.1\r\n" H "\r\n");
+    assert_true(read_answer(fd, &answer, false));
+    assert_int_equal(answer.status, 400);
+    close(fd);
+}
+
 /* A network of this program's own, whose loopback interface has a second address. */
 static bool make_network(void)
 {
@@ -719,6 +751,7 @@ int main(void)
         TLS_TEST(test_flood_of_empty_records),
         TLS_TEST(test_vanished),
         TLS_TEST(test_plain_from_outside),
+        TLS_TEST(test_every_address),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     certs_end();

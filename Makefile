@@ -286,7 +286,7 @@ demo-stop:
 $(O)/bench_inside: bench/inside.c $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
 	$(call say,LD $@)
 	$(call one_program)
-bench: deps-test all $(O)/bench_inside
+bench: deps-test all
 	@$(PY) bench/run.py
 
 install: all

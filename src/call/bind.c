@@ -27,7 +27,7 @@ static const char *const java_names[] = {
 
 static bool bind_node(struct binder *b, const struct model_shape *shape, enum model_time time, struct json *node, enum place place);
 
-static bool refuse(struct binder *b, struct str message)
+static bool bind_refuse(struct binder *b, struct str message)
 {
     call_fault(b->call, FAULT_SERIALIZATION, message);
     return false;
@@ -68,32 +68,32 @@ static bool refuse_array_old(struct binder *b, const struct model_shape *shape)
     switch (shape->type) {
     case MODEL_MAP: {
         const struct model_shape *value = &b->m->shapes[model_element(b->m, shape, 1)->shape];
-        return refuse(b, arena_printf(arena, "Unrecognized collection type java.util.Map<java.lang.String, " STR_FMT ">",
+        return bind_refuse(b, arena_printf(arena, "Unrecognized collection type java.util.Map<java.lang.String, " STR_FMT ">",
                                       STR_ARG(class_of(b, value))));
     }
     case MODEL_STRUCTURE:
-        return refuse(b, arena_printf(arena, "Unrecognized collection type class " STR_FMT, STR_ARG(class_of(b, shape))));
-    case MODEL_BLOB: return refuse(b, STR("Unrecognized collection type class java.nio.ByteBuffer"));
-    case MODEL_TIMESTAMP: return refuse(b, STR("Unrecognized collection type class java.util.Date"));
-    default: return refuse(b, arena_printf(arena, "Unrecognized collection type class java.lang.%s", java_names[shape->type]));
+        return bind_refuse(b, arena_printf(arena, "Unrecognized collection type class " STR_FMT, STR_ARG(class_of(b, shape))));
+    case MODEL_BLOB: return bind_refuse(b, STR("Unrecognized collection type class java.nio.ByteBuffer"));
+    case MODEL_TIMESTAMP: return bind_refuse(b, STR("Unrecognized collection type class java.util.Date"));
+    default: return bind_refuse(b, arena_printf(arena, "Unrecognized collection type class java.lang.%s", java_names[shape->type]));
     }
 }
 
 static bool refuse_scalar_old(struct binder *b, const struct model_shape *shape, const struct json *node, enum place place)
 {
     if (is_collection(shape) && place == IN_STRUCTURE)
-        return refuse(b, STR("Unexpected field type"));
+        return bind_refuse(b, STR("Unexpected field type"));
     if (shape->type == MODEL_STRUCTURE)
-        return refuse(b, STR("Unexpected value type in payload"));
+        return bind_refuse(b, STR("Unexpected value type in payload"));
     if (is_collection(shape))
-        return refuse(b, STR("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class "
+        return bind_refuse(b, STR("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class "
                              "java.lang.Class (sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and "
                              "java.lang.Class are in module java.base of loader 'bootstrap')"));
     if (shape->type == MODEL_BLOB)
-        return refuse(b, STR("only base-64-encoded strings are convertible to bytes"));
+        return bind_refuse(b, STR("only base-64-encoded strings are convertible to bytes"));
     if (shape->type == MODEL_BOOLEAN && node->type == JSON_STRING)
-        return refuse(b, STR("Unexpected token received from parser"));
-    return refuse(b, arena_printf(b->call->arena, "%s cannot be converted to %s", token_name(b, node), java_names[shape->type]));
+        return bind_refuse(b, STR("Unexpected token received from parser"));
+    return bind_refuse(b, arena_printf(b->call->arena, "%s cannot be converted to %s", token_name(b, node), java_names[shape->type]));
 }
 
 static bool refuse_scalar(struct binder *b, const struct model_shape *shape, const struct json *node, enum place place)
@@ -101,13 +101,13 @@ static bool refuse_scalar(struct binder *b, const struct model_shape *shape, con
     if (b->call->api->errors->old_parser)
         return refuse_scalar_old(b, shape, node, place);
     switch (shape->type) {
-    case MODEL_STRUCTURE: return refuse(b, STR("Expected null"));
-    case MODEL_LIST: return refuse(b, STR("Expected list or null"));
-    case MODEL_MAP: return refuse(b, STR("Expected map or null"));
-    case MODEL_BLOB: return refuse(b, arena_printf(b->call->arena, "%s can not be converted to a Blob", token_name(b, node)));
+    case MODEL_STRUCTURE: return bind_refuse(b, STR("Expected null"));
+    case MODEL_LIST: return bind_refuse(b, STR("Expected list or null"));
+    case MODEL_MAP: return bind_refuse(b, STR("Expected map or null"));
+    case MODEL_BLOB: return bind_refuse(b, arena_printf(b->call->arena, "%s can not be converted to a Blob", token_name(b, node)));
     default: break;
     }
-    return refuse(b, arena_printf(b->call->arena, "%s can not be converted to %s %s", token_name(b, node),
+    return bind_refuse(b, arena_printf(b->call->arena, "%s can not be converted to %s %s", token_name(b, node),
                                   shape->type == MODEL_INTEGER ? "an" : "a", java_names[shape->type]));
 }
 
@@ -115,9 +115,9 @@ static bool refuse_collection(struct binder *b, const struct model_shape *shape,
 {
     bool old = b->call->api->errors->old_parser;
     if (node->type == JSON_OBJECT)
-        return refuse(b, old ? STR("Start of structure or map found where not expected")
+        return bind_refuse(b, old ? STR("Start of structure or map found where not expected")
                              : STR("Start of structure or map found where not expected."));
-    return old ? refuse_array_old(b, shape) : refuse(b, STR("Start of list found where not expected"));
+    return old ? refuse_array_old(b, shape) : bind_refuse(b, STR("Start of list found where not expected"));
 }
 
 /* ---- scalars ---- */
@@ -203,20 +203,20 @@ static bool bind_blob(struct binder *b, const struct model_shape *shape, struct 
         return refuse_scalar(b, shape, node, IN_STRUCTURE);
     struct str text = node->text;
     if (text.n % 4 != 0)
-        return refuse(b, arena_printf(b->call->arena,
+        return bind_refuse(b, arena_printf(b->call->arena,
                                       "Base64 encoded length is expected a multiple of 4 bytes but found: %zu", text.n));
     size_t pads = text.n && text.p[text.n - 1] == '=' ? 1 + (text.p[text.n - 2] == '=') : 0;
     size_t span = base64_span(text.p, text.n - pads);
     if (span < text.n - pads) {
         char bad = text.p[span];
         if (bad == '=')
-            return refuse(b, STR("Invalid last non-pad Base64 character dectected"));
-        return refuse(b, arena_printf(b->call->arena, "Invalid Base64 character: '%c'", (unsigned char)bad < 128 ? bad : '?'));
+            return bind_refuse(b, STR("Invalid last non-pad Base64 character dectected"));
+        return bind_refuse(b, arena_printf(b->call->arena, "Invalid Base64 character: '%c'", (unsigned char)bad < 128 ? bad : '?'));
     }
     if (pads) {
         struct str tail = str_slice(text, text.n - 4, text.n), bytes;
         if (base64_decode(tail, b->call->arena, &bytes) != ERR_OK)
-            return refuse(b, STR("Invalid last non-pad Base64 character dectected"));
+            return bind_refuse(b, STR("Invalid last non-pad Base64 character dectected"));
     }
     return true;
 }
@@ -257,7 +257,7 @@ static bool bind_structure(struct binder *b, const struct model_shape *shape, st
         previous = child;
     }
     if ((shape->flags & MODEL_SHAPE_UNION) && node->count != 1 && !b->call->api->errors->old_parser)
-        return refuse(b, STR("A union must have exactly one member."));
+        return bind_refuse(b, STR("A union must have exactly one member."));
     return true;
 }
 
@@ -317,7 +317,7 @@ static bool bind_node(struct binder *b, const struct model_shape *shape, enum mo
 static bool bind_root(struct binder *b, const struct model_shape *shape, struct json *tree)
 {
     if (tree->type != JSON_OBJECT && tree->type != JSON_ARRAY && !(shape->flags & MODEL_SHAPE_DOCUMENT))
-        return refuse(b, STR_NONE);
+        return bind_refuse(b, STR_NONE);
     return bind_node(b, shape, MODEL_TIME_DEFAULT, tree, IN_STRUCTURE);
 }
 

@@ -3,6 +3,7 @@
  * A failure's HTTP status comes from the service's table of faults, else from its model, else from the list of AWS's
  * common errors below. A code in none of them is a programmer's error. The first failure wins. */
 #include "call/dispatch.h"
+#include "base/arn.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -54,7 +55,7 @@ const struct model_shape *call_error_shape(const struct call *call)
     return model_error_find(call->api->model, str_of(call->error_code));
 }
 
-static int status_of(const struct call *call, const char *code)
+static int error_status_of(const struct call *call, const char *code)
 {
     const struct service_error *row = find_code(call->api->errors->faults, FAULT_COUNT, code);
     if (row) return row->status;
@@ -95,7 +96,7 @@ static void fail_with(struct call *call, const char *code, int status, struct st
 void call_fail(struct call *call, const char *code, const char *format, ...)
 {
     if (call->failed) return;
-    int status = status_of(call, code);
+    int status = error_status_of(call, code);
     ENSURE(status != 0);
     va_list args;
     va_start(args, format);
@@ -188,20 +189,10 @@ struct str call_arn(struct call *call, const char *service, const char *format, 
 {
     va_list args;
     va_start(args, format);
-    struct str rest = arena_vprintf(call->arena, format, args);
+    struct str arn =
+        arn_vmake(call->arena, service, call->api->global ? STR_NONE : call->region, call->account, format, args);
     va_end(args);
-    struct buf arn;
-    buf_init(&arn, call->arena, rest.n + call->region.n + call->account.n + strlen(service) + 16);
-    buf_lit(&arn, "arn:aws:");
-    buf_add(&arn, str_of(service));
-    buf_add_char(&arn, ':');
-    if (!call->api->global) buf_add(&arn, call->region);
-    buf_add_char(&arn, ':');
-    buf_add(&arn, call->account);
-    buf_add_char(&arn, ':');
-    buf_add(&arn, rest);
-    ENSURE(!arn.failed);
-    return buf_str(&arn);
+    return arn;
 }
 
 struct str call_request_header(const struct call *call, const char *name)

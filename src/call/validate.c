@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #define ERRORS_MAX 10
-#define MESSAGE_BYTES_MAX (256u << 10)
+#define VALIDATE_MESSAGE_BYTES_MAX (256u << 10)
 #define VALUE_BYTES_MAX 4096        /* of a value within a message */
 #define PATH_BYTES_MAX 4096
 
@@ -464,7 +464,7 @@ static void report(struct validator *v, const struct model_shape *shape, const s
 static void fail_with_errors(struct call *call, const struct model_shape *shape)
 {
     struct validator v = {.call = call, .m = call->api->model};
-    buf_init(&v.text, call->arena, MESSAGE_BYTES_MAX);
+    buf_init(&v.text, call->arena, VALIDATE_MESSAGE_BYTES_MAX);
     buf_init(&v.path, call->arena, PATH_BYTES_MAX);
     if (call->api->errors->input_in_path)
         path_push(&v, arena_printf(call->arena, "%sInput", model_text(v.m, call->operation->name)), true);

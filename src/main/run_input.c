@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define EVENT_BYTES_MAX (6u << 20)      /* Lambda quota: payload of a synchronous invocation */
-#define READ_BYTES      65536
+#define INPUT_READ_BYTES      65536
 #define SHOWN_BYTES     40              /* of what is no JSON */
 
 void run_input_init(struct run_input *input, const struct options *options)
@@ -105,11 +105,11 @@ static enum run_got read_more(struct run_input *input)
         return wrong(input, " has more than Lambda's 6 MB");
     if (poll(&source, 1, 0) == 0)
         return wait_for_more(input);
-    if (input->cap - input->n < READ_BYTES) {
-        input->cap = 2 * input->cap + READ_BYTES;
+    if (input->cap - input->n < INPUT_READ_BYTES) {
+        input->cap = 2 * input->cap + INPUT_READ_BYTES;
         input->bytes = mem_realloc(input->bytes, input->cap);
     }
-    ssize_t n = read(input->fd, input->bytes + input->n, READ_BYTES);
+    ssize_t n = read(input->fd, input->bytes + input->n, INPUT_READ_BYTES);
     if (n < 0)
         return errno == EINTR || errno == EAGAIN ? wait_for_more(input) : failed(input);
     input->n += (size_t)n;

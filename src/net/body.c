@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RETRY_MS 10 /* the workers' queue was full */
+#define BODY_RETRY_MS 10 /* the workers' queue was full */
 
 int body_end_status(enum body_end how)
 {
@@ -100,7 +100,7 @@ static void piece_to_worker(void *arg)
     worker->retry = NULL;
     enum err err = workers_submit(worker->workers, worker->lane, &worker->work);
     if (err == ERR_BUSY) {
-        worker->retry = loop_timer_start(worker->reader->loop, RETRY_MS, piece_to_worker, worker);
+        worker->retry = loop_timer_start(worker->reader->loop, BODY_RETRY_MS, piece_to_worker, worker);
     } else if (err != ERR_OK) {
         worker->err = err;
         piece_off_worker(&worker->work);
@@ -115,7 +115,7 @@ static enum body_want worker_piece(struct body_sink *sink, struct str piece)
     if (err == ERR_OK)
         return BODY_KEEP;
     if (err == ERR_BUSY) {
-        worker->retry = loop_timer_start(worker->reader->loop, RETRY_MS, piece_to_worker, worker);
+        worker->retry = loop_timer_start(worker->reader->loop, BODY_RETRY_MS, piece_to_worker, worker);
         return BODY_KEEP;
     }
     worker->done(worker, BODY_WHOLE, err);

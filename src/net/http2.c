@@ -28,7 +28,7 @@
 #define READ_BYTES 65536
 #define TRAILERS_MAX (32u << 10)
 #define SMALL_WINDOW 256 /* an update by less is noise */
-#define BODY_FIRST_BYTES 16384
+#define HTTP2_BODY_FIRST_BYTES 16384
 
 static void stream_over(struct http2_stream *stream, bool all_sent);
 
@@ -338,7 +338,7 @@ static void gather(struct http2_stream *stream, struct str piece)
         stream_refuse(stream, 413);
         return;
     }
-    size_t cap = exchange->body_cap ? exchange->body_cap : BODY_FIRST_BYTES;
+    size_t cap = exchange->body_cap ? exchange->body_cap : HTTP2_BODY_FIRST_BYTES;
     if (!exchange->body_cap && stream->length != UINT64_MAX && stream->length < cap)
         cap = (size_t)stream->length + 1; /* small ones have what they need; nothing is believed of large ones */
     while (cap < body->n + piece.n)

@@ -158,7 +158,7 @@ static bool write_now(struct http_conn *conn, const uv_buf_t *bufs, size_t count
 }
 
 /* The file of the answer that is due. False: it goes on by itself, or is broken. */
-static bool write_file(struct http_conn *conn)
+static bool conn_write_file(struct http_conn *conn)
 {
     enum outflow_sent sent = http__outflow_send_file(conn->first, &conn->transport);
     conn->wrote_ms = conn_now(conn);
@@ -196,7 +196,7 @@ static void flush(struct http_conn *conn)
             bufs[0] = uv_buf_init((char *)(uintptr_t)go_on, sizeof(go_on) - 1);
             if (!write_now(conn, bufs, 1, sizeof(go_on) - 1, 0))
                 return;
-        } else if (!conn->first || !conn->first->more || !http__outflow_sends_file(conn->first) || !write_file(conn)) {
+        } else if (!conn->first || !conn->first->more || !http__outflow_sends_file(conn->first) || !conn_write_file(conn)) {
             return;
         }
     }
@@ -262,7 +262,7 @@ static bool may_dispatch(const struct http_conn *conn, const struct http_exchang
 }
 
 /* Answers a message that reaches no handler; the connection ends with it. */
-static void refuse(struct http_conn *conn, struct http_exchange *exchange, int status)
+static void conn_refuse(struct http_conn *conn, struct http_exchange *exchange, int status)
 {
     conn->continue_due = false;
     conn->state = CONN_ENDING;
@@ -282,12 +282,12 @@ static void begin_inflow(struct http_conn *conn, uint64_t max)
     bool chunked = parser->phase == HTTP_PHASE_CHUNKED;
     parser->body_max = max < NET_BODY_STREAM_MAX ? max : NET_BODY_STREAM_MAX;
     if (!chunked && parser->content_length > parser->body_max) {
-        refuse(conn, http__parser_refuse(parser, 413), 413);
+        conn_refuse(conn, http__parser_refuse(parser, 413), 413);
         return;
     }
     struct http_inflow *in = http__inflow_new(exchange);
     if (!in) {
-        refuse(conn, http__parser_refuse(parser, 503), 503);
+        conn_refuse(conn, http__parser_refuse(parser, 503), 503);
         return;
     }
     if (!chunked)
@@ -365,7 +365,7 @@ static bool may_parse(const struct http_conn *conn)
 static bool begin_http2(struct http_conn *conn)
 {
     if (conn->listener->options.only) {
-        refuse(conn, http__parser_refuse(&conn->parser, 505), 505);
+        conn_refuse(conn, http__parser_refuse(&conn->parser, 505), 505);
         return false;
     }
     http2__begin(conn, http__parser_preface(&conn->parser));
@@ -392,7 +392,7 @@ static bool pump(struct http_conn *conn)
         if (!may_parse(conn))
             return true;
         if (conn->unwelcome) {
-            refuse(conn, http__parser_refuse(&conn->parser, 400), 400);
+            conn_refuse(conn, http__parser_refuse(&conn->parser, 400), 400);
             return false;
         }
         if (!conn->parser.exchange) {
@@ -425,7 +425,7 @@ static bool pump(struct http_conn *conn)
             conn->held = exchange;
             break;
         case PARSED_REFUSED:
-            refuse(conn, exchange, conn->parser.status);
+            conn_refuse(conn, exchange, conn->parser.status);
             break;
         }
     }
@@ -583,7 +583,7 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
             if (conn->parser.inflow)
                 stall_inflow(conn);
             else
-                refuse(conn, http__parser_refuse(&conn->parser, 408), 408);
+                conn_refuse(conn, http__parser_refuse(&conn->parser, 408), 408);
             conn_run(conn);
         }
     } else if (idle(conn)) {

@@ -30,7 +30,7 @@
 #define WINDOW_BYTES (512u << 10) /* of a file, between two looks at the page cache */
 #define PROBE_BYTES (128u << 10)  /* between two bytes that are tried */
 #define TURN_BYTES (4u << 20)     /* of a file, then the loop's other connections have their turn */
-#define RETRY_MS 10               /* the workers' queue was full */
+#define FILE_RETRY_MS 10               /* the workers' queue was full */
 #define ROOM_BYTES (MARGIN_BYTES + NET_PIECE_BYTES + MARGIN_BYTES)
 
 struct http_outflow {
@@ -400,7 +400,7 @@ static void file_to_worker(void *arg)
         return;
     flow->reading = false;
     if (err == ERR_BUSY)
-        flow->retry = loop_timer_start(flow->writer.loop, RETRY_MS, file_to_worker, flow);
+        flow->retry = loop_timer_start(flow->writer.loop, FILE_RETRY_MS, file_to_worker, flow);
     else
         http__conn_close(flow->exchange->conn);
 }

@@ -371,7 +371,7 @@ static enum http_parsed hand_over(struct http_parser *parser, struct http_exchan
     return PARSED_MESSAGE;
 }
 
-static enum http_parsed refuse(struct http_parser *parser, int status, struct http_exchange **ret)
+static enum http_parsed parser_refuse(struct http_parser *parser, int status, struct http_exchange **ret)
 {
     struct http_request *request = &parser->exchange->request;
     if (parser->phase == HTTP_PHASE_HEAD) {
@@ -387,7 +387,7 @@ static enum http_parsed refuse(struct http_parser *parser, int status, struct ht
     return hand_over(parser, ret);
 }
 
-static int status_of(const struct http_parser *parser, llhttp_errno_t error)
+static int parser_status(const struct http_parser *parser, llhttp_errno_t error)
 {
     if (parser->status)
         return parser->status;
@@ -440,16 +440,16 @@ static enum http_parsed step_head(struct http_parser *parser, struct http_exchan
         begin(parser);
     llhttp_errno_t error = feed(parser, SIZE_MAX);
     if (error == HPE_OK)
-        return parser->fed - parser->start > parser->pool->limits->header_bytes_max ? refuse(parser, 431, ret) : PARSED_MORE;
+        return parser->fed - parser->start > parser->pool->limits->header_bytes_max ? parser_refuse(parser, 431, ret) : PARSED_MORE;
     if (error == HPE_PAUSED_H2_UPGRADE && !parser->spoken)
         return PARSED_HTTP2;
     if (error != HPE_PAUSED)
-        return refuse(parser, status_of(parser, error), ret);
+        return parser_refuse(parser, parser_status(parser, error), ret);
     parser->spoken = true;
     parser->head_end = parser->fed;
     int status = read_head(parser);
     if (status)
-        return refuse(parser, status, ret);
+        return parser_refuse(parser, status, ret);
     bool chunked = parser->llhttp.flags & F_CHUNKED;
     if (!chunked && parser->content_length == 0)
         return hand_over(parser, ret);
@@ -466,7 +466,7 @@ static enum http_parsed step_length(struct http_parser *parser, struct http_exch
     struct str *body = &exchange->request.body;
     struct http_block *block = parser->block;
     if (parser->content_length > parser->body_max)
-        return refuse(parser, 413, ret);
+        return parser_refuse(parser, 413, ret);
     size_t length = (size_t)parser->content_length, there = block->n - parser->fed;
     if (!exchange->body_heap && length <= block->cap - parser->fed) {
         if (there < length)
@@ -480,7 +480,7 @@ static enum http_parsed step_length(struct http_parser *parser, struct http_exch
         size_t cap = exchange->body_cap ? exchange->body_cap * 2 : BODY_FIRST_BYTES;
         cap = cap < length ? cap : length;
         if (cap > exchange->body_cap && !http__exchange_body_grow(exchange, cap))
-            return refuse(parser, 503, ret);
+            return parser_refuse(parser, 503, ret);
     }
     if (take)
         memcpy(exchange->body_heap + body->n, block->bytes + parser->fed, take);
@@ -499,7 +499,7 @@ static enum http_parsed feed_chunks(struct http_parser *parser, size_t most, uin
     llhttp_errno_t error = feed(parser, most);
     *ret_status = 400;
     if (error != HPE_OK && error != HPE_PAUSED) {
-        *ret_status = status_of(parser, error);
+        *ret_status = parser_status(parser, error);
         return PARSED_REFUSED;
     }
     size_t eaten = parser->fed - before;
@@ -528,7 +528,7 @@ static enum http_parsed step_chunked(struct http_parser *parser, struct http_exc
     case PARSED_MESSAGE:
         return hand_over(parser, ret);
     default:
-        return refuse(parser, status, ret);
+        return parser_refuse(parser, status, ret);
     }
 }
 
@@ -763,6 +763,6 @@ struct http_exchange *http__parser_refuse(struct http_parser *parser, int status
         http__parser_space(parser, &(size_t){0});
         begin(parser);
     }
-    refuse(parser, status, &exchange);
+    parser_refuse(parser, status, &exchange);
     return exchange;
 }

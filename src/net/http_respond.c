@@ -12,7 +12,7 @@
 #include "base/panic.h"
 #include "net/http2.h"
 
-#define BODY_INLINE_MAX 4096 /* copied behind the head */
+#define BODY_COPIED_MAX 4096 /* copied behind the head */
 #define HTTP_UNWELCOME  "Plain HTTP is answered to this machine only. Use https:// and the same port.\n"
 
 /* ---- status ---- */
@@ -229,7 +229,7 @@ static void set_answer(struct http_exchange *exchange, const struct http_respons
     enum framing framing =
         response->status == 204 || (response->status == 304 && !response->body.n) ? FRAMING_NONE : FRAMING_LENGTH;
     struct str body = has_body(exchange, response->status) ? response->body : STR_NONE;
-    bool inside = body.n <= BODY_INLINE_MAX;
+    bool inside = body.n <= BODY_COPIED_MAX;
     struct str head = write_head(exchange, response, framing, inside ? body : STR_NONE);
     if (!head.n) {
         head = write_head(exchange, &broken, FRAMING_LENGTH, STR_NONE);

@@ -33,7 +33,7 @@
 #define RUNTIME_PORT 9001
 #define AWS_PORT 4566
 #define LISTEN_BACKLOG 128
-#define HARD (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define HOLDER_MOUNT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define STRINGS_MAX 2048            /* arguments and variables of one start */
 
 static int loopback_up(void)
@@ -75,7 +75,7 @@ static int finish_sandbox(bool root)
         return -errno;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);      /* behind the change of ids, which clears it */
-    if ((r = sandbox__mount_new("proc", NULL, HARD | MOUNT_ATTR_NOEXEC, "/proc")) != 0 || (r = loopback_up()) != 0)
+    if ((r = sandbox__mount_new("proc", NULL, HOLDER_MOUNT | MOUNT_ATTR_NOEXEC, "/proc")) != 0 || (r = loopback_up()) != 0)
         return r;
     if (sethostname(HOST_NAME, sizeof HOST_NAME - 1) != 0)
         return -errno;
@@ -156,7 +156,7 @@ static int place_mounts(const struct sandbox__start *start, const int *fds, size
     char size[32];
     snprintf(size, sizeof size, "%llu", (unsigned long long)start->tmp_bytes);
     const char *const options[] = {"size", size, "mode", "1777", NULL};
-    int r = sandbox__mount_new("tmpfs", options, HARD, "/tmp");
+    int r = sandbox__mount_new("tmpfs", options, HOLDER_MOUNT, "/tmp");
     size_t next = 1;                                /* fds[0] is the output */
     for (int i = 0; i < SANDBOX__MOUNTS && r == 0; i++) {
         if (!(start->mounts & 1u << i))

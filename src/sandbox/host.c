@@ -15,6 +15,7 @@
 #include "sandbox/sandbox_internal.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -552,12 +553,9 @@ static enum err prepare_directory(struct sandbox_host *host, const char *state_d
     char path[PATH_MAX];
     if (snprintf(root_at, PATH_MAX, "%s/root", state_dir) >= PATH_MAX || snprintf(path, sizeof path, "%s/lock", state_dir) >= PATH_MAX)
         return ERR_TOO_LARGE;
-    if ((mkdir(state_dir, 0700) != 0 && errno != EEXIST) || (mkdir(root_at, 0755) != 0 && errno != EEXIST))
+    if (!folder_make(state_dir, 0700) || !folder_make(root_at, 0755))
         return ERR_IO;
-    host->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (host->lock_fd < 0)
-        return ERR_IO;
-    return flock(host->lock_fd, LOCK_EX | LOCK_NB) == 0 ? ERR_OK : ERR_BUSY;
+    return file_lock(path, &host->lock_fd);
 }
 
 static enum err open_link(struct sandbox_host *host, const char *root_at, const struct sandbox__filter *filter, unsigned launcher_ms)

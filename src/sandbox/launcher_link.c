@@ -4,7 +4,7 @@
  * A request is numbered and waits for the answer of its number until its time is up. An answer of another number belongs to a
  * request whose time was up: what was made for it is killed by its pidfd, and the waiting goes on. A launcher whose socket has
  * ended is dead; one that was silent for SILENCES_MAX requests in a row is killed. Either is replaced within the same request, so
- * that who starts a sandbox then does not hear of it. A replacement that fails is not tried again for RETRY_MS.
+ * that who starts a sandbox then does not hear of it. A replacement that fails is not tried again for LINK_RETRY_MS.
  * `lock` is held during an exchange and guards all; the state may be asked for meanwhile, so it is kept beside, atomically.
  * Processes are known by pidfds only: a number may be somebody else's by the time it is used. */
 #include "sandbox/sandbox_internal.h"
@@ -21,7 +21,7 @@
 
 #define ANSWER_MS_DEFAULT 10000
 #define SILENCES_MAX 2
-#define RETRY_MS 1000
+#define LINK_RETRY_MS 1000
 
 struct sandbox__link {
     pthread_mutex_t lock;
@@ -127,7 +127,7 @@ static size_t hear_launcher(struct sandbox__link *link, char *text, size_t max)
 static enum err replace_launcher(struct sandbox__link *link)
 {
     char text[256];
-    if (link->failed_ns && clock_mono_ns() - link->failed_ns < RETRY_MS * 1000000ULL)
+    if (link->failed_ns && clock_mono_ns() - link->failed_ns < LINK_RETRY_MS * 1000000ULL)
         return ERR_CLOSED;
     enum err err = ask_keeper(link);
     size_t n = err == ERR_OK ? hear_launcher(link, text, sizeof text) : 0;

@@ -7,6 +7,7 @@
  * proc only where a whole one is visible; each holder covers it with its own before it runs anything.
  * /etc is ours: the function's user as on AWS, UTC, no name service but files and DNS. */
 #include "sandbox/sandbox_internal.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -19,7 +20,7 @@
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 int umount2(const char *target, int flags);
 #define UMOUNT_DETACH 2
-#define HARD (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define TEMPLATE_MOUNT (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 static const char *const folders[] = {
     "dev", "etc", "etc/ssl", "etc/pki", "opt", "proc", "tmp", "usr", "var", "var/lang", "var/runtime", "var/task", "var/tmp",
@@ -51,7 +52,7 @@ static int tree_of(const char *source, bool device)
     int fd = (int)syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (fd < 0)
         return -errno;
-    struct mount_attr hard = {.attr_set = HARD & ~(device ? (unsigned)MOUNT_ATTR_NODEV : 0u)};
+    struct mount_attr hard = {.attr_set = TEMPLATE_MOUNT & ~(device ? (unsigned)MOUNT_ATTR_NODEV : 0u)};
     if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &hard, sizeof hard) < 0) {
         int err = errno;
         close(fd);
@@ -69,7 +70,7 @@ static int bind(const char *source, bool device)
         return 0;
     const char *at = source + 1;
     if (S_ISDIR(info.st_mode)) {
-        if (mkdir(at, 0755) != 0 && errno != EEXIST)
+        if (!folder_make(at, 0755))
             return -errno;
     } else {
         int fd = open(at, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
@@ -85,7 +86,7 @@ static int bind(const char *source, bool device)
     return r;
 }
 
-static int write_file(const char *at, const char *text)
+static int template_write_file(const char *at, const char *text)
 {
     int fd = open(at, O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0444);
     if (fd < 0)
@@ -118,7 +119,7 @@ static int template_fill(const char **ret_step)
         if (mkdir(*ret_step = folders[i], 0755) != 0)
             return -errno;
     for (size_t i = 0; i < COUNT_OF(files); i++)
-        if ((r = write_file(*ret_step = files[i].at, files[i].text)) != 0)
+        if ((r = template_write_file(*ret_step = files[i].at, files[i].text)) != 0)
             return r;
     for (size_t i = 0; i < COUNT_OF(links); i++)
         if (symlink(links[i].to, *ret_step = links[i].at) != 0)
@@ -181,7 +182,7 @@ int sandbox__template_enter(const char *at, bool root, const char **ret_step)
     if ((r = proc(root)) != 0)
         return r;
     *ret_step = "read-only root";
-    struct mount_attr hard = {.attr_set = HARD};
+    struct mount_attr hard = {.attr_set = TEMPLATE_MOUNT};
     if (syscall(SYS_mount_setattr, AT_FDCWD, ".", 0, &hard, sizeof hard) < 0)
         return -errno;
     *ret_step = "pivot_root";

@@ -71,7 +71,7 @@ enum err blobs_open(const char *dir, struct blobs **ret)
     snprintf(blobs->dir, n, "%s/blobs", dir);
     pthread_mutex_init(&blobs->lock, NULL);
     blobs->fd = -1;
-    if (mkdir(blobs->dir, 0700) == 0 || errno == EEXIST)
+    if (folder_make(blobs->dir, 0700))
         blobs->fd = open(blobs->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (blobs->fd < 0 || each_entry(blobs, remove_unfinished, NULL) != ERR_OK) {
         blobs_close(blobs);

@@ -262,7 +262,7 @@ static bool next_within(struct cbor_reader *r, bool open, uint64_t *left, struct
 }
 
 /* A key and the first token of its value. */
-static bool next_pair(struct cbor_reader *r, bool open, uint64_t *left, struct str *ret_key, struct cbor_token *ret)
+static bool cbor_next_pair(struct cbor_reader *r, bool open, uint64_t *left, struct str *ret_key, struct cbor_token *ret)
 {
     struct cbor_token key;
     if (!next_within(r, open, left, &key))
@@ -279,7 +279,7 @@ static bool cbor_structure(struct cbor_reader *r, const struct cbor_token *start
     uint64_t left = start->number;
     struct cbor_token token;
     struct str key;
-    while (next_pair(r, start->kind == CBOR_PAIRS_OPEN, &left, &key, &token)) {
+    while (cbor_next_pair(r, start->kind == CBOR_PAIRS_OPEN, &left, &key, &token)) {
         const struct model_member *member = model_member_find_wire(r->m, shape, key);
         struct json *child = NULL;
         if (!member) {
@@ -303,7 +303,7 @@ static bool cbor_map(struct cbor_reader *r, const struct cbor_token *start, cons
     uint64_t left = start->number;
     struct cbor_token token;
     struct str key;
-    while (next_pair(r, start->kind == CBOR_PAIRS_OPEN, &left, &key, &token)) {
+    while (cbor_next_pair(r, start->kind == CBOR_PAIRS_OPEN, &left, &key, &token)) {
         struct json *child = NULL;
         if (!cbor_value(r, &token, element, &child))
             return false;
@@ -378,7 +378,7 @@ static bool cbor_skip(struct cbor_reader *r, const struct cbor_token *token)
         return true;
     if (++r->depth > CBOR_TREE_DEPTH_MAX)
         return cbor_refuse(r, "The body is nested too deeply.");
-    while (pairs ? next_pair(r, open, &left, &text, &inner) : next_within(r, open, &left, &inner))
+    while (pairs ? cbor_next_pair(r, open, &left, &text, &inner) : next_within(r, open, &left, &inner))
         if (!cbor_skip(r, &inner))
             return false;
     r->depth--;

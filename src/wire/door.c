@@ -16,7 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define BODY_INLINE_MAX (64u << 10)     /* of a request that is read on the loop: under 5 ms */
+#define DOOR_INLINE_MAX (64u << 10)     /* of a request that is read on the loop: under 5 ms */
 
 struct door {
     struct calls *calls;
@@ -278,7 +278,7 @@ struct http_body_plan door_body_plan(struct door *door, const struct http_reques
 
 void door_handle(struct door *door, const struct service_binding *of, struct http_request *request)
 {
-    call_begin(door_call(door, of, request), request->body.n > BODY_INLINE_MAX);
+    call_begin(door_call(door, of, request), request->body.n > DOOR_INLINE_MAX);
 }
 
 bool door_refuse(struct door *door, const struct http_request *request, int status, struct arena *arena, struct http_response *ret)

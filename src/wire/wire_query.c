@@ -29,7 +29,7 @@ static struct pairs pairs_of(const struct http_request *request, struct str body
     return (struct pairs){form ? body : STR_NONE, request->query};
 }
 
-static bool next_pair(struct pairs *pairs, struct arena *arena, struct str *ret_name, struct str *ret_value)
+static bool query_next_pair(struct pairs *pairs, struct arena *arena, struct str *ret_name, struct str *ret_value)
 {
     for (;;) {
         if (!pairs->rest.n) {
@@ -72,7 +72,7 @@ static bool query_find(struct call *call)
     const struct model *m = call->api->model;
     struct pairs pairs = pairs_of(wire_http(call), wire_body(call));
     struct str name, value, action = STR_NONE, version = STR_NONE;
-    for (size_t n = 0; n < PARAMETERS_MAX && next_pair(&pairs, call->arena, &name, &value); n++) {
+    for (size_t n = 0; n < PARAMETERS_MAX && query_next_pair(&pairs, call->arena, &name, &value); n++) {
         if (!action.p && str_eq(name, STR("Action")))
             action = value;
         if (!version.p && str_eq(name, STR("Version")))
@@ -269,7 +269,7 @@ static void query_read(struct call *call)
     struct pairs pairs = pairs_of(wire_http(call), wire_body(call));
     struct str name, value;
     size_t count = 0;
-    while (next_pair(&pairs, call->arena, &name, &value)) {
+    while (query_next_pair(&pairs, call->arena, &name, &value)) {
         if (++count > PARAMETERS_MAX) {
             malformed(call, "The request has too many parameters.");
             return;

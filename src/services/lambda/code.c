@@ -16,6 +16,7 @@
  * `lock` guards the entries; paths never change; what stands under `when` belongs to the first loop. */
 #include "services/lambda/code.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -130,9 +131,9 @@ struct lambda__code *lambda__code_new(const struct lambda__code_options *options
     code->work_name = arena_printf(code->paths, "work-" STR_FMT, STR_ARG(uuid4(code->paths)));
     code->folder = arena_printf(code->paths, "%s/" STR_FMT, cache, STR_ARG(code->boot_name)).p;
     code->workplace = arena_printf(code->paths, "%s/" STR_FMT, cache, STR_ARG(code->work_name)).p;
-    mkdir(cache, 0700);         /* code is not for other users of the machine; sandboxes get mounts of what lies below */
-    mkdir(code->folder, 0755);
-    mkdir(code->workplace, 0755);
+    folder_make(cache, 0700);   /* code is not for other users of the machine; sandboxes get mounts of what lies below */
+    folder_make(code->folder, 0755);
+    folder_make(code->workplace, 0755);
     pthread_mutex_init(&code->lock, NULL);
     code->entries = map_new(ENTRIES_MAX, code_entry_free);
     return code;

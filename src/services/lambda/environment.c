@@ -32,7 +32,6 @@
 #define OUTPUT_CREDIT_MAX (1 << 20)             /* saved up for a burst: a fraction of the writer's queue, which all share */
 #define AWS_ENDPOINT_BODY_MAX (16u << 20)       /* BatchWriteItem, the largest call a function makes */
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
-#define MIB (1u << 20)
 
 enum environment_state { STARTING, INIT, IDLE, BUSY, SETTLING, DYING };
 
@@ -205,7 +204,7 @@ static size_t memory_peak_mb(struct lambda__environment *e)
         e->peak = e->parts->starter.driver->memory_peak(e->start.sandbox);
         e->peak_read_ns = now;
     }
-    return (e->peak + MIB - 1) / MIB;
+    return (e->peak + LAMBDA_MIB - 1) / LAMBDA_MIB;
 }
 
 static void report_invocation(struct lambda__environment *e, struct str status)

@@ -10,7 +10,6 @@
 #include "services/lambda/interpreter.h"
 #include <unistd.h>
 
-#define MIB (1u << 20)
 #define VARIABLES_MAX 32            /* of ours, beside the function's own */
 
 void lambda__start_refuse(struct lambda__start *s, const char *code, int status, struct str message)
@@ -117,7 +116,7 @@ void lambda__start_run(const struct lambda__starter *starter, struct lambda__sta
 {
     struct lambda__interpreter interpreter;
     struct auth_session session;
-    struct sandbox_spec spec = {.memory_bytes = (size_t)s->function->memory_mb * MIB, .tmp_bytes = (size_t)s->function->tmp_mb * MIB,
+    struct sandbox_spec spec = {.memory_bytes = (size_t)s->function->memory_mb * LAMBDA_MIB, .tmp_bytes = (size_t)s->function->tmp_mb * LAMBDA_MIB,
                                 .cpu_percent = cpu_percent(s->function->memory_mb)};
     if (!make_session(starter, s, &session) || !find_what_runs(starter, s, &interpreter))
         return;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "store/store.h"
 
+#define LAMBDA_MIB (1u << 20)               /* sizes of functions are in MB, which are these */
 #define LAMBDA_FUNCTION_KEY_BYTES 256       /* ACCOUNT/REGION/NAME; no function has a longer one */
 
 struct lambda__function {

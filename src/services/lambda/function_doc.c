@@ -1,5 +1,6 @@
 /* function_doc.c -- where a function's document stands, and the resource policy that its statements make. */
 #include "services/lambda/function_doc.h"
+#include "base/arn.h"
 #include "services/iam/iam.h"
 #include "store/doc.h"
 
@@ -12,10 +13,8 @@ struct store_key lambda__key(struct arena *arena, struct str account, struct str
 static void name_by_id(struct json *statement, struct str id, struct store_txn *txn, struct arena *arena)
 {
     struct json *principal = json_at(statement, "Principal");
-    struct str arn = json_str(principal, "AWS"), rest = arn, now;
-    for (int i = 0; i < 4; i++)
-        str_cut(&rest, ':');
-    if (!txn || iam_bearer_id(txn, str_cut(&rest, ':'), arn, arena, &now) != ERR_OK || !str_eq(now, id))
+    struct str arn = json_str(principal, "AWS"), now;
+    if (!txn || iam_bearer_id(txn, arn_account(arn), arn, arena, &now) != ERR_OK || !str_eq(now, id))
         json_put(principal, STR("AWS"), json_new_str(arena, id));
 }
 

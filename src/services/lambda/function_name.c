@@ -1,32 +1,26 @@
 /* function_name.c -- the forms in which a function is named: NAME, NAME:QUALIFIER, ACCOUNT:function:NAME, and ARNs with or without
  * a qualifier. Source: Lambda API reference, FunctionName. */
 #include "services/lambda/function_name.h"
+#include "base/arn.h"
 #include "services/lambda/lambda.h"
-#include <ctype.h>
 
 #define NAME_BYTES_MAX 64
 
 static bool function_name_fine(struct str name)
 {
-    if (name.n == 0 || name.n > NAME_BYTES_MAX)
-        return false;
-    for (size_t i = 0; i < name.n; i++)
-        if (!isalnum((unsigned char)name.p[i]) && name.p[i] != '-' && name.p[i] != '_')
-            return false;
-    return true;
+    return name.n > 0 && name.n <= NAME_BYTES_MAX && str_alnum_or(name, "-_");
 }
 
 bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name, struct str *ret_qualifier)
 {
     struct str account = STR_NONE, region = STR_NONE, rest = text, name;
     if (str_starts(rest, STR("arn:"))) {
-        struct str head[3];
-        for (size_t i = 0; i < COUNT_OF(head); i++)
-            head[i] = str_cut(&rest, ':');
-        if (!str_eq(head[1], STR("aws")) || !str_eq(head[2], STR("lambda")))
+        struct arn arn;
+        if (!arn_parse_of(text, "lambda", &arn))
             return false;
-        region = str_cut(&rest, ':');
-        account = str_cut(&rest, ':');
+        region = arn.region;
+        account = arn.account;
+        rest = arn.resource;
         if (!str_eq(str_cut(&rest, ':'), STR("function")))
             return false;
     } else {
@@ -48,5 +42,5 @@ bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret
 
 struct str lambda__function_arn(struct arena *arena, struct str account, struct str region, struct str name)
 {
-    return arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT, STR_ARG(region), STR_ARG(account), STR_ARG(name));
+    return arn_make(arena, "lambda", region, account, "function:" STR_FMT, STR_ARG(name));
 }

@@ -1,6 +1,7 @@
 /* lambda_invoke.c -- the doors for the gateway: how invocations come in and reach their function's home loop, and whether a
  * service may invoke. Counted from lambda_invoke to done; above the bound they are refused with 429 as AWS's account concurrency. */
 #include "auth/policy.h"
+#include "base/arn.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
@@ -95,10 +96,7 @@ bool lambda_permits(struct lambda *lambda, struct str account, struct str region
     if (lambda__functions_get(lambda->functions, account, region, function, &f) != ERR_OK)
         return false;
     struct principal principal = {.type = PRINCIPAL_SERVICE, .arn = str_of(service_principal)};
-    struct str rest = source_arn, source_account = STR_NONE;
-    for (int i = 0; i < 5; i++)
-        source_account = str_cut(&rest, ':');
-    struct policy_context context[] = {{"aws:SourceArn", source_arn}, {"aws:SourceAccount", source_account}};
+    struct policy_context context[] = {{"aws:SourceArn", source_arn}, {"aws:SourceAccount", arn_account(source_arn)}};
     struct policy_request request = {.action = STR("lambda:InvokeFunction"), .resource = arena_dup(arena, f->arn), .principal = &principal,
                                      .context = context, .context_count = COUNT_OF(context)};
     bool by_account;

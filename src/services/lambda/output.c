@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "auth/auth.h"
+#include "base/arn.h"
 #include "net/loop.h"
 #include "services/logs/logs.h"
 #include <stdarg.h>
@@ -68,8 +69,7 @@ static void ask_permission(struct lambda__output *o, int64_t now)
         return;
     struct arena *arena = arena_new();
     const struct lambda__function *f = o->function;
-    struct str group = arena_printf(arena, "arn:aws:logs:" STR_FMT ":" STR_FMT ":log-group:" STR_FMT ":log-stream:", STR_ARG(f->region),
-                                    STR_ARG(f->account), STR_ARG(o->group));
+    struct str group = arn_make(arena, "logs", f->region, f->account, "log-group:" STR_FMT ":log-stream:", STR_ARG(o->group));
     struct str stream = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(group), STR_ARG(o->stream));
     o->may_write = output_allowed(o, "logs:CreateLogStream", stream, arena) && output_allowed(o, "logs:PutLogEvents", stream, arena);
     o->may_make_group = o->may_write && output_allowed(o, "logs:CreateLogGroup", group, arena);

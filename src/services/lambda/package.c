@@ -18,13 +18,13 @@
 #define NOT_A_ZIP "Could not unzip uploaded file. Please check your file, then try to upload again."
 #define TOO_LARGE "Unzipped size must be smaller than 262144000 bytes"
 #define EMPTY "Uploaded file must be a non-empty zip"
-#define PATH_BYTES_MAX 1024
+#define PACKAGE_PATH_BYTES_MAX 1024
 #define PIECE 65536
 
 static bool name_safe(const char *name)
 {
     struct str rest = str_of(name);
-    if (rest.n == 0 || rest.n > PATH_BYTES_MAX || rest.p[0] == '/' || !utf8_valid(rest) || str_find(rest, '\\') < rest.n)
+    if (rest.n == 0 || rest.n > PACKAGE_PATH_BYTES_MAX || rest.p[0] == '/' || !utf8_valid(rest) || str_find(rest, '\\') < rest.n)
         return false;
     while (rest.n)
         if (str_eq(str_cut(&rest, '/'), STR("..")))
@@ -60,13 +60,13 @@ static bool make_parents(char *path, size_t root_bytes)
         if (at <= root_bytes)
             return false;           /* root itself is gone */
         path[at] = '\0';
-        if (mkdir(path, 0755) == 0 || errno == EEXIST)
+        if (folder_make(path, 0755))
             break;
         if (errno != ENOENT)
             return false;
     }
     for (; at < end; at += strlen(path + at)) {
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        if (!folder_make(path, 0755))
             return false;
         path[at] = '/';
     }
@@ -82,7 +82,7 @@ static bool write_entry(struct archive *a, struct archive_entry *entry, const ch
     if (n < 0 || (size_t)n >= sizeof path)
         return false;
     if (archive_entry_filetype(entry) == AE_IFDIR)
-        return mkdir(path, 0755) == 0 || errno == EEXIST || (errno == ENOENT && make_parents(path, strlen(root)) && (mkdir(path, 0755) == 0 || errno == EEXIST));
+        return folder_make(path, 0755) || (errno == ENOENT && make_parents(path, strlen(root)) && folder_make(path, 0755));
     mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
     int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, fd = open(path, flags, mode);
     if (fd < 0 && errno == ENOENT && make_parents(path, strlen(root)))
@@ -99,7 +99,7 @@ static bool count_folders(struct map *folders, const char *name)
     struct str rest = str_of(name), part;
     uintptr_t parent = 0;
     while (part = str_cut(&rest, '/'), rest.p) {
-        char key[sizeof parent + PATH_BYTES_MAX];
+        char key[sizeof parent + PACKAGE_PATH_BYTES_MAX];
         memcpy(key, &parent, sizeof parent);
         memcpy(key + sizeof parent, part.p, part.n);
         struct str id = {key, sizeof parent + part.n};

@@ -2,27 +2,19 @@
  * A statement is kept as it is answered (function_doc.c makes the policy of them); the whole is compiled with the function (function.c). Source: Lambda API reference. */
 #include "services/lambda/permission.h"
 #include "auth/policy.h"
+#include "base/arn.h"
 #include "services/iam/iam.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/function_name.h"
 #include "services/lambda/lambda_call.h"
-#include <ctype.h>
-
-static bool is_account_principal(struct str s)
-{
-    size_t digits = 0;
-    while (digits < s.n && isdigit((unsigned char)s.p[digits]))
-        digits++;
-    return s.n == 12 && digits == 12;
-}
 
 static struct json *permission_principal(struct call *call, struct str principal)
 {
     struct json *out = json_new(call->arena, JSON_OBJECT);
     if (str_eq(principal, STR("*")))
         return json_new_str(call->arena, principal);
-    if (is_account_principal(principal))
-        json_add_str(call->arena, out, "AWS", arena_printf(call->arena, "arn:aws:iam::" STR_FMT ":root", STR_ARG(principal)));
+    if (arn_is_account(principal))
+        json_add_str(call->arena, out, "AWS", arn_make(call->arena, "iam", STR_NONE, principal, "root"));
     else if (str_starts(principal, STR("arn:")))
         json_add_str(call->arena, out, "AWS", principal);
     else
@@ -46,7 +38,7 @@ void lambda__prepare_add_permission(struct call *call)
     if (!lambda__call_name(call, &name))
         return;
     bool service = str_ends(principal, STR(".amazonaws.com"));
-    if (!service && !str_eq(principal, STR("*")) && !is_account_principal(principal) && !str_starts(principal, STR("arn:aws:")))
+    if (!service && !str_eq(principal, STR("*")) && !arn_is_account(principal) && !str_starts(principal, STR("arn:aws:")))
         call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
     struct json *statement = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, statement, "Sid", call_str(call, "StatementId"));
@@ -70,9 +62,10 @@ static struct json *find_statement(struct json *doc, struct str id)
 /* A user or role of the account must be there, and is remembered by its unique id. */
 static bool remember_bearer(struct call *call, struct store_txn *txn, struct json *doc, struct str sid, struct str arn)
 {
-    struct str own = arena_printf(call->arena, "arn:aws:iam::" STR_FMT ":", STR_ARG(call->account)), id;
-    struct str rest = str_slice(arn, own.n, arn.n);
-    if (!str_starts(arn, own) || !(str_starts(rest, STR("user/")) || str_starts(rest, STR("role/"))))
+    struct arn part;
+    struct str id;
+    if (!arn_parse_of(arn, "iam", &part) || part.region.n || !str_eq(part.account, call->account) ||
+        !(str_starts(part.resource, STR("user/")) || str_starts(part.resource, STR("role/"))))
         return true;
     enum err err = iam_bearer_id(txn, call->account, arn, call->arena, &id);
     if (err == ERR_NOT_FOUND)

@@ -2,56 +2,57 @@
  *
  *   DIR/lock     flock'd while a process has the directory; holds its process id, for the message */
 #include "store/rocks/rocks_dir.h"
-#include "base/str.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define OPEN_BYTES_MIN (1 << 20)        /* of new files */
 
-/* Makes the directory and its parents. */
+static enum err dir_error(void)
+{
+    return errno == EACCES || errno == EPERM || errno == EROFS ? ERR_DENIED : ERR_IO;
+}
+
 static enum err make_store_dir(const char *dir, struct arena *arena, struct str *ret_message)
 {
-    char *path = arena_cstr(arena, str_of(dir));
-    for (char *at = path + (*path == '/'); ; at++) {
-        char c = *at;
-        if (c != '/' && c != '\0')
-            continue;
-        *at = '\0';
-        if (*path && mkdir(path, 0700) != 0 && errno != EEXIST) {
-            enum err err = errno == EACCES || errno == EPERM || errno == EROFS ? ERR_DENIED : ERR_IO;
-            *ret_message = arena_printf(arena, "The directory %s cannot be made: %s.", path, strerror(errno));
-            return err;
-        }
-        *at = c;
-        if (c == '\0')
-            return ERR_OK;
-    }
+    if (folder_make_all(dir, 0700, 0700))
+        return ERR_OK;
+    enum err err = dir_error();
+    *ret_message = arena_printf(arena, "The directory %s cannot be made: %s.", dir, strerror(errno));
+    return err;
+}
+
+/* The process that has the lock, in words; none if its number cannot be read. */
+static struct str locked_by(const char *path, struct arena *arena)
+{
+    char pid[32];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, pid, sizeof pid);
+    if (fd >= 0)
+        close(fd);
+    struct str by = str_trim((struct str){pid, n > 0 ? (size_t)n : 0});
+    return by.n ? arena_printf(arena, " (process " STR_FMT ")", STR_ARG(by)) : STR_NONE;
 }
 
 static enum err lock_store_dir(const char *dir, struct arena *arena, int *ret_fd, struct str *ret_message)
 {
-    struct str path = arena_printf(arena, "%s/lock", dir);
-    int fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        enum err err = errno == EACCES || errno == EPERM || errno == EROFS ? ERR_DENIED : ERR_IO;
-        *ret_message = arena_printf(arena, "The file %s cannot be opened: %s.", path.p, strerror(errno));
-        return err;
-    }
-    char pid[32];
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t n = pread(fd, pid, sizeof pid, 0);
-        struct str by = str_trim((struct str){pid, n > 0 ? (size_t)n : 0});
-        *ret_message = arena_printf(arena, "The data directory %s is in use by another process" STR_FMT STR_FMT STR_FMT ".",
-                                    dir, STR_ARG(by.n ? STR(" (process ") : STR_NONE), STR_ARG(by),
-                                    STR_ARG(by.n ? STR(")") : STR_NONE));
-        close(fd);
+    const char *path = arena_printf(arena, "%s/lock", dir).p;
+    int fd;
+    enum err err = file_lock(path, &fd);
+    if (err == ERR_BUSY) {
+        *ret_message = arena_printf(arena, "The data directory %s is in use by another process" STR_FMT ".", dir,
+                                    STR_ARG(locked_by(path, arena)));
         return ERR_BUSY;
     }
+    if (err != ERR_OK) {
+        err = dir_error();
+        *ret_message = arena_printf(arena, "The file %s cannot be opened: %s.", path, strerror(errno));
+        return err;
+    }
     /* The number is for the message only: a full disk must not keep us from opening. */
+    char pid[32];
     int n = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
     ssize_t ignored = pwrite(fd, pid, (size_t)n, 0);
     (void)ignored;

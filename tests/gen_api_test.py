@@ -45,6 +45,7 @@ def test_every_service_of_botocore_is_written():
         text = generate(service, model)
         names = re.findall(r'^const struct model model_(\w+) = ', text, re.MULTILINE)
         assert names == [service.replace('-', '_')]
+        assert 'query' not in model['metadata'].get('protocols', [model['metadata']['protocol']]) or 'MODEL_OP_EVENTS' not in text
         assert f'.operation_count = {len(model["operations"])}' in text
         counted += 1
     assert counted > 400

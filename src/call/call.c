@@ -195,6 +195,11 @@ struct str call_arn(struct call *call, const char *service, const char *format, 
     return arn;
 }
 
+bool call_event(struct call *call, const struct json *event, struct buf *ret)
+{
+    return call->door->event && call->door->event(call, event, ret);
+}
+
 struct str call_request_header(const struct call *call, const char *name)
 {
     return call->door->header ? call->door->header(call, name) : STR_NONE;

@@ -76,6 +76,10 @@ void call_fail_body(struct call *call, enum body_end how);
 /* Instead of call_complete, for an answer whose blob comes in pieces: its head is made of call->output and the headers now, its
  * body is what is written. RUN_ASYNC, not failed; any thread. length: bytes, or HTTP_LENGTH_UNKNOWN. producer may be NULL. */
 struct body_writer *call_stream(struct call *call, uint64_t length, struct body_producer *producer);
+/* For an output that is an event stream: one event as bytes for call_stream's writer. `event` is an object with one member, the
+ * event's name in the union; NULL: the call's failure (call_fail), as the stream's last message. False, and nothing added to `ret`:
+ * it is no event of the operation, or there is no room. One thread at a time. */
+bool call_event(struct call *call, const struct json *event, struct buf *ret);
 /* Ends a RUN_ASYNC call, failed or not: exactly once, any thread, also when handle fails at once. */
 void call_complete(struct call *call);
 

@@ -33,6 +33,7 @@ struct call_door {
     struct str (*header)(const struct call *call, const char *name);    /* call_request_header; NULL: there are none */
     /* call_stream: the answer's head goes now. Any thread. The call's memory is the door's when the producer has ended. */
     struct body_writer *(*stream)(struct call *call, uint64_t length, struct body_producer *producer);
+    bool (*event)(struct call *call, const struct json *event, struct buf *ret);        /* call_event; NULL: there are none */
     /* The call has ended, well or not; on the thread where that happened. Makes the answer's text; may be NULL. */
     void (*ended)(struct call *call);
     /* After `ended`, on call->loop, once: takes the answer. The call's memory is the door's from then on. */

@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "net/limits.h"
 #include "wire/chunked.h"
+#include "wire/events.h"
 #include "wire/payload.h"
 #include "wire/request_body.h"
 #include "wire/wire.h"
@@ -245,6 +246,7 @@ static struct body_writer *door_stream(struct call *call, uint64_t length, struc
 
 static const struct call_door http_door = {
     .name = "http", .find = door_find_operation, .authenticate = door_authenticate, .read = door_read, .header = door_header, .stream = door_stream,
+    .event = events_write,
     .ended = door_ended,
     .done = door_done,
 };

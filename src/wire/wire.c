@@ -1,6 +1,7 @@
 /* wire.c -- what all protocols share when they answer: headers, output trees as JSON.
  */
 #include "wire/wire.h"
+#include "wire/events.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
@@ -206,6 +207,8 @@ void wire_answer(struct call *call, struct http_response *ret)
     wire_header(call, ret, "x-amzn-RequestId", call->request_id);
     if (call->failed)
         protocol->write_error(call, &body, ret);
+    else if (events_answer(call))
+        events_write_head(call, &body, ret);
     else
         protocol->write(call, &body, ret);
     if (body.failed) {      /* over the budget; else a handler forgot its page size, as nothing that a client may ask for is so large */

@@ -20,6 +20,9 @@ struct wire_protocol {
     /* Append to body and to response->headers; status is set by the caller before and may be changed. */
     void (*write)(struct call *call, struct buf *body, struct http_response *response);
     void (*write_error)(struct call *call, struct buf *body, struct http_response *response);
+    /* A structure in the protocol's format, for events; and the media type that it has there. */
+    void (*write_tree)(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *tree);
+    struct str (*tree_type)(const struct call *call);
 };
 extern const struct wire_protocol wire_json, wire_rest_json, wire_rest_xml, wire_query, wire_cbor;
 /* The one that the request speaks, of those that the API has: by its headers. */
@@ -39,6 +42,7 @@ struct wire_exchange {
     struct str sha256_hex;              /* of a body on its way: the hash that it has to have; STR_NONE: any */
     struct sigv4_chain *chain;          /* of a body in signed chunks */
     struct http_response response;
+    bool begun;                         /* an event has been written */
 };
 static inline struct wire_exchange *wire_exchange(const struct call *call)
 {

@@ -98,4 +98,15 @@ static void cbor_write_error(struct call *call, struct buf *body, struct http_re
             add_error_field(body, m, shape, field);
 }
 
-const struct wire_protocol wire_cbor = {cbor_owns, cbor_find, cbor_read, cbor_write, cbor_write_error};
+static void cbor_write_event(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *tree)
+{
+    cbor_tree_write(body, call->api->model, shape, tree);
+}
+
+static struct str cbor_event_type(const struct call *call)
+{
+    (void)call;
+    return STR(MEDIA_TYPE);
+}
+
+const struct wire_protocol wire_cbor = {cbor_owns, cbor_find, cbor_read, cbor_write, cbor_write_error, cbor_write_event, cbor_event_type};

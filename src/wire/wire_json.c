@@ -111,4 +111,15 @@ static void json_write_error(struct call *call, struct buf *body, struct http_re
     buf_add_char(body, '}');
 }
 
-const struct wire_protocol wire_json = {json_owns, json_find, json_read, json_write_answer, json_write_error};
+static void json_write_tree(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *tree)
+{
+    add_json(body, call->api->model, shape, tree);
+}
+
+static struct str json_tree_type(const struct call *call)
+{
+    return arena_printf(call->arena, "application/x-amz-json-%s", call->api->model->json_version);
+}
+
+const struct wire_protocol wire_json = {json_owns,        json_find,       json_read,     json_write_answer,
+                                        json_write_error, json_write_tree, json_tree_type};

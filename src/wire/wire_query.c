@@ -332,4 +332,5 @@ static void query_write_error(struct call *call, struct buf *body, struct http_r
     xml_close(&w, STR("ErrorResponse"));
 }
 
-const struct wire_protocol wire_query = {query_owns, query_find, query_read, query_write, query_write_error};
+/* No service of query has an event stream (tests/gen_api_test.py). */
+const struct wire_protocol wire_query = {query_owns, query_find, query_read, query_write, query_write_error, NULL, NULL};

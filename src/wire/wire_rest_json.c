@@ -84,4 +84,16 @@ static void rest_json_write_error(struct call *call, struct buf *body, struct ht
     buf_add_char(body, '}');
 }
 
-const struct wire_protocol wire_rest_json = {rest_owns, rest_find, rest_json_read, rest_json_write, rest_json_write_error};
+static void rest_json_write_tree(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *tree)
+{
+    wire_json_write(body, call->api->model, shape, tree);
+}
+
+static struct str rest_json_tree_type(const struct call *call)
+{
+    (void)call;
+    return STR("application/json");
+}
+
+const struct wire_protocol wire_rest_json = {rest_owns,       rest_find,           rest_json_read, rest_json_write, rest_json_write_error,
+                                             rest_json_write_tree, rest_json_tree_type};

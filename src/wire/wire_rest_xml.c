@@ -129,4 +129,21 @@ static void rest_xml_write_error(struct call *call, struct buf *body, struct htt
     xml_close(&w, STR("ErrorResponse"));
 }
 
-const struct wire_protocol wire_rest_xml = {rest_owns, rest_find, rest_xml_read, rest_xml_write, rest_xml_write_error};
+static void rest_xml_write_tree(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *tree)
+{
+    const struct model *m = call->api->model;
+    struct xml_writer w = {.body = body};
+    struct str name = str_of(model_text(m, shape->wire ? shape->wire : shape->name));
+    xml_open(&w, name, xml_tree_attributes(&w, m, NULL, shape, tree));
+    xml_tree_members(&w, m, shape, tree);
+    xml_close(&w, name);
+}
+
+static struct str rest_xml_tree_type(const struct call *call)
+{
+    (void)call;
+    return STR("text/xml");
+}
+
+const struct wire_protocol wire_rest_xml = {rest_owns,      rest_find,           rest_xml_read,     rest_xml_write,
+                                            rest_xml_write_error, rest_xml_write_tree, rest_xml_tree_type};

@@ -10,7 +10,7 @@
 #include "base/panic.h"
 #include "net/limits.h"
 #include "wire/chunked.h"
-#include "wire/events.h"
+#include "wire/event_output.h"
 #include "wire/payload.h"
 #include "wire/request_body.h"
 #include "wire/wire.h"
@@ -161,6 +161,8 @@ static void door_body(struct call *call)
         }
         options.chunked = chunked_new(call->arena, &chunked);
     }
+    if (!request_body_announced(call, &options))
+        return;
     call->body = payload_new(call->arena, &options, &call->body_code, &call->body_message);
 }
 

@@ -15,6 +15,7 @@ struct payload {
     struct str rest;                /* of the source's piece: not decoded yet */
     enum chunked_status status;
     struct sha256_state hash;       /* of what was decoded, if the sink wants it */
+    struct checksum_state checksums[PAYLOAD_CHECKSUMS_MAX];
     struct loop_task task;
     const char **ret_code;
     struct str *ret_message;
@@ -42,6 +43,24 @@ static void payload_damaged(struct payload *p, const char *code, const char *mes
     p->out->end(p->out, BODY_DAMAGED);
 }
 
+static enum body_want payload_give(struct payload *p, struct str data)
+{
+    for (size_t i = 0; i < p->options.checksum_count; i++)
+        checksum_update(&p->checksums[i], data);
+    return p->out->piece(p->out, data);
+}
+
+static bool checksums_hold(struct payload *p)
+{
+    uint8_t digest[CHECKSUM_BYTES_MAX];
+    for (size_t i = 0; i < p->options.checksum_count; i++) {
+        size_t n = checksum_finish(&p->checksums[i], digest);
+        if (memcmp(digest, p->options.checksums[i].digest, n) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* Decodes what is left of the piece until the sink wants to keep something. */
 static enum body_want payload_decode(struct payload *p)
 {
@@ -58,7 +77,7 @@ static enum body_want payload_decode(struct payload *p)
         }
         if (p->out->hashed)
             sha256_add(&p->hash, data);
-        enum body_want want = p->out->piece(p->out, data);
+        enum body_want want = payload_give(p, data);
         if (want != BODY_MORE)
             return want;
     }
@@ -68,7 +87,7 @@ static enum body_want payload_piece(struct body_sink *sink, struct str piece)
 {
     struct payload *p = payload_of_sink(sink);
     if (!p->options.chunked)
-        return p->out->piece(p->out, piece);
+        return payload_give(p, piece);
     p->rest = piece;
     return payload_decode(p);
 }
@@ -87,6 +106,10 @@ static void payload_end(struct body_sink *sink, enum body_end how)
         payload_damaged(p, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
         return;
     }
+    if (how == BODY_WHOLE && !checksums_hold(p)) {
+        payload_damaged(p, "BadDigest", "The Content-MD5 or checksum value that you specified did not match what the server received.");
+        return;
+    }
     if (how == BODY_WHOLE && p->out->hashed && p->options.chunked)
         sha256_end(&p->hash, p->out->sha256);
     else if (how == BODY_WHOLE && p->out->hashed)
@@ -98,6 +121,8 @@ static void payload_read(struct body_reader *reader, struct body_sink *out)
 {
     struct payload *p = (struct payload *)reader;
     p->out = out;
+    for (size_t i = 0; i < p->options.checksum_count; i++)
+        checksum_init(&p->checksums[i], p->options.checksums[i].kind);
     p->sink = (struct body_sink){.piece = payload_piece, .end = payload_end,
                                  .hashed = p->options.sha256_hex.n || (out->hashed && !p->options.chunked)};
     if (out->hashed && p->options.chunked)

@@ -2,14 +2,23 @@
 #ifndef CLOUDLESS_WIRE_PAYLOAD_H
 #define CLOUDLESS_WIRE_PAYLOAD_H
 #include "base/arena.h"
+#include "base/checksum.h"
 #include "net/body.h"
 
 struct chunked;
+
+#define PAYLOAD_CHECKSUMS_MAX 2         /* Content-MD5, and one of x-amz-checksum-… */
+struct payload_checksum {
+    enum checksum kind;
+    uint8_t digest[CHECKSUM_BYTES_MAX];
+};
 
 struct payload_options {
     struct body_reader *source;
     struct chunked *chunked;        /* the source is in aws-chunked; NULL: it is not */
     struct str sha256_hex;          /* what the body's digest has to be; STR_NONE: nobody has said */
+    struct payload_checksum checksums[PAYLOAD_CHECKSUMS_MAX];       /* what headers say of it, decoded */
+    size_t checksum_count;
 };
 
 /* Lives in the arena. Its end is BODY_DAMAGED if the body is another than was signed or announced; *ret_code and *ret_message

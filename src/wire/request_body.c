@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/gzip.h"
 #include "wire/chunked.h"
+#include "wire/payload.h"
 
 #define CHECKSUM_PREFIX "x-amz-checksum-"
 
@@ -70,18 +71,10 @@ static bool unchunk(struct call *call, enum sigv4_payload payload)
 
 /* ---- checksums ---- */
 
-static bool checksum_holds(struct call *call, enum checksum kind, struct str sent)
+static bool is_chunked(const struct call *call)
 {
-    struct checksum_state state;
-    uint8_t digest[CHECKSUM_BYTES_MAX];
-    struct str bytes;
-    if (base64_decode(sent, call->arena, &bytes) != ERR_OK || bytes.n != checksum_bytes(kind))
-        return body_fail(call, "InvalidDigest", "The Content-MD5 or checksum value that you specified is not valid.");
-    checksum_init(&state, kind);
-    checksum_update(&state, wire_body(call));
-    size_t n = checksum_finish(&state, digest);
-    return memcmp(digest, bytes.p, n) == 0 ||
-           body_fail(call, "BadDigest", "The Content-MD5 or checksum value that you specified did not match what the server received.");
+    enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
+    return payload != SIGV4_PAYLOAD_HASHED && payload != SIGV4_PAYLOAD_UNSIGNED;
 }
 
 static bool is_checksum_header(struct str name)
@@ -90,8 +83,22 @@ static bool is_checksum_header(struct str name)
     return name.n > prefix.n && str_eq_nocase(str_slice(name, 0, prefix.n), prefix);
 }
 
+/* One more thing that the body has to be. */
+static bool add_checksum(struct call *call, struct payload_options *options, enum checksum kind, struct str sent)
+{
+    struct str bytes;
+    if (base64_decode(sent, call->arena, &bytes) != ERR_OK || bytes.n != checksum_bytes(kind))
+        return body_fail(call, "InvalidDigest", "The Content-MD5 or checksum value that you specified is not valid.");
+    if (options->checksum_count == PAYLOAD_CHECKSUMS_MAX)
+        return body_fail(call, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+    struct payload_checksum *checksum = &options->checksums[options->checksum_count++];
+    checksum->kind = kind;
+    memcpy(checksum->digest, bytes.p, bytes.n);
+    return true;
+}
+
 /* Which algorithm a header's name says; x-amz-checksum-algorithm, -mode and -type say something else. */
-static bool check_header(struct call *call, const struct http_header *header, bool *ret_seen)
+static bool add_checksum_header(struct call *call, struct payload_options *options, const struct http_header *header)
 {
     static const char *const others[] = {"algorithm", "mode", "type"};
     struct str algorithm = str_slice(header->name, sizeof CHECKSUM_PREFIX - 1, header->name.n);
@@ -99,26 +106,42 @@ static bool check_header(struct call *call, const struct http_header *header, bo
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (str_eq_nocase(algorithm, str_of(others[i])))
             return true;
-    if (!checksum_named(algorithm, &kind)) {
-        call_fail_not_implemented(call, arena_cstr(call->arena, str_slice(header->name, 0, 64)));
-        return false;
-    }
-    *ret_seen = true;
-    return checksum_holds(call, kind, header->value);
+    if (checksum_named(algorithm, &kind))
+        return add_checksum(call, options, kind, header->value);
+    call_fail_not_implemented(call, arena_cstr(call->arena, str_slice(header->name, 0, 64)));
+    return false;
 }
 
-static bool check_checksums(struct call *call, bool trailed)
+bool request_body_announced(struct call *call, struct payload_options *ret)
 {
     const struct http_request *request = wire_http(call);
-    bool seen = trailed;
-    struct str md5 = http_header(request, "content-md5");
+    struct str md5 = http_header(request, "content-md5"), trailer = http_header(request, "x-amz-trailer");
     for (size_t i = 0; i < request->header_count; i++)
-        if (is_checksum_header(request->headers[i].name) && !check_header(call, &request->headers[i], &seen))
+        if (is_checksum_header(request->headers[i].name) && !add_checksum_header(call, ret, &request->headers[i]))
             return false;
-    if (md5.n && !checksum_holds(call, CHECKSUM_MD5, md5))
+    if (md5.n && !add_checksum(call, ret, CHECKSUM_MD5, md5))
         return false;
-    return seen || md5.n || !(call->operation->flags & MODEL_OP_CHECKSUM_REQUIRED) ||
+    bool said = ret->checksum_count || (is_chunked(call) && str_starts(trailer, STR(CHECKSUM_PREFIX)));
+    return said || !(call->operation->flags & MODEL_OP_CHECKSUM_REQUIRED) ||
            body_fail(call, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+}
+
+static bool check_checksums(struct call *call)
+{
+    struct payload_options said = {.checksum_count = 0};
+    struct checksum_state state;
+    uint8_t digest[CHECKSUM_BYTES_MAX];
+    if (!request_body_announced(call, &said))
+        return false;
+    for (size_t i = 0; i < said.checksum_count; i++) {
+        checksum_init(&state, said.checksums[i].kind);
+        checksum_update(&state, wire_body(call));
+        size_t n = checksum_finish(&state, digest);
+        if (memcmp(digest, said.checksums[i].digest, n) != 0)
+            return body_fail(call, "BadDigest",
+                             "The Content-MD5 or checksum value that you specified did not match what the server received.");
+    }
+    return true;
 }
 
 /* ---- gzip ---- */
@@ -149,11 +172,7 @@ bool request_body_encoded(const struct call *call)
 
 bool request_body_open(struct call *call)
 {
-    enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
-    bool chunked = payload != SIGV4_PAYLOAD_HASHED && payload != SIGV4_PAYLOAD_UNSIGNED;
-    if (chunked && !unchunk(call, payload))
+    if (is_chunked(call) && !unchunk(call, sigv4_payload(wire_exchange(call)->payload)))
         return false;
-    struct str trailer = chunked ? http_header(wire_http(call), "x-amz-trailer") : STR_NONE;
-    bool trailed = str_starts(trailer, STR(CHECKSUM_PREFIX));
-    return check_checksums(call, trailed) && (!is_gzip(call) || ungzip(call));
+    return check_checksums(call) && (!is_gzip(call) || ungzip(call));
 }

@@ -6,6 +6,9 @@
 
 /* Replaces the exchange's body. False: the call has failed. */
 bool request_body_open(struct call *call);
+/* The same of a body that is streamed, and will be checked as it passes: what its headers say. False: the call has failed. */
+struct payload_options;
+bool request_body_announced(struct call *call, struct payload_options *ret);
 /* Whether the request has anything for request_body_open to do: most have not. */
 bool request_body_encoded(const struct call *call);
 #endif

@@ -1,7 +1,7 @@
 /* wire.c -- what all protocols share when they answer: headers, output trees as JSON.
  */
 #include "wire/wire.h"
-#include "wire/events.h"
+#include "wire/event_output.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"

@@ -602,6 +602,7 @@ static void bodies_are_streamed(void **state)
     free(body);
 }
 
+#define UNSIGNED "x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"
 #define CHUNKED(length) "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\nx-amz-trailer: x-amz-checksum-crc32\r\n" \
                         "x-amz-decoded-content-length: " length "\r\n"
 
@@ -617,6 +618,14 @@ static void chunked_bodies_are_decoded(void **state)
         {CHUNKED("5"), "5\r\nabcde\r\n0\r\nx-amz-checksum-crc32:hYfYZQ==\r\n\r\nmore", "InvalidChunkSizeError"},
         {CHUNKED("5"), "not chunks\r\n", "InvalidChunkSizeError"},
         {CHUNKED("x"), "0\r\n\r\n", "HTTP/1.1 400 "},
+        {UNSIGNED "x-amz-checksum-crc32: hYfYZQ==\r\nContent-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\n", "abcde", "BadDigest"},
+        {UNSIGNED "x-amz-checksum-crc32: hYfYZQ==\r\nContent-MD5: q1a02StAcTrMWviZhdS3hg==\r\n", "abcde", "5 bytes, "},
+        {UNSIGNED "x-amz-checksum-crc32: hYfYZQ==\r\n", "abcde", "5 bytes, "},
+        {UNSIGNED "x-amz-checksum-crc32: hYfYZQ==\r\n", "abcdX", "BadDigest"},
+        {UNSIGNED "x-amz-checksum-crc32: hYfY\r\n", "abcde", "InvalidDigest"},
+        {UNSIGNED "x-amz-checksum-xxhash3: hYfY\r\n", "abcde", "HTTP/1.1 501 "},
+        {UNSIGNED "x-amz-checksum-crc32: hYfYZQ==\r\nx-amz-checksum-crc32c: hYfYZQ==\r\nx-amz-checksum-md5: q1a02StAcTrMWviZhdS3hg==\r\n",
+         "abcde", "InvalidRequest"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         echo_with(cases[i].headers, cases[i].body);

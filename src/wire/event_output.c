@@ -1,4 +1,4 @@
-/* events.c -- an event becomes a message:
+/* event_output.c -- an event becomes a message:
  *
  *   :message-type event      :event-type MEMBER       members with a header's place, typed      payload: the rest
  *   :message-type exception  :exception-type MEMBER   an error of the union                     payload: the structure
@@ -6,7 +6,7 @@
  *
  * A member that is the payload goes as it is, if it is a blob or text. In json and cbor what stands beside the stream in the output
  * comes as a message of its own, initial-response, before all others. */
-#include "wire/events.h"
+#include "wire/event_output.h"
 #include "base/codec.h"
 #include "wire/eventstream.h"
 #include "wire/rest.h"

@@ -1,11 +1,11 @@
-/* events_test.c -- outputs that are event streams, in each protocol: heads, events with headers and payloads, exceptions, errors, what
+/* event_output_test.c -- outputs that are event streams, in each protocol: heads, events with headers and payloads, exceptions, errors, what
  * comes first and what is refused. Messages are read by this test's own reader and compared as text:
  * "name=value …|payload", values with the type's letter where it is no string. */
 #include "../base/unit.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "test_models.h"
-#include "wire/events.h"
+#include "wire/event_output.h"
 
 struct watch {
     struct arena *arena;

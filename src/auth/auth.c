@@ -444,12 +444,12 @@ static enum err decide(struct auth *auth, struct auth_slot *slot, struct policy_
         policy_compile(resource_policy, trust ? POLICY_TRUST : POLICY_RESOURCE, &resource, arena, &message) != ERR_OK)
         return ERR_CORRUPT;
     struct policy_set set = known->set;
-    set.resource = resource;
+    set.resource = resource ? resource : request->resource_policy;
     request->lookup = context__lookup;
     request->lookup_arg = &context;
     request->arena = arena;
     *ret = policy_decide(&set, request);
-    *ret_keep = !resource && !known->depends_on_request;
+    *ret_keep = !set.resource && !known->depends_on_request;
     policy_free(resource);
     return ERR_OK;
 }
@@ -459,7 +459,7 @@ static struct str decision_key(const struct policy_request *request, struct str 
 {
     struct str id = request->principal->access_key_id;
 
-    if (resource_policy.n || !id.n)
+    if (resource_policy.n || request->resource_policy || !id.n)
         return STR_NONE;
     size_t n = id.n + request->action.n + request->resource.n + 2;
     char *text = arena_alloc(arena, n);

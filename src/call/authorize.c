@@ -45,6 +45,11 @@ void need_resource_policy(struct needs *needs, struct str policy)
     last_need(needs)->resource_policy = policy;
 }
 
+void need_compiled_policy(struct needs *needs, const struct policy *policy)
+{
+    last_need(needs)->compiled_policy = policy;
+}
+
 bool call__authorize(struct call *call, struct auth *auth, struct needs *needs)
 {
     *needs = (struct needs){.call = call, .items = needs->first, .cap = COUNT_OF(needs->first)};
@@ -59,7 +64,8 @@ bool call__authorize(struct call *call, struct auth *auth, struct needs *needs)
     for (size_t i = 0; i < needs->count; i++) {
         struct need *need = &needs->items[i];
         struct policy_request request = {.action = str_of(need->action), .resource = need->resource, .principal = call->caller,
-                                         .context = need->context, .context_count = need->context_count};
+                                         .context = need->context, .context_count = need->context_count,
+                                         .resource_policy = need->compiled_policy};
         struct str message = STR_NONE;
         enum err err = auth_authorize(auth, &request, need->resource_policy, call->arena, &message);
         if (err == ERR_OK) continue;

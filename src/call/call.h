@@ -105,6 +105,8 @@ void need_add(struct needs *needs, const char *action, struct str resource_arn);
 void need_context(struct needs *needs, const char *key, struct str value);
 /* A resource policy (JSON text) that counts for the need added last, united with the identity's. */
 void need_resource_policy(struct needs *needs, struct str policy);
+struct policy;
+void need_compiled_policy(struct needs *needs, const struct policy *policy);   /* the same, compiled; lives as long as the call */
 
 /* What `needs` reads of the store, it reads through call_doc_get or keeps in call->state, so that the handler has it without
  * reading again; a mutation reads again, because it decides. `needs` and `prepare` run on the loop, or on a worker when the body is large. */

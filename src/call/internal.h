@@ -7,6 +7,7 @@
 struct need {
     const char *action;
     struct str resource, resource_policy;
+    const struct policy *compiled_policy;
     struct policy_context *context;
     size_t context_count, context_cap;
 };

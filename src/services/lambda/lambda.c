@@ -7,14 +7,13 @@
 #include "services/lambda/code.h"
 #include "services/lambda/control.h"
 #include "services/lambda/download.h"
-#include "services/lambda/function_doc.h"
+#include "services/lambda/function.h"
 #include "services/lambda/function_name.h"
 #include "services/lambda/interpreter.h"
 #include "services/lambda/invoke_operation.h"
 #include "services/lambda/lambda_call.h"
 #include "services/lambda/permission.h"
 #include "services/lambda/pool.h"
-#include "call/call_doc.h"
 #include <stdlib.h>
 
 #define LAMBDA_BODY_BYTES_MAX NET_BODY_BYTES_MAX     /* of a request; CreateFunction: a zip of 50 MB as base64 in JSON */
@@ -64,18 +63,24 @@ static void needs_pass_role(struct call *call, struct needs *needs)
     need_context(needs, "iam:PassedToService", STR("lambda.amazonaws.com"));
 }
 
-/* Invoke, with the function's own policy. A function that is not there has none; the handler answers that. */
+static void unref_function(void *arg)
+{
+    struct lambda__function *function = arg;
+    lambda__function_unref(&function);
+}
+
+/* Invoke, with the function's own policy, which was compiled with the function. One that is not there has none; the handler
+ * answers that. */
 static void needs_invoke(struct call *call, struct needs *needs)
 {
     struct str account, region, name, qualifier;
+    struct lambda__function *function;
     need_add(needs, "lambda:InvokeFunction", named_arn(call));
-    struct json *doc;
-    if (lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) &&
-        call_doc_get(call, lambda__reader(call), lambda__key(call->arena, call->account, call->region, name), &doc) == ERR_OK) {
-        struct str policy = lambda__policy_text(doc, NULL, call->arena);
-        if (policy.n)
-            need_resource_policy(needs, policy);
-    }
+    if (!lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) ||
+        lambda__functions_get(lambda__of(call)->functions, call->account, call->region, name, &function) != ERR_OK)
+        return;
+    arena_on_free(call->arena, unref_function, function);
+    need_compiled_policy(needs, function->policy);
 }
 
 static const char *const create_refused[] = {"AcceleratorConfig", "CapacityProviderConfig", "CodeSigningConfigArn", "DurableConfig", "ImageConfig",

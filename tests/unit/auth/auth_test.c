@@ -291,6 +291,30 @@ static enum err authorize(struct fixture *f, const struct principal *principal, 
     return auth_authorize(f->auth, &request, resource_policy, f->arena, message);
 }
 
+/* A policy of the resource that was compiled before counts as its text does, and stays the caller's. */
+static void test_authorize_with_a_compiled_policy(void **state)
+{
+    struct fixture *f = *state;
+    struct principal *alice = NULL;
+    struct policy *allow, *deny;
+    struct str message;
+    assert_int_equal(authenticate(f, STR("AKIAUSER"), STR("secret"), STR_NONE, &alice), AUTH_OK);
+    assert_int_equal(policy_compile(STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"dynamodb:*\",\"Resource\":\"*\"}}"),
+                                    POLICY_RESOURCE, &allow, f->arena, &message), ERR_OK);
+    assert_int_equal(policy_compile(STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"dynamodb:*\",\"Resource\":\"*\"}}"),
+                                    POLICY_RESOURCE, &deny, f->arena, &message), ERR_OK);
+    static const char *const actions[] = {"dynamodb:GetItem", "dynamodb:DeleteTable"};
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < COUNT_OF(actions); i++) {
+            struct policy_request request = {.action = str_of(actions[i]), .resource = TABLE, .principal = alice, .resource_policy = allow};
+            assert_int_equal(auth_authorize(f->auth, &request, STR_NONE, f->arena, &message), ERR_OK);
+            request.resource_policy = deny;
+            assert_int_equal(auth_authorize(f->auth, &request, STR_NONE, f->arena, &message), ERR_DENIED);
+        }
+    policy_free(allow);
+    policy_free(deny);
+}
+
 static void test_authorize(void **state)
 {
     struct fixture *f = *state;
@@ -510,6 +534,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_long_term_key, setup, teardown), cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),      cmocka_unit_test_setup_teardown(test_authorize, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_authorize_with_a_compiled_policy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_global_keys, setup, teardown),   cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anonymous, setup, teardown),     cmocka_unit_test_setup_teardown(test_presigned_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_bodies, setup, teardown),

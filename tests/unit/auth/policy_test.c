@@ -84,8 +84,9 @@ static void run_case(const struct json *test, struct arena *arena)
         identity[set.identity_count++] = compile(document, POLICY_IDENTITY, arena);
     set.boundary = compile(json_at(test, "boundary"), POLICY_IDENTITY, arena);
     set.session = compile(json_at(test, "session"), POLICY_IDENTITY, arena);
-    set.resource = json_at(test, "trust") ? compile(json_at(test, "trust"), POLICY_TRUST, arena)
-                                          : compile(json_at(test, "resource"), POLICY_RESOURCE, arena);
+    struct policy *resource = json_at(test, "trust") ? compile(json_at(test, "trust"), POLICY_TRUST, arena)
+                                                     : compile(json_at(test, "resource"), POLICY_RESOURCE, arena);
+    set.resource = resource;
     add_context(json_at(test, "context"), arena, &request);
     const char *reason = reason_names[policy_decide(&set, &request)];
     if (!str_eq(json_str(test, "expect"), str_of(reason)))
@@ -96,7 +97,7 @@ static void run_case(const struct json *test, struct arena *arena)
         policy_free(identity[i]);
     policy_free(set.boundary);
     policy_free(set.session);
-    policy_free(set.resource);
+    policy_free(resource);
 }
 
 static void test_decisions(void **state)

@@ -238,8 +238,10 @@ static void test_a_deleted_function_refuses_those_that_wait(void **state)
 static void test_a_failed_start_ends_one_that_waits(void **state)
 {
     struct asked asked[3];
+    struct lambda_limits limits = patient;
     (void)state;
-    stage_open(1, NULL, 0);
+    limits.queue_wait_ms = 600000;      /* nobody gets a start of his own meanwhile */
+    stage_open(1, &limits, 0);
     PLAY("f", 900, {.start = ERR_IO, .start_waits = true}, {.start = ERR_OK});
     ask_function(&asked[0], "f", "0");
     assert_true(stage_wait(starts_wait, 1));
@@ -257,10 +259,8 @@ static void test_a_failed_start_ends_one_that_waits(void **state)
 static void test_a_shutdown_ends_everything(void **state)
 {
     struct asked asked[12];
-    struct lambda_limits limits = patient;
     (void)state;
-    limits.environments_max = 8;
-    stage_open(2, &limits, 0);
+    stage_open(2, NULL, 0);
     PLAY("idle", 900, {.answer = ANSWER_ECHO});
     PLAY("never", 900, {.answer = ANSWER_NEVER});
     PLAY("gate", 900, {.answer_waits = true});

@@ -669,6 +669,11 @@ static void test_plain_from_outside(void **state)
     assert_true(has_line(&answer, "Connection: close"));
     assert_true(ended(fd));
     close(fd);
+    fd = dial_from_outside(site.port); /* HTTP/2 without TLS is plain text as well */
+    send_text(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_true(read_answer(fd, &answer, false));
+    assert_int_equal(answer.status, 400);
+    close(fd);
     assert_int_equal(atomic_load(&site.handled), 0);
     SSL *ssl = SSL_new(client);
     SSL_set_fd(ssl, dial_from_outside(site.port));

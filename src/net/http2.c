@@ -25,7 +25,7 @@
 #include "base/panic.h"
 #include <stdlib.h>
 
-#define READ_BYTES 65536
+#define READ_TURN_BYTES 65536
 #define TRAILERS_MAX (32u << 10)
 #define SMALL_WINDOW 256 /* an update by less is noise */
 #define HTTP2_BODY_FIRST_BYTES 16384
@@ -597,7 +597,7 @@ void http2__run(struct http_conn *conn)
 
 static char *h2_space(struct transport *transport, size_t *ret_n)
 {
-    static _Thread_local char input[READ_BYTES]; /* all of it is eaten before anything else is read */
+    static _Thread_local char input[READ_TURN_BYTES]; /* all of it is eaten before anything else is read */
     (void)transport;
     *ret_n = sizeof(input);
     return input;

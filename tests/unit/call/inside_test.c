@@ -2,6 +2,7 @@
  * completed once on the loop that was asked for; with an authorisation of its own and rows that are made for the test. */
 #include "call/inside.h"
 #include "../base/files.h"
+#include "../store/memory_engine.h"
 #include "auth/auth.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -405,12 +406,107 @@ static void calls_are_watched(void **state)
     assert_int_equal(atomic_load(&watched_failed) - failed, 1);
 }
 
+/* Over an engine that others write to as well, and whose reads may wait for them: nothing that reads runs on a loop, and a
+ * mutation that met a conflict runs again with the clock and the ids that it had. */
+static struct str ids[4];
+static int64_t times[4];
+static unsigned runs;
+
+static void make_ids(struct call *call, struct store_txn *txn)
+{
+    const struct store_key key = {3, STR("test"), STR("id")};
+    struct str old = STR_NONE;
+    store_get(txn, key, call->arena, &old);
+    ENSURE(runs < COUNT_OF(ids));
+    times[runs] = call->now_ms;
+    ids[runs++] = arena_printf(call->arena, STR_FMT " " STR_FMT, STR_ARG(call_uuid(call)), STR_ARG(call_random_chars(call, "abc", 20)));
+    store_put(txn, key, ids[runs - 1]);
+    call->output = json_new(call->arena, JSON_OBJECT);
+    json_add_str(call->arena, call->output, "Id", ids[runs - 1]);
+}
+
+static const struct row shared_rows[] = {
+    {.name = "GetItem", .run = RUN_INLINE, .needs = need_table, .handle = tell_all},
+    {.name = "UpdateTable", .run = RUN_MUTATION, .needs = need_table, .mutate = make_ids},
+};
+static const struct service_api shared = {
+    .model = &model_dynamodb, .rows = shared_rows, .row_count = COUNT_OF(shared_rows), .errors = &dynamodb_errors, .overrides = &dynamodb_overrides};
+static const struct service_binding shared_bindings[] = {{.api = &shared}, {0}};
+
+struct other_write { struct store_mutation mutation; struct store *store; sem_t done; };
+
+static enum err write_id(struct store_txn *txn, void *arg)
+{
+    (void)arg;
+    store_put(txn, (struct store_key){3, STR("test"), STR("id")}, STR("by another"));
+    return ERR_OK;
+}
+
+static void other_written(struct store_mutation *mutation, enum err err)
+{
+    ENSURE(err == ERR_OK);
+    sem_post(&CONTAINER_OF(mutation, struct other_write, mutation)->done);
+}
+
+static void write_meanwhile(void *arg)
+{
+    struct other_write *other = arg;
+    other->mutation = (struct store_mutation){.mutate = write_id, .done = other_written};
+    store_submit(other->store, &other->mutation);
+    while (sem_wait(&other->done) != 0) {}
+}
+
+static void a_store_that_blocks_and_conflicts(void **state)
+{
+    (void)state;
+    struct calls *calls = place.calls;
+    struct store *store;
+    struct other_write other = {0};
+    struct str message;
+    const struct store_options options = {.dir = "a cluster", .engine = "memory"};
+    sem_init(&other.done, 0, 0);
+    engine_add(&memory_engine_ops);
+    memory_read_may_block = true;
+    assert_int_equal(store_open(&options, place.arena, &store, &message), ERR_OK);
+    assert_int_equal(store_open(&options, place.arena, &other.store, &message), ERR_OK);
+    const struct calls_options over_it = {.store = store, .workers = place.workers, .bindings = shared_bindings,
+                                          .default_account = STR("000000000000"), .default_region = STR("us-east-1")};
+    place.calls = calls_new(&over_it);
+
+    struct asked asked;
+    ask_begin(&asked, "dynamodb", "GetItem", "{\"TableName\":\"abc\",\"Key\":{}}");
+    ask_wait(&asked);
+    assert_member(&asked, "Thread", "worker");
+    ask_end(&asked);
+
+    memory_before_commit_arg = &other;
+    memory_before_commit = write_meanwhile;
+    ask_begin(&asked, "dynamodb", "UpdateTable", "{\"TableName\":\"abc\"}");
+    ask_wait(&asked);
+    assert_int_equal(runs, store_mutate_twice ? 4 : 2);
+    for (unsigned i = 1; i < runs; i++) {
+        assert_true(str_eq(ids[i], ids[0]));
+        assert_int_equal(times[i], times[0]);
+    }
+    assert_true(times[0] > 0 && ids[0].n == 36 + 1 + 20 && ids[0].p[14] == '4');
+    assert_true(str_eq(json_str(asked.call->output, "Id"), ids[0]));
+    ask_end(&asked);
+
+    struct calls *over = place.calls;
+    place.calls = calls;
+    store_close(store);
+    store_close(other.store);
+    memory_forget("a cluster");
+    free(over);                                 /* calls_free would take the patterns of the others along */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_run_where_their_rows_say), cmocka_unit_test(calls_fail_as_requests_do),
         cmocka_unit_test(members_have_the_models_names),  cmocka_unit_test(calls_on_their_loop_begin_at_once),
         cmocka_unit_test(streams_go_through),             cmocka_unit_test(calls_are_watched),
+        cmocka_unit_test(a_store_that_blocks_and_conflicts),
     };
     return cmocka_run_group_tests(tests, open_place, close_place);
 }

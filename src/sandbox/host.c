@@ -426,12 +426,14 @@ static void read_exit(struct sandbox *sandbox, struct sandbox_exit *ret)
     *ret = (struct sandbox_exit){.status = -1, .signal = SIGKILL, .killed_by_us = atomic_load(&sandbox->killed)};
     reap_process(sandbox->pidfd);
     if (sandbox__wait_readable(sandbox->control, 0) &&
-        sandbox__recv(sandbox->control, &last, sizeof last, NULL, 0, &count) == (ssize_t)sizeof last && last.kind == SANDBOX__EXITED) {
+        sandbox__recv(sandbox->control, &last, sizeof last, NULL, 0, &count) == (ssize_t)sizeof last &&
+        last.kind == SANDBOX__EXITED) {
         atomic_store(&sandbox->rss_peak, (size_t)last.rss_peak_bytes);
         ret->status = WIFEXITED(last.value) ? WEXITSTATUS(last.value) : -1;
         ret->signal = WIFSIGNALED(last.value) ? WTERMSIG(last.value) : 0;
     }
-    ret->out_of_memory = ret->signal == SIGKILL && !ret->killed_by_us && sandbox__cgroup_oom(&sandbox->host->cgroups, &sandbox->cgroup);
+    ret->out_of_memory =
+        ret->signal == SIGKILL && !ret->killed_by_us && sandbox__cgroup_oom(&sandbox->host->cgroups, &sandbox->cgroup);
 }
 
 static void holder_ended(int fd, void *arg)
@@ -551,14 +553,16 @@ static enum err own_namespace(void)
 static enum err prepare_directory(struct sandbox_host *host, const char *state_dir, char root_at[PATH_MAX])
 {
     char path[PATH_MAX];
-    if (snprintf(root_at, PATH_MAX, "%s/root", state_dir) >= PATH_MAX || snprintf(path, sizeof path, "%s/lock", state_dir) >= PATH_MAX)
+    if (snprintf(root_at, PATH_MAX, "%s/root", state_dir) >= PATH_MAX ||
+        snprintf(path, sizeof path, "%s/lock", state_dir) >= PATH_MAX)
         return ERR_TOO_LARGE;
     if (!folder_make(state_dir, 0700) || !folder_make(root_at, 0755))
         return ERR_IO;
     return file_lock(path, &host->lock_fd);
 }
 
-static enum err open_link(struct sandbox_host *host, const char *root_at, const struct sandbox__filter *filter, unsigned launcher_ms)
+static enum err open_link(struct sandbox_host *host, const char *root_at, const struct sandbox__filter *filter,
+                          unsigned launcher_ms)
 {
     int parents[SANDBOX__RESOURCES];
     struct sandbox__launcher launcher = {.root_at = root_at, .root = host->root, .filter = filter, .cgroup_parents = parents,
@@ -569,7 +573,8 @@ static enum err open_link(struct sandbox_host *host, const char *root_at, const 
     return sandbox__link_open(&launcher, launcher_ms, &host->link);
 }
 
-static enum err start_steps(struct sandbox_host *host, const struct sandbox_host_options *options, struct arena *arena, struct str *ret_message)
+static enum err start_steps(struct sandbox_host *host, const struct sandbox_host_options *options, struct arena *arena,
+                            struct str *ret_message)
 {
     const char *state_dir = options->state_dir;
     char root_at[PATH_MAX];
@@ -582,7 +587,8 @@ static enum err start_steps(struct sandbox_host *host, const struct sandbox_host
     host->root = sandbox__is_privileged();
     sandbox__cgroups_open(&host->cgroups, state_dir);
     if (!host->root && own_namespace() != ERR_OK) {
-        *ret_message = arena_printf(arena, "not root, and the kernel allows an ordinary user no user namespace (%s)", strerror(errno));
+        *ret_message =
+            arena_printf(arena, "not root, and the kernel allows an ordinary user no user namespace (%s)", strerror(errno));
         return ERR_UNSUPPORTED;
     }
     struct sandbox__filter *filter = mem_zalloc(sizeof *filter);
@@ -607,7 +613,8 @@ static void start_filler(struct sandbox_host *host)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message)
+enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret,
+                            struct str *ret_message)
 {
     struct sandbox_host *host = mem_zalloc(sizeof *host);
     host->lock_fd = -1;
@@ -637,7 +644,8 @@ enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, str
     return err;
 }
 
-enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message)
+enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret,
+                            struct str *ret_message)
 {
     struct sandbox_host *host;
     enum err err = sandbox_host_begin(options, arena, &host, ret_message);

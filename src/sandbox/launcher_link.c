@@ -158,8 +158,8 @@ static enum exchange exchange_make(struct sandbox__link *link, const struct sand
     return late ? EXCHANGE_LATE : EXCHANGE_ENDED;
 }
 
-static enum err make_under_lock(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count, struct sandbox__made *ret,
-                                int *ret_pidfd)
+static enum err make_under_lock(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count,
+                                struct sandbox__made *ret, int *ret_pidfd)
 {
     for (int tries = 0; tries < 2; tries++) {
         if (link->launcher < 0) {
@@ -182,7 +182,8 @@ static enum err make_under_lock(struct sandbox__link *link, struct sandbox__make
     return ERR_CLOSED;
 }
 
-enum err sandbox__link_make(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count, pid_t *ret_pid, int *ret_pidfd)
+enum err sandbox__link_make(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count,
+                            pid_t *ret_pid, int *ret_pidfd)
 {
     struct sandbox__made made;
     int pidfd = -1;
@@ -252,7 +253,8 @@ enum err sandbox__link_await(struct sandbox__link *link, struct arena *arena, st
     struct str said = n ? (struct str){text, n} : STR("it gave no answer");
     if (str_eq(said, STR("ok")))
         return ERR_OK;
-    *ret_message = arena_printf(arena, "the root of sandboxes cannot be built (" STR_FMT "); cloudless doctor tells more", STR_ARG(said));
+    *ret_message =
+        arena_printf(arena, "the root of sandboxes cannot be built (" STR_FMT "); cloudless doctor tells more", STR_ARG(said));
     return ERR_UNSUPPORTED;
 }
 

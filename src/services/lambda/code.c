@@ -355,7 +355,8 @@ void lambda__code_warm(struct lambda__code *code, struct str blob)
 /* ---- the sweep ---- */
 
 /* Calls visit for each name in `dir`, but "." and "..". */
-static void each_name(struct lambda__code *code, const char *dir, void (*visit)(struct lambda__code *code, const char *dir, struct str name))
+static void each_name(struct lambda__code *code, const char *dir,
+                      void (*visit)(struct lambda__code *code, const char *dir, struct str name))
 {
     DIR *open_dir = opendir(dir);
     if (!open_dir)
@@ -414,7 +415,8 @@ static enum err gather_referred(struct store *store, struct map *referred)
         }
         if (count) {
             arena_reset(kept);
-            last = (struct store_key){at[count - 1].space, arena_dup(kept, at[count - 1].collection), arena_dup(kept, at[count - 1].key)};
+            last = (struct store_key){at[count - 1].space, arena_dup(kept, at[count - 1].collection),
+                                      arena_dup(kept, at[count - 1].key)};
             after = &last;
         }
         arena_free(arena);

@@ -48,7 +48,8 @@ static bool apply_runtime(struct call *call, struct json *config, struct json *v
     struct lambda__interpreter interpreter;
     struct str remedy;
     if (!lambda__runtime_known(value->text)) {
-        call_fail(call, "InvalidParameterValueException", "The runtime " STR_FMT " is not served here. Served: provided.al2023 and python3.9 to python3.13.",
+        call_fail(call, "InvalidParameterValueException",
+                  "The runtime " STR_FMT " is not served here. Served: provided.al2023 and python3.9 to python3.13.",
                   STR_ARG(value->text));
         return false;
     }
@@ -87,10 +88,24 @@ static bool apply_role(struct call *call, struct json *config, struct json *valu
 static bool is_reserved_variable(struct str name)
 {
     static const char *const names[] = {
-        "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
-        "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-        "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_LAMBDA_RUNTIME_API",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
     };
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_eq(name, str_of(names[i])))
@@ -104,21 +119,27 @@ static bool apply_environment(struct call *call, struct json *config, struct jso
     size_t bytes = 0;
     for JSON_EACH (variable, variables) {
         if (is_reserved_variable(variable->key)) {
-            call_fail(call, "InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables "
-                      "you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this "
-                      "request: " STR_FMT, STR_ARG(variable->key));
+            call_fail(call, "InvalidParameterValueException",
+                      "Lambda was unable to configure your environment variables because the environment variables "
+                      "you have provided contains reserved keys that are currently not supported for modification. Reserved keys "
+                      "used in this "
+                      "request: " STR_FMT,
+                      STR_ARG(variable->key));
             return false;
         }
         if (str_find(variable->text, '\0') < variable->text.n) {
-            call_fail(call, "InvalidParameterValueException", "The environment variable " STR_FMT " contains a NUL character.", STR_ARG(variable->key));
+            call_fail(call, "InvalidParameterValueException", "The environment variable " STR_FMT " contains a NUL character.",
+                      STR_ARG(variable->key));
             return false;
         }
         bytes += variable->key.n + variable->text.n;
     }
     if (bytes > ENVIRONMENT_BYTES_MAX) {
         struct str text = json_text(call->arena, variables);
-        call_fail(call, "InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables you "
-                  "have provided exceeded the 4KB limit. String measured: " STR_FMT, STR_ARG(text));
+        call_fail(call, "InvalidParameterValueException",
+                  "Lambda was unable to configure your environment variables because the environment variables you "
+                  "have provided exceeded the 4KB limit. String measured: " STR_FMT,
+                  STR_ARG(text));
         return false;
     }
     if (!variables)
@@ -153,7 +174,8 @@ static bool apply_snap_start(struct call *call, struct json *config, struct json
 static bool apply_architectures(struct call *call, struct json *config, struct json *value)
 {
     if (value->count != 1 || !str_eq(value->first->text, STR("x86_64"))) {
-        call_fail(call, "InvalidParameterValueException", "The architecture of this machine is x86_64; a function for another cannot run here.");
+        call_fail(call, "InvalidParameterValueException",
+                  "The architecture of this machine is x86_64; a function for another cannot run here.");
         return false;
     }
     return copy_member(call, config, value);
@@ -175,7 +197,8 @@ static bool apply_empty(struct call *call, struct json *config, struct json *val
 {
     (void)config;
     struct json *subnets = json_at(value, "SubnetIds"), *groups = json_at(value, "SecurityGroupIds");
-    bool empty = value->type == JSON_ARRAY ? value->count == 0 : (!subnets || subnets->count == 0) && (!groups || groups->count == 0);
+    bool empty =
+        value->type == JSON_ARRAY ? value->count == 0 : (!subnets || subnets->count == 0) && (!groups || groups->count == 0);
     return empty || refuse_member(call, value);
 }
 
@@ -207,12 +230,28 @@ static const struct member {
     const char *name;
     apply_fn *apply;
 } members[] = {
-    {"Architectures", apply_architectures}, {"Code", apply_nothing}, {"DeadLetterConfig", apply_target}, {"Description", copy_member},
-    {"Environment", apply_environment}, {"EphemeralStorage", apply_tmp}, {"FileSystemConfigs", apply_empty}, {"FunctionName", apply_nothing},
-    {"Handler", copy_member}, {"Layers", apply_empty}, {"LoggingConfig", apply_logging}, {"MemorySize", apply_memory},
-    {"PackageType", apply_package_type}, {"Publish", apply_publish}, {"RevisionId", apply_nothing}, {"Role", apply_role},
-    {"Runtime", apply_runtime}, {"SnapStart", apply_snap_start}, {"Tags", apply_nothing}, {"Timeout", apply_timeout},
-    {"TracingConfig", apply_tracing}, {"VpcConfig", apply_empty},
+    {"Architectures", apply_architectures},
+    {"Code", apply_nothing},
+    {"DeadLetterConfig", apply_target},
+    {"Description", copy_member},
+    {"Environment", apply_environment},
+    {"EphemeralStorage", apply_tmp},
+    {"FileSystemConfigs", apply_empty},
+    {"FunctionName", apply_nothing},
+    {"Handler", copy_member},
+    {"Layers", apply_empty},
+    {"LoggingConfig", apply_logging},
+    {"MemorySize", apply_memory},
+    {"PackageType", apply_package_type},
+    {"Publish", apply_publish},
+    {"RevisionId", apply_nothing},
+    {"Role", apply_role},
+    {"Runtime", apply_runtime},
+    {"SnapStart", apply_snap_start},
+    {"Tags", apply_nothing},
+    {"Timeout", apply_timeout},
+    {"TracingConfig", apply_tracing},
+    {"VpcConfig", apply_empty},
 };
 
 static apply_fn *apply_of(struct str name)

@@ -27,7 +27,8 @@ struct package {            /* call->state between prepare and mutate */
 /* Decodes, checks and stores the zip of `holder` (Code, or UpdateFunctionCode's input). */
 static bool take_package(struct call *call, struct json *holder, struct package *package)
 {
-    static const char *const refused[] = {"ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion", "SourceKMSKeyArn", "S3ObjectStorageMode", NULL};
+    static const char *const refused[] = {
+        "ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion", "SourceKMSKeyArn", "S3ObjectStorageMode", NULL};
     struct str zip;
     for (size_t i = 0; refused[i]; i++)
         if (json_at(holder, refused[i])) {
@@ -39,12 +40,13 @@ static bool take_package(struct call *call, struct json *holder, struct package 
         return false;
     }
     if (base64_decode(json_str(holder, "ZipFile"), call->arena, &zip) != ERR_OK) {
-        call_fail(call, "InvalidParameterValueException", "Could not unzip uploaded file. Please check your file, then try to upload again.");
+        call_fail(call, "InvalidParameterValueException",
+                  "Could not unzip uploaded file. Please check your file, then try to upload again.");
         return false;
     }
     if (zip.n > LAMBDA_ZIP_BYTES_MAX) {
-        call_fail(call, "RequestTooLargeException", "Request must be smaller than %u bytes for the %s operation", LAMBDA_ZIP_BYTES_MAX,
-                  model_text(call->api->model, call->operation->name));
+        call_fail(call, "RequestTooLargeException", "Request must be smaller than %u bytes for the %s operation",
+                  LAMBDA_ZIP_BYTES_MAX, model_text(call->api->model, call->operation->name));
         return false;
     }
     const char *wrong = lambda__package_check(zip);
@@ -97,7 +99,8 @@ static struct json *with_logging(struct call *call, struct json *config)
 {
     struct json *logging = json_add_object(call->arena, config, "LoggingConfig");
     json_add_str(call->arena, logging, "LogFormat", STR("Text"));
-    json_add_str(call->arena, logging, "LogGroup", arena_printf(call->arena, "/aws/lambda/" STR_FMT, STR_ARG(json_str(config, "FunctionName"))));
+    json_add_str(call->arena, logging, "LogGroup",
+                 arena_printf(call->arena, "/aws/lambda/" STR_FMT, STR_ARG(json_str(config, "FunctionName"))));
     return config;
 }
 
@@ -140,7 +143,8 @@ void lambda__prepare_create(struct call *call)
         return;
     }
     if (!call_has(call, "Runtime") || !call_has(call, "Handler")) {
-        call_fail(call, "InvalidParameterValueException", "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
+        call_fail(call, "InvalidParameterValueException",
+                  "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
         return;
     }
     json_add_str(call->arena, config, "FunctionName", package->name);
@@ -204,7 +208,9 @@ void lambda__get_function(struct call *call)
     struct str host = call_request_header(call, "Host");
     json_add_str(call->arena, code, "RepositoryType", STR("S3"));
     if (host.n)                 /* a client of HTTP/1.0 may have named none */
-        json_add_str(call->arena, code, "Location", lambda__download_url(lambda__of(call)->downloads, call->caller->secure, host, json_str(doc, "blob"), clock_epoch_ms(), call->arena));
+        json_add_str(call->arena, code, "Location",
+                     lambda__download_url(lambda__of(call)->downloads, call->caller->secure, host, json_str(doc, "blob"),
+                                          clock_epoch_ms(), call->arena));
     if ((tags = json_at(doc, "tags")) && tags->count)
         json_add(out, "Tags", json_clone(call->arena, tags));
     call->output = out;
@@ -221,8 +227,9 @@ static void list_functions_page(struct call *call, const char *member)
         call_fail(call, "InvalidParameterValueException", "The value of Marker is not one that was given.");
         return;
     }
-    enum err err = doc_list(lambda__reader(call), LAMBDA_SPACE, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
-                            after, limit > 50 ? 50 : limit, call->arena, &page, &more);
+    enum err err =
+        doc_list(lambda__reader(call), LAMBDA_SPACE, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
+                 after, limit > 50 ? 50 : limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -303,12 +310,14 @@ void lambda__prepare_update_code(struct call *call)
     if (publish && publish->type == JSON_TRUE)
         call_fail_not_implemented(call, "Publish");
     else if (architectures && (architectures->count != 1 || !str_eq(architectures->first->text, STR("x86_64"))))
-        call_fail(call, "InvalidParameterValueException", "The architecture of this machine is x86_64; a function for another cannot run here.");
+        call_fail(call, "InvalidParameterValueException",
+                  "The architecture of this machine is x86_64; a function for another cannot run here.");
     else
         take_package(call, call->input, package);
 }
 
-static void write_config(struct call *call, struct store_txn *txn, struct json *doc, struct json *config, const struct package *package)
+static void write_config(struct call *call, struct store_txn *txn, struct json *doc, struct json *config,
+                         const struct package *package)
 {
     stamp_config(call, config, package);
     json_put(doc, STR("config"), config);

@@ -1,8 +1,8 @@
 /* download.c -- what stands behind GetFunction's Code.Location: a package by a URL that is its own permission.
  *   http://HOST/_aws/lambda/code/SHA256?X-Amz-Date=…&X-Amz-Expires=600&X-Amz-Signature=…
  * The signature is the HMAC of everything before it, from the path on, under a key that lives as long as the process; so
- * nothing of a URL can be altered, and what follows is parsed only when it is ours. Scheme and HOST are those that the client used. It is
- * signed once GetFunction was authorised, lasts ten minutes as AWS's does, and fails with the errors of S3. */
+ * nothing of a URL can be altered, and what follows is parsed only when it is ours. Scheme and HOST are those that the client used.
+ * It is signed once GetFunction was authorised, lasts ten minutes as AWS's does, and fails with the errors of S3. */
 #include "services/lambda/download.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -49,22 +49,27 @@ static struct str url_signature(const struct lambda__downloads *downloads, struc
     return buf_str(&hex);
 }
 
-struct str lambda__download_url(const struct lambda__downloads *downloads, bool secure, struct str host, struct str blob, int64_t now_ms, struct arena *arena)
+struct str lambda__download_url(const struct lambda__downloads *downloads, bool secure, struct str host, struct str blob,
+                                int64_t now_ms, struct arena *arena)
 {
     struct str date = clock_sigv4(arena, now_ms);
-    struct str text = arena_printf(arena, LAMBDA_CODE_PATH STR_FMT "?X-Amz-Date=" STR_FMT "&X-Amz-Expires=%d", STR_ARG(blob), STR_ARG(date), EXPIRES_S);
+    struct str text = arena_printf(arena, LAMBDA_CODE_PATH STR_FMT "?X-Amz-Date=" STR_FMT "&X-Amz-Expires=%d", STR_ARG(blob),
+                                   STR_ARG(date), EXPIRES_S);
     struct str signature = url_signature(downloads, text, arena);
-    return arena_printf(arena, "%s://" STR_FMT STR_FMT SIGNATURE STR_FMT, secure ? "https" : "http", STR_ARG(host), STR_ARG(text), STR_ARG(signature));
+    return arena_printf(arena, "%s://" STR_FMT STR_FMT SIGNATURE STR_FMT, secure ? "https" : "http", STR_ARG(host), STR_ARG(text),
+                        STR_ARG(signature));
 }
 
-enum err lambda__download_check(const struct lambda__downloads *downloads, struct str path, struct str query, int64_t now_ms, struct arena *arena)
+enum err lambda__download_check(const struct lambda__downloads *downloads, struct str path, struct str query, int64_t now_ms,
+                                struct arena *arena)
 {
     struct str mark = STR(SIGNATURE);
     const char *at = query.n ? memmem(query.p, query.n, mark.p, mark.n) : NULL;
     int64_t signed_ms;
     if (!at)
         return ERR_DENIED;
-    struct str given = str_slice(query, (size_t)(at - query.p) + mark.n, query.n), before = str_slice(query, 0, (size_t)(at - query.p));
+    struct str given = str_slice(query, (size_t)(at - query.p) + mark.n, query.n),
+               before = str_slice(query, 0, (size_t)(at - query.p));
     struct str wanted = url_signature(downloads, arena_printf(arena, STR_FMT "?" STR_FMT, STR_ARG(path), STR_ARG(before)), arena);
     if (given.n != wanted.n || !bytes_equal_const_time(given.p, wanted.p, wanted.n))
         return ERR_DENIED;
@@ -74,8 +79,11 @@ enum err lambda__download_check(const struct lambda__downloads *downloads, struc
 
 static void refuse_download(struct http_request *request, int status, const char *code, const char *message)
 {
-    http_respond_text(request, status, "application/xml", arena_printf(request->arena,
-                      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, message));
+    http_respond_text(
+        request, status, "application/xml",
+        arena_printf(request->arena,
+                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code,
+                     message));
 }
 
 void lambda__download_serve(const struct lambda__downloads *downloads, struct http_request *request)
@@ -88,7 +96,9 @@ void lambda__download_serve(const struct lambda__downloads *downloads, struct ht
     }
     enum err err = lambda__download_check(downloads, request->path, request->query, clock_epoch_ms(), request->arena);
     if (err == ERR_DENIED) {
-        refuse_download(request, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
+        refuse_download(
+            request, 403, "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
         return;
     }
     if (err != ERR_OK) {

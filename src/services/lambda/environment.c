@@ -5,12 +5,13 @@
  *   every state ──kill──> DYING ──exited──> closing (Runtime API, AWS endpoint) ──> freed
  *
  * A start waits for its code to be unpacked without a thread, then a worker has `start` until start_done: before that a kill is
- * only remembered, and so is an exit, which may come first when the program ends at once. After it, `exited` comes exactly once, whatever else happened, and is the way out.
- * The client is answered when the function answered; the environment takes its next invocation when it asks for it. What
- * it printed is in the pipe by then, so the pipe is drained before END and REPORT are written. Output is otherwise read at the
- * pace of OUTPUT_COST_MS: a function that prints without end waits at its full pipe, not the loop for it.
- * Initialisation may take limits->init_ms; past it the environment is started once more (when it is gone: its place
- * among the server's environments goes on) and has the function's own timeout. Source: "Understanding the Lambda execution environment lifecycle". What clients are told: failure.c. */
+ * only remembered, and so is an exit, which may come first when the program ends at once. After it, `exited` comes exactly once,
+ * whatever else happened, and is the way out. The client is answered when the function answered; the environment takes its next
+ * invocation when it asks for it. What it printed is in the pipe by then, so the pipe is drained before END and REPORT are written.
+ * Output is otherwise read at the pace of OUTPUT_COST_MS: a function that prints without end waits at its full pipe, not the loop
+ * for it. Initialisation may take limits->init_ms; past it the environment is started once more (when it is gone: its place among
+ * the server's environments goes on) and has the function's own timeout. Source: "Understanding the Lambda execution environment
+ * lifecycle". What clients are told: failure.c. */
 #include "services/lambda/environment.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -28,7 +29,7 @@
 #define READ_PIECE 4096                         /* lines of one byte cost 200 times as much */
 #define DRAIN_COST_MAX (512 << 10)              /* what was printed before the answer: a full pipe of lines of 30 bytes */
 #define DRAIN_END_COST_MAX (4 << 20)            /* the same after the end, when nothing is read later */
-#define OUTPUT_COST_MS 5000                     /* of lambda__output_bytes: 5 MB/s or 25,000 lines, less than the log's writer takes */
+#define OUTPUT_COST_MS 5000 /* of lambda__output_bytes: 5 MB/s or 25,000 lines, less than the log's writer takes */
 #define OUTPUT_CREDIT_MAX (1 << 20)             /* saved up for a burst: a fraction of the writer's queue, which all share */
 #define AWS_ENDPOINT_BODY_MAX (16u << 20)       /* BatchWriteItem, the largest call a function makes */
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
@@ -217,13 +218,17 @@ static void report_invocation(struct lambda__environment *e, struct str status)
     e->init_ms = -1;
     struct str id = e->current->request_id;
     lambda__output_line(e->output, "END RequestId: " STR_FMT "\n", STR_ARG(id));
-    lambda__output_line(e->output, "REPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: %lld ms\tMemory Size: %lld MB\tMax Memory Used: %zu MB\t%s"
-                        STR_FMT "\n", STR_ARG(id), duration, (long long)billed + 1, (long long)e->function->memory_mb, memory_peak_mb(e), init, STR_ARG(status));
+    lambda__output_line(
+        e->output,
+        "REPORT RequestId: " STR_FMT
+        "\tDuration: %.2f ms\tBilled Duration: %lld ms\tMemory Size: %lld MB\tMax Memory Used: %zu MB\t%s" STR_FMT "\n",
+        STR_ARG(id), duration, (long long)billed + 1, (long long)e->function->memory_mb, memory_peak_mb(e), init, STR_ARG(status));
 }
 
 static void report_init(struct lambda__environment *e, const char *status)
 {
-    lambda__output_line(e->output, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n", ms_since(e->started_ns), e->second ? "invoke" : "init", status);
+    lambda__output_line(e->output, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n", ms_since(e->started_ns),
+                        e->second ? "invoke" : "init", status);
 }
 
 static void log_start(struct lambda__environment *e)
@@ -253,7 +258,8 @@ static void end_current(struct lambda__environment *e, struct str payload, const
 static void fail_current(struct lambda__environment *e, const struct lambda__failure *failure)
 {
     if (failure->reason.n)
-        lambda__output_line(e->output, "RequestId: " STR_FMT " Error: " STR_FMT "\n", STR_ARG(e->current->request_id), STR_ARG(failure->reason));
+        lambda__output_line(e->output, "RequestId: " STR_FMT " Error: " STR_FMT "\n", STR_ARG(e->current->request_id),
+                            STR_ARG(failure->reason));
     end_current(e, failure->payload, "Unhandled", failure->status);
 }
 
@@ -284,7 +290,8 @@ void lambda__environment_kill(struct lambda__environment *e)
     begin_end(e);
     if (e->current) {
         drain_output(e, DRAIN_COST_MAX);
-        lambda__invocation_refuse(finish_current(e, STR("Status: error")), "ServiceException", 500, STR("The server is shutting down."));
+        lambda__invocation_refuse(finish_current(e, STR("Status: error")), "ServiceException", 500,
+                                  STR("The server is shutting down."));
     }
 }
 
@@ -305,8 +312,8 @@ static void invocation_deadline(void *arg)
     struct lambda_invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
     drain_output(e, DRAIN_COST_MAX);
-    lambda__output_line(e->output, STR_FMT " " STR_FMT " " STR_FMT "\n\n", STR_ARG(clock_iso8601_ms(i->arena, clock_epoch_ms())), STR_ARG(i->request_id),
-                        STR_ARG(failure.reason));
+    lambda__output_line(e->output, STR_FMT " " STR_FMT " " STR_FMT "\n\n", STR_ARG(clock_iso8601_ms(i->arena, clock_epoch_ms())),
+                        STR_ARG(i->request_id), STR_ARG(failure.reason));
     end_current(e, failure.payload, "Unhandled", failure.status);
 }
 
@@ -508,7 +515,8 @@ static void start_failed(struct lambda__environment *e)
     struct lambda__start *s = &e->start;
     struct lambda_invocation *first;
     metric_add_shared(&e->parts->meters->starts_failed, 1);
-    log_to(s->entry_reason.n ? LOG_INFO : LOG_ERROR, "lambda.start_failed", {"function", e->function->arn}, {"reason", s->entry_reason.n ? s->entry_reason : s->message});
+    log_to(s->entry_reason.n ? LOG_INFO : LOG_ERROR, "lambda.start_failed", {"function", e->function->arn},
+           {"reason", s->entry_reason.n ? s->entry_reason : s->message});
     if (e->state != DYING)
         enter_state(e, DYING);
     if (s->entry_reason.n) {
@@ -529,10 +537,21 @@ static void open_listeners(struct lambda__environment *e)
     const struct lambda__environment_parts *o = e->parts;
     const struct sandbox_driver *driver = o->starter.driver;
     struct sandbox *sandbox = e->start.sandbox;
-    struct runtime_api_hooks hooks = {.ready = runtime_ready, .response = on_response, .error = on_error, .init_error = on_init_error,
-                                      .too_large = on_too_large, .closed = listener_closed, .arg = e};
-    struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox), .only = loop_current(), .handler = o->aws_endpoint,
-                                        .arg = o->aws_endpoint_arg, .body_max = AWS_ENDPOINT_BODY_MAX, .closed = listener_closed, .closed_arg = e, .watched = true};
+    struct runtime_api_hooks hooks = {.ready = runtime_ready,
+                                      .response = on_response,
+                                      .error = on_error,
+                                      .init_error = on_init_error,
+                                      .too_large = on_too_large,
+                                      .closed = listener_closed,
+                                      .arg = e};
+    struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox),
+                                        .only = loop_current(),
+                                        .handler = o->aws_endpoint,
+                                        .arg = o->aws_endpoint_arg,
+                                        .body_max = AWS_ENDPOINT_BODY_MAX,
+                                        .closed = listener_closed,
+                                        .closed_arg = e,
+                                        .watched = true};
     e->open = 2;
     ENSURE(runtime_api_open(o->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->http, &aws);
@@ -608,8 +627,8 @@ static struct str stream_name(struct arena *arena)
     return arena_printf(arena, "%.4s/%.2s/%.2s/[$LATEST]" STR_FMT, day.p, day.p + 5, day.p + 8, STR_ARG(id));
 }
 
-struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner, struct lambda__function *function,
-                                                      bool second)
+struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner,
+                                                      struct lambda__function *function, bool second)
 {
     struct lambda__environment *e = mem_zalloc(sizeof *e);
     e->parts = parts;

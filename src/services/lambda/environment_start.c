@@ -60,7 +60,8 @@ static const char *const *variables_of(struct lambda__start *s, const struct aut
     add_variable(a, env, &n, "TZ", STR(":UTC"));
     add_variable(a, env, &n, "AWS_XRAY_CONTEXT_MISSING", STR("LOG_ERROR"));
     add_variable(a, env, &n, "PATH", STR("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"));
-    add_variable(a, env, &n, "LD_LIBRARY_PATH", STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
+    add_variable(a, env, &n, "LD_LIBRARY_PATH",
+                 STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
     if (python)
         add_variable(a, env, &n, "PYTHONPATH", STR("/var/runtime"));
     for JSON_EACH (variable, f->variables)
@@ -74,11 +75,13 @@ static bool make_session(const struct lambda__starter *starter, struct lambda__s
     struct iam_role role;
     enum err err = iam_role_find(store_reader(starter->store), s->function->role, s->arena, &role);
     if (err == ERR_NOT_FOUND || (err == ERR_OK && !iam_role_trusts_service(&role, "lambda.amazonaws.com", s->arena))) {
-        lambda__start_refuse(s, "AccessDeniedException", 403, STR("The role defined for the function cannot be assumed by Lambda."));
+        lambda__start_refuse(s, "AccessDeniedException", 403,
+                             STR("The role defined for the function cannot be assumed by Lambda."));
         return false;
     }
     if (err != ERR_OK) {
-        lambda__start_refuse(s, "ServiceException", 500, arena_printf(s->arena, "The function's role cannot be read: %s.", err_text(err)));
+        lambda__start_refuse(s, "ServiceException", 500,
+                             arena_printf(s->arena, "The function's role cannot be read: %s.", err_text(err)));
         return false;
     }
     iam_role_session(&role, s->function->name, clock_epoch_ms(), s->arena, &s->principal);
@@ -116,7 +119,8 @@ void lambda__start_run(const struct lambda__starter *starter, struct lambda__sta
 {
     struct lambda__interpreter interpreter;
     struct auth_session session;
-    struct sandbox_spec spec = {.memory_bytes = (size_t)s->function->memory_mb * LAMBDA_MIB, .tmp_bytes = (size_t)s->function->tmp_mb * LAMBDA_MIB,
+    struct sandbox_spec spec = {.memory_bytes = (size_t)s->function->memory_mb * LAMBDA_MIB,
+                                .tmp_bytes = (size_t)s->function->tmp_mb * LAMBDA_MIB,
                                 .cpu_percent = cpu_percent(s->function->memory_mb)};
     if (!make_session(starter, s, &session) || !find_what_runs(starter, s, &interpreter))
         return;
@@ -130,5 +134,6 @@ void lambda__start_run(const struct lambda__starter *starter, struct lambda__sta
     if (s->own_entry && (err == ERR_NOT_FOUND || err == ERR_DENIED || err == ERR_UNSUPPORTED))
         s->entry_reason = lambda__entrypoint_reason(err, s->arena);
     else if (err != ERR_OK)
-        lambda__start_refuse(s, "ServiceException", 500, arena_printf(s->arena, "The environment could not be started: %s.", err_text(err)));
+        lambda__start_refuse(s, "ServiceException", 500,
+                             arena_printf(s->arena, "The environment could not be started: %s.", err_text(err)));
 }

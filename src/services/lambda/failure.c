@@ -11,7 +11,8 @@ static struct str failure_payload(struct arena *arena, const char *type, struct 
 {
     struct json *body = json_new(arena, JSON_OBJECT);
     json_add_str(arena, body, "errorType", str_of(type));
-    json_add_str(arena, body, "errorMessage", arena_printf(arena, "RequestId: " STR_FMT " Error: " STR_FMT, STR_ARG(request_id), STR_ARG(reason)));
+    json_add_str(arena, body, "errorMessage",
+                 arena_printf(arena, "RequestId: " STR_FMT " Error: " STR_FMT, STR_ARG(request_id), STR_ARG(reason)));
     return json_text(arena, body);
 }
 
@@ -22,10 +23,22 @@ static const char *signal_name(int number)
         int number;
         const char *name;
     } names[] = {
-        {SIGABRT, "aborted"}, {SIGALRM, "alarm clock"}, {SIGBUS, "bus error"}, {SIGFPE, "floating point exception"}, {SIGHUP, "hangup"},
-        {SIGILL, "illegal instruction"}, {SIGINT, "interrupt"}, {SIGKILL, "killed"}, {SIGPIPE, "broken pipe"}, {SIGQUIT, "quit"},
-        {SIGSEGV, "segmentation fault"}, {SIGTERM, "terminated"}, {SIGTRAP, "trace/breakpoint trap"}, {SIGXCPU, "CPU time limit exceeded"},
-        {SIGXFSZ, "file size limit exceeded"}, {SIGSYS, "bad system call"},
+        {SIGABRT, "aborted"},
+        {SIGALRM, "alarm clock"},
+        {SIGBUS, "bus error"},
+        {SIGFPE, "floating point exception"},
+        {SIGHUP, "hangup"},
+        {SIGILL, "illegal instruction"},
+        {SIGINT, "interrupt"},
+        {SIGKILL, "killed"},
+        {SIGPIPE, "broken pipe"},
+        {SIGQUIT, "quit"},
+        {SIGSEGV, "segmentation fault"},
+        {SIGTERM, "terminated"},
+        {SIGTRAP, "trace/breakpoint trap"},
+        {SIGXCPU, "CPU time limit exceeded"},
+        {SIGXFSZ, "file size limit exceeded"},
+        {SIGSYS, "bad system call"},
     };
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (names[i].number == number)
@@ -62,7 +75,8 @@ struct lambda__failure lambda__failure_timeout(int64_t timeout_ms, struct str re
 
 struct lambda__failure lambda__failure_entrypoint(struct str reason, struct str request_id, struct arena *arena)
 {
-    return (struct lambda__failure){.payload = failure_payload(arena, "Runtime.InvalidEntrypoint", request_id, reason), .reason = reason,
+    return (struct lambda__failure){.payload = failure_payload(arena, "Runtime.InvalidEntrypoint", request_id, reason),
+                                    .reason = reason,
                                     .status = STR("Status: error\tError Type: Runtime.InvalidEntrypoint")};
 }
 
@@ -86,14 +100,19 @@ struct lambda__failure lambda__failure_init(struct str error_type, struct str bo
 struct lambda__failure lambda__failure_too_large(size_t bytes, struct arena *arena)
 {
     return (struct lambda__failure){
-        .payload = arena_printf(arena, "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response payload size (%zu bytes) exceeded "
-                                "maximum allowed payload size (%d bytes).\"}", bytes, RUNTIME_RESPONSE_BYTES_MAX),
+        .payload = arena_printf(
+            arena,
+            "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response payload size (%zu bytes) exceeded "
+            "maximum allowed payload size (%d bytes).\"}",
+            bytes, RUNTIME_RESPONSE_BYTES_MAX),
         .status = STR("Status: error\tError Type: Function.ResponseSizeTooLarge")};
 }
 
 /* Why a package's own executable did not start. */
 struct str lambda__entrypoint_reason(enum err err, struct arena *arena)
 {
-    const char *why = err == ERR_DENIED ? "permission denied" : err == ERR_UNSUPPORTED ? "exec format error" : "no such file or directory";
+    const char *why = err == ERR_DENIED        ? "permission denied"
+                      : err == ERR_UNSUPPORTED ? "exec format error"
+                                               : "no such file or directory";
     return arena_printf(arena, "fork/exec /var/task/bootstrap: %s", why);
 }

@@ -111,18 +111,23 @@ static const char *interpreter_prefix(const char *path, struct arena *arena)
     return arena_cstr(arena, s);
 }
 
-static enum err find_runtime(const char *name, const char *runtimes_dir, const char *const *flags, struct arena *arena, struct lambda__interpreter *ret,
-                     const char **ret_path, struct str *ret_remedy)
+static enum err find_runtime(const char *name, const char *runtimes_dir, const char *const *flags, struct arena *arena,
+                             struct lambda__interpreter *ret, const char **ret_path, struct str *ret_remedy)
 {
     const char *path = find_python(name, flags, arena);
     if (!path) {
-        *ret_remedy = arena_printf(arena, "%s was not found on PATH, nor in pyenv's or uv's folders; install it (Debian 12 has python3.11, `uv python install %s` "
-                                   "the others) or name it with --runtime %s=/path", name, name + strlen("python"), name);
+        *ret_remedy = arena_printf(arena,
+                                   "%s was not found on PATH, nor in pyenv's or uv's folders; install it (Debian 12 has "
+                                   "python3.11, `uv python install %s` "
+                                   "the others) or name it with --runtime %s=/path",
+                                   name, name + strlen("python"), name);
         return ERR_NOT_FOUND;
     }
     const char *tree = arena_printf(arena, "%s/%s", runtimes_dir, name).p, *prefix = interpreter_prefix(path, arena);
-    if (!is_executable(arena_printf(arena, "%s/bootstrap.py", tree).p) && access(arena_printf(arena, "%s/bootstrap.py", tree).p, R_OK) != 0) {
-        *ret_remedy = arena_printf(arena, "%s is there (%s), its runtime tree %s is not; `make runtimes` builds it", name, path, tree);
+    if (!is_executable(arena_printf(arena, "%s/bootstrap.py", tree).p) &&
+        access(arena_printf(arena, "%s/bootstrap.py", tree).p, R_OK) != 0) {
+        *ret_remedy =
+            arena_printf(arena, "%s is there (%s), its runtime tree %s is not; `make runtimes` builds it", name, path, tree);
         return ERR_NOT_FOUND;
     }
     bool system = strcmp(prefix, "/usr") == 0;
@@ -173,14 +178,16 @@ static const char *dup_path(struct arena *arena, const char *path)
 }
 
 /* Under the lock. */
-static enum err find_kept(struct lambda__interpreters *all, size_t at, struct arena *arena, struct lambda__interpreter *ret, struct str *ret_remedy)
+static enum err find_kept(struct lambda__interpreters *all, size_t at, struct arena *arena, struct lambda__interpreter *ret,
+                          struct str *ret_remedy)
 {
     struct found_interpreter *kept = &all->found[at];
     if (!kept->arena || !is_executable(kept->path)) {
         struct found_interpreter found = {.arena = arena_new()};
         struct str remedy = STR_NONE;
         all->searches++;
-        enum err err = find_runtime(pythons[at], all->runtimes_dir, all->flags, found.arena, &found.interpreter, &found.path, &remedy);
+        enum err err =
+            find_runtime(pythons[at], all->runtimes_dir, all->flags, found.arena, &found.interpreter, &found.path, &remedy);
         if (err != ERR_OK) {
             *ret_remedy = arena_dup(arena, remedy);
             arena_free(found.arena);
@@ -190,13 +197,14 @@ static enum err find_kept(struct lambda__interpreters *all, size_t at, struct ar
         *kept = found;
     }
     const struct lambda__interpreter *i = &kept->interpreter;
-    *ret = (struct lambda__interpreter){.argv = {dup_path(arena, i->argv[0]), dup_path(arena, i->argv[1])}, .lang_dir = dup_path(arena, i->lang_dir),
+    *ret = (struct lambda__interpreter){.argv = {dup_path(arena, i->argv[0]), dup_path(arena, i->argv[1])},
+                                        .lang_dir = dup_path(arena, i->lang_dir),
                                         .runtime_dir = dup_path(arena, i->runtime_dir)};
     return ERR_OK;
 }
 
-enum err lambda__interpreter_find(struct lambda__interpreters *interpreters, struct str runtime, struct arena *arena, struct lambda__interpreter *ret,
-                                  struct str *ret_remedy)
+enum err lambda__interpreter_find(struct lambda__interpreters *interpreters, struct str runtime, struct arena *arena,
+                                  struct lambda__interpreter *ret, struct str *ret_remedy)
 {
     size_t at = 0;
     if (str_eq(runtime, STR(PROVIDED))) {
@@ -234,7 +242,8 @@ size_t lambda_runtimes(const char *runtimes_dir, const char *const *flags, struc
         if (r->available)
             r->path = str_of(path);
     }
-    list[count++] = (struct lambda_runtime){.name = PROVIDED, .available = true, .path = STR("the package's own executable, bootstrap")};
+    list[count++] =
+        (struct lambda_runtime){.name = PROVIDED, .available = true, .path = STR("the package's own executable, bootstrap")};
     *ret = list;
     return count;
 }

@@ -50,7 +50,8 @@ void lambda__invocation_refuse(struct lambda_invocation *invocation, const char 
 void lambda__invocation_not_found(struct lambda_invocation *i)
 {
     struct str arn = lambda__function_arn(i->arena, i->account, i->region, i->function);
-    struct str message = i->qualifier.n ? arena_printf(i->arena, "Function not found: " STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(i->qualifier))
-                                        : arena_printf(i->arena, "Function not found: " STR_FMT, STR_ARG(arn));
+    struct str message =
+        i->qualifier.n ? arena_printf(i->arena, "Function not found: " STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(i->qualifier))
+                       : arena_printf(i->arena, "Function not found: " STR_FMT, STR_ARG(arn));
     lambda__invocation_refuse(i, "ResourceNotFoundException", 404, message);
 }

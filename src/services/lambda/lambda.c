@@ -83,43 +83,95 @@ static void needs_invoke(struct call *call, struct needs *needs)
     need_compiled_policy(needs, function->policy);
 }
 
-static const char *const create_refused[] = {"AcceleratorConfig", "CapacityProviderConfig", "CodeSigningConfigArn", "DurableConfig", "ImageConfig",
-                                             "KMSKeyArn", "PublishTo", "RuntimeConfig", "TenancyConfig", NULL};
-static const char *const update_refused[] = {"AcceleratorConfig", "CapacityProviderConfig", "DurableConfig", "ImageConfig", "KMSKeyArn", "RuntimeConfig",
+static const char *const create_refused[] = {"AcceleratorConfig",
+                                             "CapacityProviderConfig",
+                                             "CodeSigningConfigArn",
+                                             "DurableConfig",
+                                             "ImageConfig",
+                                             "KMSKeyArn",
+                                             "PublishTo",
+                                             "RuntimeConfig",
+                                             "TenancyConfig",
                                              NULL};
+static const char *const update_refused[] = {
+    "AcceleratorConfig", "CapacityProviderConfig", "DurableConfig", "ImageConfig", "KMSKeyArn", "RuntimeConfig", NULL};
 static const char *const code_refused[] = {"ImageUri", "PublishTo", "S3Bucket", "S3Key", "S3ObjectStorageMode", "S3ObjectVersion",
                                            "SourceKMSKeyArn", NULL};
 static const char *const list_refused[] = {"MasterRegion", "FunctionVersion", NULL};
-static const char *const permission_refused[] = {"EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType", "InvokedViaFunctionUrl", NULL};
+static const char *const permission_refused[] = {"EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType",
+                                                 "InvokedViaFunctionUrl", NULL};
 static const char *const invoke_refused[] = {"TenantId", "DurableExecutionName", NULL};
 
 static const struct row lambda_rows[] = {
-    {.name = "AddPermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_add_permission,
-     .mutate = lambda__add_permission, .refused = permission_refused},
-    {.name = "CreateFunction", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_create, .prepare_blocks = true,
-     .mutate = lambda__create, .committed = lambda__function_created, .refused = create_refused},
-    {.name = "DeleteFunction", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__delete,
+    {.name = "AddPermission",
+     .run = RUN_MUTATION,
+     .needs = needs_function,
+     .prepare = lambda__prepare_add_permission,
+     .mutate = lambda__add_permission,
+     .refused = permission_refused},
+    {.name = "CreateFunction",
+     .run = RUN_MUTATION,
+     .needs = needs_pass_role,
+     .prepare = lambda__prepare_create,
+     .prepare_blocks = true,
+     .mutate = lambda__create,
+     .committed = lambda__function_created,
+     .refused = create_refused},
+    {.name = "DeleteFunction",
+     .run = RUN_MUTATION,
+     .needs = needs_function,
+     .prepare = lambda__prepare_named,
+     .mutate = lambda__delete,
      .committed = lambda__function_changed},
     {.name = "GetFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_function},
     {.name = "GetFunctionCodeSigningConfig", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__code_signing},
     {.name = "GetFunctionConfiguration", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_configuration},
     {.name = "GetPolicy", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__get_policy},
-    {.name = "Invoke", .run = RUN_ASYNC, .needs = needs_invoke, .prepare = lambda__prepare_invoke, .handle = lambda__invoke_call,
+    {.name = "Invoke",
+     .run = RUN_ASYNC,
+     .needs = needs_invoke,
+     .prepare = lambda__prepare_invoke,
+     .handle = lambda__invoke_call,
      .refused = invoke_refused},
     {.name = "ListFunctions", .run = RUN_INLINE, .needs = needs_all, .handle = lambda__list, .refused = list_refused},
     {.name = "ListTags", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__list_tags},
     {.name = "ListVersionsByFunction", .run = RUN_INLINE, .needs = needs_function, .handle = lambda__list_versions},
-    {.name = "RemovePermission", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__remove_permission},
+    {.name = "RemovePermission",
+     .run = RUN_MUTATION,
+     .needs = needs_function,
+     .prepare = lambda__prepare_named,
+     .mutate = lambda__remove_permission},
     {.name = "TagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_tag, .mutate = lambda__tag},
-    {.name = "UntagResource", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_named, .mutate = lambda__untag},
-    {.name = "UpdateFunctionCode", .run = RUN_MUTATION, .needs = needs_function, .prepare = lambda__prepare_update_code, .prepare_blocks = true,
-     .mutate = lambda__update_code, .committed = lambda__code_changed, .refused = code_refused},
-    {.name = "UpdateFunctionConfiguration", .run = RUN_MUTATION, .needs = needs_pass_role, .prepare = lambda__prepare_update_configuration,
-     .prepare_blocks = true, .mutate = lambda__update_configuration, .committed = lambda__function_changed, .refused = update_refused},
+    {.name = "UntagResource",
+     .run = RUN_MUTATION,
+     .needs = needs_function,
+     .prepare = lambda__prepare_named,
+     .mutate = lambda__untag},
+    {.name = "UpdateFunctionCode",
+     .run = RUN_MUTATION,
+     .needs = needs_function,
+     .prepare = lambda__prepare_update_code,
+     .prepare_blocks = true,
+     .mutate = lambda__update_code,
+     .committed = lambda__code_changed,
+     .refused = code_refused},
+    {.name = "UpdateFunctionConfiguration",
+     .run = RUN_MUTATION,
+     .needs = needs_pass_role,
+     .prepare = lambda__prepare_update_configuration,
+     .prepare_blocks = true,
+     .mutate = lambda__update_configuration,
+     .committed = lambda__function_changed,
+     .refused = update_refused},
 };
 
 const struct service_api lambda_api = {
-    .model = &model_lambda, .rows = lambda_rows, .row_count = COUNT_OF(lambda_rows), .errors = &lambda_errors, .overrides = &lambda_overrides, .body_max = LAMBDA_BODY_BYTES_MAX,
+    .model = &model_lambda,
+    .rows = lambda_rows,
+    .row_count = COUNT_OF(lambda_rows),
+    .errors = &lambda_errors,
+    .overrides = &lambda_overrides,
+    .body_max = LAMBDA_BODY_BYTES_MAX,
 };
 
 static void make_parts(struct lambda *lambda)
@@ -127,18 +179,35 @@ static void make_parts(struct lambda *lambda)
     const struct lambda_options *o = &lambda->options;
     lambda->functions = lambda__functions_new(o->store, loops_count(o->loops));
     lambda->interpreters = lambda__interpreters_new(o->runtimes_dir, o->runtime_flags);
-    struct lambda__code_options code = {.store = o->store, .blobs = o->blobs, .workers = o->workers, .loops = o->loops, .cache_dir = o->cache_dir,
+    struct lambda__code_options code = {.store = o->store,
+                                        .blobs = o->blobs,
+                                        .workers = o->workers,
+                                        .loops = o->loops,
+                                        .cache_dir = o->cache_dir,
                                         .bytes_max = o->cache_bytes_max};
     lambda->code = lambda__code_new(&code);
     lambda->downloads = lambda__downloads_new(o->blobs, o->workers);
     struct lambda__pools_options pools = {
-        .loops = o->loops, .functions = lambda->functions, .limits = &lambda->limits, .concurrency_max = o->concurrency_max,
-        .parts = {
-            .starter = {.store = o->store, .auth = o->auth, .interpreters = lambda->interpreters, .driver = o->driver, .sandboxes = o->sandboxes,
-                        .sandboxes_missing = o->sandboxes_missing},
-            .output_to = {.auth = o->auth, .logs = o->logs},
-            .code = lambda->code, .http = o->http, .workers = o->workers, .meters = &lambda->meters, .aws_endpoint = o->aws_endpoint, .aws_endpoint_arg = o->aws_endpoint_arg,
-        },
+        .loops = o->loops,
+        .functions = lambda->functions,
+        .limits = &lambda->limits,
+        .concurrency_max = o->concurrency_max,
+        .parts =
+            {
+                .starter = {.store = o->store,
+                            .auth = o->auth,
+                            .interpreters = lambda->interpreters,
+                            .driver = o->driver,
+                            .sandboxes = o->sandboxes,
+                            .sandboxes_missing = o->sandboxes_missing},
+                .output_to = {.auth = o->auth, .logs = o->logs},
+                .code = lambda->code,
+                .http = o->http,
+                .workers = o->workers,
+                .meters = &lambda->meters,
+                .aws_endpoint = o->aws_endpoint,
+                .aws_endpoint_arg = o->aws_endpoint_arg,
+            },
     };
     lambda->pools = lambda__pools_new(&pools);
 }
@@ -170,8 +239,8 @@ void lambda_stop(struct lambda *lambda)
 void lambda_write_metrics(struct buf *out, void *arg)
 {
     struct lambda *lambda = arg;
-    static const struct metric_family in_flight = {"cloudless_invocations_running", "Invocations, those that wait for an environment included.",
-                                                   METRIC_GAUGE, 0, 0};
+    static const struct metric_family in_flight = {"cloudless_invocations_running",
+                                                   "Invocations, those that wait for an environment included.", METRIC_GAUGE, 0, 0};
     metrics_single(out, &in_flight, (double)atomic_load(&lambda->in_flight));
     lambda__meters_write(out, &lambda->meters);
 }

@@ -27,18 +27,23 @@ bool lambda__call_name(struct call *call, struct str *ret_name)
     if (call_has(call, "Resource"))
         text = call_str(call, "Resource");
     if (!lambda_parse_name(text, &account, &region, &name, &qualifier)) {
-        call_fail(call, "ValidationException", "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy constraint: "
-                  "Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
-                  "([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?", STR_ARG(text));
+        call_fail(call, "ValidationException",
+                  "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy constraint: "
+                  "Member must satisfy regular expression pattern: "
+                  "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
+                  "([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+                  STR_ARG(text));
         return false;
     }
     if (qualifier.n && wanted.n && !str_eq(qualifier, wanted)) {
-        call_fail(call, "InvalidParameterValueException", "The derived qualifier from the function name does not match the specified qualifier.");
+        call_fail(call, "InvalidParameterValueException",
+                  "The derived qualifier from the function name does not match the specified qualifier.");
         return false;
     }
     qualifier = qualifier.n ? qualifier : wanted;
     if ((account.n && !str_eq(account, call->account)) || (region.n && !str_eq(region, call->region))) {
-        call_fail(call, "ResourceNotFoundException", "Functions from '" STR_FMT "' are not reachable in this region ('" STR_FMT "')",
+        call_fail(call, "ResourceNotFoundException",
+                  "Functions from '" STR_FMT "' are not reachable in this region ('" STR_FMT "')",
                   STR_ARG(region.n ? region : account), STR_ARG(call->region));
         return false;
     }
@@ -74,7 +79,9 @@ bool lambda__revision_fits(struct call *call, struct json *doc, const char *api)
     struct str wanted = call_str(call, "RevisionId");
     if (wanted.n == 0 || str_eq(wanted, json_str(json_at(doc, "config"), "RevisionId")))
         return true;
-    call_fail(call, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the "
-              "latest Revision Id", api);
+    call_fail(call, "PreconditionFailedException",
+              "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the "
+              "latest Revision Id",
+              api);
     return false;
 }

@@ -1,5 +1,6 @@
 /* lambda_invoke.c -- the doors for the gateway: how invocations come in and reach their function's home loop, and whether a
- * service may invoke. Counted from lambda_invoke to done; above the bound they are refused with 429 as AWS's account concurrency. */
+ * service may invoke. Counted from lambda_invoke to done; above the bound they are refused with 429 as AWS's account concurrency.
+ */
 #include "auth/policy.h"
 #include "base/arn.h"
 #include "base/clock.h"
@@ -76,9 +77,11 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
         return;
     }
     if (invocation->payload.n > LAMBDA_PAYLOAD_BYTES_MAX) {
-        lambda__invocation_refuse(invocation, "RequestTooLargeException", 413,
-                                  arena_printf(invocation->arena, "%zu byte payload is too large for the RequestResponse invocation type (limit %d bytes)",
-                                               invocation->payload.n, LAMBDA_PAYLOAD_BYTES_MAX));
+        lambda__invocation_refuse(
+            invocation, "RequestTooLargeException", 413,
+            arena_printf(invocation->arena,
+                         "%zu byte payload is too large for the RequestResponse invocation type (limit %d bytes)",
+                         invocation->payload.n, LAMBDA_PAYLOAD_BYTES_MAX));
         return;
     }
     if (home == loop_current()) {
@@ -89,16 +92,19 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
     loop_post(home, &invocation->task);
 }
 
-bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function, const char *service_principal,
-                    struct str source_arn, struct arena *arena)
+bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function,
+                    const char *service_principal, struct str source_arn, struct arena *arena)
 {
     struct lambda__function *f = NULL;
     if (lambda__functions_get(lambda->functions, account, region, function, &f) != ERR_OK)
         return false;
     struct principal principal = {.type = PRINCIPAL_SERVICE, .arn = str_of(service_principal)};
     struct policy_context context[] = {{"aws:SourceArn", source_arn}, {"aws:SourceAccount", arn_account(source_arn)}};
-    struct policy_request request = {.action = STR("lambda:InvokeFunction"), .resource = arena_dup(arena, f->arn), .principal = &principal,
-                                     .context = context, .context_count = COUNT_OF(context)};
+    struct policy_request request = {.action = STR("lambda:InvokeFunction"),
+                                     .resource = arena_dup(arena, f->arn),
+                                     .principal = &principal,
+                                     .context = context,
+                                     .context_count = COUNT_OF(context)};
     bool by_account;
     bool permitted = f->policy && policy_match(f->policy, &request, &by_account) == POLICY_ALLOW;
     lambda__function_unref(&f);

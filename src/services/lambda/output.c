@@ -71,7 +71,8 @@ static void ask_permission(struct lambda__output *o, int64_t now)
     const struct lambda__function *f = o->function;
     struct str group = arn_make(arena, "logs", f->region, f->account, "log-group:" STR_FMT ":log-stream:", STR_ARG(o->group));
     struct str stream = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(group), STR_ARG(o->stream));
-    o->may_write = output_allowed(o, "logs:CreateLogStream", stream, arena) && output_allowed(o, "logs:PutLogEvents", stream, arena);
+    o->may_write =
+        output_allowed(o, "logs:CreateLogStream", stream, arena) && output_allowed(o, "logs:PutLogEvents", stream, arena);
     o->may_make_group = o->may_write && output_allowed(o, "logs:CreateLogGroup", group, arena);
     o->asked_ms = now;
     arena_free(arena);

@@ -1,5 +1,6 @@
 /* permission.c -- the resource policy of a function: AddPermission, RemovePermission, GetPolicy.
- * A statement is kept as it is answered (function_doc.c makes the policy of them); the whole is compiled with the function (function.c). Source: Lambda API reference. */
+ * A statement is kept as it is answered (function_doc.c makes the policy of them); the whole is compiled with the function
+ * (function.c). Source: Lambda API reference. */
 #include "services/lambda/permission.h"
 #include "auth/policy.h"
 #include "base/arn.h"
@@ -22,7 +23,8 @@ static struct json *permission_principal(struct call *call, struct str principal
     return out;
 }
 
-static void add_permission_condition(struct call *call, struct json *statement, const char *operator, const char *key, struct str value)
+static void add_permission_condition(struct call *call, struct json *statement, const char *operator, const char * key,
+                                     struct str value)
 {
     if (value.n == 0)
         return;
@@ -39,7 +41,8 @@ void lambda__prepare_add_permission(struct call *call)
         return;
     bool service = str_ends(principal, STR(".amazonaws.com"));
     if (!service && !str_eq(principal, STR("*")) && !arn_is_account(principal) && !str_starts(principal, STR("arn:aws:")))
-        call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
+        call_fail(call, "InvalidParameterValueException",
+                  "The provided principal was invalid. Please check the principal and try again.");
     struct json *statement = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, statement, "Sid", call_str(call, "StatementId"));
     json_add_str(call->arena, statement, "Effect", STR("Allow"));
@@ -69,13 +72,15 @@ static bool remember_bearer(struct call *call, struct store_txn *txn, struct jso
         return true;
     enum err err = iam_bearer_id(txn, call->account, arn, call->arena, &id);
     if (err == ERR_NOT_FOUND)
-        call_fail(call, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
+        call_fail(call, "InvalidParameterValueException",
+                  "The provided principal was invalid. Please check the principal and try again.");
     else if (err != ERR_OK)
         call_fail_err(call, err);
     if (call->failed)
         return false;
     struct json *bearers = json_at(doc, "bearers");
-    json_put(bearers ? bearers : json_add_object(call->arena, doc, "bearers"), arena_dup(call->arena, sid), json_new_str(call->arena, id));
+    json_put(bearers ? bearers : json_add_object(call->arena, doc, "bearers"), arena_dup(call->arena, sid),
+             json_new_str(call->arena, id));
     return true;
 }
 
@@ -86,8 +91,10 @@ void lambda__add_permission(struct call *call, struct store_txn *txn)
     if (!lambda__call_doc(call, txn, &doc) || !lambda__revision_fits(call, doc, "GetPolicy"))
         return;
     if (find_statement(doc, id)) {
-        call_fail(call, "ResourceConflictException", "The statement id (" STR_FMT ") provided already exists. Please provide a new statement id, or remove "
-                  "the existing statement.", STR_ARG(id));
+        call_fail(call, "ResourceConflictException",
+                  "The statement id (" STR_FMT ") provided already exists. Please provide a new statement id, or remove "
+                  "the existing statement.",
+                  STR_ARG(id));
         return;
     }
     json_add(json_at(doc, "statements"), NULL, statement);
@@ -95,7 +102,8 @@ void lambda__add_permission(struct call *call, struct store_txn *txn)
         return;
     struct str text = lambda__policy_text(doc, txn, call->arena);
     if (text.n > LAMBDA_POLICY_BYTES_MAX) {
-        call_fail(call, "PolicyLengthExceededException", "The final policy size (%zu) is bigger than the limit (%d).", text.n, LAMBDA_POLICY_BYTES_MAX);
+        call_fail(call, "PolicyLengthExceededException", "The final policy size (%zu) is bigger than the limit (%d).", text.n,
+                  LAMBDA_POLICY_BYTES_MAX);
         return;
     }
     struct policy *policy;

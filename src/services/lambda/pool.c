@@ -137,7 +137,8 @@ static void start_environment(struct lambda__pool *pool, bool second)
 
 static bool is_of_now(const struct lambda__pool *pool, const struct lambda__environment *e)
 {
-    return !pool->deleted && str_eq(lambda__environment_function(e)->revision, pool->function->revision) && !lambda__environment_stale(e);
+    return !pool->deleted && str_eq(lambda__environment_function(e)->revision, pool->function->revision) &&
+           !lambda__environment_stale(e);
 }
 
 static void refuse_waiting(struct lambda__pool *pool, const char *code, int status, struct str message)
@@ -161,7 +162,8 @@ static bool find_longest_idle(struct str key, void *value, void *arg)
 {
     struct lambda__pool *pool = value, **oldest = arg;
     (void)key;
-    if (pool->idle_count && (!*oldest || lambda__environment_idle_ns(pool->idle[0]) < lambda__environment_idle_ns((*oldest)->idle[0])))
+    if (pool->idle_count &&
+        (!*oldest || lambda__environment_idle_ns(pool->idle[0]) < lambda__environment_idle_ns((*oldest)->idle[0])))
         *oldest = pool;
     return true;
 }
@@ -369,8 +371,14 @@ static void pool_gone(void *owner, struct lambda__environment *environment, bool
 }
 
 static const struct lambda__environment_hooks pool_hooks = {
-    .ready = pool_ready, .take = pool_take, .again = pool_again, .started = pool_started, .busy = pool_busy, .left_idle = pool_left_idle,
-    .ending = pool_ending, .gone = pool_gone,
+    .ready = pool_ready,
+    .take = pool_take,
+    .again = pool_again,
+    .started = pool_started,
+    .busy = pool_busy,
+    .left_idle = pool_left_idle,
+    .ending = pool_ending,
+    .gone = pool_gone,
 };
 
 /* ---- a function was changed or deleted ---- */
@@ -391,7 +399,8 @@ static void refuse_deleted(struct lambda__pool *pool)
 static void take_change(struct lambda__pool *pool, const struct pool_change *change)
 {
     struct lambda__function *function = NULL;
-    enum err err = lambda__functions_get(change->pools->options.functions, change->account, change->region, change->name, &function);
+    enum err err =
+        lambda__functions_get(change->pools->options.functions, change->account, change->region, change->name, &function);
     if (err == ERR_OK) {
         lambda__function_unref(&pool->function);
         pool->function = function;
@@ -422,8 +431,12 @@ void lambda__pools_changed(struct lambda__pools *pools, struct str account, stru
 {
     struct arena *arena = arena_new();
     struct pool_change *change = arena_new_of(arena, struct pool_change);
-    *change = (struct pool_change){.task = {.run = run_pool_change}, .pools = pools, .arena = arena, .account = arena_dup(arena, account),
-                              .region = arena_dup(arena, region), .name = arena_dup(arena, name)};
+    *change = (struct pool_change){.task = {.run = run_pool_change},
+                                   .pools = pools,
+                                   .arena = arena,
+                                   .account = arena_dup(arena, account),
+                                   .region = arena_dup(arena, region),
+                                   .name = arena_dup(arena, name)};
     loop_post(lambda__pools_home(pools, account, region, name), &change->task);
 }
 

@@ -76,13 +76,19 @@ static int set_up(void **state)
     strcpy(w->dir, "/tmp/cloudless-code-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     w->arena = arena_new();
-    assert_int_equal(store_open(&(struct store_options){.dir = arena_printf(w->arena, "%s/store", w->dir).p}, w->arena, &w->store, &message), ERR_OK);
+    assert_int_equal(
+        store_open(&(struct store_options){.dir = arena_printf(w->arena, "%s/store", w->dir).p}, w->arena, &w->store, &message),
+        ERR_OK);
     assert_int_equal(blobs_open(w->dir, &w->blobs), ERR_OK);
     w->loops = loops_new(1);
     loops_start(w->loops);
     w->workers = workers_new(NULL);
-    struct lambda__code_options options = {.store = w->store, .blobs = w->blobs, .workers = w->workers, .loops = w->loops,
-                                           .cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p, .bytes_max = 3 * FOLDER_BYTES};
+    struct lambda__code_options options = {.store = w->store,
+                                           .blobs = w->blobs,
+                                           .workers = w->workers,
+                                           .loops = w->loops,
+                                           .cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p,
+                                           .bytes_max = 3 * FOLDER_BYTES};
     w->code = lambda__code_new(&options);
     w->downloads = lambda__downloads_new(w->blobs, w->workers);
     *state = w;
@@ -155,7 +161,9 @@ static enum err refer(struct store_txn *txn, void *arg)
     struct str *blob = arg;
     json_add_str(arena, doc, "blob", *blob);
     for (int i = 0; i < 600; i++)       /* more than a step of the sweep's walk */
-        doc_put(txn, lambda__key(arena, STR("000000000000"), i % 2 ? STR("us-east-1") : STR("eu-west-1"), arena_printf(arena, "f%d", i)), doc, arena);
+        doc_put(txn,
+                lambda__key(arena, STR("000000000000"), i % 2 ? STR("us-east-1") : STR("eu-west-1"), arena_printf(arena, "f%d", i)),
+                doc, arena);
     arena_free(arena);
     return ERR_OK;
 }
@@ -224,7 +232,8 @@ static void test_urls_expire_and_cannot_be_altered(void **state)
     int64_t now = 1800000000000;
     struct str url = lambda__download_url(w->downloads, false, STR("localhost:4566"), blob, now, w->arena), rest = url;
     assert_true(str_starts(url, STR("http://localhost:4566" LAMBDA_CODE_PATH)));
-    assert_true(str_starts(lambda__download_url(w->downloads, true, STR("a"), blob, now, w->arena), STR("https://a" LAMBDA_CODE_PATH)));
+    assert_true(
+        str_starts(lambda__download_url(w->downloads, true, STR("a"), blob, now, w->arena), STR("https://a" LAMBDA_CODE_PATH)));
     rest = str_slice(rest, STR("http://localhost:4566").n, rest.n);
     struct str path = str_cut(&rest, '?');
     assert_int_equal(lambda__download_check(w->downloads, path, rest, now, w->arena), ERR_OK);
@@ -236,7 +245,8 @@ static void test_urls_expire_and_cannot_be_altered(void **state)
         assert_int_equal(lambda__download_check(w->downloads, path, bad, now, w->arena), ERR_DENIED);
         assert_int_equal(lambda__download_check(w->downloads, path, str_slice(rest, 0, i), now, w->arena), ERR_DENIED);
     }
-    assert_int_equal(lambda__download_check(w->downloads, arena_printf(w->arena, STR_FMT "0", STR_ARG(path)), rest, now, w->arena), ERR_DENIED);
+    assert_int_equal(lambda__download_check(w->downloads, arena_printf(w->arena, STR_FMT "0", STR_ARG(path)), rest, now, w->arena),
+                     ERR_DENIED);
     struct lambda__downloads *other = lambda__downloads_new(w->blobs, w->workers);         /* another server's */
     assert_int_equal(lambda__download_check(other, path, rest, now, w->arena), ERR_DENIED);
     lambda__downloads_free(other);

@@ -20,13 +20,21 @@ static void test_the_tail_of_its_log_is_the_invocations(void **state)
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     struct asked asked = {.arena = arena_new()};
-    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
-                                         .payload = STR("{}"), .tail_log = true, .done = asked_done, .arg = &asked};
+    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0),
+                                         .arena = asked.arena,
+                                         .account = ACCOUNT,
+                                         .region = REGION,
+                                         .function = STR("f"),
+                                         .payload = STR("{}"),
+                                         .tail_log = true,
+                                         .done = asked_done,
+                                         .arg = &asked};
     lambda_invoke(stage->lambda, &asked.i);
     assert_true(await_asked(&asked));
     struct str id = asked.i.request_id, tail = asked.i.log_tail;
     assert_true(str_starts(tail, arena_printf(asked.arena, "START RequestId: " STR_FMT " Version: $LATEST\n", STR_ARG(id))));
-    const char *line = arena_printf(asked.arena, "printed for " STR_FMT "\nEND RequestId: " STR_FMT "\nREPORT", STR_ARG(id), STR_ARG(id)).p;
+    const char *line =
+        arena_printf(asked.arena, "printed for " STR_FMT "\nEND RequestId: " STR_FMT "\nREPORT", STR_ARG(id), STR_ARG(id)).p;
     if (!memmem(tail.p, tail.n, line, strlen(line)))
         fail_msg(STR_FMT, STR_ARG(tail));
     assert_non_null(memmem(tail.p, tail.n, "Max Memory Used: 42 MB", 22));
@@ -55,7 +63,8 @@ static void test_a_package_that_is_not_there_is_told(void **state)
     (void)state;
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.start = ERR_OK});
-    struct placing placing = {.name = "f", .revision = STR("other"), .timeout_s = 3, .blob = sha256_hex(stage->arena, STR("no such package"))};
+    struct placing placing = {
+        .name = "f", .revision = STR("other"), .timeout_s = 3, .blob = sha256_hex(stage->arena, STR("no such package"))};
     assert_int_equal(store_mutate(stage->store, place_function, &placing), ERR_OK);
     invoke_refused("f", "ServiceException", 500);
     assert_int_equal(blob_put(stage->blobs, zip_of(stage->arena, "other", 16, '#'), stage->arena, &placing.blob), ERR_OK);

@@ -8,8 +8,15 @@ static void test_a_function_that_is_not_there(void **state)
     invoke_refused("nobody", "ResourceNotFoundException", 404);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     struct asked asked = {.arena = arena_new()};
-    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 1), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
-                                         .qualifier = STR("7"), .payload = STR("{}"), .done = asked_done, .arg = &asked};
+    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 1),
+                                         .arena = asked.arena,
+                                         .account = ACCOUNT,
+                                         .region = REGION,
+                                         .function = STR("f"),
+                                         .qualifier = STR("7"),
+                                         .payload = STR("{}"),
+                                         .done = asked_done,
+                                         .arg = &asked};
     lambda_invoke(stage->lambda, &asked.i);
     assert_true(await_asked(&asked));
     assert_int_equal(asked.i.error_status, 404);
@@ -29,8 +36,14 @@ static void test_a_payload_over_the_maximum(void **state)
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     struct asked asked = {.arena = arena_new()};
     char *payload = arena_zalloc(asked.arena, LAMBDA_PAYLOAD_BYTES_MAX + 1);
-    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
-                                         .payload = {payload, LAMBDA_PAYLOAD_BYTES_MAX + 1}, .done = asked_done, .arg = &asked};
+    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0),
+                                         .arena = asked.arena,
+                                         .account = ACCOUNT,
+                                         .region = REGION,
+                                         .function = STR("f"),
+                                         .payload = {payload, LAMBDA_PAYLOAD_BYTES_MAX + 1},
+                                         .done = asked_done,
+                                         .arg = &asked};
     lambda_invoke(stage->lambda, &asked.i);
     assert_true(await_asked(&asked));
     assert_string_equal(asked.i.error_code, "RequestTooLargeException");
@@ -47,8 +60,10 @@ static void test_the_tracing_header_is_completed(void **state)
     } rows[] = {
         {"", "Root=1-", ";Sampled=0"},
         {"Root=1-5759e988-bd862e3fe1be46a994272793", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=", ";Sampled=0"},
-        {"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Parent=", ";Parent="},
-        {"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", ""},
+        {"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+         "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Parent=", ";Parent="},
+        {"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", ""},
         {"nonsense", "Root=1-", ";Parent="},
     };
     (void)state;
@@ -56,8 +71,15 @@ static void test_the_tracing_header_is_completed(void **state)
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct asked asked = {.arena = arena_new()};
-        asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0), .arena = asked.arena, .account = ACCOUNT, .region = REGION, .function = STR("f"),
-                                             .payload = STR("{}"), .trace_id = str_of(rows[i].given), .done = asked_done, .arg = &asked};
+        asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0),
+                                             .arena = asked.arena,
+                                             .account = ACCOUNT,
+                                             .region = REGION,
+                                             .function = STR("f"),
+                                             .payload = STR("{}"),
+                                             .trace_id = str_of(rows[i].given),
+                                             .done = asked_done,
+                                             .arg = &asked};
         lambda_invoke(stage->lambda, &asked.i);
         assert_true(await_asked(&asked));
         assert_true(str_starts(asked.i.trace_id, str_of(rows[i].begins)));

@@ -173,7 +173,8 @@ static void test_loops_do_not_pass_the_bound_together(void **state)
         for (size_t i = 0; i < COUNT_OF(asked); i++)
             ask_function(&asked[i], names[i % COUNT_OF(names)], "1");
         end_all(asked, COUNT_OF(asked));
-        size_t answered = outcomes(asked, COUNT_OF(asked), LAMBDA_ANSWERED, 0), failed = outcomes(asked, COUNT_OF(asked), LAMBDA_FUNCTION_ERROR, 0),
+        size_t answered = outcomes(asked, COUNT_OF(asked), LAMBDA_ANSWERED, 0),
+               failed = outcomes(asked, COUNT_OF(asked), LAMBDA_FUNCTION_ERROR, 0),
                throttled = outcomes(asked, COUNT_OF(asked), LAMBDA_REFUSED, 429);
         assert_int_equal(answered + failed + throttled, COUNT_OF(asked));
         assert_true(answered > 0);

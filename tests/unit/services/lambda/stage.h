@@ -41,7 +41,16 @@
 #define WAIT_S_MAX 60           /* a test that waits longer has failed */
 
 enum act_init { INIT_ASKS, INIT_REPORTS_ERROR, INIT_EXITS, INIT_HANGS };
-enum act_answer { ANSWER_ECHO, ANSWER_ERROR, ANSWER_DIES, ANSWER_NEVER, ANSWER_TWICE, ANSWER_THEN_EXITS, ANSWER_OTHERS, ANSWER_HALF };
+enum act_answer {
+    ANSWER_ECHO,
+    ANSWER_ERROR,
+    ANSWER_DIES,
+    ANSWER_NEVER,
+    ANSWER_TWICE,
+    ANSWER_THEN_EXITS,
+    ANSWER_OTHERS,
+    ANSWER_HALF
+};
 struct act {
     enum err start;             /* of the driver's start */
     bool start_waits;           /* before that, for gate_start */
@@ -146,7 +155,8 @@ static int listen_somewhere(int *ret_port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof at;
-    ENSURE(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0);
+    ENSURE(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 16) == 0 &&
+           getsockname(fd, (struct sockaddr *)&at, &n) == 0);
     *ret_port = ntohs(at.sin_port);
     return fd;
 }
@@ -208,7 +218,8 @@ static int runtime_receive(struct sandbox *sandbox, int fd, char text[8192])
 static bool post_to(struct sandbox *sandbox, int fd, const char *path, const char *body)
 {
     char answer[8192];
-    return runtime_send(fd, "POST /2018-06-01/runtime/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(body), body) &&
+    return runtime_send(fd, "POST /2018-06-01/runtime/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(body),
+                        body) &&
            runtime_receive(sandbox, fd, answer) != 0;
 }
 
@@ -216,7 +227,8 @@ static bool post_to(struct sandbox *sandbox, int fd, const char *path, const cha
 static bool runtime_serve(struct sandbox *sandbox, int fd)
 {
     char event[8192], id[128] = "", path[200];
-    if (!runtime_send(fd, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n") || runtime_receive(sandbox, fd, event) != 200)
+    if (!runtime_send(fd, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n") ||
+        runtime_receive(sandbox, fd, event) != 200)
         return false;
     const char *body = strstr(event, "\r\n\r\n") + 4, *at = strcasestr(event, "lambda-runtime-aws-request-id:");
     ENSURE(sscanf(at + 30, " %127[^\r]", id) == 1);
@@ -246,7 +258,8 @@ static bool runtime_serve(struct sandbox *sandbox, int fd)
         post_to(sandbox, fd, path, body);
         return false;
     case ANSWER_OTHERS:
-        return post_to(sandbox, fd, "invocation/00000000-0000-0000-0000-000000000000/response", "\"for another\"") && post_to(sandbox, fd, path, body);
+        return post_to(sandbox, fd, "invocation/00000000-0000-0000-0000-000000000000/response", "\"for another\"") &&
+               post_to(sandbox, fd, path, body);
     case ANSWER_HALF:
         runtime_send(fd, "POST /2018-06-01/runtime/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nthe half", path);
         sandbox->exit = (struct sandbox_exit){.status = 7};
@@ -266,7 +279,8 @@ static void *runtime_main(void *arg)
     struct sandbox *sandbox = arg;
     char nothing;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)sandbox->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)sandbox->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     ENSURE(connect(fd, (struct sockaddr *)&at, sizeof at) == 0);
     switch (sandbox->act.init) {
     case INIT_ASKS:
@@ -318,7 +332,8 @@ static void count_running(int change)
     pthread_mutex_unlock(&stage->lock);
 }
 
-static enum err script_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks, struct sandbox **ret)
+static enum err script_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
+                             struct sandbox **ret)
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     int unused;
@@ -403,8 +418,14 @@ static void script_free(struct sandbox **sandbox)
 }
 
 static const struct sandbox_driver script_driver = {
-    .name = "script", .start = script_start, .take_runtime_listener = script_take_runtime_listener, .take_aws_listener = script_take_aws_listener,
-    .take_output = script_take_output, .memory_peak = script_memory_peak, .kill = script_kill, .free = script_free,
+    .name = "script",
+    .start = script_start,
+    .take_runtime_listener = script_take_runtime_listener,
+    .take_aws_listener = script_take_aws_listener,
+    .take_output = script_take_output,
+    .memory_peak = script_memory_peak,
+    .kill = script_kill,
+    .free = script_free,
 };
 
 /* ---- functions ---- */
@@ -421,7 +442,8 @@ static enum err place_function(struct store_txn *txn, void *arg)
     struct arena *arena = arena_new();
     struct json *doc = json_new(arena, JSON_OBJECT), *config = json_add_object(arena, doc, "config");
     json_add_str(arena, config, "FunctionName", str_of(placing->name));
-    json_add_str(arena, config, "FunctionArn", arena_printf(arena, "arn:aws:lambda:us-east-1:000000000000:function:%s", placing->name));
+    json_add_str(arena, config, "FunctionArn",
+                 arena_printf(arena, "arn:aws:lambda:us-east-1:000000000000:function:%s", placing->name));
     json_add_str(arena, config, "Runtime", STR("provided.al2023"));
     json_add_str(arena, config, "Role", STR("arn:aws:iam::000000000000:role/r"));
     json_add_i64(arena, config, "Timeout", placing->timeout_s);
@@ -508,8 +530,14 @@ static void asked_done(struct lambda_invocation *invocation)
 static void ask_function(struct asked *asked, const char *function, const char *payload)
 {
     *asked = (struct asked){.arena = arena_new()};
-    asked->i = (struct lambda_invocation){.loop = loops_next(stage->loops), .arena = asked->arena, .account = ACCOUNT, .region = REGION,
-                                          .function = str_of(function), .payload = str_of(payload), .done = asked_done, .arg = asked};
+    asked->i = (struct lambda_invocation){.loop = loops_next(stage->loops),
+                                          .arena = asked->arena,
+                                          .account = ACCOUNT,
+                                          .region = REGION,
+                                          .function = str_of(function),
+                                          .payload = str_of(payload),
+                                          .done = asked_done,
+                                          .arg = asked};
     lambda_invoke(stage->lambda, &asked->i);
 }
 
@@ -576,7 +604,13 @@ static void no_aws(struct http_request *request, void *arg)
 
 /* Times that no test reaches by itself. */
 static const struct lambda_limits patient = {
-    .environments_max = 16, .starts_max = 4, .queue_wait_ms = 1, .init_ms = 600000, .init_error_ms = 600000, .idle_ms = 600000, .second_ms = 1000,
+    .environments_max = 16,
+    .starts_max = 4,
+    .queue_wait_ms = 1,
+    .init_ms = 600000,
+    .init_error_ms = 600000,
+    .idle_ms = 600000,
+    .second_ms = 1000,
 };
 
 static void stage_open(size_t loops, const struct lambda_limits *limits, size_t concurrency_max)
@@ -588,7 +622,8 @@ static void stage_open(size_t loops, const struct lambda_limits *limits, size_t 
     strcpy(stage->dir, "/tmp/cloudless-stage-XXXXXX");
     ENSURE(mkdtemp(stage->dir));
     stage->arena = arena_new();
-    ENSURE(store_open(&(struct store_options){.dir = arena_printf(stage->arena, "%s/store", stage->dir).p}, stage->arena, &stage->store, &message) == ERR_OK);
+    ENSURE(store_open(&(struct store_options){.dir = arena_printf(stage->arena, "%s/store", stage->dir).p}, stage->arena,
+                      &stage->store, &message) == ERR_OK);
     ENSURE(blobs_open(stage->dir, &stage->blobs) == ERR_OK);
     stage->loops = loops_new(loops);
     ENSURE(auth_new(stage->store, loops, &stage->auth) == ERR_OK);
@@ -601,9 +636,20 @@ static void stage_open(size_t loops, const struct lambda_limits *limits, size_t 
     stage->http = http_server_new(stage->loops);
     stage->limits = limits ? *limits : patient;
     struct lambda_options options = {
-        .store = stage->store, .blobs = stage->blobs, .auth = stage->auth, .logs = stage->logs, .loops = stage->loops, .workers = stage->workers,
-        .http = stage->http, .driver = &script_driver, .sandboxes = (struct sandbox_host *)stage, .concurrency_max = concurrency_max,
-        .cache_dir = arena_printf(stage->arena, "%s/cache", stage->dir).p, .runtimes_dir = "/nowhere", .limits = &stage->limits, .aws_endpoint = no_aws,
+        .store = stage->store,
+        .blobs = stage->blobs,
+        .auth = stage->auth,
+        .logs = stage->logs,
+        .loops = stage->loops,
+        .workers = stage->workers,
+        .http = stage->http,
+        .driver = &script_driver,
+        .sandboxes = (struct sandbox_host *)stage,
+        .concurrency_max = concurrency_max,
+        .cache_dir = arena_printf(stage->arena, "%s/cache", stage->dir).p,
+        .runtimes_dir = "/nowhere",
+        .limits = &stage->limits,
+        .aws_endpoint = no_aws,
     };
     ENSURE(lambda_new(&options, &stage->lambda) == ERR_OK);
     loops_start(stage->loops);

@@ -183,10 +183,11 @@ static struct json *take_structure(struct call *call, const struct model_shape *
     struct json *tree = json_new(call->arena, JSON_OBJECT);
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct model_member *member = &m->members[shape->members + i];
-        struct json *part = json_get(paths, model_member_wire(m, member));
+        bool flat = (member->flags & MODEL_MEMBER_FLATTENED) || (m->shapes[member->shape].flags & MODEL_SHAPE_FLATTENED);
+        struct json *part = json_get(paths, flat ? xml_tree_flat_name(m, member) : model_member_wire(m, member));
         if (!part)
             continue;
-        struct json *node = take(call, &m->shapes[member->shape], member->flags & MODEL_MEMBER_FLATTENED, part);
+        struct json *node = take(call, &m->shapes[member->shape], flat, part);
         if (!node)
             return NULL;
         json_add_key(tree, model_member_name(m, member), node);

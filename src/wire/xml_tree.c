@@ -13,6 +13,13 @@ static bool is_flattened(const struct model_member *member, const struct model_s
     return (member->flags & MODEL_MEMBER_FLATTENED) || (shape->flags & MODEL_SHAPE_FLATTENED);
 }
 
+struct str xml_tree_flat_name(const struct model *m, const struct model_member *member)
+{
+    const struct model_shape *shape = &m->shapes[member->shape];
+    const struct model_member *element = shape->type == MODEL_LIST ? model_element(m, shape, 0) : NULL;
+    return model_member_wire(m, element && element->wire != element->name ? element : member);
+}
+
 /* ---- reading ---- */
 
 static struct json *xml_refuse(struct call *call, const char *what, struct str name)
@@ -89,13 +96,14 @@ static struct json *xml_member(struct call *call, const struct model_member *mem
                 return xml_scalar(call, shape, wire, a->value);
         return NULL;
     }
+    bool list = shape->type == MODEL_LIST, map = shape->type == MODEL_MAP, flat = (list || map) && is_flattened(member, shape);
+    if (flat)
+        wire = xml_tree_flat_name(m, member);
     const struct xml_node *child = child_named(node->first, wire);
     if (!child)
         return NULL;
-    if (shape->type == MODEL_LIST && is_flattened(member, shape))
-        return xml_elements(call, shape, wire, child);
-    if (shape->type == MODEL_MAP && is_flattened(member, shape))
-        return xml_entries(call, shape, wire, child);
+    if (flat)
+        return list ? xml_elements(call, shape, wire, child) : xml_entries(call, shape, wire, child);
     return xml_tree_bind(call, shape, child);
 }
 
@@ -220,7 +228,7 @@ static void xml_element(struct xml_writer *w, const struct model *m, const struc
         return;
     }
     const struct model_member *element = list ? model_element(m, shape, 0) : NULL;
-    struct str inner = !within ? name : list ? model_member_wire(m, element) : STR("entry");
+    struct str inner = !within ? xml_tree_flat_name(m, member) : list ? model_member_wire(m, element) : STR("entry");
     if (within)
         xml_open(w, name, attributes);
     if (list)

@@ -286,6 +286,9 @@ demo-stop:
 $(O)/bench_inside: bench/inside.c $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
 	$(call say,LD $@)
 	$(call one_program)
+$(O)/bench_bodies: bench/bodies.c $(call libs_of,net) $(LLHTTP)
+	$(call say,LD $@)
+	$(call one_program)
 bench: deps-test all
 	@$(PY) bench/run.py
 

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 
+import bodies
 import functions
 import idle
 import prepared
@@ -185,6 +186,12 @@ class Bench:
     def idle_connections(self):
         idle.measure(self, max(200, min(2000, int(2000 * self.seconds))))
 
+    def http2(self):
+        bodies.http2(self)
+
+    def large_bodies(self):
+        bodies.measure(self)
+
     def starts(self):
         """Time from exec to the ready line, over the data that the figures before have left; then memory."""
         self.server.stop()
@@ -248,7 +255,7 @@ class Bench:
         try:
             self.start()
             self.taken_port()
-            for figure in (self.get_item, self.query, self.put_item, self.inside, self.invoke, self.functions_in_c, self.idle_connections, self.starts,
+            for figure in (self.get_item, self.http2, self.large_bodies, self.query, self.put_item, self.inside, self.invoke, self.functions_in_c, self.idle_connections, self.starts,
                            self.binary):
                 self.attempt(figure)
         finally:

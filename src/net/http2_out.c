@@ -192,7 +192,7 @@ void http2__answered(struct http_exchange *exchange)
     struct http_conn *conn = exchange->conn;
     exchange->state = EXCHANGE_ANSWERED;
     exchange->h2->sent_ms = uv_now(loop_uv(conn->hl->loop));
-    if (exchange->in && !exchange->h2->answer_streams)
+    if (exchange->in && !exchange->outflow)
         http__inflow_drop(exchange->in);
     http2__run(conn);
 }

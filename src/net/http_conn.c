@@ -249,7 +249,7 @@ void http__conn_answered(struct http_exchange *exchange)
         return;
     }
     exchange->state = EXCHANGE_ANSWERED;
-    if (exchange->in && !exchange->more)
+    if (exchange->in && !exchange->outflow)
         http__inflow_drop(exchange->in);
     if (--conn->running == 0)
         conn->running_unsafe = false;

@@ -199,9 +199,14 @@ void http__outflow_left(struct http_exchange *exchange)
 {
     struct http_outflow *flow = exchange->outflow;
     flow->sent = true;
-    if (exchange->in)
-        http__inflow_drop(exchange->in);
+    pthread_mutex_lock(&flow->lock);
+    bool finished = flow->finished;
+    pthread_mutex_unlock(&flow->lock);
     http__exchange_orphan(exchange);
+    if (exchange->in && finished)
+        http__inflow_drop(exchange->in);
+    else if (exchange->in) /* it became another answer: who reads the body may be who makes this one */
+        http__inflow_end(exchange->in, BODY_GONE);
     flow_settle(flow);
 }
 

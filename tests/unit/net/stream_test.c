@@ -437,6 +437,22 @@ static void test_echo(void **state)
     wait_count(&site.server->bodies_held, 0);
 }
 
+/* No memory for the answer: another one goes out, and who reads the body and makes the answer hears of it by either way. */
+static void test_budget(void **state)
+{
+    (void)state;
+    site_close();
+    struct http_limits limits = http__limits_default;
+    limits.bodies_bytes_max = 2 * NET_PIECE_BYTES;
+    open_making(&limits);
+    int fd = dial();
+    send_text(fd, "PUT /echo HTTP/1.1\r\n" H "Content-Length: 100\r\n\r\nhello");
+    expect(fd, 503, "");
+    close(fd);
+    wait_count(&site.server->all_count, 0);
+    wait_count(&site.server->bodies_held, 0);
+}
+
 /* What nobody finished when the server ends. */
 static void test_server_ends(void **state)
 {
@@ -455,9 +471,10 @@ static void test_server_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole, open_usual), TEST(test_without_body, open_usual), TEST(test_slow_reader, open_usual),
-        TEST(test_cut, open_usual),   TEST(test_gone, open_usual),         TEST(test_stall, open_quick),
-        TEST(test_files, open_usual), TEST(test_echo, open_usual),         TEST(test_server_ends, open_usual),
+        TEST(test_whole, open_usual),       TEST(test_without_body, open_usual), TEST(test_slow_reader, open_usual),
+        TEST(test_cut, open_usual),         TEST(test_gone, open_usual),         TEST(test_stall, open_quick),
+        TEST(test_files, open_usual),       TEST(test_echo, open_usual),         TEST(test_budget, open_usual),
+        TEST(test_server_ends, open_usual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

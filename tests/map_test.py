@@ -206,8 +206,6 @@ def test_every_parser_has_its_seeds():
     assert [name for name in fuzzers if name not in corpora] == []
 
 
-# Not converted yet.
-UNFORMATTED = {"call", "wire"}
 # Said to headers of libraries before they are included.
 FOR_LIBRARIES = {"#OPENSSL_SUPPRESS_DEPRECATED", "#PCRE2_CODE_UNIT_WIDTH"}
 
@@ -249,9 +247,9 @@ def test_one_liners_are_seen():
 
 
 def test_statements_have_lines_of_their_own():
-    found = [f"{name_of(p)}:{n}" for p in SOURCES if folder_of(p) not in UNFORMATTED for n in one_liners(p.read_text())]
+    found = [f"{name_of(p)}:{n}" for p in SOURCES for n in one_liners(p.read_text())]
     assert found == []
-    assert [name_of(p) for p in FILES if p.name == ".clang-format" and p.parent != ROOT and folder_of(p) not in UNFORMATTED] == []
+    assert [name_of(p) for p in FILES if p.name == ".clang-format" and p.parent != ROOT] == []
 
 
 def names_made(path):

@@ -182,15 +182,17 @@ void auth_write_metrics(struct buf *out, void *arg)
         METRIC_COUNTER_OF("auth_key_misses_total", "Access keys that were looked up.", struct auth_meters, key_misses),
         METRIC_COUNTER_OF("auth_decision_hits_total", "Decisions found in a cache.", struct auth_meters, decision_hits),
         METRIC_COUNTER_OF("auth_decision_misses_total", "Decisions made from policies.", struct auth_meters, decision_misses),
-        METRIC_COUNTER_OF("auth_failed_total", "Requests whose caller could not be authenticated, of those with a signature.", struct auth_meters, failed),
+        METRIC_COUNTER_OF("auth_failed_total", "Requests whose caller could not be authenticated, of those with a signature.",
+                          struct auth_meters, failed),
         METRIC_COUNTER_OF("auth_denied_total", "Actions that policies did not allow.", struct auth_meters, denied),
     };
     struct auth *auth = arg;
     struct auth_meters sum = {0};
     for (size_t i = 0; i <= auth->loops; i++)
         for (size_t f = 0; f < COUNT_OF(families); f++)
-            metric_add((metric_count *)(void *)((char *)&sum + families[f].offset),
-                       metric_read((const metric_count *)(const void *)((const char *)&auth->slots[i].meters + families[f].offset)));
+            metric_add(
+                (metric_count *)(void *)((char *)&sum + families[f].offset),
+                metric_read((const metric_count *)(const void *)((const char *)&auth->slots[i].meters + families[f].offset)));
     metrics_plain(out, &sum, families, COUNT_OF(families));
 }
 

@@ -26,7 +26,8 @@ struct policy_request {
     bool (*lookup)(void *arg, const struct policy_request *request, struct str key, struct arena *arena, struct str *ret);
     void *lookup_arg;
     struct arena *arena;                    /* for values of variables and keys; NULL: one is made for the time of a match */
-    const struct policy *resource_policy;   /* for auth_authorize: the resource's, compiled, in place of its text; borrowed. NULL: none */
+    const struct policy
+        *resource_policy; /* for auth_authorize: the resource's, compiled, in place of its text; borrowed. NULL: none */
 };
 
 enum policy_effect { POLICY_NO_MATCH, POLICY_ALLOW, POLICY_DENY };
@@ -45,7 +46,12 @@ enum decision_reason {
 /* identity, boundary and session belong to request->principal; resource to request->resource. A resource policy of kind
  * POLICY_TRUST must allow in any case; any other is united with the identity's in one account, and both must allow when the
  * resource's ARN names another account than the principal's. */
-struct policy_set { struct policy **identity; size_t identity_count; struct policy *boundary, *session; const struct policy *resource; };
+struct policy_set {
+    struct policy **identity;
+    size_t identity_count;
+    struct policy *boundary, *session;
+    const struct policy *resource;
+};
 enum decision_reason policy_decide(const struct policy_set *set, const struct policy_request *request);
 /* "User: ARN is not authorized to perform: A on resource: R because no identity-based policy allows the A action" */
 struct str policy_denied_message(struct arena *arena, enum decision_reason reason, const struct policy_request *request);

@@ -10,7 +10,8 @@ enum principal_type { PRINCIPAL_ROOT, PRINCIPAL_USER, PRINCIPAL_ROLE_SESSION, PR
 struct principal {
     enum principal_type type;
     struct str account;         /* 12 digits; STR_NONE for a service and for nobody in particular */
-    /* arn:aws:iam::A:root, …:user/path/NAME, arn:aws:sts::A:assumed-role/ROLE/SESSION; a service: lambda.amazonaws.com; anonymous */
+    /* arn:aws:iam::A:root, …:user/path/NAME, arn:aws:sts::A:assumed-role/ROLE/SESSION; a service: lambda.amazonaws.com; anonymous
+     */
     struct str arn;
     struct str id;              /* unique id: the account (root), AIDA…, AROA…:SESSION */
     struct str name;            /* user name, or role name of a session */

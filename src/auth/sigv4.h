@@ -75,7 +75,8 @@ enum sigv4_status sigv4_digest(const struct http_request *request, struct sigv4 
 /* OK or MISMATCH. `digest` is sigv4_digest's. */
 enum sigv4_status sigv4_check(struct sigv4_cache *cache, struct sigv4 *sig, struct str secret, const uint8_t digest[SHA256_BYTES],
                               struct arena *arena);
-/* OK, or BODY_MISMATCH if the hash that was signed is not the body's. Takes as long as the body is, where there is one to compare. */
+/* OK, or BODY_MISMATCH if the hash that was signed is not the body's. Takes as long as the body is, where there is one to compare.
+ */
 enum sigv4_status sigv4_body(struct sigv4 *sig, struct str body);
 
 /* The signatures of a body's chunks, each over the one before. Lives in the arena of sigv4_parse; wiped with it. */

@@ -148,7 +148,8 @@ static enum sigv4_status check_scope(struct arena *arena, struct sigv4 *sig, str
                          STR_ARG(terminator)));
     if (!scope_region_ok(sig->region))
         return refuse_credential(sig, SIGV4_BAD_SCOPE, STR("Credential should be scoped to a valid region. "),
-                                 arena_printf(arena, "Error parsing the X-Amz-Credential parameter; the region '" STR_FMT "' is wrong",
+                                 arena_printf(arena,
+                                              "Error parsing the X-Amz-Credential parameter; the region '" STR_FMT "' is wrong",
                                               STR_ARG(sig->region)));
     if (service.n && !str_eq(sig->service, service))
         return refuse_credential(
@@ -188,11 +189,12 @@ static enum sigv4_status sigv4_date(struct str text, bool from_date, struct aren
     bool basic = text.n == 16 && text.p[8] == 'T' && text.p[15] == 'Z';
 
     if ((!basic && !from_date) || !clock_parse(text, &sig->time_ms))
-        return refuse_credential(
-            sig, SIGV4_INCOMPLETE,
-            arena_printf(arena, "Date must be in ISO-8601 'basic format'. Got '" STR_FMT "'. See http://en.wikipedia.org/wiki/ISO_8601",
-                         STR_ARG(text)),
-            STR("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""));
+        return refuse_credential(sig, SIGV4_INCOMPLETE,
+                                 arena_printf(arena,
+                                              "Date must be in ISO-8601 'basic format'. Got '" STR_FMT
+                                              "'. See http://en.wikipedia.org/wiki/ISO_8601",
+                                              STR_ARG(text)),
+                                 STR("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""));
     sig->amz_date = basic ? text : clock_sigv4(arena, sig->time_ms);
     struct str day = str_slice(sig->amz_date, 0, 8);
     if (!str_eq(sig->date, day))
@@ -202,7 +204,8 @@ static enum sigv4_status sigv4_date(struct str text, bool from_date, struct aren
                          "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
                          "'" STR_FMT "' != '" STR_FMT "', from '" STR_FMT "'.",
                          STR_ARG(sig->date), STR_ARG(day), STR_ARG(text)),
-            arena_printf(arena, "Invalid credential date \"" STR_FMT "\". This date is not the same as X-Amz-Date: \"" STR_FMT "\".",
+            arena_printf(arena,
+                         "Invalid credential date \"" STR_FMT "\". This date is not the same as X-Amz-Date: \"" STR_FMT "\".",
                          STR_ARG(sig->date), STR_ARG(day)));
     return SIGV4_OK;
 }
@@ -236,10 +239,11 @@ static void believe_payload(struct str said, enum sigv4_payload kind, struct are
 /* S3 signs what the header says; a presigned URL may say it as a parameter, and says UNSIGNED-PAYLOAD if it says nothing. */
 static enum sigv4_status read_s3_payload(struct str said, struct arena *arena, struct sigv4 *sig)
 {
-    static const char accepted[] = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-                                   "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
-                                   "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a "
-                                   "valid sha256 value.";
+    static const char accepted[] =
+        "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
+        "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a "
+        "valid sha256 value.";
     uint8_t digest[SHA256_BYTES];
 
     if (!said.n && sig->in_query)
@@ -262,7 +266,8 @@ static enum sigv4_status read_s3_payload(struct str said, struct arena *arena, s
 }
 
 /* Elsewhere the body is hashed, so a header that says something else ends as a mismatch: but for what the rules let it say. */
-static enum sigv4_status read_payload(const struct http_request *request, struct str in_query, struct arena *arena, struct sigv4 *sig)
+static enum sigv4_status read_payload(const struct http_request *request, struct str in_query, struct arena *arena,
+                                      struct sigv4 *sig)
 {
     if (!sig->rules.s3 && !sig->rules.body_unsigned && !sig->rules.body_later)
         return SIGV4_OK;
@@ -406,8 +411,9 @@ static enum sigv4_status read_expires(struct str text, struct sigv4 *sig)
     else if (seconds < 0)
         sig->message = STR("X-Amz-Expires must be non-negative");
     else if (seconds > SIGV4_EXPIRES_MAX_S)
-        sig->message = STR("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
-                           "604800 seconds");
+        sig->message =
+            STR("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+                "604800 seconds");
     if (sig->message.n)
         return SIGV4_BAD_QUERY;
     sig->expires_ms = sig->time_ms + seconds * 1000;

@@ -33,7 +33,8 @@ void need_context(struct needs *needs, const char *key, struct str value)
     if (need->context_count == need->context_cap) {
         size_t cap = need->context_cap ? need->context_cap * 2 : 4;
         struct policy_context *grown = arena_array(needs->call->arena, struct policy_context, cap);
-        if (need->context_count) memcpy(grown, need->context, need->context_count * sizeof *grown);
+        if (need->context_count)
+            memcpy(grown, need->context, need->context_count * sizeof *grown);
         need->context = grown;
         need->context_cap = cap;
     }
@@ -53,9 +54,11 @@ void need_compiled_policy(struct needs *needs, const struct policy *policy)
 bool call__authorize(struct call *call, struct auth *auth, struct needs *needs)
 {
     *needs = (struct needs){.call = call, .items = needs->first, .cap = COUNT_OF(needs->first)};
-    if (!call->row->needs) return true;
+    if (!call->row->needs)
+        return true;
     call->row->needs(call, needs);
-    if (call->failed) return false;
+    if (call->failed)
+        return false;
     if (needs->count == 0) {
         log_to(LOG_ERROR, "api.no_needs", {"operation", str_of(call->row->name)});
         call_fault(call, FAULT_INTERNAL, STR_NONE);
@@ -68,9 +71,12 @@ bool call__authorize(struct call *call, struct auth *auth, struct needs *needs)
                                          .resource_policy = need->compiled_policy};
         struct str message = STR_NONE;
         enum err err = auth_authorize(auth, &request, need->resource_policy, call->arena, &message);
-        if (err == ERR_OK) continue;
-        if (err == ERR_DENIED) call_fault(call, FAULT_DENIED, message);
-        else call_fail_err(call, err);
+        if (err == ERR_OK)
+            continue;
+        if (err == ERR_DENIED)
+            call_fault(call, FAULT_DENIED, message);
+        else
+            call_fail_err(call, err);
         return false;
     }
     return true;

@@ -45,12 +45,16 @@ static bool is_collection(const struct model_shape *shape)
 static const char *token_name(const struct binder *b, const struct json *node)
 {
     switch (node->type) {
-    case JSON_TRUE: return "TRUE_VALUE";
-    case JSON_FALSE: return "FALSE_VALUE";
-    case JSON_STRING: return "STRING_VALUE";
+    case JSON_TRUE:
+        return "TRUE_VALUE";
+    case JSON_FALSE:
+        return "FALSE_VALUE";
+    case JSON_STRING:
+        return "STRING_VALUE";
     case JSON_NUMBER:
         return b->call->api->errors->old_parser && memchr(node->text.p, '.', node->text.n) ? "DECIMAL_VALUE" : "NUMBER_VALUE";
-    default: return "NULL_VALUE";
+    default:
+        return "NULL_VALUE";
     }
 }
 
@@ -73,9 +77,12 @@ static bool refuse_array_old(struct binder *b, const struct model_shape *shape)
     }
     case MODEL_STRUCTURE:
         return bind_refuse(b, arena_printf(arena, "Unrecognized collection type class " STR_FMT, STR_ARG(class_of(b, shape))));
-    case MODEL_BLOB: return bind_refuse(b, STR("Unrecognized collection type class java.nio.ByteBuffer"));
-    case MODEL_TIMESTAMP: return bind_refuse(b, STR("Unrecognized collection type class java.util.Date"));
-    default: return bind_refuse(b, arena_printf(arena, "Unrecognized collection type class java.lang.%s", java_names[shape->type]));
+    case MODEL_BLOB:
+        return bind_refuse(b, STR("Unrecognized collection type class java.nio.ByteBuffer"));
+    case MODEL_TIMESTAMP:
+        return bind_refuse(b, STR("Unrecognized collection type class java.util.Date"));
+    default:
+        return bind_refuse(b, arena_printf(arena, "Unrecognized collection type class java.lang.%s", java_names[shape->type]));
     }
 }
 
@@ -93,7 +100,8 @@ static bool refuse_scalar_old(struct binder *b, const struct model_shape *shape,
         return bind_refuse(b, STR("only base-64-encoded strings are convertible to bytes"));
     if (shape->type == MODEL_BOOLEAN && node->type == JSON_STRING)
         return bind_refuse(b, STR("Unexpected token received from parser"));
-    return bind_refuse(b, arena_printf(b->call->arena, "%s cannot be converted to %s", token_name(b, node), java_names[shape->type]));
+    return bind_refuse(b,
+                       arena_printf(b->call->arena, "%s cannot be converted to %s", token_name(b, node), java_names[shape->type]));
 }
 
 static bool refuse_scalar(struct binder *b, const struct model_shape *shape, const struct json *node, enum place place)
@@ -101,11 +109,16 @@ static bool refuse_scalar(struct binder *b, const struct model_shape *shape, con
     if (b->call->api->errors->old_parser)
         return refuse_scalar_old(b, shape, node, place);
     switch (shape->type) {
-    case MODEL_STRUCTURE: return bind_refuse(b, STR("Expected null"));
-    case MODEL_LIST: return bind_refuse(b, STR("Expected list or null"));
-    case MODEL_MAP: return bind_refuse(b, STR("Expected map or null"));
-    case MODEL_BLOB: return bind_refuse(b, arena_printf(b->call->arena, "%s can not be converted to a Blob", token_name(b, node)));
-    default: break;
+    case MODEL_STRUCTURE:
+        return bind_refuse(b, STR("Expected null"));
+    case MODEL_LIST:
+        return bind_refuse(b, STR("Expected list or null"));
+    case MODEL_MAP:
+        return bind_refuse(b, STR("Expected map or null"));
+    case MODEL_BLOB:
+        return bind_refuse(b, arena_printf(b->call->arena, "%s can not be converted to a Blob", token_name(b, node)));
+    default:
+        break;
     }
     return bind_refuse(b, arena_printf(b->call->arena, "%s can not be converted to %s %s", token_name(b, node),
                                   shape->type == MODEL_INTEGER ? "an" : "a", java_names[shape->type]));
@@ -192,7 +205,8 @@ static size_t base64_span(const char *p, size_t n)
         ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1,
         ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1, ['/'] = 1};
     size_t i = 0;
-    while (i < n && alphabet[(unsigned char)p[i]]) i++;
+    while (i < n && alphabet[(unsigned char)p[i]])
+        i++;
     return i;
 }
 
@@ -299,17 +313,24 @@ static bool bind_node(struct binder *b, const struct model_shape *shape, enum mo
             return refuse_scalar(b, shape, node, place);
     }
     switch ((enum model_type)shape->type) {
-    case MODEL_STRUCTURE: return bind_structure(b, shape, node);
+    case MODEL_STRUCTURE:
+        return bind_structure(b, shape, node);
     case MODEL_LIST:
-    case MODEL_MAP: return bind_collection(b, shape, node);
-    case MODEL_STRING: return node->type == JSON_STRING || refuse_scalar(b, shape, node, place);
-    case MODEL_BLOB: return bind_blob(b, shape, node);
-    case MODEL_BOOLEAN: return node->type == JSON_TRUE || node->type == JSON_FALSE || refuse_scalar(b, shape, node, place);
-    case MODEL_TIMESTAMP: return bind_timestamp(b, shape, time, node);
+    case MODEL_MAP:
+        return bind_collection(b, shape, node);
+    case MODEL_STRING:
+        return node->type == JSON_STRING || refuse_scalar(b, shape, node, place);
+    case MODEL_BLOB:
+        return bind_blob(b, shape, node);
+    case MODEL_BOOLEAN:
+        return node->type == JSON_TRUE || node->type == JSON_FALSE || refuse_scalar(b, shape, node, place);
+    case MODEL_TIMESTAMP:
+        return bind_timestamp(b, shape, time, node);
     case MODEL_INTEGER:
     case MODEL_LONG:
     case MODEL_FLOAT:
-    case MODEL_DOUBLE: return bind_number(b, shape, node);
+    case MODEL_DOUBLE:
+        return bind_number(b, shape, node);
     }
     UNREACHABLE();
 }
@@ -353,7 +374,8 @@ struct json *bind_text(struct call *call, const struct model_shape *shape, struc
     int64_t value;
     switch ((enum model_type)shape->type) {
     case MODEL_STRING:
-    case MODEL_BLOB: return utf8_valid(text) ? json_new_str(call->arena, text) : NULL;
+    case MODEL_BLOB:
+        return utf8_valid(text) ? json_new_str(call->arena, text) : NULL;
     case MODEL_BOOLEAN:
         if (str_eq_nocase(text, STR("true")))
             return json_new(call->arena, JSON_TRUE);
@@ -362,7 +384,8 @@ struct json *bind_text(struct call *call, const struct model_shape *shape, struc
         if (!str_to_i64(text, &value) || value < INT32_MIN || value > INT32_MAX)
             return NULL;
         return json_new_i64(call->arena, value);
-    case MODEL_LONG: return str_to_i64(text, &value) ? json_new_i64(call->arena, value) : NULL;
+    case MODEL_LONG:
+        return str_to_i64(text, &value) ? json_new_i64(call->arena, value) : NULL;
     case MODEL_FLOAT:
     case MODEL_DOUBLE:
         if (is_no_number(shape, text))
@@ -376,7 +399,8 @@ struct json *bind_text(struct call *call, const struct model_shape *shape, struc
         return json_new_number(call->arena, seconds_of(call->arena, value));
     case MODEL_STRUCTURE:
     case MODEL_LIST:
-    case MODEL_MAP: return NULL;
+    case MODEL_MAP:
+        return NULL;
     }
     UNREACHABLE();
 }

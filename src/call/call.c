@@ -45,7 +45,8 @@ static const struct service_error common_errors[] = {
 static const struct service_error *find_code(const struct service_error *rows, size_t count, const char *code)
 {
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].code && strcmp(rows[i].code, code) == 0) return &rows[i];
+        if (rows[i].code && strcmp(rows[i].code, code) == 0)
+            return &rows[i];
     }
     return NULL;
 }
@@ -58,9 +59,11 @@ const struct model_shape *call_error_shape(const struct call *call)
 static int error_status_of(const struct call *call, const char *code)
 {
     const struct service_error *row = find_code(call->api->errors->faults, FAULT_COUNT, code);
-    if (row) return row->status;
+    if (row)
+        return row->status;
     const struct model_shape *shape = model_error_find(call->api->model, str_of(code));
-    if (shape) return shape->http_status ? shape->http_status : shape->flags & MODEL_SHAPE_FAULT ? 500 : 400;
+    if (shape)
+        return shape->http_status ? shape->http_status : shape->flags & MODEL_SHAPE_FAULT ? 500 : 400;
     row = find_code(common_errors, COUNT_OF(common_errors), code);
     return row ? row->status : 0;
 }
@@ -78,7 +81,8 @@ struct str call_error_message_member(const struct call *call)
     }
     for (size_t i = 0; i < shape->member_count; i++) {
         struct str wire = model_member_wire(m, &m->members[shape->members + i]);
-        if (str_eq_nocase(wire, STR("message"))) return wire;
+        if (str_eq_nocase(wire, STR("message")))
+            return wire;
     }
     return STR("message");
 }
@@ -95,7 +99,8 @@ static void fail_with(struct call *call, const char *code, int status, struct st
 
 void call_fail(struct call *call, const char *code, const char *format, ...)
 {
-    if (call->failed) return;
+    if (call->failed)
+        return;
     int status = error_status_of(call, code);
     ENSURE(status != 0);
     va_list args;
@@ -107,7 +112,8 @@ void call_fail(struct call *call, const char *code, const char *format, ...)
 
 void call_fault(struct call *call, enum fault fault, struct str message)
 {
-    if (call->failed) return;
+    if (call->failed)
+        return;
     const struct service_error *row = &call->api->errors->faults[fault];
     ENSURE(row->code != NULL);
     fail_with(call, row->code, row->status, message.p ? message : str_of(row->message));
@@ -124,7 +130,8 @@ void call_fail_not_implemented(struct call *call, const char *what)
 
 void call_fail_err(struct call *call, enum err err)
 {
-    if (call->failed) return;
+    if (call->failed)
+        return;
     if (err == ERR_TOO_LARGE && arena_over(call->arena) != ERR_OK)
         err = ERR_BUSY;     /* a text that did not grow for want of memory */
     log_to(err == ERR_BUSY ? LOG_WARN : LOG_ERROR, "api.failed", {"service", str_of(call->api->model->service)},
@@ -138,7 +145,8 @@ void call_fail_body(struct call *call, enum body_end how)
     if (how == BODY_DAMAGED)
         call_fail(call, call->body_code, STR_FMT, STR_ARG(call->body_message));
     else if (how == BODY_STALLED)
-        call_fail(call, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.");
+        call_fail(call, "RequestTimeout",
+                  "Your socket connection to the server was not read from or written to within the timeout period.");
     else
         call_fault(call, how == BODY_TOO_LARGE ? FAULT_TOO_LARGE : FAULT_SERIALIZATION, STR_NONE);
 }
@@ -146,7 +154,8 @@ void call_fail_body(struct call *call, enum body_end how)
 bool call_refuse_members(struct call *call, const char *const *names)
 {
     for (; *names; names++) {
-        if (!json_at(call->input, *names)) continue;
+        if (!json_at(call->input, *names))
+            continue;
         call_fail_not_implemented(call, arena_printf(call->arena, "the parameter %s", *names).p);
         return false;
     }

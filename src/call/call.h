@@ -109,12 +109,13 @@ struct policy;
 void need_compiled_policy(struct needs *needs, const struct policy *policy);   /* the same, compiled; lives as long as the call */
 
 /* What `needs` reads of the store, it reads through call_doc_get or keeps in call->state, so that the handler has it without
- * reading again; a mutation reads again, because it decides. `needs` and `prepare` run on the loop, or on a worker when the body is large. */
+ * reading again; a mutation reads again, because it decides. `needs` and `prepare` run on the loop, or on a worker when the body is
+ * large. */
 typedef void call_needs_fn(struct call *call, struct needs *needs);     /* may call_fail (unknown resource) */
 typedef void call_run_fn(struct call *call);                            /* inline: loop; worker: worker thread; async: loop */
 typedef void call_mutate_fn(struct call *call, struct store_txn *txn);  /* committer; call_fail drops the writes; may rerun */
-/* Finds out who calls, by call_request_header: sets call->caller (in call->arena) and account, or calls call_fault and returns false. The input
- * is not read yet. On the loop, or on a worker when the body is large. */
+/* Finds out who calls, by call_request_header: sets call->caller (in call->arena) and account, or calls call_fault and returns
+ * false. The input is not read yet. On the loop, or on a worker when the body is large. */
 typedef bool call_authenticate_fn(struct call *call);
 
 /* Who may call. The model says of each operation what authenticates it (model_operation.auth); row_agrees compares. */

@@ -41,7 +41,8 @@ static void inside_read(struct call *call)
     call->input = tree;
     call->payload = start->payload;
     if (call->row->streams)
-        call->body = start->body ? start->body : body_of_bytes(arena_new_of(call->arena, struct body_bytes), call->loop, start->payload);
+        call->body =
+            start->body ? start->body : body_of_bytes(arena_new_of(call->arena, struct body_bytes), call->loop, start->payload);
 }
 
 static struct body_writer *inside_stream(struct call *call, uint64_t length, struct body_producer *producer)
@@ -63,8 +64,12 @@ static void inside_done(struct call *call)
     inside->start.done(call, inside->start.arg);
 }
 
-static const struct call_door inside_door = {
-    .name = "inside", .find = inside_find, .read = inside_read, .header = inside_header, .stream = inside_stream, .done = inside_done};
+static const struct call_door inside_door = {.name = "inside",
+                                             .find = inside_find,
+                                             .read = inside_read,
+                                             .header = inside_header,
+                                             .stream = inside_stream,
+                                             .done = inside_done};
 
 static void inside_begin(struct loop_task *task)
 {

@@ -14,9 +14,12 @@ const struct model_operation *model_operation_find(const struct model *m, struct
     while (low < high) {
         size_t middle = (low + high) / 2;
         int c = str_cmp(name, str_of(model_text(m, m->operations[middle].name)));
-        if (c == 0) return &m->operations[middle];
-        if (c < 0) high = middle;
-        else low = middle + 1;
+        if (c == 0)
+            return &m->operations[middle];
+        if (c < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }
@@ -25,7 +28,8 @@ const struct model_member *model_member_find(const struct model *m, const struct
 {
     const struct model_member *member = &m->members[shape->members], *end = member + shape->member_count;
     for (; member < end; member++) {
-        if (member->name_n == name.n && memcmp(m->pool + member->name, name.p, name.n) == 0) return member;
+        if (member->name_n == name.n && memcmp(m->pool + member->name, name.p, name.n) == 0)
+            return member;
     }
     return NULL;
 }
@@ -45,8 +49,10 @@ const struct model_shape *model_error_find(const struct model *m, struct str nam
 {
     for (size_t i = 0; i < m->error_count; i++) {
         const struct model_shape *shape = &m->shapes[m->errors[i]];
-        if (str_eq(name, str_of(model_text(m, shape->name)))) return shape;
-        if (shape->error_code && str_eq(name, str_of(model_text(m, shape->error_code)))) return shape;
+        if (str_eq(name, str_of(model_text(m, shape->name))))
+            return shape;
+        if (shape->error_code && str_eq(name, str_of(model_text(m, shape->error_code))))
+            return shape;
     }
     return NULL;
 }
@@ -62,16 +68,19 @@ struct path {
 static struct path path_of(struct str text)
 {
     struct path path = {text, false};
-    if (text.n && text.p[0] == '/') path.rest = str_slice(text, 1, text.n);
+    if (text.n && text.p[0] == '/')
+        path.rest = str_slice(text, 1, text.n);
     path.slash_ends = path.rest.n && path.rest.p[path.rest.n - 1] == '/';
-    if (path.slash_ends) path.rest.n--;
+    if (path.slash_ends)
+        path.rest.n--;
     return path;
 }
 
 static size_t path_count(const struct path *path)
 {
     size_t count = path->rest.n > 0;
-    for (size_t i = 0; i < path->rest.n; i++) count += path->rest.p[i] == '/';
+    for (size_t i = 0; i < path->rest.n; i++)
+        count += path->rest.p[i] == '/';
     return count;
 }
 
@@ -83,7 +92,8 @@ static struct str path_front(struct path *path)
 static struct str path_back(struct path *path)
 {
     size_t n = path->rest.n;
-    while (n && path->rest.p[n - 1] != '/') n--;
+    while (n && path->rest.p[n - 1] != '/')
+        n--;
     struct str last = str_slice(path->rest, n, path->rest.n);
     path->rest.n = n ? n - 1 : 0;
     return last;
@@ -104,7 +114,8 @@ static bool segment_matches(struct str pattern, struct str segment)
 static struct str greedy_rest(const struct path *asked, bool last)
 {
     struct str rest = asked->rest;
-    if (last && asked->slash_ends) rest.n++;
+    if (last && asked->slash_ends)
+        rest.n++;
     return rest;
 }
 
@@ -118,20 +129,25 @@ static bool around_greedy(struct path *pattern, struct path *asked)
             *pattern = before;
             break;
         }
-        if (!segment_matches(segment, path_front(asked))) return false;
+        if (!segment_matches(segment, path_front(asked)))
+            return false;
     }
     for (;;) {
         struct str segment = path_back(pattern);
-        if (is_greedy(segment)) return asked->rest.n > 0;
-        if (!segment_matches(segment, path_back(asked))) return false;
+        if (is_greedy(segment))
+            return asked->rest.n > 0;
+        if (!segment_matches(segment, path_back(asked)))
+            return false;
     }
 }
 
 static bool path_matches(const struct model_route *route, struct path pattern, struct path asked)
 {
-    if (route->greedy) return around_greedy(&pattern, &asked);
+    if (route->greedy)
+        return around_greedy(&pattern, &asked);
     while (pattern.rest.n) {
-        if (!segment_matches(path_front(&pattern), path_front(&asked))) return false;
+        if (!segment_matches(path_front(&pattern), path_front(&asked)))
+            return false;
     }
     return true;
 }
@@ -142,7 +158,8 @@ static bool query_has(struct str query, struct str parameter)
     bool valued = str_find(parameter, '=') < parameter.n;
     while (query.n) {
         struct str pair = str_cut(&query, '&');
-        if (str_eq(valued ? pair : str_slice(pair, 0, str_find(pair, '=')), parameter)) return true;
+        if (str_eq(valued ? pair : str_slice(pair, 0, str_find(pair, '=')), parameter))
+            return true;
     }
     return false;
 }
@@ -150,7 +167,8 @@ static bool query_has(struct str query, struct str parameter)
 static bool constants_match(struct str constants, struct str query)
 {
     while (constants.n) {
-        if (!query_has(query, str_cut(&constants, '&'))) return false;
+        if (!query_has(query, str_cut(&constants, '&')))
+            return false;
     }
     return true;
 }
@@ -172,11 +190,16 @@ const struct model_operation *model_operation_route(const struct model *m, const
     for (size_t i = 0; i < m->route_count; i++) {
         const struct model_route *route = &m->routes[i];
         const struct model_operation *op = &m->operations[route->operation];
-        if (route->greedy ? count < route->segments : count != route->segments) continue;
-        if (!str_eq(request->method, str_of(model_text(m, op->method)))) continue;
-        if (route->query && !constants_match(str_of(model_text(m, route->query)), request->query)) continue;
-        if (!path_matches(route, path_of(str_of(model_text(m, op->uri))), asked)) continue;
-        if (!route->needs || needs_met(str_of(model_text(m, route->needs)), request)) return op;
+        if (route->greedy ? count < route->segments : count != route->segments)
+            continue;
+        if (!str_eq(request->method, str_of(model_text(m, op->method))))
+            continue;
+        if (route->query && !constants_match(str_of(model_text(m, route->query)), request->query))
+            continue;
+        if (!path_matches(route, path_of(str_of(model_text(m, op->uri))), asked))
+            continue;
+        if (!route->needs || needs_met(str_of(model_text(m, route->needs)), request))
+            return op;
     }
     return NULL;
 }
@@ -191,7 +214,8 @@ bool model_uri_value(const struct model *m, const struct model_operation *op, st
         if (greedy && !str_eq(str_slice(segment, 1, segment.n - 2), label)) {       /* what is sought stands behind it */
             while (pattern.rest.n && asked.rest.n) {
                 struct str last = path_back(&pattern), value = path_back(&asked);
-                if (last.p[0] != '{' || !str_eq(str_slice(last, 1, last.n - 1), label)) continue;
+                if (last.p[0] != '{' || !str_eq(str_slice(last, 1, last.n - 1), label))
+                    continue;
                 *ret = value;
                 return true;
             }
@@ -199,13 +223,16 @@ bool model_uri_value(const struct model *m, const struct model_operation *op, st
         }
         if (greedy) {
             bool last = !pattern.rest.n;
-            if (!around_greedy(&before, &asked)) return false;
+            if (!around_greedy(&before, &asked))
+                return false;
             *ret = greedy_rest(&asked, last);
             return true;
         }
-        if (!asked.rest.n) return false;
+        if (!asked.rest.n)
+            return false;
         struct str value = path_front(&asked);
-        if (segment.p[0] != '{' || !str_eq(str_slice(segment, 1, segment.n - 1), label)) continue;
+        if (segment.p[0] != '{' || !str_eq(str_slice(segment, 1, segment.n - 1), label))
+            continue;
         *ret = value;
         return true;
     }

@@ -43,7 +43,8 @@ static const struct dialect {
 
 static void compiled_free(struct compiled *c)
 {
-    if (c) pcre2_code_free(c->code);
+    if (c)
+        pcre2_code_free(c->code);
     free(c);
 }
 
@@ -65,10 +66,13 @@ static bool match(const pcre2_code *code, struct str text)
 static bool is_class(const char *pattern)
 {
     size_t n = strlen(pattern);
-    if (n < 4 || pattern[0] != '[' || pattern[n - 2] != ']' || (pattern[n - 1] != '+' && pattern[n - 1] != '*')) return false;
+    if (n < 4 || pattern[0] != '[' || pattern[n - 2] != ']' || (pattern[n - 1] != '+' && pattern[n - 1] != '*'))
+        return false;
     for (size_t i = 1; i < n - 2; i++) {
-        if (pattern[i] == '\\') i++;
-        else if (pattern[i] == '[' || pattern[i] == ']') return false;
+        if (pattern[i] == '\\')
+            i++;
+        else if (pattern[i] == '[' || pattern[i] == ']')
+            return false;
     }
     return true;
 }
@@ -77,13 +81,15 @@ static bool is_class(const char *pattern)
 static struct compiled *compile(const char *pattern)
 {
     for (size_t i = 0; i < COUNT_OF(dialects); i++) {
-        if (strcmp(dialects[i].java, pattern) == 0) pattern = dialects[i].pcre;
+        if (strcmp(dialects[i].java, pattern) == 0)
+            pattern = dialects[i].pcre;
     }
     int error;
     PCRE2_SIZE offset;
     uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_ALT_BSUX | PCRE2_DOLLAR_ENDONLY;
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &offset, NULL);
-    if (!code) return NULL;
+    if (!code)
+        return NULL;
     struct compiled *c = mem_zalloc(sizeof *c);
     c->code = code;
     c->is_class = is_class(pattern);
@@ -99,34 +105,43 @@ static struct slot *slot_of(const char *pattern)
     size_t at = (size_t)(((uintptr_t)pattern * 0x9E3779B97F4A7C15u) >> 32) % PATTERNS_MAX;
     for (size_t i = 0; i < PATTERNS_MAX; i++, at = (at + 1) % PATTERNS_MAX) {
         const char *found = atomic_load_explicit(&slots[at].pattern, memory_order_acquire);
-        if (found == pattern) return &slots[at];
-        if (!found && (atomic_compare_exchange_strong(&slots[at].pattern, &found, pattern) || found == pattern)) return &slots[at];
+        if (found == pattern)
+            return &slots[at];
+        if (!found && (atomic_compare_exchange_strong(&slots[at].pattern, &found, pattern) || found == pattern))
+            return &slots[at];
     }
     return NULL;
 }
 
 static bool compiled_match(const struct compiled *c, struct str text)
 {
-    if (!c->is_class || !text.n) return match(c->code, text);
+    if (!c->is_class || !text.n)
+        return match(c->code, text);
     for (size_t i = 0; i < text.n; i++) {
         unsigned char character = (unsigned char)text.p[i];
-        if (character >= 128) return match(c->code, text);
-        if (!c->ascii[character]) return false;
+        if (character >= 128)
+            return match(c->code, text);
+        if (!c->ascii[character])
+            return false;
     }
     return true;
 }
 
 bool pattern_match(const char *pattern, struct str text)
 {
-    if (text.n > LENGTH_MAX) return false;
+    if (text.n > LENGTH_MAX)
+        return false;
     struct slot *slot = slot_of(pattern);
     struct compiled *compiled = slot ? atomic_load_explicit(&slot->compiled, memory_order_acquire) : NULL;
-    if (compiled) return compiled_match(compiled, text);
+    if (compiled)
+        return compiled_match(compiled, text);
     compiled = compile(pattern);
-    if (!compiled) return false;
+    if (!compiled)
+        return false;
     bool matches = compiled_match(compiled, text);
     struct compiled *none = NULL;
-    if (!slot || !atomic_compare_exchange_strong(&slot->compiled, &none, compiled)) compiled_free(compiled);
+    if (!slot || !atomic_compare_exchange_strong(&slot->compiled, &none, compiled))
+        compiled_free(compiled);
     return matches;
 }
 

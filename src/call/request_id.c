@@ -11,7 +11,8 @@
 static uint64_t id_random(void)
 {
     static _Thread_local uint64_t state;
-    if (state == 0) random_bytes(&state, sizeof state);
+    if (state == 0)
+        random_bytes(&state, sizeof state);
     uint64_t z = state += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;

@@ -38,10 +38,14 @@ bool row_agrees(const struct row *row, const struct model_operation *operation)
 {
     bool signs = (operation->auth & (MODEL_AUTH_SIGV4 | MODEL_AUTH_SIGV4A)) != 0;
     switch (row->caller) {
-    case CALLER_SIGNED: return signs && !row->authenticate;
-    case CALLER_ANYBODY: return (operation->auth & MODEL_AUTH_NONE) && !row->authenticate && !row->needs;
-    case CALLER_SIGNED_OR_ANONYMOUS: return signs && !row->authenticate && row->needs;
-    case CALLER_OWN: return (operation->auth & (MODEL_AUTH_NONE | MODEL_AUTH_BEARER)) && row->authenticate;
+    case CALLER_SIGNED:
+        return signs && !row->authenticate;
+    case CALLER_ANYBODY:
+        return (operation->auth & MODEL_AUTH_NONE) && !row->authenticate && !row->needs;
+    case CALLER_SIGNED_OR_ANONYMOUS:
+        return signs && !row->authenticate && row->needs;
+    case CALLER_OWN:
+        return (operation->auth & (MODEL_AUTH_NONE | MODEL_AUTH_BEARER)) && row->authenticate;
     }
     return false;
 }

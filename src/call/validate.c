@@ -7,8 +7,8 @@
  * Paths are the members' names with a small first letter, joined by dots; elements of lists are "name.1.member", values
  * of maps "name.KEY.member". Constraints of an element itself are reported once, at its list or map. At most
  * ERRORS_MAX errors are named. Lengths of strings are counted in UTF-16 units, as Java does; of blobs in bytes.
- * Where AWS answers otherwise than its model says stands in the service's struct validate_overrides. Source of the forms: the answers of
- * DynamoDB, Lambda, IAM and CloudWatch Logs collected in tests/corpus/validation. */
+ * Where AWS answers otherwise than its model says stands in the service's struct validate_overrides. Source of the forms: the
+ * answers of DynamoDB, Lambda, IAM and CloudWatch Logs collected in tests/corpus/validation. */
 #include "call/validate.h"
 #include "call/pattern.h"
 #include "base/buf.h"
@@ -74,7 +74,8 @@ static struct validate_constraint constraint_of(const struct call *call, const s
                            .has_min = shape->flags & MODEL_SHAPE_HAS_MIN, .has_max = shape->flags & MODEL_SHAPE_HAS_MAX,
                            .min = shape->min.whole, .max = shape->max.whole,
                            .pattern = shape->pattern ? model_text(m, shape->pattern) : NULL};
-    if (shape->flags & MODEL_SHAPE_OVERRIDDEN && call->api->overrides) override_constraint(call, node, &c);
+    if (shape->flags & MODEL_SHAPE_OVERRIDDEN && call->api->overrides)
+        override_constraint(call, node, &c);
     return c;
 }
 
@@ -83,17 +84,22 @@ static double measure(const struct model_shape *shape, const struct json *node)
 {
     int64_t integer;
     switch ((enum model_type)shape->type) {
-    case MODEL_STRING: return (double)utf16_count(node->text);
-    case MODEL_BLOB: return (double)base64_bytes(node->text);
+    case MODEL_STRING:
+        return (double)utf16_count(node->text);
+    case MODEL_BLOB:
+        return (double)base64_bytes(node->text);
     case MODEL_LIST:
-    case MODEL_MAP: return (double)node->count;
+    case MODEL_MAP:
+        return (double)node->count;
     case MODEL_INTEGER:
     case MODEL_LONG:
     case MODEL_FLOAT:
-    case MODEL_DOUBLE: return json_is_integer(node, &integer) ? (double)integer : json_double(node, 0);
+    case MODEL_DOUBLE:
+        return json_is_integer(node, &integer) ? (double)integer : json_double(node, 0);
     case MODEL_STRUCTURE:
     case MODEL_BOOLEAN:
-    case MODEL_TIMESTAMP: return 0;
+    case MODEL_TIMESTAMP:
+        return 0;
     }
     UNREACHABLE();
 }
@@ -105,22 +111,27 @@ static bool is_real(const struct model_shape *shape)
 
 static double bound_of(const struct validate_constraint *c, bool upper)
 {
-    if (is_real(c->shape)) return upper ? c->shape->max.real : c->shape->min.real;
+    if (is_real(c->shape))
+        return upper ? c->shape->max.real : c->shape->min.real;
     return (double)(upper ? c->max : c->min);
 }
 
 /* A string of n bytes has n / 3 to n UTF-16 units, so most need no counting. */
 static bool min_holds(const struct validate_constraint *c, const struct json *node)
 {
-    if (!c->has_min) return true;
-    if (c->shape->type == MODEL_STRING && (int64_t)(node->text.n / 3) >= c->min) return true;
+    if (!c->has_min)
+        return true;
+    if (c->shape->type == MODEL_STRING && (int64_t)(node->text.n / 3) >= c->min)
+        return true;
     return measure(c->shape, node) >= bound_of(c, false);
 }
 
 static bool max_holds(const struct validate_constraint *c, const struct json *node)
 {
-    if (!c->has_max) return true;
-    if (c->shape->type == MODEL_STRING && (int64_t)node->text.n <= c->max) return true;
+    if (!c->has_max)
+        return true;
+    if (c->shape->type == MODEL_STRING && (int64_t)node->text.n <= c->max)
+        return true;
     return measure(c->shape, node) <= bound_of(c, true);
 }
 
@@ -132,7 +143,8 @@ static bool pattern_holds(const struct validate_constraint *c, const struct json
 static bool enum_holds(const struct model *m, const struct validate_constraint *c, const struct json *node)
 {
     for (size_t i = 0; i < c->shape->enum_count; i++) {
-        if (str_eq(node->text, str_of(model_text(m, m->enums[c->shape->enums + i])))) return true;
+        if (str_eq(node->text, str_of(model_text(m, m->enums[c->shape->enums + i]))))
+            return true;
     }
     return c->shape->enum_count == 0;
 }
@@ -154,9 +166,11 @@ static bool members_valid(const struct call *call, const struct model_shape *sha
     const struct model *m = call->api->model;
     for JSON_EACH (child, node) {
         const struct model_member *member = model_member_find(m, shape, child->key);
-        if (!member) continue;
+        if (!member)
+            continue;
         present += (member->flags & MODEL_MEMBER_REQUIRED) != 0;
-        if (!is_valid(call, &m->shapes[member->shape], child)) return false;
+        if (!is_valid(call, &m->shapes[member->shape], child))
+            return false;
     }
     return present == shape->required_count;
 }
@@ -174,17 +188,22 @@ static bool elements_valid(const struct call *call, const struct model_shape *sh
     const struct model_shape *key = &m->shapes[model_element(m, shape, 0)->shape];
     const struct model_shape *element = &m->shapes[model_element(m, shape, map)->shape];
     for JSON_EACH (child, node) {
-        if (map && !key_valid(call, key, child->key)) return false;
-        if (!is_valid(call, element, child)) return false;
+        if (map && !key_valid(call, key, child->key))
+            return false;
+        if (!is_valid(call, element, child))
+            return false;
     }
     return true;
 }
 
 static bool is_valid(const struct call *call, const struct model_shape *shape, const struct json *node)
 {
-    if (!(shape->flags & MODEL_SHAPE_CONSTRAINED) || node->type == JSON_NULL) return true;
-    if (!own_holds(call, shape, node)) return false;
-    if (shape->type == MODEL_STRUCTURE) return members_valid(call, shape, node, 0);
+    if (!(shape->flags & MODEL_SHAPE_CONSTRAINED) || node->type == JSON_NULL)
+        return true;
+    if (!own_holds(call, shape, node))
+        return false;
+    if (shape->type == MODEL_STRUCTURE)
+        return members_valid(call, shape, node, 0);
     return shape->type != MODEL_LIST && shape->type != MODEL_MAP ? true : elements_valid(call, shape, node);
 }
 
@@ -212,25 +231,31 @@ static void add_lower_first(struct buf *buf, struct str name)
 /* A value as Java prints it: [a, b], {key=value}, Shape(member=value). */
 static void add_value(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *node)
 {
-    if (buf->n > VALUE_BYTES_MAX) return;
+    if (buf->n > VALUE_BYTES_MAX)
+        return;
     if (node->type != JSON_ARRAY && node->type != JSON_OBJECT) {
         struct str text = node->type == JSON_TRUE ? STR("true") : node->type == JSON_FALSE ? STR("false") : node->text;
         buf_add(buf, str_slice(text, 0, VALUE_BYTES_MAX + 1));
         return;
     }
     bool structure = shape->type == MODEL_STRUCTURE;
-    if (structure) buf_add(buf, str_of(model_text(m, shape->name)));
+    if (structure)
+        buf_add(buf, str_of(model_text(m, shape->name)));
     buf_add_char(buf, structure ? '(' : node->type == JSON_ARRAY ? '[' : '{');
     for JSON_EACH (child, node) {
         const struct model_member *member =
             structure ? model_member_find(m, shape, child->key) : model_element(m, shape, shape->type == MODEL_MAP);
-        if (child != node->first) buf_lit(buf, ", ");
+        if (child != node->first)
+            buf_lit(buf, ", ");
         if (node->type == JSON_OBJECT) {
-            if (structure) add_lower_first(buf, child->key);
-            else buf_add(buf, str_slice(child->key, 0, VALUE_BYTES_MAX + 1));
+            if (structure)
+                add_lower_first(buf, child->key);
+            else
+                buf_add(buf, str_slice(child->key, 0, VALUE_BYTES_MAX + 1));
             buf_add_char(buf, '=');
         }
-        if (member) add_value(buf, m, &m->shapes[member->shape], child);
+        if (member)
+            add_value(buf, m, &m->shapes[member->shape], child);
     }
     buf_add_char(buf, structure ? ')' : node->type == JSON_ARRAY ? ']' : '}');
 }
@@ -239,7 +264,8 @@ static void add_value(struct buf *buf, const struct model *m, const struct model
 static struct str cut_value(struct str s)
 {
     size_t n = s.n > VALUE_BYTES_MAX ? VALUE_BYTES_MAX : s.n;
-    while (n < s.n && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80) n--;
+    while (n < s.n && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
     return str_slice(s, 0, n);
 }
 
@@ -247,7 +273,8 @@ static struct str cut_value(struct str s)
 static void begin_error(struct validator *v, const struct validate_constraint *c, const struct json *node)
 {
     bool hidden = v->call->api->errors->hides_values || c->bare || (c->shape->flags & MODEL_SHAPE_SENSITIVE);
-    if (v->errors++) buf_lit(&v->text, "; ");
+    if (v->errors++)
+        buf_lit(&v->text, "; ");
     buf_lit(&v->text, "Value ");
     if (!node) {
         buf_lit(&v->text, "null ");
@@ -269,7 +296,8 @@ static void add_real(struct buf *buf, double value)
 {
     char text[40];
     int precision = 0;
-    do snprintf(text, sizeof text, "%.*e", precision, value);
+    do
+        snprintf(text, sizeof text, "%.*e", precision, value);
     while (strtod(text, NULL) != value && ++precision < 17);
     int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
     if (exponent >= -3 && exponent < 7) {
@@ -277,14 +305,18 @@ static void add_real(struct buf *buf, double value)
         buf_printf(buf, "%.*f", decimals < 1 ? 1 : decimals, value);
         return;
     }
-    buf_printf(buf, "%.*fE%d", precision < 1 ? 1 : precision, strtod(arena_cstr(buf->arena, str_slice(str_of(text), 0, str_find(str_of(text), 'e'))), NULL), exponent);
+    buf_printf(buf, "%.*fE%d", precision < 1 ? 1 : precision,
+               strtod(arena_cstr(buf->arena, str_slice(str_of(text), 0, str_find(str_of(text), 'e'))), NULL), exponent);
 }
 
 static void add_bound(struct buf *buf, const struct validate_constraint *c, bool upper)
 {
-    buf_printf(buf, "Member must have %s %s than or equal to ", is_numeric(c->shape) ? "value" : "length", upper ? "less" : "greater");
-    if (is_real(c->shape)) add_real(buf, bound_of(c, upper));
-    else buf_printf(buf, "%lld", (long long)(upper ? c->max : c->min));
+    buf_printf(buf, "Member must have %s %s than or equal to ", is_numeric(c->shape) ? "value" : "length",
+               upper ? "less" : "greater");
+    if (is_real(c->shape))
+        add_real(buf, bound_of(c, upper));
+    else
+        buf_printf(buf, "%lld", (long long)(upper ? c->max : c->min));
 }
 
 /* The values of an enum in the order in which AWS prints them, joined; NULL: the model's order. */
@@ -301,9 +333,11 @@ static void add_enum(struct validator *v, const struct validate_constraint *c)
 {
     const char *order = enum_order(v->call->api->overrides, model_text(v->m, c->shape->name));
     buf_lit(&v->text, "Member must satisfy enum value set: [");
-    if (order) buf_add(&v->text, str_of(order));
+    if (order)
+        buf_add(&v->text, str_of(order));
     for (size_t i = 0; i < c->shape->enum_count && !order; i++) {
-        if (i) buf_lit(&v->text, ", ");
+        if (i)
+            buf_lit(&v->text, ", ");
         buf_add(&v->text, str_of(model_text(v->m, v->m->enums[c->shape->enums + i])));
     }
     buf_add_char(&v->text, ']');
@@ -316,7 +350,8 @@ static bool has_sentence(struct validator *v, const struct validate_constraint *
     const char *code = NULL;
     struct str sentence =
         overrides && overrides->sentence ? overrides->sentence(v->call, c, member, node->text, &code) : STR_NONE;
-    if (!sentence.n) return false;
+    if (!sentence.n)
+        return false;
     if (!v->sentence.n) {
         v->sentence = sentence;
         v->sentence_code = code;
@@ -329,7 +364,8 @@ static void report_own(struct validator *v, const struct model_shape *shape, str
 {
     struct validate_constraint c = constraint_of(v->call, shape, node);
     bool bad_enum = !enum_holds(v->m, &c, node), bad_pattern = !pattern_holds(&c, node);
-    if ((bad_enum || bad_pattern) && has_sentence(v, &c, member, node)) bad_enum = bad_pattern = false;
+    if ((bad_enum || bad_pattern) && has_sentence(v, &c, member, node))
+        bad_enum = bad_pattern = false;
     if (bad_enum && v->errors < ERRORS_MAX) {
         begin_error(v, &c, node);
         add_enum(v, &c);
@@ -354,7 +390,8 @@ static void add_all(struct validator *v, const struct validate_constraint *c, bo
     const char *comma = "";
     buf_add_char(&v->text, '[');
     for (int upper = 1; upper >= 0; upper--) {
-        if (!(upper ? c->has_max : c->has_min)) continue;
+        if (!(upper ? c->has_max : c->has_min))
+            continue;
         buf_add(&v->text, str_of(comma));
         add_bound(&v->text, c, upper);
         comma = ", ";
@@ -368,7 +405,8 @@ static void add_all(struct validator *v, const struct validate_constraint *c, bo
         add_enum(v, c);
         comma = ", ";
     }
-    if (null_too) buf_printf(&v->text, "%sMember must not be null", comma);
+    if (null_too)
+        buf_printf(&v->text, "%sMember must not be null", comma);
     buf_add_char(&v->text, ']');
 }
 
@@ -377,9 +415,12 @@ static void add_all(struct validator *v, const struct validate_constraint *c, bo
 static size_t path_push(struct validator *v, struct str segment, bool member_name)
 {
     size_t before = v->path.n;
-    if (before) buf_add_char(&v->path, '.');
-    if (member_name) add_lower_first(&v->path, segment);
-    else buf_add(&v->path, segment);
+    if (before)
+        buf_add_char(&v->path, '.');
+    if (member_name)
+        add_lower_first(&v->path, segment);
+    else
+        buf_add(&v->path, segment);
     return before;
 }
 
@@ -426,8 +467,10 @@ static void report_collection(struct validator *v, const struct model_shape *sha
     const struct json *bad_element = NULL;
     struct json bad_key = {.type = JSON_NULL};
     for JSON_EACH (child, node) {
-        if (map && !key_valid(v->call, key, child->key)) bad_key = (struct json){.type = JSON_STRING, .text = child->key};
-        if (!own_holds(v->call, element, child)) bad_element = child;
+        if (map && !key_valid(v->call, key, child->key))
+            bad_key = (struct json){.type = JSON_STRING, .text = child->key};
+        if (!own_holds(v->call, element, child))
+            bad_element = child;
     }
     if (bad_key.type == JSON_STRING && v->errors < ERRORS_MAX) {
         struct validate_constraint c = constraint_of(v->call, key, &bad_key);
@@ -444,7 +487,8 @@ static void report_collection(struct validator *v, const struct model_shape *sha
     size_t number = 0;
     for JSON_EACH (child, node) {
         number++;
-        if (v->errors >= ERRORS_MAX || is_valid(v->call, element, child)) continue;
+        if (v->errors >= ERRORS_MAX || is_valid(v->call, element, child))
+            continue;
         struct str segment = map ? child->key : arena_printf(v->call->arena, "%zu", number);
         size_t before = path_push(v, segment, false);
         path_push(v, STR("member"), false);
@@ -456,9 +500,12 @@ static void report_collection(struct validator *v, const struct model_shape *sha
 /* What is wrong within a value. */
 static void report(struct validator *v, const struct model_shape *shape, const struct json *node)
 {
-    if (!(shape->flags & MODEL_SHAPE_CONSTRAINED)) return;
-    if (shape->type == MODEL_STRUCTURE) report_members(v, shape, node);
-    else if (shape->type == MODEL_LIST || shape->type == MODEL_MAP) report_collection(v, shape, node);
+    if (!(shape->flags & MODEL_SHAPE_CONSTRAINED))
+        return;
+    if (shape->type == MODEL_STRUCTURE)
+        report_members(v, shape, node);
+    else if (shape->type == MODEL_LIST || shape->type == MODEL_MAP)
+        report_collection(v, shape, node);
 }
 
 static void fail_with_errors(struct call *call, const struct model_shape *shape)
@@ -486,12 +533,15 @@ bool validate_input(struct call *call)
     const struct model *m = call->api->model;
     const struct model_shape *shape = model_input(m, call->operation);
     const struct validate_overrides *overrides = call->api->overrides;
-    if (overrides && overrides->check && !overrides->check(call)) return false;
-    if (!shape || !(shape->flags & MODEL_SHAPE_CONSTRAINED)) return true;
+    if (overrides && overrides->check && !overrides->check(call))
+        return false;
+    if (!shape || !(shape->flags & MODEL_SHAPE_CONSTRAINED))
+        return true;
     size_t carried = 0;
     if (shape->payload && (call->payload.n || call->body))
         carried = (m->members[shape->members + shape->payload - 1].flags & MODEL_MEMBER_REQUIRED) != 0;
-    if (members_valid(call, shape, call->input, carried)) return true;
+    if (members_valid(call, shape, call->input, carried))
+        return true;
     fail_with_errors(call, shape);
     return false;
 }

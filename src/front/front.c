@@ -39,7 +39,8 @@ static void front_json(struct http_request *request, int status, const char *for
 }
 
 /* Reads go on when the disk is full, so a store that cannot be written is no reason to take the server away: still 200. */
-/* What stands for functions: new environments can be started, at once or (the launcher has died, or is silent) with a delay, or not. */
+/* What stands for functions: new environments can be started, at once or (the launcher has died, or is silent) with a delay, or
+ * not. */
 static const char *sandboxes_word(const struct front *front)
 {
     static const char *const words[] = {[SANDBOX_READY] = "ready", [SANDBOX_STALLED] = "stalled", [SANDBOX_LOST] = "lost"};

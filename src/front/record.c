@@ -117,7 +117,8 @@ static void count_status(struct series *series, int status)
     metric_add(&at->count, 1);
 }
 
-static void record_count(struct record *record, const struct loop *loop, const struct http_about *about, const struct http_served *served)
+static void record_count(struct record *record, const struct loop *loop, const struct http_about *about,
+                         const struct http_served *served)
 {
     struct series *series = series_of(&record->table[loop_index(loop)], about);
     metric_add(&series->count, 1);
@@ -132,7 +133,10 @@ void record_call(const struct call *call, uint64_t ns, void *arg)
 {
     struct http_about about = {0};
     call_about(call, &about);
-    const struct http_served served = {.status = call->failed ? call->error_status : call->status ? call->status : call->operation->status, .ns = ns};
+    const struct http_served served = {.status = call->failed   ? call->error_status
+                                                 : call->status ? call->status
+                                                                : call->operation->status,
+                                       .ns = ns};
     record_count(arg, call->loop, &about, &served);
 }
 
@@ -193,7 +197,8 @@ static void write_statuses(struct buf *out, const struct metric_family *family, 
     uint64_t counts[600] = {0};
     for (size_t i = 0; i < n; i++)
         for (size_t s = 0; s <= STATUSES_MAX; s++)
-            counts[atomic_load_explicit(&same[i]->status[s].status, memory_order_relaxed)] += metric_read(&same[i]->status[s].count);
+            counts[atomic_load_explicit(&same[i]->status[s].status, memory_order_relaxed)] +=
+                metric_read(&same[i]->status[s].count);
     for (int status = 0; status < (int)COUNT_OF(counts); status++) {
         char text[8];
         snprintf(text, sizeof text, "%d", status);
@@ -227,14 +232,20 @@ static const struct {
     void (*write)(struct buf *out, const struct metric_family *family, struct series *const *same, size_t n);
     size_t offset; /* of the count, where write is NULL */
 } families[] = {
-    {{"cloudless_requests_total", "Requests that are over, by HTTP status; 0: the client went before the answer.", METRIC_COUNTER, 0, 0},
-     write_statuses, 0},
-    {{"cloudless_request_duration_seconds", "From the first byte of the request to the last of the answer.", METRIC_HISTOGRAM, 1e-6, 5},
-     write_latency, 0},
+    {{"cloudless_requests_total", "Requests that are over, by HTTP status; 0: the client went before the answer.", METRIC_COUNTER,
+      0, 0},
+     write_statuses,
+     0},
+    {{"cloudless_request_duration_seconds", "From the first byte of the request to the last of the answer.", METRIC_HISTOGRAM, 1e-6,
+      5},
+     write_latency,
+     0},
     {{"cloudless_request_bytes_total", "Bytes of bodies received.", METRIC_COUNTER, 0, 0}, NULL, offsetof(struct series, bytes_in)},
-    {{"cloudless_response_bytes_total", "Bytes of answers sent, heads included.", METRIC_COUNTER, 0, 0}, NULL,
+    {{"cloudless_response_bytes_total", "Bytes of answers sent, heads included.", METRIC_COUNTER, 0, 0},
+     NULL,
      offsetof(struct series, bytes_out)},
-    {{"cloudless_requests_cut_total", "Requests whose client did not get the whole answer.", METRIC_COUNTER, 0, 0}, NULL,
+    {{"cloudless_requests_cut_total", "Requests whose client did not get the whole answer.", METRIC_COUNTER, 0, 0},
+     NULL,
      offsetof(struct series, cut)},
 };
 

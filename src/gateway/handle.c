@@ -114,7 +114,9 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
 
     enum err err = find_stage(gateway, request, api_id, stage, &x->stage);
     if (err != ERR_OK || x->stage->disabled) {
-        request->about.reason = err == ERR_OK ? STR("the stage is disabled") : err == ERR_NOT_FOUND ? STR("no such API or stage") : STR_NONE;
+        request->about.reason = err == ERR_OK          ? STR("the stage is disabled")
+                                : err == ERR_NOT_FOUND ? STR("no such API or stage")
+                                                       : STR_NONE;
         gateway__answer_error(x, err == ERR_OK || err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
         return;
     }
@@ -125,7 +127,8 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
         return;
     }
     x->method = match.target;
-    request->about.route = arena_printf(x->arena, STR_FMT " " STR_FMT, STR_ARG(request->about.route), STR_ARG(x->method->resource_path));
+    request->about.route =
+        arena_printf(x->arena, STR_FMT " " STR_FMT, STR_ARG(request->about.route), STR_ARG(x->method->resource_path));
     x->params = match.params;
     x->param_count = match.param_count;
     if (x->method->type == GATEWAY_MOCK)

@@ -276,7 +276,8 @@ enum err jobs_new(struct store *store, const struct jobs_kind *kinds, size_t cou
     jobs->kinds_n = count + 1;
     jobs->kinds = mem_zalloc(jobs->kinds_n * sizeof *jobs->kinds);
     for (size_t i = 0; i < jobs->kinds_n; i++)
-        jobs->kinds[i] = (struct lane_kind){.kind = i < count ? kinds[i] : jobs__drop_space_kind, .look = true, .next_ms = INT64_MAX};
+        jobs->kinds[i] =
+            (struct lane_kind){.kind = i < count ? kinds[i] : jobs__drop_space_kind, .look = true, .next_ms = INT64_MAX};
     while (!jobs->owner)
         random_bytes(&jobs->owner, sizeof jobs->owner);
     pthread_mutex_init(&jobs->lock, NULL);
@@ -322,7 +323,8 @@ void jobs_free(struct jobs *jobs)
 /* ---- figures ---- */
 
 /* Entries of a collection, up to JOBS_COUNT_MAX; those of "due" before `now` separately. */
-static enum err count_rows(struct jobs *jobs, const char *of, const char *kind, int64_t now, struct jobs_stats *ret, uint64_t *ret_all)
+static enum err count_rows(struct jobs *jobs, const char *of, const char *kind, int64_t now, struct jobs_stats *ret,
+                           uint64_t *ret_all)
 {
     struct arena *arena = arena_new();
     struct store_range all = {.space = STORE_SPACE_JOBS, .collection = jobs__collection(arena, of, kind)};

@@ -101,7 +101,8 @@ struct jobs_options {
     void *now_arg;
 };
 
-/* Starts the lane, which has a kind of its own beside these, "drop-space". `kinds` is copied, what it points to is not. ERR_IO, ERR_CORRUPT: the store cannot be read. */
+/* Starts the lane, which has a kind of its own beside these, "drop-space". `kinds` is copied, what it points to is not. ERR_IO,
+ * ERR_CORRUPT: the store cannot be read. */
 enum err jobs_new(struct store *store, const struct jobs_kind *kinds, size_t count, const struct jobs_options *options,
                   struct jobs **ret);
 /* Begun steps end; nothing more is begun, and the threads are gone. Figures can still be asked for. NULL is fine. */

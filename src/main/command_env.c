@@ -26,7 +26,8 @@ int command_env(const struct options *options, struct arena *arena)
         return EXIT_FAILED;
     }
     struct str region = datadir_value(endpoint, "region");
-    struct str authority = datadir_value(endpoint, "authority"), url = datadir_value(endpoint, options->https ? "https_url" : "url");
+    struct str authority = datadir_value(endpoint, "authority"),
+               url = datadir_value(endpoint, options->https ? "https_url" : "url");
     if (!url.n) {
         fprintf(stderr, "cloudless: the server of %s has no certificate to speak https with; its log says why\n", options->data);
         return EXIT_FAILED;

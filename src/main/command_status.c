@@ -65,7 +65,8 @@ static bool status_ask(struct status *s, const char *path, int *ret_status, stru
         return false;
     struct buf answer;
     buf_init(&answer, s->arena, ANSWER_BYTES_MAX);
-    bool fine = file_write(fd, arena_printf(s->arena, "GET %s HTTP/1.1\r\nHost: " STR_FMT "\r\nConnection: close\r\n\r\n", path, STR_ARG(s->address)));
+    bool fine = file_write(
+        fd, arena_printf(s->arena, "GET %s HTTP/1.1\r\nHost: " STR_FMT "\r\nConnection: close\r\n\r\n", path, STR_ARG(s->address)));
     for (ssize_t n = 1; fine && n > 0 && !answer.failed;) {
         char piece[16384];
         n = read(fd, piece, sizeof piece);
@@ -92,7 +93,8 @@ static double metric_sum(const struct status *s, const char *name, const char *l
     double sum = 0;
     while (rest.n) {
         struct str line = str_cut(&rest, '\n');
-        if (!str_starts(line, str_of(name)) || line.n <= strlen(name) || (line.p[strlen(name)] != ' ' && line.p[strlen(name)] != '{'))
+        if (!str_starts(line, str_of(name)) || line.n <= strlen(name) ||
+            (line.p[strlen(name)] != ' ' && line.p[strlen(name)] != '{'))
             continue;
         if (label && !memmem(line.p, line.n, label, strlen(label)))
             continue;
@@ -157,9 +159,12 @@ static void show_metrics(const struct status *s)
     show_row("requests", "%.0f, %.0f answered 5xx, %.0f refused", metric_sum(s, "cloudless_requests_total", NULL), failed, refused);
     show_row("connections", "%.0f open", metric_sum(s, "cloudless_connections_open", NULL));
     show_environments(s);
-    show_row("store", "%s, %s in files, %.0f writes waiting", metric_sum(s, "cloudless_store_writable", NULL) > 0 ? "writable" : "READ-ONLY",
-             size_text(s->arena, metric_sum(s, "cloudless_rocksdb_files_bytes", NULL)), metric_sum(s, "cloudless_store_queued", NULL));
-    show_row("memory", "%s resident, %s held by clients", size_text(s->arena, metric_sum(s, "cloudless_resident_memory_bytes", NULL)),
+    show_row("store", "%s, %s in files, %.0f writes waiting",
+             metric_sum(s, "cloudless_store_writable", NULL) > 0 ? "writable" : "READ-ONLY",
+             size_text(s->arena, metric_sum(s, "cloudless_rocksdb_files_bytes", NULL)),
+             metric_sum(s, "cloudless_store_queued", NULL));
+    show_row("memory", "%s resident, %s held by clients",
+             size_text(s->arena, metric_sum(s, "cloudless_resident_memory_bytes", NULL)),
              size_text(s->arena, metric_sum(s, "cloudless_budget_bytes", NULL)));
     show_row("descriptors", "%.0f of %.0f", metric_sum(s, "cloudless_open_fds", NULL), metric_sum(s, "cloudless_max_fds", NULL));
 }
@@ -212,7 +217,8 @@ static struct str read_supervisor(const struct status *s)
 static void show_supervisor(const struct status *s, struct str text)
 {
     if (text.n)
-        show_row("supervisor", "pid " STR_FMT ", " STR_FMT " restarts", STR_ARG(datadir_value(text, "pid")), STR_ARG(datadir_value(text, "restarts")));
+        show_row("supervisor", "pid " STR_FMT ", " STR_FMT " restarts", STR_ARG(datadir_value(text, "pid")),
+                 STR_ARG(datadir_value(text, "restarts")));
     show_obituaries(s);
 }
 

@@ -85,7 +85,8 @@ int command_trust(const struct options *options, struct arena *arena)
     }
     const struct trust_store *store = trust_store_here();
     if (!store) {
-        fprintf(stderr, "cloudless: this system's store of trusted authorities is not known; the authority is %s/" HTTPS_AUTHORITY "\n",
+        fprintf(stderr,
+                "cloudless: this system's store of trusted authorities is not known; the authority is %s/" HTTPS_AUTHORITY "\n",
                 options->data);
         return EXIT_FAILED;
     }

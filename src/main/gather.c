@@ -55,8 +55,10 @@ static void write_process(struct buf *out, void *arg)
         METRIC_GAUGE_OF("threads", "Threads of the server's process.", struct process_stats, threads),
     };
     static const struct metric_family info = {"cloudless_build_info", "The version.", METRIC_GAUGE, 0, 0};
-    static const struct metric_family started = {"cloudless_start_time_seconds", "When the server started, since 1970.", METRIC_GAUGE, 0, 0};
-    static const struct metric_family cpu = {"cloudless_cpu_seconds_total", "Processor time, user and system.", METRIC_COUNTER, 0, 0};
+    static const struct metric_family started = {"cloudless_start_time_seconds", "When the server started, since 1970.",
+                                                 METRIC_GAUGE, 0, 0};
+    static const struct metric_family cpu = {"cloudless_cpu_seconds_total", "Processor time, user and system.", METRIC_COUNTER, 0,
+                                             0};
     const struct gather *gather = arg;
     struct process_stats stats = {.fds = count_fds(), .heap = mallinfo2().uordblks + mallinfo2().hblkhd};
     struct rlimit limit;
@@ -78,8 +80,10 @@ static void write_process(struct buf *out, void *arg)
 static void write_http(struct buf *out, void *arg)
 {
     static const struct metric_plain families[] = {
-        METRIC_COUNTER_OF("connections_accepted_total", "Connections accepted, those from sandboxes included.", struct http_stats, connections),
-        METRIC_COUNTER_OF("refused_total", "Connections and requests refused before a handler saw them.", struct http_stats, refused),
+        METRIC_COUNTER_OF("connections_accepted_total", "Connections accepted, those from sandboxes included.", struct http_stats,
+                          connections),
+        METRIC_COUNTER_OF("refused_total", "Connections and requests refused before a handler saw them.", struct http_stats,
+                          refused),
         METRIC_GAUGE_OF("connections_open", "Connections from outside that are open.", struct http_stats, open),
         METRIC_GAUGE_OF("sandbox_connections_open", "Connections from sandboxes that are open.", struct http_stats, open_inside),
         METRIC_GAUGE_OF("body_bytes", "Large bodies that are held.", struct http_stats, body_bytes),
@@ -99,8 +103,8 @@ static void write_lanes(struct buf *out, void *arg)
         METRIC_COUNTER_OF("lane_finished_total", "Work done.", struct lane_stats, finished),
         METRIC_COUNTER_OF("lane_rejected_total", "Work refused because the lane's queue was full.", struct lane_stats, rejected),
     };
-    static const struct metric_family waited = {"cloudless_lane_wait_seconds_total", "Time that work has waited for a thread, in sum.",
-                                                METRIC_COUNTER, 0, 0};
+    static const struct metric_family waited = {"cloudless_lane_wait_seconds_total",
+                                                "Time that work has waited for a thread, in sum.", METRIC_COUNTER, 0, 0};
     const struct gather *gather = arg;
     struct lane_stats stats[LANE_COUNT];
     for (enum lane lane = 0; lane < LANE_COUNT; lane++)
@@ -113,13 +117,15 @@ static void write_lanes(struct buf *out, void *arg)
     }
     metrics_head(out, &waited);
     for (enum lane lane = 0; lane < LANE_COUNT; lane++)
-        metrics_value(out, &waited, &(struct metric_label){"lane", str_of(lane_name(lane))}, 1, (double)stats[lane].waited_ns / 1e9);
+        metrics_value(out, &waited, &(struct metric_label){"lane", str_of(lane_name(lane))}, 1,
+                      (double)stats[lane].waited_ns / 1e9);
 }
 
 static void write_budget(struct buf *out, void *arg)
 {
     static const struct metric_plain families[] = {
-        METRIC_GAUGE_OF("budget_bytes", "Memory that clients make the server hold: bodies, trees, answers not yet taken.", struct budget_figures, total),
+        METRIC_GAUGE_OF("budget_bytes", "Memory that clients make the server hold: bodies, trees, answers not yet taken.",
+                        struct budget_figures, total),
         METRIC_GAUGE_OF("budget_early_bytes", "Of it, by requests whose caller is not known.", struct budget_figures, early),
         METRIC_GAUGE_OF("budget_sandbox_bytes", "Of it, by requests from sandboxes.", struct budget_figures, inside),
         METRIC_COUNTER_OF("budget_refusals_total", "Times that more was refused.", struct budget_figures, refused),
@@ -132,8 +138,8 @@ static void write_budget(struct buf *out, void *arg)
 
 static void write_access_log(struct buf *out, void *arg)
 {
-    static const struct metric_family dropped = {"cloudless_access_log_dropped_total", "Lines that did not fit into the access log's queue.",
-                                                 METRIC_COUNTER, 0, 0};
+    static const struct metric_family dropped = {"cloudless_access_log_dropped_total",
+                                                 "Lines that did not fit into the access log's queue.", METRIC_COUNTER, 0, 0};
     const struct gather *gather = arg;
     if (gather->access_log)
         metrics_single(out, &dropped, (double)access_log_dropped(gather->access_log));

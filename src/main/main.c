@@ -7,7 +7,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FOR_SERVE = 1, FOR_ENV = 2, FOR_DOCTOR = 4, FOR_RUNTIME = 8, FOR_VERSION = 16, FOR_NEW = 32, FOR_RUN = 64, FOR_EVENT = 128, FOR_TRUST = 256, FOR_STATUS = 512 };
+enum {
+    FOR_SERVE = 1,
+    FOR_ENV = 2,
+    FOR_DOCTOR = 4,
+    FOR_RUNTIME = 8,
+    FOR_VERSION = 16,
+    FOR_NEW = 32,
+    FOR_RUN = 64,
+    FOR_EVENT = 128,
+    FOR_TRUST = 256,
+    FOR_STATUS = 512
+};
 
 static const struct command {
     const char *name, *second;      /* "runtime list" has two words; the second may be left out */
@@ -18,9 +29,11 @@ static const struct command {
     bool words_end_options;         /* behind the first one everything is a word */
 } commands[] = {
     {"serve", NULL, FOR_SERVE, command_serve, "run the server", NULL, false},
-    {"status", NULL, FOR_STATUS, command_status, "show how the server of a data directory is; exit code 0 if it serves", NULL, false},
+    {"status", NULL, FOR_STATUS, command_status, "show how the server of a data directory is; exit code 0 if it serves", NULL,
+     false},
     {"env", NULL, FOR_ENV, command_env, "print the exports an AWS client needs: eval \"$(cloudless env)\"", NULL, false},
-    {"trust", NULL, FOR_TRUST, command_trust, "make this system trust the https:// of local names, or no longer (--undo)", NULL, false},
+    {"trust", NULL, FOR_TRUST, command_trust, "make this system trust the https:// of local names, or no longer (--undo)", NULL,
+     false},
     {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and how to get it", NULL, false},
     {"runtime", "list", FOR_RUNTIME, command_runtime_list, "which interpreter serves which Lambda runtime", NULL, false},
     {"new", NULL, FOR_NEW, command_new, "make a function project that builds, tests, deploys and answers", "NAME", false},
@@ -31,9 +44,9 @@ static const struct command {
 };
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
-static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_supervised, set_concurrency, add_runtime, set_lang, add_event,
-    add_tls_cert, add_tls_key, set_plain_http, set_https, set_undo,
-    set_timeout, set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
+static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_supervised,
+    set_concurrency, add_runtime, set_lang, add_event, add_tls_cert, add_tls_key, set_plain_http, set_https, set_undo, set_timeout,
+    set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
 
 static const struct option_row {
     const char *name, *value;   /* value NULL: it takes none */
@@ -41,9 +54,11 @@ static const struct option_row {
     option_fn *apply;
     const char *help;
 } option_rows[] = {
-    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_TRUST | FOR_STATUS, set_data, "data directory (default: ~/.local/share/cloudless)"},
+    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_TRUST | FOR_STATUS, set_data,
+     "data directory (default: ~/.local/share/cloudless)"},
     {"--listen", "ADDR:PORT", FOR_SERVE, add_listen, "address to serve, repeatable (default: 127.0.0.1:4566)"},
-    {"--tls-cert", "FILE", FOR_SERVE, add_tls_cert, "certificate and its chain (PEM), repeatable; chosen by the name a client asks for"},
+    {"--tls-cert", "FILE", FOR_SERVE, add_tls_cert,
+     "certificate and its chain (PEM), repeatable; chosen by the name a client asks for"},
     {"--tls-key", "FILE", FOR_SERVE, add_tls_key, "its key (PEM); both are read again when they change"},
     {"--plain-http", NULL, FOR_SERVE, set_plain_http, "answer plain HTTP from other machines too: behind a proxy that speaks TLS"},
     {"--https", NULL, FOR_ENV, set_https, "the https URL, and the authority that its certificate is from"},
@@ -52,8 +67,10 @@ static const struct option_row {
     {"--region", "NAME", FOR_SERVE, set_region, "region of what names none (default: us-east-1; every region is served)"},
     {"--log", "LEVEL", FOR_SERVE, set_log, "error, warn, info or debug (default: info)"},
     {"--access-log", "FILE", FOR_SERVE, set_access_log, "a line a request, to FILE or to stdout (-); SIGHUP opens FILE again"},
-    {"--client-memory", "MB", FOR_SERVE, set_memory, "memory that clients may make the server hold; more get 503 (default: 1024, or half the machine's)"},
-    {"--supervised", NULL, FOR_SERVE, set_supervised, "under a supervisor that keeps the sockets and starts a crashed server again at once"},
+    {"--client-memory", "MB", FOR_SERVE, set_memory,
+     "memory that clients may make the server hold; more get 503 (default: 1024, or half the machine's)"},
+    {"--supervised", NULL, FOR_SERVE, set_supervised,
+     "under a supervisor that keeps the sockets and starts a crashed server again at once"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
     {"--runtime", "NAME=PATH", FOR_SERVE | FOR_DOCTOR | FOR_RUNTIME, add_runtime,
      "interpreter of a runtime: python3.13=/usr/bin/python3.13"},
@@ -338,7 +355,8 @@ static const struct option_row *find_option(const struct command *command, const
 }
 
 /* equals: what stands behind "--name=", or NULL; next: the word behind, or NULL, which is taken when the option needs it. */
-static bool apply_option(const struct option_row *row, struct options *options, const char *equals, const char *next, bool *ret_taken)
+static bool apply_option(const struct option_row *row, struct options *options, const char *equals, const char *next,
+                         bool *ret_taken)
 {
     const char *value = row->value && !equals ? next : equals, *wrong;
     *ret_taken = row->value && !equals && next;

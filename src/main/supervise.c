@@ -89,7 +89,8 @@ static void become_server(struct supervisor *s, pid_t parent, int log_fd, int re
 
 static void note_state(struct supervisor *s)
 {
-    struct str text = arena_printf(s->arena, "pid = %ld\nserver = %ld\nrestarts = %u\n", (long)getpid(), (long)s->child, s->restarts);
+    struct str text =
+        arena_printf(s->arena, "pid = %ld\nserver = %ld\nrestarts = %u\n", (long)getpid(), (long)s->child, s->restarts);
     datadir_write(s->options->data, "supervisor", text, s->arena);      /* for `cloudless status`; there may be no directory yet */
     arena_reset(s->arena);
 }
@@ -153,7 +154,8 @@ static void notify_systemd(const char *text)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to,
+           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
     close(fd);
 }
 
@@ -195,7 +197,8 @@ static void prune_obituaries(const char *dir, struct arena *arena)
 static struct str how_it_ended(int status, struct arena *arena)
 {
     if (WIFSIGNALED(status))
-        return arena_printf(arena, "signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+        return arena_printf(arena, "signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)),
+                            WCOREDUMP(status) ? ", core dumped" : "");
     return arena_printf(arena, "exit status %d", WEXITSTATUS(status));
 }
 
@@ -217,12 +220,16 @@ static void write_obituary(struct supervisor *s, int status)
     const char *dir = datadir_path(arena, s->options->data, "obituaries");
     struct str how = how_it_ended(status, arena), time = clock_iso8601_ms(arena, now);
     double seconds = (double)(clock_mono_ns() - s->started_ns) / 1e9;
-    log_to(LOG_ERROR, "supervisor.server_died", {"how", how}, {"after_seconds", arena_printf(arena, "%.3f", seconds)}, {"obituaries", str_of(dir)});
+    log_to(LOG_ERROR, "supervisor.server_died", {"how", how}, {"after_seconds", arena_printf(arena, "%.3f", seconds)},
+           {"obituaries", str_of(dir)});
     if (!folder_make(dir, 0700))
         return;
-    struct str text = arena_printf(arena, "time = " STR_FMT "\nhow = " STR_FMT "\nuptime_seconds = %.3f\nserved = %s\nversion = " CLOUDLESS_VERSION
-                                   "\npid = %ld\nrestarts = %u\n\n" STR_FMT, STR_ARG(time), STR_ARG(how), seconds, s->serving ? "yes" : "no",
-                                   (long)s->child, s->restarts, STR_ARG(last_lines(s, arena)));
+    struct str text =
+        arena_printf(arena,
+                     "time = " STR_FMT "\nhow = " STR_FMT "\nuptime_seconds = %.3f\nserved = %s\nversion = " CLOUDLESS_VERSION
+                     "\npid = %ld\nrestarts = %u\n\n" STR_FMT,
+                     STR_ARG(time), STR_ARG(how), seconds, s->serving ? "yes" : "no", (long)s->child, s->restarts,
+                     STR_ARG(last_lines(s, arena)));
     datadir_write(dir, arena_printf(arena, STR_FMT "-%ld", STR_ARG(time), (long)s->child).p, text, arena);
     prune_obituaries(dir, arena);
 }
@@ -278,7 +285,8 @@ static bool take_child_signals(struct supervisor *s, int *ret_status)
 static int judge(struct supervisor *s, int status)
 {
     bool exited = WIFEXITED(status);
-    if (exited && (WEXITSTATUS(status) == EXIT_FINE || WEXITSTATUS(status) == EXIT_USAGE || (!s->ever_served && WEXITSTATUS(status) == EXIT_FAILED)))
+    if (exited && (WEXITSTATUS(status) == EXIT_FINE || WEXITSTATUS(status) == EXIT_USAGE ||
+                   (!s->ever_served && WEXITSTATUS(status) == EXIT_FAILED)))
         return WEXITSTATUS(status);
     if (!s->stopping || !exited)
         write_obituary(s, status);

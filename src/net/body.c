@@ -20,7 +20,8 @@
 int body_end_status(enum body_end how)
 {
     static const int statuses[] = {
-        [BODY_WHOLE] = 200, [BODY_GONE] = 499, [BODY_STALLED] = 408, [BODY_TOO_LARGE] = 413, [BODY_MALFORMED] = 400, [BODY_DAMAGED] = 400,
+        [BODY_WHOLE] = 200,     [BODY_GONE] = 499,      [BODY_STALLED] = 408,
+        [BODY_TOO_LARGE] = 413, [BODY_MALFORMED] = 400, [BODY_DAMAGED] = 400,
     };
     return statuses[how];
 }

@@ -1,13 +1,13 @@
 /* http.h -- HTTP/1.1 server connections (llhttp): keep-alive, pipelining, chunked both ways, 100-continue, HEAD.
  *
  * A request is handed to its listener's handler once it is complete (headers and body), or, where its listener's body_plan
- * says so, once its headers are: its body is then read in pieces (http_body). It belongs to the loop of its connection. The handler answers exactly once, now or later, with http_respond on that loop, or http_respond_from
- * from any thread. A client that went away is not seen by the handler: the answer is dropped, but it must be given, as
- * it releases the request. Of pipelined requests those with safe methods may be with handlers at the same time; any
- * other waits for the answers before it.
- * Malformed or ambiguous messages (both lengths, bad chunk, obs-fold, bare CR, repeated or differing Content-Length)
- * get 400 and the connection closes; nothing reaches a handler. Limits: net/limits.h. Source: RFC 9110, 9112.
- * An answer's arena is the request's; it is freed when the last byte was written. */
+ * says so, once its headers are: its body is then read in pieces (http_body). It belongs to the loop of its connection. The handler
+ * answers exactly once, now or later, with http_respond on that loop, or http_respond_from from any thread. A client that went away
+ * is not seen by the handler: the answer is dropped, but it must be given, as it releases the request. Of pipelined requests those
+ * with safe methods may be with handlers at the same time; any other waits for the answers before it. Malformed or ambiguous
+ * messages (both lengths, bad chunk, obs-fold, bare CR, repeated or differing Content-Length) get 400 and the connection closes;
+ * nothing reaches a handler. Limits: net/limits.h. Source: RFC 9110, 9112. An answer's arena is the request's; it is freed when the
+ * last byte was written. */
 #ifndef CLOUDLESS_NET_HTTP_H
 #define CLOUDLESS_NET_HTTP_H
 #include "base/arena.h"
@@ -19,7 +19,7 @@ struct http_header { struct str name, value; };     /* name as sent; value trimm
 /* What a request turned out to be, filled in by whoever answers it, for those who watch: metrics, the access log. Memory as
  * the answer's: it lives until the last byte was written. */
 struct http_about {
-    const void *series;             /* requests with the same one are counted together, it names service and operation; NULL: not known */
+    const void *series; /* requests with the same one are counted together, it names service and operation; NULL: not known */
     struct str service, operation;  /* dynamodb GetItem; execute-api Invoke */
     struct str route;               /* of an API: its id, stage, method and resource */
     struct str principal;           /* ARN of who called */
@@ -79,7 +79,8 @@ void http_server_watch(struct http_server *server, http_watch_fn *watch, void *a
 /* How many connections may be open; more are accepted and closed. 0: as in net/limits.h. Before anything is served. */
 struct http_shares {
     size_t outside, inside, inside_each;        /* of listeners on every loop; of those on one loop: all together, and each */
-    /* Called when a connection is refused, on its loop, at most once in NET_FULL_TOLD_MS. `refused`: since the start. May be NULL. */
+    /* Called when a connection is refused, on its loop, at most once in NET_FULL_TOLD_MS. `refused`: since the start. May be NULL.
+     */
     void (*full)(bool inside, uint64_t refused, void *arg);
     void *arg;
 };
@@ -104,7 +105,7 @@ struct http_listener_options {
      * request has what was parsed so far. May be NULL. */
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
     bool watched;                   /* see http_server_watch */
-    struct tls *tls;                /* TLS and plain text on this port, told apart by the first byte; NULL: plain text. Outlives the server */
+    struct tls *tls; /* TLS and plain text on this port, told apart by the first byte; NULL: plain text. Outlives the server */
     bool plain_loopback_only;       /* plain text from other machines is answered 400, before anything of it is read */
     bool trusted_peer_idle;         /* no idle, header or stall limits: the Runtime API of a sandbox waits in GET …/next */
     void (*closed)(void *arg);      /* on `only`, after http_listener_close and all its connections; may be NULL */
@@ -143,19 +144,21 @@ struct str http_trailer(const struct http_request *request, const char *name);
 struct body_reader *http_body(struct http_request *request);
 
 void http_respond(struct http_request *request, const struct http_response *response);        /* on request->loop */
-void http_respond_from(struct http_request *request, const struct http_response *response);   /* any thread; response is copied shallowly */
+void http_respond_from(struct http_request *request,
+                       const struct http_response *response); /* any thread; response is copied shallowly */
 /* Text answer with one content type. */
 void http_respond_text(struct http_request *request, int status, const char *content_type, struct str body);
 const char *http_status_text(int status);
 
 /* An answer whose body comes in pieces (net/body.h): head->body is not looked at. Any thread; head is copied shallowly, what it
- * points to stays until `ended`, as the request does. length: the whole body's, or HTTP_LENGTH_UNKNOWN. The writer holds two pieces of NET_PIECE_BYTES.
- * What comes for HEAD, 204 and 304 is dropped. producer may be NULL. */
+ * points to stays until `ended`, as the request does. length: the whole body's, or HTTP_LENGTH_UNKNOWN. The writer holds two pieces
+ * of NET_PIECE_BYTES. What comes for HEAD, 204 and 304 is dropped. producer may be NULL. */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 struct body_writer *http_stream(struct http_request *request, const struct http_response *head, uint64_t length,
                                 struct body_producer *producer);
 
-/* n bytes of a file from there on, or HTTP_TO_END; the fd is taken. A range is its caller's: status 206 and Content-Range are of head. */
+/* n bytes of a file from there on, or HTTP_TO_END; the fd is taken. A range is its caller's: status 206 and Content-Range are of
+ * head. */
 #define HTTP_TO_END UINT64_MAX
 void http_respond_file(struct http_request *request, const struct http_response *head, int fd, uint64_t from, uint64_t n,
                        struct workers *workers);

@@ -131,7 +131,8 @@ enum answer_begun {
     ANSWER_HAS_NONE, /* the head is all of it: HEAD, 204, 304 */
     ANSWER_REFUSED,  /* it became a bare 500 */
 };
-enum answer_begun http__answer_begin(struct http_exchange *exchange, const struct http_response *head, uint64_t length, bool *ret_chunked);
+enum answer_begun http__answer_begin(struct http_exchange *exchange, const struct http_response *head, uint64_t length,
+                                     bool *ret_chunked);
 
 /* http_outflow.c: of exchanges with an outflow */
 /* Of HTTP/2: bytes of the body; 0 without *ret_end: none yet, http2__body_ready tells; -1: it is cut. */

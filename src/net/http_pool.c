@@ -3,10 +3,10 @@
  * A request costs no malloc while things run evenly: its exchange (with room for its headers), its arena and its input
  * block come from the pool of its loop and go back there, last in first out, so they are warm. The pool keeps a bounded
  * number. Every exchange that is out is in pool->live, so that the server can let go of requests that nobody answers.
- * Large bodies are malloc's, and counted against the budget of the server and that of the process (base/budget.h). What comes through an `only` listener (from
- * inside a sandbox) is counted against that listener's share as well, and refused once half the budget is gone: a function
- * that sends bodies and never ends them keeps neither other functions nor the outside from sending theirs.
- * In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
+ * Large bodies are malloc's, and counted against the budget of the server and that of the process (base/budget.h). What comes
+ * through an `only` listener (from inside a sandbox) is counted against that listener's share as well, and refused once half the
+ * budget is gone: a function that sends bodies and never ends them keeps neither other functions nor the outside from sending
+ * theirs. In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
 #include "base/clock.h"
 #include "base/panic.h"
 #include "net/http_parse.h"

@@ -10,7 +10,7 @@
 #define NET_PIECE_BYTES (64u << 10)                 /* of a body that passes by; at most two are held for each way */
 #define NET_BODY_UNKNOWN_MAX (1u << 20)             /* a call whose headers do not say for which service it is */
 #define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
-#define NET_BODIES_ONLY_MAX (64u << 20)             /* of them, by a listener on one loop; and those together never take the second half */
+#define NET_BODIES_ONLY_MAX (64u << 20) /* of them, by a listener on one loop; and those together never take the second half */
 #define NET_CONNECTIONS_MAX 10000                   /* of a server; more are accepted and closed */
 #define NET_CONNECTIONS_ONLY_MAX 1024               /* of a listener on one loop (a sandbox: its processes' descriptors) */
 #define NET_CONNECTIONS_INSIDE_MAX 4096             /* of all those listeners together */
@@ -18,7 +18,7 @@
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
 #define NET_H2_STREAMS_MAX 128                      /* of a connection with HTTP/2, at the same time; more: refused */
 #define NET_H2_WINDOW_BYTES (256u << 10)            /* of bodies on a connection that nobody has taken yet; of a stream: 65,535 */
-#define NET_H2_NOISE_MAX 500                        /* frames that ask for work and bring nothing; more: ENHANCE_YOUR_CALM, closed */
+#define NET_H2_NOISE_MAX 500 /* frames that ask for work and bring nothing; more: ENHANCE_YOUR_CALM, closed */
 #define NET_H2_NOISE_PER_S 100                      /* as many are let go of */
 #define NET_IDLE_MS 75000                           /* between requests */
 #define NET_REST_MS 1000                            /* between requests: then buffers are given back */
@@ -26,7 +26,7 @@
 #define NET_BODY_STALL_MS 20000                     /* without a byte of body: 408 */
 #define NET_BODY_SLOW_BYTES (16u << 10)              /* or, of a body larger than this that is gathered, so many: 408 */
 #define NET_WRITE_STALL_MS 30000                    /* a client that does not read: closed */
-#define NET_LINGER_MS 2000                          /* after a refusal: its unread input is thrown away so that the answer arrives */
+#define NET_LINGER_MS 2000 /* after a refusal: its unread input is thrown away so that the answer arrives */
 #define NET_HANDSHAKE_MS 10000                      /* from the first byte of TLS to the end of its handshake */
 #define NET_TLS_SILENT_BYTES_MAX (64u << 10)        /* of TLS without a byte of plain text among them; more: closed */
 #define NET_TLS_FILE_BYTES_MAX (256u << 10)         /* of certificates, of a key */

@@ -168,7 +168,8 @@ enum err workers_submit(struct workers *workers, enum lane lane, struct work *wo
         err = ERR_BUSY;
     } else {
         /* Idle ones may have been woken for what is queued already. */
-        if (pool->idle <= pool->queued && pool->thread_count < pool->limits.threads && !start_thread(pool) && pool->thread_count == 0)
+        if (pool->idle <= pool->queued && pool->thread_count < pool->limits.threads && !start_thread(pool) &&
+            pool->thread_count == 0)
             err = ERR_BUSY;
     }
     if (err == ERR_OK) {

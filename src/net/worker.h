@@ -34,7 +34,10 @@ void workers_free(struct workers *workers);     /* stops first if need be; NULL 
 /* Any thread. ERR_BUSY: the lane's queue is full, or it has no thread and the system gives none; ERR_CLOSED. */
 enum err workers_submit(struct workers *workers, enum lane lane, struct work *work);
 
-struct lane_stats { size_t threads, queued, running; uint64_t finished, rejected, waited_ns; };    /* waited: in the queue, in total */
+struct lane_stats {
+    size_t threads, queued, running;
+    uint64_t finished, rejected, waited_ns;
+}; /* waited: in the queue, in total */
 void workers_stats(struct workers *workers, enum lane lane, struct lane_stats *ret);
 const char *lane_name(enum lane lane);          /* "scan" */
 #endif

@@ -208,7 +208,8 @@ static void kill_member(int dir, uint64_t pid)
 static void kill_members(int dir)
 {
     char text[4096];
-    if (write_at(dir, "cgroup.kill", "1") || !read_at(dir, "cgroup.procs", text, sizeof text))     /* version 2 kills a group as a whole */
+    if (write_at(dir, "cgroup.kill", "1") ||
+        !read_at(dir, "cgroup.procs", text, sizeof text)) /* version 2 kills a group as a whole */
         return;
     struct str rest = str_of(text);
     while (rest.n > 0) {
@@ -391,7 +392,8 @@ void sandbox__cgroups_open(struct sandbox__cgroups *cgroups, const char *state_d
     *cgroups = (struct sandbox__cgroups){.parent = {-1, -1, -1}, .dir = {-1, -1, -1}, .remembered_fd = -1};
     uint8_t sum[SHA256_BYTES];
     sha256(str_of(state_dir), sum);
-    snprintf(cgroups->name, sizeof cgroups->name, "cloudless-%02x%02x%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3], sum[4], sum[5]);
+    snprintf(cgroups->name, sizeof cgroups->name, "cloudless-%02x%02x%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3], sum[4],
+             sum[5]);
     sweep_remembered(cgroups, state_dir);
     if (!open_v2(cgroups))
         open_v1(cgroups);
@@ -459,7 +461,8 @@ static bool limit_cpu(bool v2, int dir, unsigned percent)
     return write_at(dir, resources[SANDBOX__CPU].limit_v2, text);
 }
 
-bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, const struct sandbox_spec *spec)
+bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
+                           const struct sandbox_spec *spec)
 {
     int memory = dir_of(cgroups, cgroup, SANDBOX__MEMORY), cpu = dir_of(cgroups, cgroup, SANDBOX__CPU),
         pids = dir_of(cgroups, cgroup, SANDBOX__PIDS);
@@ -482,7 +485,8 @@ size_t sandbox__cgroup_peak(const struct sandbox__cgroups *cgroups, const struct
     char text[64];
     uint64_t bytes;
     int dir = dir_of(cgroups, cgroup, SANDBOX__MEMORY);
-    if (dir < 0 || !read_at(dir, cgroups->v2 ? resources[SANDBOX__MEMORY].peak_v2 : resources[SANDBOX__MEMORY].peak_v1, text, sizeof text))
+    if (dir < 0 ||
+        !read_at(dir, cgroups->v2 ? resources[SANDBOX__MEMORY].peak_v2 : resources[SANDBOX__MEMORY].peak_v1, text, sizeof text))
         return 0;
     return str_to_u64(str_trim(str_of(text)), &bytes) ? (size_t)bytes : 0;
 }

@@ -110,8 +110,8 @@ static int drop_capabilities(void)
 static int lock_down(const struct sandbox__start *start, const struct sandbox__filter *filter)
 {
     int r;
-    if ((r = set_limit(RLIMIT_CORE, 0)) || (r = set_limit(RLIMIT_NOFILE, SANDBOX_FILES_MAX)) || (r = set_limit(RLIMIT_NPROC, SANDBOX_PIDS_MAX)) ||
-        (start->data_bytes && (r = set_limit(RLIMIT_DATA, start->data_bytes))))
+    if ((r = set_limit(RLIMIT_CORE, 0)) || (r = set_limit(RLIMIT_NOFILE, SANDBOX_FILES_MAX)) ||
+        (r = set_limit(RLIMIT_NPROC, SANDBOX_PIDS_MAX)) || (start->data_bytes && (r = set_limit(RLIMIT_DATA, start->data_bytes))))
         return r;
     for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
         if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) != 0)

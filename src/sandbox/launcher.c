@@ -79,7 +79,8 @@ static int write_map(pid_t pid, const char *file, uint32_t uid_base)
 }
 
 /* The holder waits for a byte in `go` until its ids are mapped. */
-static int clone_holder(const struct sandbox__launcher *launcher, const struct sandbox__make *request, const int *fds, int *ret_pidfd)
+static int clone_holder(const struct sandbox__launcher *launcher, const struct sandbox__make *request, const int *fds,
+                        int *ret_pidfd)
 {
     int go[2], pidfd = -1;
     if (pipe2(go, O_CLOEXEC) != 0)

@@ -195,7 +195,8 @@ static void runtime_handle(struct http_request *request, void *arg)
 }
 
 /* What the HTTP server refuses by itself. Only an answer over the maximum means something for the invocation. */
-static void runtime_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
+static void runtime_refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret,
+                           void *arg)
 {
     struct runtime_api *api = arg;
     struct str id, name;
@@ -205,8 +206,9 @@ static void runtime_refuse(const struct http_request *request, int status, struc
         ret->body = error_body(arena, "InvalidRequest", http_status_text(status));
         return;
     }
-    ret->body = arena_printf(arena, "{\"errorMessage\":\"Exceeded maximum allowed payload size (%d bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n",
-                             RUNTIME_RESPONSE_BYTES_MAX);
+    ret->body = arena_printf(
+        arena, "{\"errorMessage\":\"Exceeded maximum allowed payload size (%d bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n",
+        RUNTIME_RESPONSE_BYTES_MAX);
     if (api->closing || api->state != RUNNING || !split_path(request->path, &id, &name) || !str_eq(id, api->request_id))
         return;
     uint64_t bytes = 0;

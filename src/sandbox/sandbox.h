@@ -2,11 +2,11 @@
  *
  * server ── keeper (single-threaded; forked before the server has threads)
  *        ├─ launcher (made by the keeper, again when it died; lives in the template root)
- *        └─ holder (made by the launcher): pid 1 of one sandbox in its own user, mount, pid, ipc, uts, net and cgroup namespaces; made
- *                 ahead; hands the server two listeners (127.0.0.1:9001 Runtime API, 127.0.0.1:4566 AWS endpoint) and
- *                 waits. At start it gets detached mounts (code, layers, interpreter, runtime) and what to exec.
- * A sandbox dies with the server (the holder sees its control socket close), whatever killed the server.
- * Life of a sandbox: sandbox_start → running → exited (its hook, once) → sandbox_free. */
+ *        └─ holder (made by the launcher): pid 1 of one sandbox in its own user, mount, pid, ipc, uts, net and cgroup namespaces;
+ * made ahead; hands the server two listeners (127.0.0.1:9001 Runtime API, 127.0.0.1:4566 AWS endpoint) and waits. At start it gets
+ * detached mounts (code, layers, interpreter, runtime) and what to exec. A sandbox dies with the server (the holder sees its
+ * control socket close), whatever killed the server. Life of a sandbox: sandbox_start → running → exited (its hook, once) →
+ * sandbox_free. */
 #ifndef CLOUDLESS_SANDBOX_SANDBOX_H
 #define CLOUDLESS_SANDBOX_SANDBOX_H
 #include "base/arena.h"
@@ -29,19 +29,22 @@ struct sandbox_host_options {
 /* Before any thread exists. An ordinary user's server enters a user namespace of its own here. ERR_BUSY: another server has
  * state_dir. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,
  * everything else works). Sweeps what a killed server left: processes, mounts, cgroups. */
-enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
+enum err sandbox_host_start(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret,
+                            struct str *ret_message);
 /* The same in two steps, for a server that has other things to do while the launcher gets ready: begin before any thread
  * exists, then await; the host is of no use in between. await: on failure the host is stopped and *host cleared. */
-enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret, struct str *ret_message);
+enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret,
+                            struct str *ret_message);
 enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, struct str *ret_message);
 /* Can sandboxes be started? Any thread; it looks at the processes, and does not wait for them. */
 enum sandbox_state {
     SANDBOX_READY,
-    SANDBOX_STALLED,                    /* the launcher left a request without an answer, or has died and is replaced at the next start */
-    SANDBOX_LOST                        /* no launcher, and none could be made */
+    SANDBOX_STALLED, /* the launcher left a request without an answer, or has died and is replaced at the next start */
+    SANDBOX_LOST     /* no launcher, and none could be made */
 };
 enum sandbox_state sandbox_host_state(struct sandbox_host *host);
-/* Kills and reaps every sandbox, removes mounts and cgroups. After the loops have stopped: sandboxes that were not freed are freed. */
+/* Kills and reaps every sandbox, removes mounts and cgroups. After the loops have stopped: sandboxes that were not freed are freed.
+ */
 void sandbox_host_stop(struct sandbox_host *host);      /* NULL is fine */
 
 struct sandbox_spec {
@@ -84,7 +87,8 @@ void sandbox_free(struct sandbox **sandbox);            /* after `exited` */
  * of that name does. */
 struct sandbox_driver {
     const char *name;
-    enum err (*start)(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks, struct sandbox **ret);
+    enum err (*start)(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
+                      struct sandbox **ret);
     int (*take_runtime_listener)(struct sandbox *sandbox);
     int (*take_aws_listener)(struct sandbox *sandbox);
     int (*take_output)(struct sandbox *sandbox);

@@ -80,21 +80,24 @@ static struct str namespaces_remedy(struct arena *arena, int error)
     for (size_t i = 0; i < COUNT_OF(switches); i++)
         if (switch_is(switches[i].path, switches[i].value))
             return arena_printf(arena, "forbidden here; as root: %s", switches[i].remedy);
-    return arena_printf(arena, "the kernel refuses them (%s); in a container it needs --privileged, or seccomp and AppArmor unconfined",
+    return arena_printf(arena,
+                        "the kernel refuses them (%s); in a container it needs --privileged, or seccomp and AppArmor unconfined",
                         strerrordesc_np(error));
 }
 
 static void check_cgroups(struct report *report, const char *state_dir)
 {
-    static const char *const names[SANDBOX__RESOURCES] = {"memory limit (cgroup)", "processor limit (cgroup)", "process limit (cgroup)"};
-    static const char *const instead[SANDBOX__RESOURCES] = {"each process is limited by RLIMIT_DATA instead", "functions share the processors",
-                                                            "RLIMIT_NPROC limits instead"};
+    static const char *const names[SANDBOX__RESOURCES] = {"memory limit (cgroup)", "processor limit (cgroup)",
+                                                          "process limit (cgroup)"};
+    static const char *const instead[SANDBOX__RESOURCES] = {"each process is limited by RLIMIT_DATA instead",
+                                                            "functions share the processors", "RLIMIT_NPROC limits instead"};
     struct sandbox__cgroups cgroups;
     sandbox__cgroups_open(&cgroups, state_dir);
     for (int r = 0; r < SANDBOX__RESOURCES; r++) {
         struct str detail = arena_printf(report->arena, "version %d", cgroups.v2 ? 2 : 1);
         if (!cgroups.has[r])
-            detail = arena_printf(report->arena, "no: %s. As root, or as a systemd service with Delegate=yes, it is there", instead[r]);
+            detail =
+                arena_printf(report->arena, "no: %s. As root, or as a systemd service with Delegate=yes, it is there", instead[r]);
         add(report, names[r], true, detail);            /* functions run without */
     }
     sandbox__cgroups_close(&cgroups, true);
@@ -120,21 +123,25 @@ size_t sandbox_doctor(struct arena *arena, struct sandbox_check **ret)
     struct utsname kernel;
     uname(&kernel);
     int error = in_child(try_namespaces);
-    add(&report, "namespaces", error == 0, error ? namespaces_remedy(arena, error)
-                                                : arena_printf(arena, "user, mount, pid, ipc, uts, net, cgroup (Linux %s)", kernel.release));
+    add(&report, "namespaces", error == 0,
+        error ? namespaces_remedy(arena, error)
+              : arena_printf(arena, "user, mount, pid, ipc, uts, net, cgroup (Linux %s)", kernel.release));
     error = in_child(try_mounts);
     add(&report, "detached mounts", error == 0,
-        error ? arena_printf(arena, "open_tree and mount_setattr fail (%s); Linux 5.12 has them, this is %s", strerrordesc_np(error), kernel.release)
+        error ? arena_printf(arena, "open_tree and mount_setattr fail (%s); Linux 5.12 has them, this is %s",
+                             strerrordesc_np(error), kernel.release)
               : STR("open_tree, mount_setattr, move_mount"));
     struct sandbox__filter *filter = mem_zalloc(sizeof *filter);
     bool fine = sandbox__filter_make(filter) == ERR_OK;
-    add(&report, "system call filter", fine, fine ? arena_printf(arena, "seccomp, %u instructions", filter->count) : STR("libseccomp makes none here"));
+    add(&report, "system call filter", fine,
+        fine ? arena_printf(arena, "seccomp, %u instructions", filter->count) : STR("libseccomp makes none here"));
     free(filter);
     char dir[] = "/tmp/cloudless-doctor.XXXXXX", path[64];
     if (mkdtemp(dir)) {
         whole_dir = dir;
         error = in_child(try_whole);
-        add(&report, "sandbox root", error == 0, error ? STR("cannot be built; a container must show a whole /proc") : STR("built and left again"));
+        add(&report, "sandbox root", error == 0,
+            error ? STR("cannot be built; a container must show a whole /proc") : STR("built and left again"));
         check_cgroups(&report, dir);
         static const char *const left[] = {"root", "lock", "cgroups"};
         for (size_t i = 0; i < COUNT_OF(left); i++) {

@@ -108,8 +108,10 @@ void sandbox__cgroups_close(struct sandbox__cgroups *cgroups, bool remove);
 /* Removes `name` below parent with the (one level of) directories in it; waits up to wait_ms for processes to end. */
 void sandbox__cgroup_tree_remove(int parent, const char *name, int wait_ms, bool kill_processes);
 void sandbox__cgroup_make(const struct sandbox__cgroups *cgroups, unsigned id, struct sandbox__cgroup *ret);
-void sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, pid_t pid);   /* v1: 7–15 ms */
-bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, const struct sandbox_spec *spec);
+void sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
+                            pid_t pid); /* v1: 7–15 ms */
+bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
+                           const struct sandbox_spec *spec);
 bool sandbox__cgroup_oom(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);
 size_t sandbox__cgroup_peak(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);      /* 0: not known */
 void sandbox__cgroup_remove(const struct sandbox__cgroups *cgroups, struct sandbox__cgroup *cgroup);
@@ -124,7 +126,8 @@ enum err sandbox__link_await(struct sandbox__link *link, struct arena *arena, st
 /* A holder; fds are handed to it. Any thread; one request at a time. A launcher that has died is replaced first, and one that left
  * two requests in a row without an answer is killed and replaced. ERR_TIMEOUT: no answer in time; what is made late is ended
  * when it comes. ERR_CLOSED: no launcher, and none can be made. ERR_IO: it could not make one. */
-enum err sandbox__link_make(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count, pid_t *ret_pid, int *ret_pidfd);
+enum err sandbox__link_make(struct sandbox__link *link, struct sandbox__make *request, const int *fds, size_t fd_count,
+                            pid_t *ret_pid, int *ret_pidfd);
 enum sandbox_state sandbox__link_state(struct sandbox__link *link);
 void sandbox__link_close(struct sandbox__link *link);      /* NULL is fine. Ends both processes, waits */
 

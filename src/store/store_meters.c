@@ -4,17 +4,23 @@
 void store_write_metrics(struct buf *out, void *arg)
 {
     static const struct metric_plain plain[] = {
-        METRIC_COUNTER_OF("store_mutations_total", "Mutations that were run and committed, or failed.", struct store_meters, mutations),
+        METRIC_COUNTER_OF("store_mutations_total", "Mutations that were run and committed, or failed.", struct store_meters,
+                          mutations),
         METRIC_COUNTER_OF("store_written_bytes_total", "Keys and values given to the engine.", struct store_meters, bytes),
         METRIC_COUNTER_OF("store_commits_failed_total", "Batches that could not be written.", struct store_meters, failed),
-        METRIC_COUNTER_OF("store_conflicts_total", "Batches that ran again because others changed what they read.", struct store_meters, conflicts),
+        METRIC_COUNTER_OF("store_conflicts_total", "Batches that ran again because others changed what they read.",
+                          struct store_meters, conflicts),
     };
-    static const struct metric_family queued = {"cloudless_store_queued", "Mutations that wait for the committer or its sync.", METRIC_GAUGE, 0, 0};
-    static const struct metric_family writable = {"cloudless_store_writable", "1, or 0 while the last write failed.", METRIC_GAUGE, 0, 0};
+    static const struct metric_family queued = {"cloudless_store_queued", "Mutations that wait for the committer or its sync.",
+                                                METRIC_GAUGE, 0, 0};
+    static const struct metric_family writable = {"cloudless_store_writable", "1, or 0 while the last write failed.", METRIC_GAUGE,
+                                                  0, 0};
     static const struct metric_family batch = {"cloudless_store_batch_mutations", "Mutations a commit.", METRIC_HISTOGRAM, 0, 0};
-    static const struct metric_family wait = {"cloudless_store_wait_seconds", "How long the first mutation of a batch waited for the committer.",
-                                              METRIC_HISTOGRAM, 1e-6, 3};
-    static const struct metric_family commit = {"cloudless_store_commit_seconds", "Writing and syncing a batch.", METRIC_HISTOGRAM, 1e-6, 5};
+    static const struct metric_family wait = {"cloudless_store_wait_seconds",
+                                              "How long the first mutation of a batch waited for the committer.", METRIC_HISTOGRAM,
+                                              1e-6, 3};
+    static const struct metric_family commit = {"cloudless_store_commit_seconds", "Writing and syncing a batch.", METRIC_HISTOGRAM,
+                                                1e-6, 5};
     struct store *store = arg;
     struct arena *arena = arena_new();
     struct str words;

@@ -89,12 +89,30 @@ static void cbor_on_double(void *token, double value)
 }
 
 static const struct cbor_callbacks token_callbacks = {
-    .uint8 = cbor_on_uint8, .uint16 = cbor_on_uint16, .uint32 = cbor_on_uint32, .uint64 = cbor_on_uint64,
-    .negint8 = cbor_on_negint8, .negint16 = cbor_on_negint16, .negint32 = cbor_on_negint32, .negint64 = cbor_on_negint64,
-    .byte_string_start = cbor_on_bytes_open, .byte_string = cbor_on_bytes, .string = cbor_on_text, .string_start = cbor_on_text_open,
-    .indef_array_start = cbor_on_array_open, .array_start = cbor_on_array, .indef_map_start = cbor_on_map_open, .map_start = cbor_on_map,
-    .tag = cbor_on_tag, .float2 = cbor_on_float, .float4 = cbor_on_float, .float8 = cbor_on_double, .undefined = cbor_on_undefined,
-    .null = cbor_on_null, .boolean = cbor_on_bool, .indef_break = cbor_on_break,
+    .uint8 = cbor_on_uint8,
+    .uint16 = cbor_on_uint16,
+    .uint32 = cbor_on_uint32,
+    .uint64 = cbor_on_uint64,
+    .negint8 = cbor_on_negint8,
+    .negint16 = cbor_on_negint16,
+    .negint32 = cbor_on_negint32,
+    .negint64 = cbor_on_negint64,
+    .byte_string_start = cbor_on_bytes_open,
+    .byte_string = cbor_on_bytes,
+    .string = cbor_on_text,
+    .string_start = cbor_on_text_open,
+    .indef_array_start = cbor_on_array_open,
+    .array_start = cbor_on_array,
+    .indef_map_start = cbor_on_map_open,
+    .map_start = cbor_on_map,
+    .tag = cbor_on_tag,
+    .float2 = cbor_on_float,
+    .float4 = cbor_on_float,
+    .float8 = cbor_on_double,
+    .undefined = cbor_on_undefined,
+    .null = cbor_on_null,
+    .boolean = cbor_on_bool,
+    .indef_break = cbor_on_break,
 };
 
 static bool cbor_refuse(struct cbor_reader *r, const char *what)
@@ -219,10 +237,13 @@ static bool cbor_scalar(struct cbor_reader *r, const struct cbor_token *token, c
     struct buf base64;
     switch ((enum model_type)shape->type) {
     case MODEL_INTEGER:
-    case MODEL_LONG: return cbor_integer(r, token, shape, ret);
+    case MODEL_LONG:
+        return cbor_integer(r, token, shape, ret);
     case MODEL_FLOAT:
-    case MODEL_DOUBLE: return cbor_real(r, token, ret);
-    case MODEL_TIMESTAMP: return cbor_timestamp(r, token, ret);
+    case MODEL_DOUBLE:
+        return cbor_real(r, token, ret);
+    case MODEL_TIMESTAMP:
+        return cbor_timestamp(r, token, ret);
     case MODEL_BOOLEAN:
         if (token->kind != CBOR_BOOL)
             break;
@@ -246,7 +267,8 @@ static bool cbor_scalar(struct cbor_reader *r, const struct cbor_token *token, c
         return true;
     case MODEL_STRUCTURE:
     case MODEL_LIST:
-    case MODEL_MAP: break;
+    case MODEL_MAP:
+        break;
     }
     return cbor_refuse(r, "The body has a value of another type than the member's.");
 }
@@ -274,7 +296,8 @@ static bool cbor_next_pair(struct cbor_reader *r, bool open, uint64_t *left, str
 
 static bool cbor_skip(struct cbor_reader *r, const struct cbor_token *token);
 
-static bool cbor_structure(struct cbor_reader *r, const struct cbor_token *start, const struct model_shape *shape, struct json *tree)
+static bool cbor_structure(struct cbor_reader *r, const struct cbor_token *start, const struct model_shape *shape,
+                           struct json *tree)
 {
     uint64_t left = start->number;
     struct cbor_token token;
@@ -332,7 +355,8 @@ static bool cbor_list(struct cbor_reader *r, const struct cbor_token *start, con
     return !r->call->failed;
 }
 
-static bool cbor_collection(struct cbor_reader *r, const struct cbor_token *token, const struct model_shape *shape, struct json **ret)
+static bool cbor_collection(struct cbor_reader *r, const struct cbor_token *token, const struct model_shape *shape,
+                            struct json **ret)
 {
     bool list = token->kind == CBOR_LIST || token->kind == CBOR_LIST_OPEN;
     bool pairs = token->kind == CBOR_PAIRS || token->kind == CBOR_PAIRS_OPEN;
@@ -403,9 +427,9 @@ struct json *cbor_tree_bind(struct call *call, const struct model_shape *shape, 
 
 #define ADD_ITEM(buf, encode, value)                                                                                               \
     do {                                                                                                                           \
-        char *to_ = buf_reserve(buf, CBOR_ITEM_BYTES_MAX);                                                                              \
+        char *to_ = buf_reserve(buf, CBOR_ITEM_BYTES_MAX);                                                                         \
         if (to_)                                                                                                                   \
-            (buf)->n += encode(value, (unsigned char *)to_, CBOR_ITEM_BYTES_MAX);                                                       \
+            (buf)->n += encode(value, (unsigned char *)to_, CBOR_ITEM_BYTES_MAX);                                                  \
     } while (0)
 
 void cbor_tree_write_text(struct buf *buf, struct str text)
@@ -502,7 +526,10 @@ void cbor_tree_write(struct buf *buf, const struct model *m, const struct model_
     case JSON_FALSE:
         to = buf_reserve(buf, CBOR_ITEM_BYTES_MAX);
         if (to)
-            buf->n += cbor_encode_ctrl(tree->type == JSON_NULL ? 22 : tree->type == JSON_TRUE ? 21 : 20, (unsigned char *)to, CBOR_ITEM_BYTES_MAX);
+            buf->n += cbor_encode_ctrl(tree->type == JSON_NULL   ? 22
+                                       : tree->type == JSON_TRUE ? 21
+                                                                 : 20,
+                                       (unsigned char *)to, CBOR_ITEM_BYTES_MAX);
         return;
     case JSON_NUMBER:
         if (shape->type == MODEL_TIMESTAMP)

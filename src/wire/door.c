@@ -86,7 +86,8 @@ static struct str scope_service(const struct http_request *request)
 {
     struct str header = http_header(request, "authorization");
     struct str usual = STR("AWS4-HMAC-SHA256 Credential=");
-    struct str credential = str_starts(header, usual) ? value_at(header, usual.n, ',') : value_after(header, STR("Credential="), ',');
+    struct str credential =
+        str_starts(header, usual) ? value_at(header, usual.n, ',') : value_after(header, STR("Credential="), ',');
     if (credential.n)
         return credential_part(credential, STR("/"), str_starts(header, STR("AWS4-ECDSA-")) ? 2 : 3);
     credential = value_after(request->query, STR("X-Amz-Credential="), '&');
@@ -247,7 +248,12 @@ static struct body_writer *door_stream(struct call *call, uint64_t length, struc
 }
 
 static const struct call_door http_door = {
-    .name = "http", .find = door_find_operation, .authenticate = door_authenticate, .read = door_read, .header = door_header, .stream = door_stream,
+    .name = "http",
+    .find = door_find_operation,
+    .authenticate = door_authenticate,
+    .read = door_read,
+    .header = door_header,
+    .stream = door_stream,
     .event = events_write,
     .ended = door_ended,
     .done = door_done,
@@ -275,7 +281,8 @@ struct http_body_plan door_body_plan(struct door *door, const struct http_reques
     struct call *call = door_call(door, of, &copy);
     const struct row *row = door_find_operation(call) ? call_row(call) : NULL;
     struct str declared = http_header(headers_only, "x-amz-content-sha256");
-    bool told = is_hash(declared) || sigv4_payload(declared) != SIGV4_PAYLOAD_HASHED || (!declared.n && of->api->model->signs_as_s3);
+    bool told =
+        is_hash(declared) || sigv4_payload(declared) != SIGV4_PAYLOAD_HASHED || (!declared.n && of->api->model->signs_as_s3);
     bool stream = row && row->streams && told;
     return (struct http_body_plan){.max = stream ? NET_BODY_STREAM_MAX : of->api->body_max, .stream = stream};
 }

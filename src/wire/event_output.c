@@ -49,12 +49,16 @@ static struct eventstream_header typed_header(struct event_message *e, const str
     switch ((enum model_type)shape->type) {
     case MODEL_BOOLEAN:
         return (struct eventstream_header){.type = node->type == JSON_TRUE ? EVENTSTREAM_TRUE : EVENTSTREAM_FALSE};
-    case MODEL_INTEGER: return (struct eventstream_header){.type = EVENTSTREAM_INT, .number = integer};
-    case MODEL_LONG: return (struct eventstream_header){.type = EVENTSTREAM_LONG, .number = integer};
+    case MODEL_INTEGER:
+        return (struct eventstream_header){.type = EVENTSTREAM_INT, .number = integer};
+    case MODEL_LONG:
+        return (struct eventstream_header){.type = EVENTSTREAM_LONG, .number = integer};
     case MODEL_TIMESTAMP:
         return (struct eventstream_header){.type = EVENTSTREAM_TIMESTAMP, .number = llround(json_double(node, 0) * 1000)};
-    case MODEL_BLOB: return (struct eventstream_header){.type = EVENTSTREAM_BYTES, .text = event_bytes(e, node->text)};
-    default: return (struct eventstream_header){.type = EVENTSTREAM_STRING, .text = node->text};
+    case MODEL_BLOB:
+        return (struct eventstream_header){.type = EVENTSTREAM_BYTES, .text = event_bytes(e, node->text)};
+    default:
+        return (struct eventstream_header){.type = EVENTSTREAM_STRING, .text = node->text};
     }
 }
 

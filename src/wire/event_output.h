@@ -1,5 +1,5 @@
-/* event_output.h -- outputs that are event streams: each event as a message of eventstream.h, with its structure in the protocol's format.
- * Source: "Event stream specification" of Smithy. Inside src/wire; handlers have call_event (call/call.h). */
+/* event_output.h -- outputs that are event streams: each event as a message of eventstream.h, with its structure in the protocol's
+ * format. Source: "Event stream specification" of Smithy. Inside src/wire; handlers have call_event (call/call.h). */
 #ifndef CLOUDLESS_WIRE_EVENT_OUTPUT_H
 #define CLOUDLESS_WIRE_EVENT_OUTPUT_H
 #include "wire/wire.h"

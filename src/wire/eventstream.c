@@ -16,8 +16,11 @@ static void big_endian_add(struct buf *buf, uint64_t value, size_t bytes)
 
 static bool header_write(struct buf *buf, const struct eventstream_header *header)
 {
-    static const uint8_t widths[] = {
-        [EVENTSTREAM_BYTE] = 1, [EVENTSTREAM_SHORT] = 2, [EVENTSTREAM_INT] = 4, [EVENTSTREAM_LONG] = 8, [EVENTSTREAM_TIMESTAMP] = 8};
+    static const uint8_t widths[] = {[EVENTSTREAM_BYTE] = 1,
+                                     [EVENTSTREAM_SHORT] = 2,
+                                     [EVENTSTREAM_INT] = 4,
+                                     [EVENTSTREAM_LONG] = 8,
+                                     [EVENTSTREAM_TIMESTAMP] = 8};
     bool text = header->type == EVENTSTREAM_BYTES || header->type == EVENTSTREAM_STRING;
     if (header->name.n == 0 || header->name.n > UINT8_MAX || (text && header->text.n > TEXT_MAX))
         return false;

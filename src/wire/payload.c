@@ -1,7 +1,6 @@
 /* payload.c -- a reader over a reader. Pieces of a plain body go through as they are. A piece in aws-chunked is decoded into
- * several smaller ones; while the sink keeps one of them, the source keeps the piece that it lies in. Everything but next runs on the
- * body's loop; next comes from any thread and goes on there.
- * Source of the words: "List of error codes", S3's API reference. */
+ * several smaller ones; while the sink keeps one of them, the source keeps the piece that it lies in. Everything but next runs on
+ * the body's loop; next comes from any thread and goes on there. Source of the words: "List of error codes", S3's API reference. */
 #include "wire/payload.h"
 #include "base/codec.h"
 #include "base/panic.h"
@@ -26,12 +25,15 @@ static struct payload *payload_of_sink(struct body_sink *sink)
     return CONTAINER_OF(sink, struct payload, sink);
 }
 
-static const struct { const char *code, *message; } payload_words[] = {
+static const struct { const char *code, *message;
+} payload_words[] = {
     [CHUNKED_MORE] = {"IncompleteBody", "The request body terminated unexpectedly"},
     [CHUNKED_MALFORMED] = {"InvalidChunkSizeError", "The body is not in the encoding aws-chunked."},
-    [CHUNKED_LENGTH] = {"IncompleteBody", "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header."},
-    [CHUNKED_SIGNATURE] = {"SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. "
-                                                    "Check your key and signing method."},
+    [CHUNKED_LENGTH] = {"IncompleteBody",
+                        "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header."},
+    [CHUNKED_SIGNATURE] = {"SignatureDoesNotMatch",
+                           "The request signature we calculated does not match the signature you provided. "
+                           "Check your key and signing method."},
     [CHUNKED_CHECKSUM] = {"BadDigest", "The checksum in the trailer did not match the calculated checksum."},
     [CHUNKED_UNSUPPORTED] = {"NotImplemented", "Cloudless does not compute the checksum that the trailer names."},
 };
@@ -103,11 +105,13 @@ static void payload_end(struct body_sink *sink, enum body_end how)
     char digest[2 * SHA256_BYTES];
     hex_put(digest, sink->sha256, SHA256_BYTES);
     if (how == BODY_WHOLE && wanted.n && !str_eq(wanted, (struct str){digest, sizeof digest})) {
-        payload_damaged(p, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+        payload_damaged(p, "XAmzContentSHA256Mismatch",
+                        "The provided 'x-amz-content-sha256' header does not match what was computed.");
         return;
     }
     if (how == BODY_WHOLE && !checksums_hold(p)) {
-        payload_damaged(p, "BadDigest", "The Content-MD5 or checksum value that you specified did not match what the server received.");
+        payload_damaged(p, "BadDigest",
+                        "The Content-MD5 or checksum value that you specified did not match what the server received.");
         return;
     }
     if (how == BODY_WHOLE && p->out->hashed && p->options.chunked)
@@ -157,7 +161,8 @@ static void payload_stop(struct body_reader *reader)
     body_stop(((struct payload *)reader)->options.source);
 }
 
-struct body_reader *payload_new(struct arena *arena, const struct payload_options *options, const char **ret_code, struct str *ret_message)
+struct body_reader *payload_new(struct arena *arena, const struct payload_options *options, const char **ret_code,
+                                struct str *ret_message)
 {
     static const struct body_reader_ops ops = {payload_read, payload_next, payload_stop};
     struct payload *p = arena_new_of(arena, struct payload);

@@ -23,5 +23,6 @@ struct payload_options {
 
 /* Lives in the arena. Its end is BODY_DAMAGED if the body is another than was signed or announced; *ret_code and *ret_message
  * are then AWS's words for that. They live as long as the arena, and are written before `end`. */
-struct body_reader *payload_new(struct arena *arena, const struct payload_options *options, const char **ret_code, struct str *ret_message);
+struct body_reader *payload_new(struct arena *arena, const struct payload_options *options, const char **ret_code,
+                                struct str *ret_message);
 #endif

@@ -24,16 +24,23 @@ static bool body_fail(struct call *call, const char *code, const char *message)
 static bool chunked_fail(struct call *call, enum chunked_status status)
 {
     switch (status) {
-    case CHUNKED_SIGNATURE: call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE); return false;
-    case CHUNKED_CHECKSUM: return body_fail(call, "BadDigest", "The checksum you specified in the trailer did not match what we received.");
+    case CHUNKED_SIGNATURE:
+        call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE);
+        return false;
+    case CHUNKED_CHECKSUM:
+        return body_fail(call, "BadDigest", "The checksum you specified in the trailer did not match what we received.");
     case CHUNKED_LENGTH:
     case CHUNKED_MORE:
-        return body_fail(call, "IncompleteBody", "You did not provide the number of bytes specified by the x-amz-decoded-content-length "
-                                                 "HTTP header.");
-    case CHUNKED_UNSUPPORTED: call_fail_not_implemented(call, "x-amz-trailer"); return false;
+        return body_fail(call, "IncompleteBody",
+                         "You did not provide the number of bytes specified by the x-amz-decoded-content-length "
+                         "HTTP header.");
+    case CHUNKED_UNSUPPORTED:
+        call_fail_not_implemented(call, "x-amz-trailer");
+        return false;
     case CHUNKED_MALFORMED:
     case CHUNKED_DATA:
-    case CHUNKED_DONE: break;
+    case CHUNKED_DONE:
+        break;
     }
     return body_fail(call, "MalformedTrailerError", "The request contained chunks or trailing headers that are not well formed.");
 }
@@ -42,7 +49,8 @@ static bool unchunk(struct call *call, enum sigv4_payload payload)
 {
     const struct http_request *request = wire_http(call);
     struct str in = wire_body(call), piece, first = STR_NONE;
-    struct chunked_options options = {.trailer = payload != SIGV4_PAYLOAD_CHUNKS, .trailer_names = http_header(request, "x-amz-trailer")};
+    struct chunked_options options = {.trailer = payload != SIGV4_PAYLOAD_CHUNKS,
+                                      .trailer_names = http_header(request, "x-amz-trailer")};
     struct buf joined;
     enum chunked_status status;
     if (!str_to_u64(http_header(request, "x-amz-decoded-content-length"), &options.length))
@@ -90,7 +98,8 @@ static bool add_checksum(struct call *call, struct payload_options *options, enu
     if (base64_decode(sent, call->arena, &bytes) != ERR_OK || bytes.n != checksum_bytes(kind))
         return body_fail(call, "InvalidDigest", "The Content-MD5 or checksum value that you specified is not valid.");
     if (options->checksum_count == PAYLOAD_CHECKSUMS_MAX)
-        return body_fail(call, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+        return body_fail(call, "InvalidRequest",
+                         "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
     struct payload_checksum *checksum = &options->checksums[options->checksum_count++];
     checksum->kind = kind;
     memcpy(checksum->digest, bytes.p, bytes.n);

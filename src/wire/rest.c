@@ -261,11 +261,15 @@ static bool add_located(struct call *call, const struct model_member *member)
         if (!model_uri_value(m, call->operation, wire_http(call)->path, model_member_wire(m, member), &text))
             return true;
         return add_text(call, member, percent_decode(text, false, call->arena));
-    case MODEL_IN_QUERY: return add_query(call, member);
-    case MODEL_IN_HEADER: return add_header(call, member);
-    case MODEL_IN_HEADERS: return add_headers(call, member);
+    case MODEL_IN_QUERY:
+        return add_query(call, member);
+    case MODEL_IN_HEADER:
+        return add_header(call, member);
+    case MODEL_IN_HEADERS:
+        return add_headers(call, member);
     case MODEL_IN_STATUS:
-    case MODEL_IN_BODY: return true;
+    case MODEL_IN_BODY:
+        return true;
     }
     return true;
 }
@@ -408,7 +412,8 @@ bool rest_write_located(struct call *call, const struct model_shape *shape, cons
 }
 
 /* A blob or string is the body as it is; given raw, or within the tree. */
-static const char *write_raw(struct call *call, const struct model_shape *shape, const struct json *node, struct http_response *response)
+static const char *write_raw(struct call *call, const struct model_shape *shape, const struct json *node,
+                             struct http_response *response)
 {
     bool blob = shape->type == MODEL_BLOB;
     if (call->has_output_payload)

@@ -17,5 +17,6 @@ bool rest_find(struct call *call);
 void rest_read(struct call *call, const struct rest_format *format);
 void rest_write(struct call *call, struct buf *body, struct http_response *response, const struct rest_format *format);
 /* The members of a structure that travel as headers or as the status. True: Content-Type was among them. */
-bool rest_write_located(struct call *call, const struct model_shape *shape, const struct json *tree, struct http_response *response);
+bool rest_write_located(struct call *call, const struct model_shape *shape, const struct json *tree,
+                        struct http_response *response);
 #endif

@@ -36,7 +36,8 @@ static bool is_json_request(const struct http_request *request)
 
 static bool is_query_request(const struct http_request *request)
 {
-    return str_eq_nocase(wire_media_type(request), STR("application/x-www-form-urlencoded")) || str_starts(request->query, STR("Action="));
+    return str_eq_nocase(wire_media_type(request), STR("application/x-www-form-urlencoded")) ||
+           str_starts(request->query, STR("Action="));
 }
 
 static const struct wire_protocol *spoken_protocol(const struct model *m, const struct http_request *request)
@@ -75,16 +76,19 @@ struct str wire_time_text(struct arena *arena, const struct json *seconds, enum 
     double value = json_double(seconds, 0);
     int64_t epoch_ms = fabs(value) < 9e15 ? llround(value * 1000) : 0;
     switch (time) {
-    case MODEL_TIME_ISO8601: return epoch_ms % 1000 ? clock_iso8601_ms(arena, epoch_ms) : clock_iso8601(arena, epoch_ms);
-    case MODEL_TIME_RFC822: return clock_http(arena, epoch_ms);
+    case MODEL_TIME_ISO8601:
+        return epoch_ms % 1000 ? clock_iso8601_ms(arena, epoch_ms) : clock_iso8601(arena, epoch_ms);
+    case MODEL_TIME_RFC822:
+        return clock_http(arena, epoch_ms);
     case MODEL_TIME_DEFAULT:
-    case MODEL_TIME_EPOCH: return seconds->text;
+    case MODEL_TIME_EPOCH:
+        return seconds->text;
     }
     UNREACHABLE();
 }
 
-static void write_json_value(struct buf *buf, const struct model *m, const struct model_member *member, const struct model_shape *shape,
-                             const struct json *tree);
+static void write_json_value(struct buf *buf, const struct model *m, const struct model_member *member,
+                             const struct model_shape *shape, const struct json *tree);
 
 static void write_members(struct buf *buf, const struct model *m, const struct model_shape *shape, const struct json *tree)
 {
@@ -125,8 +129,8 @@ static void write_elements(struct buf *buf, const struct model *m, const struct 
 }
 
 /* `member` is where the value stands, or NULL: it may give a time another form than its shape. */
-static void write_json_value(struct buf *buf, const struct model *m, const struct model_member *member, const struct model_shape *shape,
-                             const struct json *tree)
+static void write_json_value(struct buf *buf, const struct model *m, const struct model_member *member,
+                             const struct model_shape *shape, const struct json *tree)
 {
     enum model_time time = member && member->time ? member->time : shape->time;
     bool object = tree->type == JSON_OBJECT, array = tree->type == JSON_ARRAY;
@@ -134,7 +138,8 @@ static void write_json_value(struct buf *buf, const struct model *m, const struc
         write_members(buf, m, shape, tree);
     else if ((object && shape->type == MODEL_MAP) || (array && shape->type == MODEL_LIST))
         write_elements(buf, m, shape, tree);
-    else if (tree->type == JSON_NUMBER && shape->type == MODEL_TIMESTAMP && (time == MODEL_TIME_ISO8601 || time == MODEL_TIME_RFC822))
+    else if (tree->type == JSON_NUMBER && shape->type == MODEL_TIMESTAMP &&
+             (time == MODEL_TIME_ISO8601 || time == MODEL_TIME_RFC822))
         json_write_str(buf, wire_time_text(buf->arena, tree, time));
     else
         json_write(buf, tree);
@@ -211,7 +216,7 @@ void wire_answer(struct call *call, struct http_response *ret)
         events_write_head(call, &body, ret);
     else
         protocol->write(call, &body, ret);
-    if (body.failed) {      /* over the budget; else a handler forgot its page size, as nothing that a client may ask for is so large */
+    if (body.failed) { /* over the budget; else a handler forgot its page size, as nothing that a client may ask for is so large */
         call_fail_err(call, ERR_TOO_LARGE);
         wire_answer(call, ret);
         return;

@@ -38,7 +38,7 @@ struct wire_exchange {
     const struct wire_protocol *protocol;
     struct str body;                    /* the request's, out of its encodings */
     struct sigv4 *signature;            /* that was found good; NULL: there is none */
-    struct str payload;                 /* what stands for the body instead of its hash: UNSIGNED-PAYLOAD, how its chunks are signed */
+    struct str payload; /* what stands for the body instead of its hash: UNSIGNED-PAYLOAD, how its chunks are signed */
     struct str sha256_hex;              /* of a body on its way: the hash that it has to have; STR_NONE: any */
     struct sigv4_chain *chain;          /* of a body in signed chunks */
     struct http_response response;

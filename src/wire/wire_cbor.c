@@ -109,4 +109,5 @@ static struct str cbor_event_type(const struct call *call)
     return STR(MEDIA_TYPE);
 }
 
-const struct wire_protocol wire_cbor = {cbor_owns, cbor_find, cbor_read, cbor_write, cbor_write_error, cbor_write_event, cbor_event_type};
+const struct wire_protocol wire_cbor = {cbor_owns,        cbor_find,        cbor_read,      cbor_write,
+                                        cbor_write_error, cbor_write_event, cbor_event_type};

@@ -122,7 +122,8 @@ static bool add_path(struct call *call, struct json *root, struct str path, stru
             return true;
         if (child && (child->type == JSON_STRING) != leaf)
             return malformed(call, "Value found where not expected");
-        if (!child) child = json_add_key(at, segment, json_new(call->arena, leaf ? JSON_STRING : JSON_OBJECT));
+        if (!child)
+            child = json_add_key(at, segment, json_new(call->arena, leaf ? JSON_STRING : JSON_OBJECT));
         if (leaf) {
             child->text = value;
             return true;
@@ -204,7 +205,8 @@ static struct json *take_list(struct call *call, const struct model_shape *shape
     struct numbered *elements;
     if (paths->type == JSON_STRING)
         return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
-    if (!flattened) paths = json_get(paths, model_member_wire(m, element));
+    if (!flattened)
+        paths = json_get(paths, model_member_wire(m, element));
     if (!paths || paths->type != JSON_OBJECT)
         return tree;
     if (!sorted_elements(call, paths, &elements))
@@ -226,7 +228,8 @@ static struct json *take_map(struct call *call, const struct model_shape *shape,
     struct numbered *elements;
     if (paths->type == JSON_STRING)
         return paths->text.n == 0 || malformed(call, "Value found where not expected") ? tree : NULL;
-    if (!flattened) paths = json_at(paths, "entry");
+    if (!flattened)
+        paths = json_at(paths, "entry");
     if (!paths || paths->type != JSON_OBJECT)
         return tree;
     if (!sorted_elements(call, paths, &elements))
@@ -259,7 +262,8 @@ static struct json *take(struct call *call, const struct model_shape *shape, boo
         return NULL;
     }
     struct json *node = bind_text(call, shape, paths->text);
-    if (!node) malformed(call, paths->text.n ? NULL : "missing value for decimal type");
+    if (!node)
+        malformed(call, paths->text.n ? NULL : "missing value for decimal type");
     return node;
 }
 

@@ -13,8 +13,8 @@ static struct json *read_json_body(struct call *call, const struct model_shape *
     return bind_tree(call, shape, tree) ? tree : NULL;
 }
 
-static void write_json_body(struct call *call, struct buf *body, const struct model_member *payload, const struct model_shape *shape,
-                            const struct json *tree)
+static void write_json_body(struct call *call, struct buf *body, const struct model_member *payload,
+                            const struct model_shape *shape, const struct json *tree)
 {
     (void)payload;
     if (tree)
@@ -44,7 +44,8 @@ static void begin_member(struct buf *body, struct str key, bool *comma)
     buf_add_char(body, ':');
 }
 
-static void write_error_field(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *field, bool *comma)
+static void write_error_field(struct call *call, struct buf *body, const struct model_shape *shape, const struct json *field,
+                              bool *comma)
 {
     const struct model *m = call->api->model;
     const struct model_member *member = shape ? model_member_find(m, shape, field->key) : NULL;
@@ -95,5 +96,5 @@ static struct str rest_json_tree_type(const struct call *call)
     return STR("application/json");
 }
 
-const struct wire_protocol wire_rest_json = {rest_owns,       rest_find,           rest_json_read, rest_json_write, rest_json_write_error,
-                                             rest_json_write_tree, rest_json_tree_type};
+const struct wire_protocol wire_rest_json = {
+    rest_owns, rest_find, rest_json_read, rest_json_write, rest_json_write_error, rest_json_write_tree, rest_json_tree_type};

@@ -130,11 +130,21 @@ void xml_write_text(struct buf *body, struct str text)
     for (size_t i = 0; i < text.n; i++) {
         const char *entity;
         switch (text.p[i]) {
-        case '&': entity = "&amp;"; break;
-        case '<': entity = "&lt;"; break;
-        case '>': entity = "&gt;"; break;
-        case '"': entity = "&quot;"; break;
-        case '\r': entity = "&#xD;"; break;
+        case '&':
+            entity = "&amp;";
+            break;
+        case '<':
+            entity = "&lt;";
+            break;
+        case '>':
+            entity = "&gt;";
+            break;
+        case '"':
+            entity = "&quot;";
+            break;
+        case '\r':
+            entity = "&#xD;";
+            break;
         default:
             if ((unsigned char)text.p[i] >= 0x20 || text.p[i] == '\n' || text.p[i] == '\t')
                 continue;

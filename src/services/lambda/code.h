@@ -23,7 +23,7 @@ struct lambda__code_want {          /* embedded by who wants */
     struct str blob;                /* in; it and the struct stay until done */
     struct loop *loop;
     void (*done)(struct lambda__code_want *want);           /* on `loop` */
-    enum err err;                   /* out. ERR_NOT_FOUND: no such package; ERR_IO: damaged, or the disk; ERR_BUSY, ERR_CLOSED: no worker */
+    enum err err; /* out. ERR_NOT_FOUND: no such package; ERR_IO: damaged, or the disk; ERR_BUSY, ERR_CLOSED: no worker */
     const char *dir;                /* out, ERR_OK: the folder; it stays until it was released as often as acquired */
     struct lambda__code_want *next; /* code.c's */
     struct loop_task task;
@@ -31,7 +31,8 @@ struct lambda__code_want {          /* embedded by who wants */
 /* True: `err` and `dir` are set, done is not called. False: done comes, never from within this call. Any thread. */
 bool lambda__code_acquire(struct lambda__code *code, struct lambda__code_want *want);
 void lambda__code_release(struct lambda__code *code, struct str blob);
-void lambda__code_warm(struct lambda__code *code, struct str blob);     /* unpacks it for the first invocation to come. Any thread */
-void lambda__code_sweep(struct lambda__code *code);         /* worker. What no function refers to goes: unpacked at once, packages after an hour */
+void lambda__code_warm(struct lambda__code *code, struct str blob); /* unpacks it for the first invocation to come. Any thread */
+void lambda__code_sweep(
+    struct lambda__code *code); /* worker. What no function refers to goes: unpacked at once, packages after an hour */
 void lambda__code_sweep_soon(struct lambda__code *code);    /* any thread: a sweep on a worker within a second or so */
 #endif

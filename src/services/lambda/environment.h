@@ -15,8 +15,8 @@ struct lambda__environment;
 /* What the owner does when its environment reports; on the home loop. */
 struct lambda__environment_hooks {
     void (*ready)(void *owner, struct lambda__environment *environment);    /* waits for work: run it, keep it, or kill it */
-    struct lambda_invocation *(*take)(void *owner);         /* the oldest that waits, or NULL: the start failed, and it hears of that */
-    bool (*again)(void *owner);                             /* its initialisation timed out. True: started once more when it is gone */
+    struct lambda_invocation *(*take)(void *owner); /* the oldest that waits, or NULL: the start failed, and it hears of that */
+    bool (*again)(void *owner);                     /* its initialisation timed out. True: started once more when it is gone */
     void (*started)(void *owner);                           /* initialised, or failed to: no longer starting */
     void (*busy)(void *owner, bool begins);                 /* an invocation begins or ends to run */
     void (*left_idle)(void *owner, struct lambda__environment *environment);    /* was ready; is being killed */
@@ -37,8 +37,8 @@ struct lambda__environment_parts {          /* what environments are made with; 
 };
 
 /* Starts one; takes a reference of `function`. `second`: the first initialisation timed out. No hook is called from within. */
-struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner, struct lambda__function *function,
-                                                      bool second);
+struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner,
+                                                      struct lambda__function *function, bool second);
 /* Gives a ready environment its invocation; the environment ends it. */
 void lambda__environment_run(struct lambda__environment *environment, struct lambda_invocation *invocation);
 /* In any state. What it runs is refused: only a shutdown kills a busy one. Its memory stays until `gone`. */

@@ -32,7 +32,8 @@ struct lambda__start {
     int error_status;
     struct str message;
 };
-void lambda__start_run(const struct lambda__starter *starter, struct lambda__start *start, const struct sandbox_hooks *hooks);      /* worker */
+void lambda__start_run(const struct lambda__starter *starter, struct lambda__start *start,
+                       const struct sandbox_hooks *hooks); /* worker */
 /* Not started, for a reason of ours. */
 void lambda__start_refuse(struct lambda__start *start, const char *code, int status, struct str message);
 #endif

@@ -11,7 +11,8 @@ static bool function_name_fine(struct str name)
     return name.n > 0 && name.n <= NAME_BYTES_MAX && str_alnum_or(name, "-_");
 }
 
-bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name, struct str *ret_qualifier)
+bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name,
+                       struct str *ret_qualifier)
 {
     struct str account = STR_NONE, region = STR_NONE, rest = text, name;
     if (str_starts(rest, STR("arn:"))) {

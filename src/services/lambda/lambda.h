@@ -89,13 +89,14 @@ struct lambda_invocation {
 };
 void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation);       /* any thread */
 /* Does the function's resource policy let this service principal invoke it for source_arn? Reads inline, cached. */
-bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function, const char *service_principal,
-                    struct str source_arn, struct arena *arena);
+bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function,
+                    const char *service_principal, struct str source_arn, struct arena *arena);
 /* Answers a request below LAMBDA_CODE_PATH: a package, for who has the URL that GetFunction gave. On the request's loop. */
 #define LAMBDA_CODE_PATH "/_aws/lambda/code/"
 void lambda_serve_code(struct lambda *lambda, struct http_request *request);
 /* A function's name and account from a (partial) ARN or name; false: malformed. */
-bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name, struct str *ret_qualifier);
+bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name,
+                       struct str *ret_qualifier);
 
 /* Which interpreter serves which runtime, for `cloudless runtime list` and doctor. */
 struct lambda_runtime { const char *name; bool available; struct str path; struct str remedy; };

@@ -4,12 +4,17 @@
 
 void lambda__meters_write(struct buf *out, const struct lambda__meters *meters)
 {
-    static const struct metric_family environments = {"cloudless_environments", "Environments of functions, by what they are at.", METRIC_GAUGE, 0, 0};
-    static const struct metric_family cold = {"cloudless_cold_start_seconds", "From the decision to start an environment to its first request for work.",
+    static const struct metric_family environments = {"cloudless_environments", "Environments of functions, by what they are at.",
+                                                      METRIC_GAUGE, 0, 0};
+    static const struct metric_family cold = {"cloudless_cold_start_seconds",
+                                              "From the decision to start an environment to its first request for work.",
                                               METRIC_HISTOGRAM, 1e-6, 15};
-    static const struct metric_family part = {"cloudless_cold_start_part_seconds", "The parts of a cold start: waiting for unpacked code, "
-                                              "the sandbox, the runtime and the function's own initialisation.", METRIC_HISTOGRAM, 1e-6, 15};
-    static const struct metric_family failed = {"cloudless_starts_failed_total", "Environments that could not be started.", METRIC_COUNTER, 0, 0};
+    static const struct metric_family part = {"cloudless_cold_start_part_seconds",
+                                              "The parts of a cold start: waiting for unpacked code, "
+                                              "the sandbox, the runtime and the function's own initialisation.",
+                                              METRIC_HISTOGRAM, 1e-6, 15};
+    static const struct metric_family failed = {"cloudless_starts_failed_total", "Environments that could not be started.",
+                                                METRIC_COUNTER, 0, 0};
     static const char *const states[METER_STATES] = {"starting", "init", "idle", "busy", "settling", "ending"};
     static const char *const parts[METER_PARTS] = {"code", "sandbox", "runtime"};
     metrics_head(out, &environments);

@@ -1,4 +1,5 @@
-/* meters.h -- what is counted of environments: how many are in which state, how long cold starts take, and their parts. Any loop. */
+/* meters.h -- what is counted of environments: how many are in which state, how long cold starts take, and their parts. Any loop.
+ */
 #ifndef CLOUDLESS_SERVICES_LAMBDA_METERS_H
 #define CLOUDLESS_SERVICES_LAMBDA_METERS_H
 #include "base/metrics.h"

@@ -131,8 +131,8 @@ static const char *walk(struct str zip, const char *root)
     while (!wrong && (status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
         const char *name = archive_entry_pathname(entry);
         mode_t type = archive_entry_filetype(entry);
-        if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) || ++entries > LAMBDA_ENTRIES_MAX ||
-            !count_folders(folders, name))
+        if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) ||
+            ++entries > LAMBDA_ENTRIES_MAX || !count_folders(folders, name))
             wrong = NOT_A_ZIP;
         else if (!(root ? write_entry(a, entry, root, &total) : copy_entry(a, -1, &total)))
             wrong = total > LAMBDA_UNZIPPED_BYTES_MAX ? TOO_LARGE : NOT_A_ZIP;

@@ -12,10 +12,20 @@ static enum err lambda_open(const struct platform *platform, void **ret_state)
         limits.environments_max = o->environments_max;
     const struct lambda_options options = {
         .limits = &limits,
-        .store = platform->store, .blobs = platform->blobs, .auth = platform->auth, .logs = services_state(platform->services, "logs"),
-        .loops = platform->loops, .workers = platform->workers, .http = platform->http, .sandboxes = platform->sandboxes,
-        .sandboxes_missing = platform->sandboxes_missing, .cache_dir = o->cache_dir, .runtimes_dir = o->runtimes_dir,
-        .runtime_flags = o->runtimes, .concurrency_max = o->concurrency_max, .aws_endpoint = platform->inside,
+        .store = platform->store,
+        .blobs = platform->blobs,
+        .auth = platform->auth,
+        .logs = services_state(platform->services, "logs"),
+        .loops = platform->loops,
+        .workers = platform->workers,
+        .http = platform->http,
+        .sandboxes = platform->sandboxes,
+        .sandboxes_missing = platform->sandboxes_missing,
+        .cache_dir = o->cache_dir,
+        .runtimes_dir = o->runtimes_dir,
+        .runtime_flags = o->runtimes,
+        .concurrency_max = o->concurrency_max,
+        .aws_endpoint = platform->inside,
         .aws_endpoint_arg = platform->inside_arg,
     };
     enum err err = lambda_new(&options, (struct lambda **)ret_state);

@@ -319,17 +319,23 @@ void rocks__drop_files(struct rocks *rocks, struct str from, struct str to)
 
 void rocks__write_metrics(struct rocks *rocks, struct buf *out)
 {
-    static const struct { const char *property; struct metric_family family; } rows[] = {
+    static const struct { const char *property; struct metric_family family;
+    } rows[] = {
         {"rocksdb.estimate-num-keys", {"cloudless_rocksdb_keys", "Keys, estimated.", METRIC_GAUGE, 0, 0}},
         {"rocksdb.live-sst-files-size", {"cloudless_rocksdb_files_bytes", "Live files.", METRIC_GAUGE, 0, 0}},
-        {"rocksdb.cur-size-all-mem-tables", {"cloudless_rocksdb_memtable_bytes", "Written and not yet in files.", METRIC_GAUGE, 0, 0}},
-        {"rocksdb.num-immutable-mem-table", {"cloudless_rocksdb_memtables_waiting", "Full and not yet in files.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.cur-size-all-mem-tables",
+         {"cloudless_rocksdb_memtable_bytes", "Written and not yet in files.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.num-immutable-mem-table",
+         {"cloudless_rocksdb_memtables_waiting", "Full and not yet in files.", METRIC_GAUGE, 0, 0}},
         {"rocksdb.block-cache-usage", {"cloudless_rocksdb_block_cache_bytes", "Blocks of files in memory.", METRIC_GAUGE, 0, 0}},
         {"rocksdb.num-running-compactions", {"cloudless_rocksdb_compactions_running", "Compactions that run.", METRIC_GAUGE, 0, 0}},
-        {"rocksdb.estimate-pending-compaction-bytes", {"cloudless_rocksdb_compaction_pending_bytes", "To be compacted, estimated.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.estimate-pending-compaction-bytes",
+         {"cloudless_rocksdb_compaction_pending_bytes", "To be compacted, estimated.", METRIC_GAUGE, 0, 0}},
         {"rocksdb.num-snapshots", {"cloudless_rocksdb_snapshots", "Views and scans that hold old data.", METRIC_GAUGE, 0, 0}},
-        {"rocksdb.is-write-stopped", {"cloudless_rocksdb_write_stopped", "1 while writes wait for compaction.", METRIC_GAUGE, 0, 0}},
-        {"rocksdb.background-errors", {"cloudless_rocksdb_background_errors", "Errors of flushes and compactions since it was opened.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.is-write-stopped",
+         {"cloudless_rocksdb_write_stopped", "1 while writes wait for compaction.", METRIC_GAUGE, 0, 0}},
+        {"rocksdb.background-errors",
+         {"cloudless_rocksdb_background_errors", "Errors of flushes and compactions since it was opened.", METRIC_GAUGE, 0, 0}},
     };
     unsigned slot = rocks__gate_enter(&rocks->gate);
     for (size_t i = 0; i < COUNT_OF(rows) && !rocks->broken && rocks->db; i++) {

@@ -50,7 +50,8 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
         err = rocks__open(db, options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
                           options->files_max ? options->files_max : FILES_MAX, arena, &e->rocks, &words);
         if (err != ERR_OK)
-            *ret_message = arena_printf(arena, "The data directory %s cannot be opened: " STR_FMT ".", options->dir, STR_ARG(words));
+            *ret_message =
+                arena_printf(arena, "The data directory %s cannot be opened: " STR_FMT ".", options->dir, STR_ARG(words));
     }
     if (err != ERR_OK) {
         rocks_engine_close(&e->head);

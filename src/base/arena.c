@@ -227,7 +227,7 @@ void arena_free(struct arena *arena)
 void arena_count(struct arena *arena, uint16_t peer, bool inside)
 {
     ENSURE(arena->account.held == 0);
-    arena->account = (struct budget_account){.peer = peer, .counted = true, .early = true, .inside = inside};
+    arena->account = (struct budget_account){.peer = peer, .counted = true, .early = !inside, .inside = inside};
 }
 
 void arena_count_as(struct arena *arena, const struct arena *other)

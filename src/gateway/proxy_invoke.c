@@ -62,14 +62,16 @@ static void read_answer(struct work *work)
     const struct lambda_invocation *invocation = &pending->invocation;
     struct gateway_exchange *x = pending->exchange;
     struct json *error;
-    pending->refused = arena_over(pending->arena) != ERR_OK;
     pending->error = GATEWAY_UNAVAILABLE;
-    if (pending->refused)
+    if (arena_over(pending->arena) != ERR_OK) {
+        pending->refused = true;
         return;
+    }
     if (x->method->type == GATEWAY_AWS_PROXY)
         pending->malformed = !gateway__proxy_answer(invocation->answer, x->arena, &pending->answer);
     else if (invocation->outcome == LAMBDA_FUNCTION_ERROR && json_parse(invocation->answer, x->arena, &error) == ERR_OK)
         pending->selector = json_str(error, "errorMessage");
+    pending->refused = arena_over(x->arena) != ERR_OK;      /* then what was read is not all, and not the function's fault */
 }
 
 static void pending_answer(struct work *work)

@@ -416,7 +416,7 @@ struct http_exchange *http__parser_take(struct http_parser *parser)
     struct http_exchange *exchange = http__exchange_take(parser->pool);
     exchange->share = parser->share;
     exchange->account =
-        (struct budget_account){.peer = parser->peer, .counted = true, .early = true, .inside = parser->share != NULL};
+        (struct budget_account){.peer = parser->peer, .counted = true, .early = parser->share == NULL, .inside = parser->share != NULL};
     arena_count(exchange->request.arena, parser->peer, parser->share != NULL);
     return exchange;
 }

@@ -10,6 +10,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
+import apis
 import harness
 from seen_test import metrics_of, value, wait_for
 
@@ -99,6 +100,27 @@ def test_bodies_that_never_end(small):
                 refused += b' 503 ' in s.recv(100)
         wait_for(lambda: budget_of(small) > IDLE)
         assert budget_of(small) <= MEMORY / 2 and refused > 0
+        small.client('dynamodb').put_item(TableName='table', Item={'k': {'S': 'small'}, 'v': {'S': 'x' * 100_000}})
+    wait_for(lambda: budget_of(small) < IDLE)
+
+
+def test_answers_through_an_api(small):
+    """Without credentials: each answer is 5 MB and costs some more; the strangers' half is 128 MB, three quarters of it for large ones."""
+    harness.deploy_function(small, 'large', 'def handler(event, context):\n    return {"statusCode": 200, "body": "x" * 5000000}\n')
+    api = apis.Api(small, 'large')
+    api.function('/', 'GET', 'large')
+    api.deploy('prod')
+    path = api.url('prod').removeprefix(small.url).rstrip('/') + '/'
+    statuses = []
+    with contextlib.ExitStack() as held:
+        while 503 not in statuses and len(statuses) < 60:
+            s = held.enter_context(socket.socket())
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(('127.0.0.1', small.port))
+            s.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
+            statuses.append(status_of(s))
+        assert statuses[0] == 200 and statuses[-1] == 503 and b'\r\nRetry-After: 1\r\n' in s.recv(4000)
+        assert budget_of(small) <= MEMORY / 2
         small.client('dynamodb').put_item(TableName='table', Item={'k': {'S': 'small'}, 'v': {'S': 'x' * 100_000}})
     wait_for(lambda: budget_of(small) < IDLE)
 

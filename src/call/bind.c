@@ -58,12 +58,13 @@ static const char *token_name(const struct binder *b, const struct json *node)
     }
 }
 
-/* The name of a shape's class as DynamoDB's parser prints it. */
+/* The name of a shape's class as the old parser prints it: in the package that error types have, too. */
 static struct str class_of(struct binder *b, const struct model_shape *shape)
 {
     if (shape->type == MODEL_STRING)
         return STR("java.lang.String");
-    return arena_printf(b->call->arena, "com.amazonaws.dynamodb.v20120810.%s", model_text(b->m, shape->name));
+    struct str prefix = str_of(b->call->api->errors->model_prefix);
+    return arena_printf(b->call->arena, STR_FMT ".%s", STR_ARG(str_slice(prefix, 0, str_find(prefix, '#'))), model_text(b->m, shape->name));
 }
 
 static bool refuse_array_old(struct binder *b, const struct model_shape *shape)

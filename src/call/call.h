@@ -2,7 +2,7 @@
  *
  * A call is not a request: it has a principal, an input, an output, and completes. It comes through a door (dispatch.h):
  * HTTP's (src/wire), or the one inside the program (inside.h). Its life is the same through both (dispatch.c):
- *   found → authenticated → row → input read → validated → row.needs authorised → row.refused → row.prepare
+ *   found → row → authenticated → input read → validated → row.needs authorised → row.refused → row.prepare
  *   → row.handle or row.mutate → the door's answer
  * A handler is called with a valid, authorised input; it sets call->output (a tree with the model's member names,
  * timestamps as epoch seconds numbers, blobs as base64 strings) or calls call_fail, and returns.

@@ -21,7 +21,7 @@ enum {
     MODEL_SHAPE_ERROR = 1, MODEL_SHAPE_FAULT = 2, MODEL_SHAPE_HAS_MIN = 4, MODEL_SHAPE_HAS_MAX = 8,
     MODEL_SHAPE_FLATTENED = 16, MODEL_SHAPE_STREAMING = 32, MODEL_SHAPE_UNION = 64, MODEL_SHAPE_SENSITIVE = 128,
     MODEL_SHAPE_CONSTRAINED = 256,      /* it or a shape within it has something to validate */
-    MODEL_SHAPE_OVERRIDDEN = 512,       /* validate_override.c has a row for it */
+    MODEL_SHAPE_OVERRIDDEN = 512,       /* the service's validate_overrides have a row for it */
     MODEL_SHAPE_SENDER = 1024,          /* an error that the model calls the caller's fault */
     MODEL_SHAPE_EVENTSTREAM = 2048,     /* a union of events that come one by one */
     MODEL_SHAPE_EVENT = 4096,

@@ -38,7 +38,6 @@ static void front_json(struct http_request *request, int status, const char *for
     http_respond_text(request, status, "application/json", body);
 }
 
-/* Reads go on when the disk is full, so a store that cannot be written is no reason to take the server away: still 200. */
 /* What stands for functions: new environments can be started, at once or (the launcher has died, or is silent) with a delay, or
  * not. */
 static const char *sandboxes_word(const struct front *front)
@@ -47,6 +46,7 @@ static const char *sandboxes_word(const struct front *front)
     return front->options.sandboxes ? words[sandbox_host_state(front->options.sandboxes)] : "unavailable";
 }
 
+/* Reads go on when the disk is full, so a store that cannot be written is no reason to take the server away: still 200. */
 static void answer_health(struct front *front, struct http_request *request)
 {
     struct str words;

@@ -1,4 +1,4 @@
-/* front.h -- whose request is it. In this order: the Host names an API (website, function URL); the path begins with
+/* front.h -- whose request is it. In this order: the Host names an API; the path begins with
  * /_aws/ or /_cloudless/ or has the /restapis/{id}/{stage}/_user_request_ form; a SigV4 scope, X-Amz-Target or a service's
  * own path prefix says it is an AWS call. From inside a sandbox all of these answer except /_cloudless/. */
 #ifndef CLOUDLESS_FRONT_FRONT_H

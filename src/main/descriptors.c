@@ -4,8 +4,8 @@
  *   DESCRIPTORS_BASE        loops, locks, listeners, the launcher, files that are open for a moment
  *   store       a quarter, up to STORE_FILES_MAX, and what it needs beside its tables: logs, manifests, outputs of compaction
  *   sandboxes   a third of the rest, up to SANDBOXES_MAX: half of it for environments, FDS_AN_ENVIRONMENT each, half for
- * connections from inside connections three quarters of what is left; a quarter stays for the files that answers are read from
- */
+ *               connections from inside
+ *   connections three quarters of what is left; a quarter stays for the files that answers are read from */
 #include "main/descriptors.h"
 #include "net/limits.h"
 #include <sys/resource.h>

@@ -1,4 +1,5 @@
-/* http_conn.c -- one connection: reads, parses, hands out requests, writes the answers in order.
+/* http_conn.c -- one connection: reads, parses, hands out requests, writes the answers in order. One that speaks HTTP/2 (by ALPN,
+ * or by the preface that the parser stops at) is handed to http2.c; reading, sweeping and closing stay here.
  *
  * States: OPEN → ENDING (the last request is known: Connection: close, a refusal; input is read only to see the peer's
  * FIN) → LINGERING (after a refusal: our FIN is out, input is thrown away for a moment, else a reset would destroy the

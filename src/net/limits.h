@@ -1,4 +1,4 @@
-/* limits.h -- every bound of the network layer, in one list. Sources where a service has its own. */
+/* limits.h -- the bounds of the network layer that clients meet, in one list. Sources where a service has its own. */
 #ifndef CLOUDLESS_NET_LIMITS_H
 #define CLOUDLESS_NET_LIMITS_H
 

@@ -3,10 +3,10 @@
  * server ── keeper (single-threaded; forked before the server has threads)
  *        ├─ launcher (made by the keeper, again when it died; lives in the template root)
  *        └─ holder (made by the launcher): pid 1 of one sandbox in its own user, mount, pid, ipc, uts, net and cgroup namespaces;
- * made ahead; hands the server two listeners (127.0.0.1:9001 Runtime API, 127.0.0.1:4566 AWS endpoint) and waits. At start it gets
- * detached mounts (code, layers, interpreter, runtime) and what to exec. A sandbox dies with the server (the holder sees its
- * control socket close), whatever killed the server. Life of a sandbox: sandbox_start → running → exited (its hook, once) →
- * sandbox_free. */
+ *           made ahead; hands the server two listeners (127.0.0.1:9001 Runtime API, 127.0.0.1:4566 AWS endpoint) and waits. At
+ *           start it gets detached mounts (code, interpreter, runtime) and what to exec.
+ * A sandbox dies with the server (the holder sees its control socket close), whatever killed the server.
+ * Life of a sandbox: sandbox_start → running → exited (its hook, once) → sandbox_free. */
 #ifndef CLOUDLESS_SANDBOX_SANDBOX_H
 #define CLOUDLESS_SANDBOX_SANDBOX_H
 #include "base/arena.h"

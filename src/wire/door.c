@@ -61,7 +61,7 @@ static struct str credential_part(struct str credential, struct str separator, i
                                           : memmem(credential.p, credential.n, separator.p, separator.n);
         size_t n = at ? (size_t)(at - credential.p) : credential.n;
         if (part == wanted)
-        return str_slice(credential, 0, n);
+            return str_slice(credential, 0, n);
         credential = str_slice(credential, n + separator.n, credential.n);
     }
     return STR_NONE;

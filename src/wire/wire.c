@@ -1,5 +1,4 @@
-/* wire.c -- what all protocols share when they answer: headers, output trees as JSON.
- */
+/* wire.c -- which protocol a request speaks, and what all of them share when they answer: headers, output trees as JSON. */
 #include "wire/wire.h"
 #include "wire/event_output.h"
 #include "base/clock.h"

@@ -1,7 +1,8 @@
 /* wire.h -- the adapters of the protocols: between an HTTP request and a call. Inside src/wire, and for tests.
  *
- * A protocol adapter does four things: name the operation of a request, read its input into call->input, write
- * call->output, write a failure. It works on struct call and buffers only, so tests drive it without sockets. */
+ * A protocol adapter says whether a request is its service's, names its operation, reads its input into call->input, writes
+ * call->output or a failure, and, for event streams, a structure alone. But for the first it works on struct call and buffers only,
+ * so tests drive it without sockets. */
 #ifndef CLOUDLESS_WIRE_WIRE_H
 #define CLOUDLESS_WIRE_WIRE_H
 #include "base/buf.h"

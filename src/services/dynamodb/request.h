@@ -5,7 +5,7 @@
 #include "services/dynamodb/table.h"
 
 #define PAGE_BYTES_MAX (1u << 20)               /* quota: a Query or Scan reads 1 MB */
-#define ANSWER_JSON_MAX (64u << 20)             /* of the items of one answer; as much as api/ writes */
+#define ANSWER_JSON_MAX (64u << 20)             /* of the items of one answer; as much as WIRE_ANSWER_BYTES_MAX */
 #define ANSWER_JSON_FULL (32u << 20)            /* a page or batch ends behind it: one item more has 26 MB at most (item.h) */
 
 /* The table that an input's member names; what one call asks of it. `table` is NULL if there is no such table (yet to

@@ -3,12 +3,15 @@
  * Space IAM_SPACE, documents of store/doc.h, collections "ACCOUNT/aws-global/TYPE":
  *   users        name in lower case     Name Path Id CreateMs Tags Inline Attached Boundary Keys (ids)
  *   roles        name in lower case     the same without Keys; Trust TrustIds (ARN → unique id) Description MaxSession
- *   policies     name in lower case     Name Path Id CreateMs UpdateMs Description Tags Default Next Versions [VersionId CreateMs
- * Text] attachments  POLICY-ARN \n KIND / NAME   Name; KIND is an entity's noun, with "boundary-" before it for boundaries counts
- * type                   Count: how many users, roles, policies there are, for the quotas and in the collection of the account
- * "all", because a request brings no more than the id: access-keys  key id                 User (name), Account, Secret, Status,
- * CreateMs; Root for the account's own root-key     account                KeyId Names are unique whatever their letter case.
- * Inline is an object name → text, Attached a list of ARNs in the order of attaching. */
+ *   policies     name in lower case     Name Path Id CreateMs UpdateMs Description Tags Default Next
+ *                                       Versions [VersionId CreateMs Text]
+ *   attachments  POLICY-ARN \n KIND / NAME   Name; KIND is an entity's noun, with "boundary-" before it for boundaries
+ *   counts       type                   Count: how many users, roles, policies there are, for the quotas
+ * and in the collection of the account "all", because a request brings no more than the id:
+ *   access-keys  key id                 User (name), Account, Secret, Status, CreateMs; Root for the account's own
+ *   root-key     account                KeyId
+ * Names are unique whatever their letter case. Inline is an object name → text, Attached a list of ARNs in the order of
+ * attaching. */
 #ifndef CLOUDLESS_SERVICES_IAM_IAM_INTERNAL_H
 #define CLOUDLESS_SERVICES_IAM_IAM_INTERNAL_H
 #include "services/iam/iam.h"

@@ -268,7 +268,7 @@ static char *put_payload(char *out, const struct http_request *request, const st
 static size_t canonical_bound(const struct http_request *request, const struct sigv4 *sig)
 {
     size_t bound = request->method.n + 3 * request->path.n + 3 * request->query.n + 2 * QUERY_PARAMS_MAX +
-                   3 * sig->signed_headers.n + HEX_DIGEST + 64;
+                   3 * sig->signed_headers.n + HEX_DIGEST + sig->payload.n + 64;
 
     for (size_t i = 0; i < request->header_count; i++)
         bound += request->headers[i].value.n + 1;

@@ -276,6 +276,9 @@ static enum sigv4_status read_payload(const struct http_request *request, struct
     if (sig->rules.s3)
         return read_s3_payload(said, arena, sig);
     enum sigv4_payload kind = sigv4_payload(said);
+    uint8_t digest[SHA256_BYTES];
+    if (kind == SIGV4_PAYLOAD_HASHED && (said.n != 2 * SHA256_BYTES || !hex_decode(said, digest)))
+        return SIGV4_OK;
     bool unsaid = kind == SIGV4_PAYLOAD_UNSIGNED || kind == SIGV4_PAYLOAD_UNSIGNED_TRAILER;
     if ((sig->rules.body_unsigned && kind != SIGV4_PAYLOAD_HASHED) || (sig->rules.body_later && !unsaid))
         believe_payload(said, kind, arena, sig);

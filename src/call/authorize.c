@@ -6,7 +6,7 @@
 #include "base/panic.h"
 
 #define NEEDS_MAX 1024      /* a batch names at most 100 tables; PassRole and layers add a few */
-#define CONTEXT_MAX (1u << 21)  /* of one need: every attribute that a batch names; more than a body of 16 MB holds */
+#define CONTEXT_MAX (1u << 21)  /* of one need: every attribute that a batch names; more: the request is too large */
 
 void need_add(struct needs *needs, const char *action, struct str resource_arn)
 {
@@ -29,7 +29,10 @@ static struct need *last_need(struct needs *needs)
 void need_context(struct needs *needs, const char *key, struct str value)
 {
     struct need *need = last_need(needs);
-    ENSURE(need->context_count < CONTEXT_MAX);
+    if (need->context_count == CONTEXT_MAX) {
+        call_fault(needs->call, FAULT_TOO_LARGE, STR_NONE);
+        return;
+    }
     if (need->context_count == need->context_cap) {
         size_t cap = need->context_cap ? need->context_cap * 2 : 4;
         struct policy_context *grown = arena_array(needs->call->arena, struct policy_context, cap);

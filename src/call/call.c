@@ -140,6 +140,17 @@ void call_fail_err(struct call *call, enum err err)
     call_fault(call, err == ERR_BUSY || err == ERR_CLOSED ? FAULT_BUSY : FAULT_INTERNAL, STR_NONE);
 }
 
+void call_forget_answer(struct call *call)
+{
+    call->failed = false;
+    call->error_fields = NULL;
+    call->output = NULL;
+    call->output_payload = STR_NONE;
+    call->has_output_payload = false;
+    call->header_count = 0;
+    call->status = 0;
+}
+
 void call_fail_body(struct call *call, enum body_end how)
 {
     if (how == BODY_DAMAGED)

@@ -80,6 +80,8 @@ struct body_writer *call_stream(struct call *call, uint64_t length, struct body_
  * event's name in the union; NULL: the call's failure (call_fail), as the stream's last message. False, and nothing added to `ret`:
  * it is no event of the operation, or there is no room. One thread at a time. */
 bool call_event(struct call *call, const struct json *event, struct buf *ret);
+/* As before its handler ran: not failed, no output, no headers. */
+void call_forget_answer(struct call *call);
 /* Ends a RUN_ASYNC call, failed or not: exactly once, any thread, also when handle fails at once. */
 void call_complete(struct call *call);
 

@@ -179,10 +179,7 @@ static void handled_on_worker(struct work *work)
 static enum err mutate_call(struct store_txn *txn, void *arg)
 {
     struct call *call = arg;
-    call->failed = false;       /* may be a second run */
-    call->error_fields = NULL;
-    call->output = NULL;
-    call->header_count = 0;
+    call_forget_answer(call);           /* may be a second run */
     call->drawn = DRAWN_BY_MUTATE;
     call->row->mutate(call, txn);
     return call->failed ? ERR_ABORTED : ERR_OK;
@@ -210,8 +207,7 @@ static void mutated_on_loop(struct loop_task *task)
         if (f->call.row->committed)
             f->call.row->committed(&f->call);
     } else if (f->err != ERR_ABORTED) {
-        f->call.failed = false;     /* the store's failure is the truth, whatever mutate said in this run */
-        f->call.error_fields = NULL;
+        call_forget_answer(&f->call);       /* the store's failure is the truth, whatever mutate said in this run */
         call_fail_err(&f->call, f->err);
     }
     call_end(&f->call);

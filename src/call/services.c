@@ -65,6 +65,8 @@ static void check_service(const struct services *services, const struct service 
         for (size_t j = 0; j < api->row_count; j++) {
             ENSURE(j == 0 || strcmp(api->rows[j - 1].name, api->rows[j].name) < 0);
             ENSURE(!api->rows[j].streams || api->streams);
+            const struct model_operation *operation = model_operation_find(api->model, str_of(api->rows[j].name));
+            ENSURE(operation && row_agrees(&api->rows[j], operation));
         }
     }
 }

@@ -6,7 +6,8 @@
 #define JOBS_NOT_WANTED INT64_MAX
 
 /* Invariants: JOB_WAITING stands in "due" under due_ms; JOB_RUNNING in "due" under lease_ms and in "lease"; JOB_STOPPED, which
- * failed too often, in "failed". A job that does not run is not wanted. */
+ * failed too often, in "failed". One that waits is wanted only if it was asked for
+ * while an earlier step of it ran. */
 struct job_row {
     enum job_row_state { JOB_WAITING, JOB_RUNNING, JOB_STOPPED } state;
     int64_t due_ms;

@@ -62,6 +62,12 @@ static uint32_t or_default(uint32_t value, uint32_t by_default)
     return value ? value : by_default;
 }
 
+/* One that was asked for meanwhile begins anew. */
+static void begin_wanted(struct job_row *row, const struct job_row *before)
+{
+    *row = (struct job_row){.due_ms = before->wanted_ms, .wanted_ms = JOBS_NOT_WANTED, .cursor = before->wanted_cursor};
+}
+
 static enum err claim_job(struct store_txn *txn, void *arg)
 {
     struct job_claim *claim = arg;
@@ -84,7 +90,8 @@ static enum err claim_job(struct store_txn *txn, void *arg)
         row.owner = claim->owner;
     } else {
         row.state = JOB_STOPPED;        /* whoever ran it died each time */
-        row.wanted_ms = JOBS_NOT_WANTED;
+        if (before.wanted_ms != JOBS_NOT_WANTED)
+            begin_wanted(&row, &before);
     }
     jobs__row_put(txn, claim_place(claim), &before, &row, claim->arena);
     claim->row = row;
@@ -112,12 +119,6 @@ static bool end_still_ours(struct store_txn *txn, struct job_end *end, struct jo
     return end->ours;
 }
 
-/* One that was asked for meanwhile begins anew. */
-static void begin_wanted(struct job_row *row, const struct job_row *before)
-{
-    *row = (struct job_row){.due_ms = before->wanted_ms, .wanted_ms = JOBS_NOT_WANTED, .cursor = before->wanted_cursor};
-}
-
 static void end_row(struct job_end *end, const struct job *job, const struct job_row *before)
 {
     const struct jobs_kind *kind = end->job->kind;
@@ -134,6 +135,8 @@ static void end_row(struct job_end *end, const struct job *job, const struct job
         row.due_ms = job->verdict == JOB_LATER ? job->next_ms : end->now_ms;
         row.due_ms = wanted && before->wanted_ms < row.due_ms ? before->wanted_ms : row.due_ms;
         row.due_ms = row.due_ms < 0 ? 0 : row.due_ms;
+        row.wanted_ms = before->wanted_ms;          /* it goes on where it is, and begins anew when that is done */
+        row.wanted_cursor = before->wanted_cursor;
     }
     end->row = row;
 }
@@ -173,8 +176,6 @@ static enum err end_failed_step(struct store_txn *txn, void *arg)
         return err;
     struct job_row row = before;
     row.state = JOB_WAITING;
-    row.wanted_ms = JOBS_NOT_WANTED;
-    row.wanted_cursor = STR_NONE;
     row.due_ms = end->now_ms + end->retry_ms;
     if (kind->attempts_max && before.attempts >= kind->attempts_max) {
         row.state = JOB_STOPPED;
@@ -239,7 +240,7 @@ static void end_job(struct jobs *jobs, struct lane_kind *kind, const struct job_
         count_end(jobs, kind, &end, failed);
 }
 
-void jobs__run(struct jobs *jobs, struct lane_kind *kind, const struct due_job *due)
+enum err jobs__run(struct jobs *jobs, struct lane_kind *kind, const struct due_job *due)
 {
     struct job_claim claim = {.kind = kind, .due = due, .now_ms = jobs__now(jobs), .owner = jobs->owner, .arena = arena_new()};
     enum err err = store_mutate_named(jobs->store, claim_job, &claim, "a job's claim");
@@ -255,6 +256,7 @@ void jobs__run(struct jobs *jobs, struct lane_kind *kind, const struct due_job *
         end_job(jobs, kind, &claim, &job);
     }
     arena_free(claim.arena);
+    return err;
 }
 
 /* ---- leases of the dead ---- */
@@ -286,8 +288,6 @@ static enum err take_over_some(struct store_txn *txn, void *arg)
         row.state = JOB_WAITING;
         if (row.wanted_ms < row.due_ms)
             row.due_ms = row.wanted_ms;
-        row.wanted_ms = JOBS_NOT_WANTED;
-        row.wanted_cursor = STR_NONE;
         jobs__row_put(txn, places[i], &before, &row, arena);
     }
     arena_free(arena);

@@ -153,8 +153,9 @@ static void run_next(struct jobs *jobs, struct lane_kind *kind, unsigned thread)
     jobs->running[thread] = (struct running_job){kind, due.key};
     kind->running++;
     pthread_mutex_unlock(&jobs->lock);
-    jobs__run(jobs, kind, &due);
+    enum err err = jobs__run(jobs, kind, &due);
     pthread_mutex_lock(&jobs->lock);
+    kind->look |= err != ERR_OK && err != ERR_CLOSED;       /* its claim failed, so it is due as before */
     kind->running--;
     jobs->running[thread] = (struct running_job){0};
     kind->look |= kind->passed_by;

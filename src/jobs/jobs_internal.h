@@ -47,7 +47,7 @@ int64_t jobs__now(const struct jobs *jobs);
 bool jobs__pause(struct jobs *jobs, uint64_t ms);
 
 /* job_run.c: claims the job, runs one step and ends it. Counts into the kind. */
-void jobs__run(struct jobs *jobs, struct lane_kind *kind, const struct due_job *due);
+enum err jobs__run(struct jobs *jobs, struct lane_kind *kind, const struct due_job *due);     /* not ERR_OK: it is due as before */
 /* Jobs that a process before this one left running are due again. */
 enum err jobs__take_over(struct jobs *jobs);
 

@@ -20,12 +20,15 @@ struct event_message {
     struct eventstream_header headers[EVENT_HEADERS_MAX];
     size_t count;
     struct str payload;
+    bool failed;        /* something of it has no room or no form: it is not sent */
 };
 
 static void add_event_header(struct event_message *e, struct str name, struct eventstream_header value)
 {
-    if (e->count == EVENT_HEADERS_MAX)
+    if (e->count == EVENT_HEADERS_MAX) {
+        e->failed = true;
         return;
+    }
     value.name = name;
     e->headers[e->count++] = value;
 }
@@ -38,7 +41,7 @@ static void add_event_text(struct event_message *e, const char *name, struct str
 static struct str event_bytes(struct event_message *e, struct str base64)
 {
     struct str bytes = STR_NONE;
-    base64_decode(base64, e->call->arena, &bytes);
+    e->failed |= base64_decode(base64, e->call->arena, &bytes) != ERR_OK;
     return bytes;
 }
 
@@ -71,6 +74,7 @@ static void add_structure(struct event_message *e, const struct model_shape *sha
     protocol->write_tree(e->call, &body, shape, tree);
     add_event_text(e, ":content-type", protocol->tree_type(e->call));
     e->payload = buf_str(&body);
+    e->failed |= body.failed;
 }
 
 static bool is_payload_member(const struct model_member *member)
@@ -127,7 +131,7 @@ static const struct model_shape *stream_of(const struct model *m, const struct m
 
 static bool send_message(struct event_message *e, struct buf *buf)
 {
-    return eventstream_write(buf, e->headers, e->count, e->payload);
+    return !e->failed && eventstream_write(buf, e->headers, e->count, e->payload);
 }
 
 /* What stands beside the stream in the output. */

@@ -1,6 +1,6 @@
-/* payload.c -- a reader over a reader. Pieces of a plain body go through as they are. A piece in aws-chunked is decoded into
- * several smaller ones; while the sink keeps one of them, the source keeps the piece that it lies in. Everything but next runs on
- * the body's loop; next comes from any thread and goes on there. Source of the words: "List of error codes", S3's API reference. */
+/* payload.c -- a reader over a reader. Pieces of a plain body go through as they are; one in aws-chunked is decoded into memory of our
+ * own and goes on as one piece, so keeping, giving back and stopping are the source's. Everything runs on the body's loop.
+ * Source of the words: "List of error codes", S3's API reference. */
 #include "wire/payload.h"
 #include "base/codec.h"
 #include "base/panic.h"
@@ -10,8 +10,12 @@ struct payload {
     struct body_reader reader;      /* first: what the handler holds */
     struct body_sink sink;          /* what the source feeds */
     struct payload_options options;
+    uint8_t sha256[SHA256_BYTES];   /* that the body has to have */
+    bool sha256_told;               /* what was said is a digest; if not, no body has it */
+    struct arena *arena;
     struct body_sink *out;
-    struct str rest;                /* of the source's piece: not decoded yet */
+    char *decoded;                  /* of the source's piece */
+    size_t decoded_cap;
     enum chunked_status status;
     struct sha256_state hash;       /* of what was decoded, if the sink wants it */
     struct checksum_state checksums[PAYLOAD_CHECKSUMS_MAX];
@@ -63,48 +67,57 @@ static bool checksums_hold(struct payload *p)
     return true;
 }
 
-/* Decodes what is left of the piece until the sink wants to keep something. */
-static enum body_want payload_decode(struct payload *p)
+static void payload_tell_damage(struct loop_task *task)
 {
-    struct str data;
-    for (;;) {
-        p->status = chunked_next(p->options.chunked, &p->rest, &data);
-        if (p->status == CHUNKED_DONE && p->rest.n)
-            p->status = CHUNKED_MALFORMED;
-        if (p->status == CHUNKED_MORE || p->status == CHUNKED_DONE)
-            return BODY_MORE;
-        if (p->status != CHUNKED_DATA) {
-            payload_damaged(p, payload_words[p->status].code, payload_words[p->status].message);
-            return BODY_STOP;
-        }
-        if (p->out->hashed)
-            sha256_add(&p->hash, data);
-        enum body_want want = payload_give(p, data);
-        if (want != BODY_MORE)
-            return want;
-    }
+    struct payload *p = CONTAINER_OF(task, struct payload, task);
+    payload_damaged(p, payload_words[p->status].code, payload_words[p->status].message);
 }
 
+/* What the piece holds of the body, in one: decoded it is shorter. */
+static struct str payload_decode(struct payload *p, struct str piece)
+{
+    struct str data, all = STR_NONE;
+    if (piece.n > p->decoded_cap) {
+        p->decoded = arena_alloc(p->arena, piece.n);
+        p->decoded_cap = piece.n;
+    }
+    all.p = p->decoded;
+    while ((p->status = chunked_next(p->options.chunked, &piece, &data)) == CHUNKED_DATA) {
+        memcpy(p->decoded + all.n, data.p, data.n);
+        all.n += data.n;
+    }
+    if (p->status == CHUNKED_DONE && piece.n)
+        p->status = CHUNKED_MALFORMED;
+    return all;
+}
+
+/* A piece of the source is one of the sink, or none, so that what the sink keeps is what the source keeps. */
 static enum body_want payload_piece(struct body_sink *sink, struct str piece)
 {
     struct payload *p = payload_of_sink(sink);
     if (!p->options.chunked)
         return payload_give(p, piece);
-    p->rest = piece;
-    return payload_decode(p);
+    struct str data = payload_decode(p, piece);
+    if (p->status != CHUNKED_MORE && p->status != CHUNKED_DONE) {
+        p->task.run = payload_tell_damage;      /* the sink may answer then, which nobody may inside of a piece */
+        loop_post(p->reader.loop, &p->task);
+        return BODY_STOP;
+    }
+    if (!data.n)
+        return BODY_MORE;
+    if (p->out->hashed)
+        sha256_add(&p->hash, data);
+    return payload_give(p, data);
 }
 
 static void payload_end(struct body_sink *sink, enum body_end how)
 {
     struct payload *p = payload_of_sink(sink);
-    struct str wanted = p->options.sha256_hex;
     if (how == BODY_WHOLE && p->options.chunked && p->status != CHUNKED_DONE) {
         payload_damaged(p, payload_words[CHUNKED_MORE].code, payload_words[CHUNKED_MORE].message);
         return;
     }
-    char digest[2 * SHA256_BYTES];
-    hex_put(digest, sink->sha256, SHA256_BYTES);
-    if (how == BODY_WHOLE && wanted.n && !str_eq(wanted, (struct str){digest, sizeof digest})) {
+    if (how == BODY_WHOLE && p->options.sha256_hex.n && (!p->sha256_told || memcmp(sink->sha256, p->sha256, SHA256_BYTES) != 0)) {
         payload_damaged(p, "XAmzContentSHA256Mismatch",
                         "The provided 'x-amz-content-sha256' header does not match what was computed.");
         return;
@@ -134,26 +147,9 @@ static void payload_read(struct body_reader *reader, struct body_sink *out)
     body_read(p->options.source, &p->sink);
 }
 
-/* The sink has given its part back: the rest of the piece comes first. */
-static void payload_go_on(struct loop_task *task)
-{
-    struct payload *p = CONTAINER_OF(task, struct payload, task);
-    enum body_want want = payload_decode(p);
-    if (want == BODY_MORE)
-        body_next(p->options.source);
-    else if (want == BODY_STOP)
-        body_stop(p->options.source);
-}
-
 static void payload_next(struct body_reader *reader)
 {
-    struct payload *p = (struct payload *)reader;
-    if (!p->options.chunked) {
-        body_next(p->options.source);
-        return;
-    }
-    p->task.run = payload_go_on;
-    loop_post(reader->loop, &p->task);
+    body_next(((struct payload *)reader)->options.source);
 }
 
 static void payload_stop(struct body_reader *reader)
@@ -167,6 +163,8 @@ struct body_reader *payload_new(struct arena *arena, const struct payload_option
     static const struct body_reader_ops ops = {payload_read, payload_next, payload_stop};
     struct payload *p = arena_new_of(arena, struct payload);
     p->options = *options;
+    p->arena = arena;
+    p->sha256_told = options->sha256_hex.n == 2 * SHA256_BYTES && hex_decode(options->sha256_hex, p->sha256);
     p->status = CHUNKED_MORE;
     p->ret_code = ret_code;
     p->ret_message = ret_message;

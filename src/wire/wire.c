@@ -216,6 +216,7 @@ void wire_answer(struct call *call, struct http_response *ret)
     else
         protocol->write(call, &body, ret);
     if (body.failed) { /* over the budget; else a handler forgot its page size, as nothing that a client may ask for is so large */
+        call_forget_answer(call);
         call_fail_err(call, ERR_TOO_LARGE);
         wire_answer(call, ret);
         return;

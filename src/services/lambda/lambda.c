@@ -76,9 +76,14 @@ static void needs_invoke(struct call *call, struct needs *needs)
     struct str account, region, name, qualifier;
     struct lambda__function *function;
     need_add(needs, "lambda:InvokeFunction", named_arn(call));
-    if (!lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier) ||
-        lambda__functions_get(lambda__of(call)->functions, call->account, call->region, name, &function) != ERR_OK)
+    if (!lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier))
         return;
+    enum err err = lambda__functions_get(lambda__of(call)->functions, call->account, call->region, name, &function);
+    if (err != ERR_OK) {
+        if (err != ERR_NOT_FOUND)
+            call_fail_err(call, err);
+        return;
+    }
     arena_on_free(call->arena, unref_function, function);
     need_compiled_policy(needs, function->policy);
 }

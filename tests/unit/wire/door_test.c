@@ -193,7 +193,15 @@ struct stream_echo {
     struct body_sink sink;
     struct call *call;
     size_t n, pieces;
+    struct loop_task task;
 };
+
+static atomic_bool echo_keeps;       /* each piece, until the loop's next task */
+
+static void echo_give_back(struct loop_task *task)
+{
+    body_next(CONTAINER_OF(task, struct stream_echo, task)->call->body);
+}
 
 static enum body_want echo_piece(struct body_sink *sink, struct str piece)
 {
@@ -201,7 +209,11 @@ static enum body_want echo_piece(struct body_sink *sink, struct str piece)
     ENSURE(piece.n <= NET_PIECE_BYTES || !echo->n);     /* only what was gathered comes in one */
     echo->n += piece.n;
     echo->pieces++;
-    return BODY_MORE;
+    if (!atomic_load(&echo_keeps))
+        return BODY_MORE;
+    echo->task.run = echo_give_back;
+    loop_post(echo->call->loop, &echo->task);
+    return BODY_KEEP;
 }
 
 static void echo_end(struct body_sink *sink, enum body_end how)
@@ -627,10 +639,12 @@ static void chunked_bodies_are_decoded(void **state)
         {UNSIGNED "x-amz-checksum-crc32: hYfYZQ==\r\nx-amz-checksum-crc32c: hYfYZQ==\r\nx-amz-checksum-md5: q1a02StAcTrMWviZhdS3hg==\r\n",
          "abcde", "InvalidRequest"},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        echo_with(cases[i].headers, cases[i].body);
-        assert_has(cases[i].answers);
+    for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+        atomic_store(&echo_keeps, i >= COUNT_OF(cases));
+        echo_with(cases[i % COUNT_OF(cases)].headers, cases[i % COUNT_OF(cases)].body);
+        assert_has(cases[i % COUNT_OF(cases)].answers);
     }
+    atomic_store(&echo_keeps, false);
 }
 
 /* An operation that needs no signature is run without one, and with one that nobody has. */

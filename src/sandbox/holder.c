@@ -14,6 +14,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/mount.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <poll.h>
@@ -67,11 +68,18 @@ static int report_to_server(enum sandbox__kind kind, int value, uint64_t rss_pea
     return sandbox__send(FD_CONTROL, &message, sizeof message, fds, fd_count);
 }
 
+/* By system calls: the C library would tell threads that it thinks are there, copied from a process that had some. */
+static long set_ids(unsigned id)
+{
+    long r = syscall(SYS_setresgid, id, id, id);
+    return r != 0 ? r : syscall(SYS_setresuid, id, id, id);
+}
+
 /* 0 or -errno. */
 static int finish_sandbox(bool root)
 {
     int listeners[2], r;
-    if (root && (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0))
+    if (root && (set_ids(0) != 0))
         return -errno;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);      /* behind the change of ids, which clears it */
@@ -119,7 +127,7 @@ static int lock_down(const struct sandbox__start *start, const struct sandbox__f
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (syscall(SYS_setgroups, 0, NULL) != 0 && errno != EPERM)     /* EPERM: an ordinary user's namespace denies it for good */
         return -errno;
-    if (setresgid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) != 0 || setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) != 0)
+    if (set_ids(SANDBOX_UID) != 0)
         return -errno;
     if ((r = drop_capabilities()) != 0)
         return r;
@@ -196,7 +204,9 @@ static int start_function(const struct sandbox__start *start, char **vector, int
     int told[2], failed = 0;
     if (pipe2(told, O_CLOEXEC) != 0)
         return -errno;
-    pid_t pid = fork();
+    /* Not fork(): that would wait for locks of a C library that was copied in any state. */
+    struct clone_args args = {.exit_signal = SIGCHLD};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
         failed = become(start, vector, vector + start->argc + 1, output, filter);
         if (write(told[1], &failed, sizeof failed) != (ssize_t)sizeof failed)

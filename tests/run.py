@@ -5,6 +5,7 @@ stop the others. STAGES='name;name' runs some of them.
 """
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -64,6 +65,8 @@ def run(environment, command):
 
 
 def main():
+    # Started in the background, SIGINT is ignored; what is tested here gets it all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = os.environ.get('STAGES')
     total = dict.fromkeys(COUNTS, 0)
     for name, environment, commands in STAGES:

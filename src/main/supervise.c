@@ -80,6 +80,7 @@ static void become_server(struct supervisor *s, pid_t parent, int log_fd, int re
     }
     keep_open(ready_fd);
     setpgid(0, 0);
+    signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &s->before, NULL);
     if (dup2(log_fd, STDERR_FILENO) < 0 || setenv(LEFT_TO_CHILD, left, 1) != 0)
         _exit(EXIT_FAILED);
@@ -326,6 +327,7 @@ static bool run_server(struct supervisor *s, int *ret_status)
 int supervise_serve(const struct options *options, const int fds[LISTEN_MAX])
 {
     struct supervisor s = {.options = options, .fds = fds, .arena = arena_new(), .log_fd = -1, .ready_fd = -1};
+    signal(SIGPIPE, SIG_IGN);       /* whoever reads the log may go */
     static const int caught[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     sigset_t set;
     sigemptyset(&set);

@@ -129,19 +129,38 @@ static int trailer_header(struct http_request *request, struct str name, struct 
     return 0;
 }
 
-/* Crumbs of a cookie are one header in HTTP/1.1: RFC 9113, 8.2.3. */
-static bool joins_cookie(struct http_request *request, struct str name, struct str value)
+/* Crumbs of a cookie are one header in HTTP/1.1: RFC 9113, 8.2.3. Each has counted as a header; they are joined once. */
+static void join_cookies(struct http_request *request)
 {
-    if (!str_eq(name, STR("cookie")))
-        return false;
+    size_t crumbs = 0, bytes = 0, kept = 0;
     for (size_t i = 0; i < request->header_count; i++) {
-        struct http_header *header = &request->headers[i];
-        if (!str_eq(header->name, name))
-            continue;
-        header->value = arena_printf(request->arena, STR_FMT "; " STR_FMT, STR_ARG(header->value), STR_ARG(value));
-        return true;
+        bool crumb = str_eq(request->headers[i].name, STR("cookie"));
+        crumbs += crumb;
+        bytes += crumb ? request->headers[i].value.n + 2 : 0;
     }
-    return false;
+    if (crumbs < 2)
+        return;
+    char *joined = arena_alloc(request->arena, bytes), *end = joined;
+    struct http_header *first = NULL;
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct http_header header = request->headers[i];
+        bool crumb = str_eq(header.name, STR("cookie"));
+        if (!crumb || !first)
+            request->headers[kept++] = header;
+        if (!crumb)
+            continue;
+        if (first) {
+            memcpy(end, "; ", 2);
+            end += 2;
+        } else {
+            first = &request->headers[kept - 1];
+        }
+        if (header.value.n)
+            memcpy(end, header.value.p, header.value.n);
+        end += header.value.n;
+    }
+    first->value = (struct str){joined, (size_t)(end - joined)};
+    request->header_count = kept;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name_buf, nghttp2_rcbuf *value_buf,
@@ -168,8 +187,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     value = value.n ? arena_dup(request->arena, value) : STR("");
     if (pseudo)
         return pseudo_header(stream, name, value) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (joins_cookie(request, name, value))
-        return 0;
     request->headers[request->header_count++] = (struct http_header){.name = arena_dup(request->arena, name), .value = value};
     return 0;
 }
@@ -187,6 +204,7 @@ static int stream_head(struct http2_stream *stream, const struct http_limits *li
     struct http_exchange *exchange = stream->exchange;
     struct http_request *request = &exchange->request;
     struct str host = STR_NONE;
+    join_cookies(request);
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
         if (str_eq(header->name, STR("host"))) {
@@ -430,6 +448,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
     (void)session;
     struct http2 *h2 = arg;
+    if (hd->type != NGHTTP2_CONTINUATION)       /* a head that was broken off is over, whatever nghttp2 tells of it */
+        h2->head_ms = 0;
     /* nghttp2 takes a stream that was skipped for one that is closed, and ignores it: RFC 9113, 5.1.1. */
     bool skipped = hd->type == NGHTTP2_HEADERS && hd->stream_id >= h2->skipped_from && hd->stream_id < h2->skipped_to;
     if (skipped && !h2->ending)
@@ -459,6 +479,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     struct http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
     if (!stream)
         return 0;
+    if (!stream->head_done)
+        h2->head_ms = 0;
     if (stream->unconsumed) /* the stream's own window is of no use any more */
         nghttp2_session_consume_connection(session, stream->unconsumed);
     nghttp2_session_set_stream_user_data(session, id, NULL);

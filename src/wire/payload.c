@@ -4,6 +4,7 @@
 #include "wire/payload.h"
 #include "base/codec.h"
 #include "base/panic.h"
+#include "net/limits.h"
 #include "wire/chunked.h"
 
 struct payload {
@@ -78,8 +79,8 @@ static struct str payload_decode(struct payload *p, struct str piece)
 {
     struct str data, all = STR_NONE;
     if (piece.n > p->decoded_cap) {
-        p->decoded = arena_alloc(p->arena, piece.n);
-        p->decoded_cap = piece.n;
+        p->decoded_cap = piece.n > NET_PIECE_BYTES ? piece.n : NET_PIECE_BYTES;     /* only a gathered body comes in a larger one */
+        p->decoded = arena_alloc(p->arena, p->decoded_cap);
     }
     all.p = p->decoded;
     while ((p->status = chunked_next(p->options.chunked, &piece, &data)) == CHUNKED_DATA) {

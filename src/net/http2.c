@@ -466,7 +466,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     if (!stream || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     stream->exchange->sent += frame->hd.length + 9;
-    stream->sent_ms = h2_now(h2);
+    stream->sent_ms = h2->data_ms = h2_now(h2);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         stream->all_sent = stream->discard = true; /* what still comes is thrown away for a moment, see check_stream */
     return 0;
@@ -581,6 +581,15 @@ static bool window_shut(const struct http2 *h2, const struct http2_stream *strea
     return stream->exchange->state == EXCHANGE_ANSWERED && !stream->all_sent &&
            (nghttp2_session_get_remote_window_size(h2->session) <= 0 ||
             nghttp2_session_get_stream_remote_window_size(h2->session, stream->id) <= 0);
+}
+
+/* The stream's own window has its own clock; that of the connection is often shut while other answers fill it, and counts only
+ * when nothing of any leaves. */
+static bool window_stalled(const struct http2 *h2, const struct http2_stream *stream, uint64_t ms, uint64_t now)
+{
+    bool own = nghttp2_session_get_stream_remote_window_size(h2->session, stream->id) <= 0;
+    uint64_t since = own || stream->sent_ms > h2->data_ms ? stream->sent_ms : h2->data_ms;
+    return window_shut(h2, stream) && now - since >= ms;
 }
 
 /* A client that sends no more is still answered what it has asked for as a whole, as far as its windows go. */
@@ -713,7 +722,7 @@ static void check_stream(struct http2 *h2, struct http2_stream *stream, const st
     /* Answered before its body had come. At once, the reset would keep some clients from taking the answer. */
     if (stream->all_sent && !stream->body_done && now - stream->sent_ms >= limits->linger_ms)
         stream_reset(h2, stream, NGHTTP2_NO_ERROR);
-    if (window_shut(h2, stream) && now - stream->sent_ms >= limits->write_stall_ms)
+    if (window_stalled(h2, stream, limits->write_stall_ms, now))
         http2__terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 

@@ -40,6 +40,7 @@ struct http2 {
     int32_t last_id, skipped_from, skipped_to; /* of the last stream; ids between the two before it */
     uint64_t head_ms;                          /* begin of a header block that is not whole yet; 0: none */
     uint64_t frame_ms;                         /* the last whole frame */
+    uint64_t data_ms;                          /* the last piece of any answer that went out */
     uint64_t noise_ms;                         /* when noise was last let go of */
     size_t noise;                              /* frames that ask for work and bring nothing */
 };

@@ -214,6 +214,11 @@ static void got_expect(struct got_stream *got, int status, const char *body)
     assert_string_equal(got->body.n ? (buf_add_char(&got->body, 0), got->body.p) : "", body);
 }
 
+static bool got_head_has(const struct got_stream *got, const char *text)
+{
+    return memmem(got->head.p, got->head.n, text, strlen(text)) != NULL;
+}
+
 /* ---- the server's side ---- */
 
 static struct {
@@ -389,9 +394,9 @@ static void test_requests(void **state)
     (void)state;
     struct got_stream *got = client_get("/about?q=1");
     got_expect(got, 200, "GET /about q=1 here:80 [] [] here:80");
-    assert_non_null(strstr(got->head.p, "content-type: text/plain\n"));
-    assert_non_null(strstr(got->head.p, "date: "));
-    assert_non_null(strstr(got->head.p, "content-length: 36\n"));
+    assert_true(got_head_has(got, "content-type: text/plain\n"));
+    assert_true(got_head_has(got, "date: "));
+    assert_true(got_head_has(got, "content-length: 36\n"));
     got_expect(client_ask("GET", "/about", NULL, (const char *const[]){"cookie", "a=b", "x", "y", "cookie", "c=d", NULL}), 200,
                "GET /about  here:80 [a=b; c=d] [] here:80");
     struct str body = STR("hello");
@@ -402,7 +407,7 @@ static void test_requests(void **state)
     client_until(&got->closed);
     assert_int_equal(got->status, 200);
     assert_int_equal(got->body.n, 0);
-    assert_non_null(strstr(got->head.p, "content-length: 300000\n"));
+    assert_true(got_head_has(got, "content-length: 300000\n"));
     got_expect(client_get("/status?204"), 204, "");
     got_expect(client_get("/status?42"), 500, "");
     got_expect(client_get("/split"), 500, "");

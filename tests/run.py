@@ -65,8 +65,11 @@ def run(environment, command):
 
 
 def main():
-    # Started in the background, SIGINT is ignored; what is tested here gets it all the same.
+    # Started in the background or by nohup, some signals are ignored; what is tested here gets them all the same.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     wanted = os.environ.get('STAGES')
     total = dict.fromkeys(COUNTS, 0)
     for name, environment, commands in STAGES:

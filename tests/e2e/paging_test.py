@@ -89,7 +89,10 @@ def refusal(page, token):
 def test_pages_show_everything_once(lists, name):
     page, _ = lists[name]
     everything, more = page(limit=50)
-    assert len(everything) >= 5 and not more
+    while more:             # what other tests have left on the same server
+        entries, more = page(more, 50)
+        everything += entries
+    assert len(everything) >= 5 and len(set(everything)) == len(everything)
     for limit in (1, 2, 4):
         found, token = page(limit=limit)
         while token:

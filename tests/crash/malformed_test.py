@@ -71,7 +71,7 @@ SMUGGLING = [
     ('NUL in a header', GET + b'A: b\0c\r\n\r\n' + HIDDEN, 400),
     ('two hosts', GET + b'Host: other\r\n\r\n' + HIDDEN, 400),
     ('no host', b'GET / HTTP/1.1\r\n\r\n' + HIDDEN, 400),
-    ('the preface of HTTP/2', b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + HIDDEN, 400),
+    ('a broken preface of HTTP/2', b'PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n' + HIDDEN, 505),
     ('an unknown method', b'FROB / HTTP/1.1\r\n' + H + b'\r\n' + HIDDEN, 400),
     ('version 0.9', b'GET / HTTP/0.9\r\n' + H + b'\r\n' + HIDDEN, 505),
     ('no version', b'GET /\r\n' + H + b'\r\n' + HIDDEN, 505),

@@ -22,7 +22,6 @@ static const struct service_error common_errors[] = {
     {"BadDigest", 400, NULL},
     {"IncompleteBody", 400, NULL},
     {"InternalFailure", 500, NULL},
-    {"InvalidChunkSizeError", 403, NULL},
     {"InvalidDigest", 400, NULL},
     {"InvalidParameterCombination", 400, NULL},
     {"InvalidParameterValue", 400, NULL},

@@ -22,7 +22,6 @@ const struct service_binding *calls_binding(const struct calls *calls, const cha
 
 /* What lies outside a call. Each function may run on call->loop, or on a worker when the call is large. */
 struct call_door {
-    const char *name;
     /* Sets call->operation, or fails; NULL: it is set. Who calls is not known yet, so a failure is told only to a caller who
      * was authenticated. */
     bool (*find)(struct call *call);

@@ -64,8 +64,7 @@ static void inside_done(struct call *call)
     inside->start.done(call, inside->start.arg);
 }
 
-static const struct call_door inside_door = {.name = "inside",
-                                             .find = inside_find,
+static const struct call_door inside_door = {.find = inside_find,
                                              .read = inside_read,
                                              .header = inside_header,
                                              .stream = inside_stream,

@@ -316,3 +316,20 @@ struct str chunked_trailer(const struct chunked *chunked, struct str name)
             return chunked->trailer[i].value;
     return STR_NONE;
 }
+
+/* Source: "List of error codes", S3's API reference. */
+struct chunked_words chunked_words(enum chunked_status status)
+{
+    static const char incomplete[] = "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header.";
+    static const struct chunked_words words[] = {
+        [CHUNKED_MORE] = {"IncompleteBody", incomplete},
+        [CHUNKED_LENGTH] = {"IncompleteBody", incomplete},
+        [CHUNKED_MALFORMED] = {"MalformedTrailerError", "The request contained chunks or trailing headers that are not well formed."},
+        [CHUNKED_SIGNATURE] = {"SignatureDoesNotMatch",
+                               "The request signature we calculated does not match the signature you provided. "
+                               "Check your key and signing method."},
+        [CHUNKED_CHECKSUM] = {"BadDigest", "The checksum you specified in the trailer did not match what we received."},
+        [CHUNKED_UNSUPPORTED] = {"NotImplemented", "Cloudless does not compute the checksum that the trailer names."},
+    };
+    return words[status];
+}

@@ -35,6 +35,10 @@ enum chunked_status {
     CHUNKED_UNSUPPORTED         /* a trailing checksum that is not one of checksum.h */
 };
 
+/* What a body that is not DONE is refused with: AWS's code and sentence. */
+struct chunked_words { const char *code, *message; };
+struct chunked_words chunked_words(enum chunked_status status);
+
 struct chunked;
 /* Lives in the arena, as the strings of `options` must. */
 struct chunked *chunked_new(struct arena *arena, const struct chunked_options *options);

@@ -151,17 +151,9 @@ static void note_payload(struct wire_exchange *exchange)
 static void door_body(struct call *call)
 {
     const struct wire_exchange *exchange = wire_exchange(call);
-    enum sigv4_payload kind = sigv4_payload(exchange->payload);
     struct payload_options options = {.source = http_body(exchange->request), .sha256_hex = exchange->sha256_hex};
-    if (kind != SIGV4_PAYLOAD_HASHED && kind != SIGV4_PAYLOAD_UNSIGNED) {
-        struct chunked_options chunked = {.chain = exchange->chain, .trailer = kind != SIGV4_PAYLOAD_CHUNKS,
-                                          .trailer_names = http_header(exchange->request, "x-amz-trailer")};
-        if (!str_to_u64(http_header(exchange->request, "x-amz-decoded-content-length"), &chunked.length)) {
-            call_fault(call, FAULT_SERIALIZATION, STR_NONE);
-            return;
-        }
-        options.chunked = chunked_new(call->arena, &chunked);
-    }
+    if (request_body_chunked(call) && !(options.chunked = request_body_unchunked(call)))
+        return;
     if (!request_body_announced(call, &options))
         return;
     call->body = payload_new(call->arena, &options, &call->body_code, &call->body_message);
@@ -248,7 +240,6 @@ static struct body_writer *door_stream(struct call *call, uint64_t length, struc
 }
 
 static const struct call_door http_door = {
-    .name = "http",
     .find = door_find_operation,
     .authenticate = door_authenticate,
     .read = door_read,

@@ -30,19 +30,6 @@ static struct payload *payload_of_sink(struct body_sink *sink)
     return CONTAINER_OF(sink, struct payload, sink);
 }
 
-static const struct { const char *code, *message;
-} payload_words[] = {
-    [CHUNKED_MORE] = {"IncompleteBody", "The request body terminated unexpectedly"},
-    [CHUNKED_MALFORMED] = {"InvalidChunkSizeError", "The body is not in the encoding aws-chunked."},
-    [CHUNKED_LENGTH] = {"IncompleteBody",
-                        "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header."},
-    [CHUNKED_SIGNATURE] = {"SignatureDoesNotMatch",
-                           "The request signature we calculated does not match the signature you provided. "
-                           "Check your key and signing method."},
-    [CHUNKED_CHECKSUM] = {"BadDigest", "The checksum in the trailer did not match the calculated checksum."},
-    [CHUNKED_UNSUPPORTED] = {"NotImplemented", "Cloudless does not compute the checksum that the trailer names."},
-};
-
 static void payload_damaged(struct payload *p, const char *code, const char *message)
 {
     *p->ret_code = code;
@@ -71,7 +58,8 @@ static bool checksums_hold(struct payload *p)
 static void payload_tell_damage(struct loop_task *task)
 {
     struct payload *p = CONTAINER_OF(task, struct payload, task);
-    payload_damaged(p, payload_words[p->status].code, payload_words[p->status].message);
+    struct chunked_words words = chunked_words(p->status);
+    payload_damaged(p, words.code, words.message);
 }
 
 /* What the piece holds of the body, in one: decoded it is shorter. */
@@ -115,7 +103,7 @@ static void payload_end(struct body_sink *sink, enum body_end how)
 {
     struct payload *p = payload_of_sink(sink);
     if (how == BODY_WHOLE && p->options.chunked && p->status != CHUNKED_DONE) {
-        payload_damaged(p, payload_words[CHUNKED_MORE].code, payload_words[CHUNKED_MORE].message);
+        payload_damaged(p, chunked_words(CHUNKED_MORE).code, chunked_words(CHUNKED_MORE).message);
         return;
     }
     if (how == BODY_WHOLE && p->options.sha256_hex.n && (!p->sha256_told || memcmp(sink->sha256, p->sha256, SHA256_BYTES) != 0)) {
@@ -124,8 +112,7 @@ static void payload_end(struct body_sink *sink, enum body_end how)
         return;
     }
     if (how == BODY_WHOLE && !checksums_hold(p)) {
-        payload_damaged(p, "BadDigest",
-                        "The Content-MD5 or checksum value that you specified did not match what the server received.");
+        payload_damaged(p, "BadDigest", PAYLOAD_BAD_DIGEST);
         return;
     }
     if (how == BODY_WHOLE && p->out->hashed && p->options.chunked)

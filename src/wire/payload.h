@@ -13,6 +13,8 @@ struct payload_checksum {
     uint8_t digest[CHECKSUM_BYTES_MAX];
 };
 
+#define PAYLOAD_BAD_DIGEST "The Content-MD5 or checksum value that you specified did not match what the server received."
+
 struct payload_options {
     struct body_reader *source;
     struct chunked *chunked;        /* the source is in aws-chunked; NULL: it is not */

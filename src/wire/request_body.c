@@ -23,42 +23,41 @@ static bool body_fail(struct call *call, const char *code, const char *message)
 
 static bool chunked_fail(struct call *call, enum chunked_status status)
 {
-    switch (status) {
-    case CHUNKED_SIGNATURE:
-        call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE);
-        return false;
-    case CHUNKED_CHECKSUM:
-        return body_fail(call, "BadDigest", "The checksum you specified in the trailer did not match what we received.");
-    case CHUNKED_LENGTH:
-    case CHUNKED_MORE:
-        return body_fail(call, "IncompleteBody",
-                         "You did not provide the number of bytes specified by the x-amz-decoded-content-length "
-                         "HTTP header.");
-    case CHUNKED_UNSUPPORTED:
-        call_fail_not_implemented(call, "x-amz-trailer");
-        return false;
-    case CHUNKED_MALFORMED:
-    case CHUNKED_DATA:
-    case CHUNKED_DONE:
-        break;
-    }
-    return body_fail(call, "MalformedTrailerError", "The request contained chunks or trailing headers that are not well formed.");
+    if (status != CHUNKED_SIGNATURE)
+        return body_fail(call, chunked_words(status).code, chunked_words(status).message);
+    call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE);      /* each service has its own words for that */
+    return false;
 }
 
-static bool unchunk(struct call *call, enum sigv4_payload payload)
+bool request_body_chunked(const struct call *call)
+{
+    enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
+    return payload != SIGV4_PAYLOAD_HASHED && payload != SIGV4_PAYLOAD_UNSIGNED;
+}
+
+struct chunked *request_body_unchunked(struct call *call)
 {
     const struct http_request *request = wire_http(call);
-    struct str in = wire_body(call), piece, first = STR_NONE;
-    struct chunked_options options = {.trailer = payload != SIGV4_PAYLOAD_CHUNKS,
+    enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
+    bool is_signed = payload != SIGV4_PAYLOAD_UNSIGNED_TRAILER;
+    struct chunked_options options = {.chain = is_signed ? wire_exchange(call)->chain : NULL,
+                                      .trailer = payload != SIGV4_PAYLOAD_CHUNKS,
                                       .trailer_names = http_header(request, "x-amz-trailer")};
+    if (!str_to_u64(http_header(request, "x-amz-decoded-content-length"), &options.length))
+        body_fail(call, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.");
+    else if (is_signed && !options.chain)
+        chunked_fail(call, CHUNKED_SIGNATURE);
+    return call->failed ? NULL : chunked_new(call->arena, &options);
+}
+
+static bool unchunk(struct call *call)
+{
+    struct str in = wire_body(call), piece, first = STR_NONE;
     struct buf joined;
     enum chunked_status status;
-    if (!str_to_u64(http_header(request, "x-amz-decoded-content-length"), &options.length))
-        return body_fail(call, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.");
-    options.chain = payload == SIGV4_PAYLOAD_UNSIGNED_TRAILER ? NULL : wire_exchange(call)->chain;
-    if (!options.chain && payload != SIGV4_PAYLOAD_UNSIGNED_TRAILER)
-        return chunked_fail(call, CHUNKED_SIGNATURE);
-    struct chunked *chunked = chunked_new(call->arena, &options);
+    struct chunked *chunked = request_body_unchunked(call);
+    if (!chunked)
+        return false;
     buf_init(&joined, call->arena, in.n);
     while ((status = chunked_next(chunked, &in, &piece)) == CHUNKED_DATA) {
         if (!first.p) {
@@ -73,17 +72,15 @@ static bool unchunk(struct call *call, enum sigv4_payload payload)
         status = CHUNKED_MALFORMED;
     if (status != CHUNKED_DONE)
         return chunked_fail(call, status);
+    if (joined.failed) {        /* over the budget */
+        call_fail_err(call, ERR_BUSY);
+        return false;
+    }
     wire_exchange(call)->body = joined.n ? buf_str(&joined) : first;
     return true;
 }
 
 /* ---- checksums ---- */
-
-static bool is_chunked(const struct call *call)
-{
-    enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
-    return payload != SIGV4_PAYLOAD_HASHED && payload != SIGV4_PAYLOAD_UNSIGNED;
-}
 
 static bool is_checksum_header(struct str name)
 {
@@ -130,7 +127,7 @@ bool request_body_announced(struct call *call, struct payload_options *ret)
             return false;
     if (md5.n && !add_checksum(call, ret, CHECKSUM_MD5, md5))
         return false;
-    bool said = ret->checksum_count || (is_chunked(call) && str_starts(trailer, STR(CHECKSUM_PREFIX)));
+    bool said = ret->checksum_count || (request_body_chunked(call) && str_starts(trailer, STR(CHECKSUM_PREFIX)));
     return said || !(call->operation->flags & MODEL_OP_CHECKSUM_REQUIRED) ||
            body_fail(call, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
 }
@@ -147,8 +144,7 @@ static bool check_checksums(struct call *call)
         checksum_update(&state, wire_body(call));
         size_t n = checksum_finish(&state, digest);
         if (memcmp(digest, said.checksums[i].digest, n) != 0)
-            return body_fail(call, "BadDigest",
-                             "The Content-MD5 or checksum value that you specified did not match what the server received.");
+            return body_fail(call, "BadDigest", PAYLOAD_BAD_DIGEST);
     }
     return true;
 }
@@ -181,7 +177,7 @@ bool request_body_encoded(const struct call *call)
 
 bool request_body_open(struct call *call)
 {
-    if (is_chunked(call) && !unchunk(call, sigv4_payload(wire_exchange(call)->payload)))
+    if (request_body_chunked(call) && !unchunk(call))
         return false;
     return check_checksums(call) && (!is_gzip(call) || ungzip(call));
 }

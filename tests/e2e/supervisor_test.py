@@ -18,6 +18,13 @@ def read(path):
     return dict(line.split(' = ', 1) for line in open(path).read().split('\n\n')[0].splitlines())
 
 
+def gone(pid):
+    try:
+        return open(f'/proc/{pid}/stat').read().split(') ')[1][0] == 'Z'
+    except OSError:
+        return True
+
+
 class Supervised(harness.Server):
     def __init__(self, **how):
         super().__init__(args=['--supervised', *how.pop('args', [])], **how)
@@ -39,8 +46,10 @@ class Supervised(harness.Server):
         return [os.path.join(folder, name) for name in sorted(os.listdir(folder))] if os.path.exists(folder) else []
 
     def crash(self, number=signal.SIGKILL):
-        restarts = int(read(self.data + '/supervisor')['restarts'])
-        os.kill(self.child, number)
+        """Ends the server, and waits for its end: what it has accepted is lost with it, what comes later is the next one's."""
+        restarts, child = int(read(self.data + '/supervisor')['restarts']), self.child
+        os.kill(child, number)
+        harness.until(lambda: gone(child))
         return str(restarts + 1)
 
 
@@ -55,13 +64,6 @@ def supervised():
 def status_of(server):
     run = subprocess.run([harness.BINARY, 'status', '--data', server.data], capture_output=True, text=True)
     return run.returncode, run.stdout
-
-
-def gone(pid):
-    try:
-        return open(f'/proc/{pid}/stat').read().split(') ')[1][0] == 'Z'
-    except OSError:
-        return True
 
 
 @pytest.mark.smoke

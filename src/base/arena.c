@@ -22,6 +22,7 @@
 #define BLOCK_MAX (1024u * 1024u)
 #define LARGE_MIN (BLOCK_MAX / 4)
 #define BLOCK_KEPT_MAX (64u * 1024u)
+#define PIECES_UNASKED 256u /* of arena_over_next */
 
 struct clean_up {
     struct clean_up *next;
@@ -245,7 +246,17 @@ void arena_known(struct arena *arena)
 
 enum err arena_over(struct arena *arena)
 {
-    return budget_state(&arena->account);
+    return budget_state(&arena->account, 0);
+}
+
+enum err arena_over_with(struct arena *arena, size_t more)
+{
+    return budget_state(&arena->account, more);
+}
+
+enum err arena_over_next(struct arena *arena, size_t *made)
+{
+    return ++*made % PIECES_UNASKED ? ERR_OK : arena_over(arena);
 }
 
 bool arena_room(const struct arena *arena)

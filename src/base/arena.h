@@ -22,6 +22,9 @@ void arena_count(struct arena *arena, uint16_t peer, bool inside);          /* f
 void arena_count_as(struct arena *arena, const struct arena *other);        /* for the client of another one's request, if it is counted */
 void arena_known(struct arena *arena);                                      /* the client is authenticated */
 enum err arena_over(struct arena *arena);       /* budget_state: ask before making much more; an answer other than ERR_OK stays until reset */
+enum err arena_over_with(struct arena *arena, size_t more); /* the same before one piece of that size */
+/* The same for who makes many small pieces of what a client sent: counts them in *made, and asks now and then. */
+enum err arena_over_next(struct arena *arena, size_t *made);
 
 bool arena_room(const struct arena *arena);                                 /* budget_room: ask before something new */
 

@@ -98,10 +98,11 @@ static enum err budget_verdict(const struct budget_account *account, size_t more
     return over ? ERR_BUSY : ERR_OK;
 }
 
-enum err budget_state(struct budget_account *account)
+enum err budget_state(struct budget_account *account, size_t more)
 {
-    if (account->held && account->stopped == ERR_OK) {
-        account->stopped = budget_verdict(account, 0);
+    bool asks = account->held || (account->counted && more);
+    if (asks && account->stopped == ERR_OK) {
+        account->stopped = budget_verdict(account, more);
         if (account->stopped != ERR_OK)
             atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
     }

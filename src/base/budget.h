@@ -39,8 +39,9 @@ void budget_charge(struct budget_account *account, size_t bytes);       /* whate
 bool budget_take(struct budget_account *account, size_t bytes);         /* false: over a limit, nothing is charged */
 void budget_credit(struct budget_account *account, size_t bytes);
 void budget_known(struct budget_account *account);                      /* its caller is authenticated */
-/* ERR_OK, ERR_BUSY, ERR_TOO_LARGE: whether it may make more. An account that holds nothing may. */
-enum err budget_state(struct budget_account *account);
+/* ERR_OK, ERR_BUSY, ERR_TOO_LARGE: whether it may make more: `more` bytes in one piece, or 0: a little. An account that holds
+ * nothing may make a little. */
+enum err budget_state(struct budget_account *account, size_t more);
 
 /* Whether something new may begin for that client, though it holds nothing yet. False: ERR_BUSY. */
 bool budget_room(const struct budget_account *account);

@@ -45,14 +45,20 @@ static void buf_grow(struct buf *buf, size_t need)
     buf->cap = cap;
 }
 
+/* An arena over its budget (budget.h) is asked where much is to be made. */
+static bool buf_has_room(struct buf *buf, size_t need)
+{
+    return !buf->arena || need <= BUDGET_CAP || arena_over_with(buf->arena, need) == ERR_OK;
+}
+
 char *buf_reserve_slow(struct buf *buf, size_t n)
 {
-    /* An arena over its budget (budget.h) is asked where much is to be made. */
-    if (buf->failed || n > buf->max - buf->n || (buf->arena && buf->cap >= BUDGET_CAP && arena_over(buf->arena) != ERR_OK)) {
+    size_t need = buf->n + n + 1;
+    if (buf->failed || n > buf->max - buf->n || !buf_has_room(buf, need)) {
         buf->failed = true;
         return NULL;
     }
-    buf_grow(buf, buf->n + n + 1);
+    buf_grow(buf, need);
     return buf->p + buf->n;
 }
 

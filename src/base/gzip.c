@@ -15,6 +15,9 @@ enum err gzip_decode(struct str bytes, size_t max, struct arena *arena, struct s
     memcpy(&n, bytes.p + bytes.n - sizeof n, sizeof n);     /* little-endian, as this machine is */
     if (n > max)
         return ERR_TOO_LARGE;
+    enum err over = arena_over_with(arena, n);
+    if (over != ERR_OK)
+        return over;
     char *out = arena_alloc(arena, (size_t)n + 1);
     struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
     ENSURE(decompressor);

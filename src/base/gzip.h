@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-/* ERR_TOO_LARGE: more than `max` bytes would come out; ERR_INVALID: no such file, or bytes behind it. *ret untouched then. */
+/* ERR_TOO_LARGE: more than `max` bytes would come out; ERR_INVALID: no such file, or bytes behind it; or the arena is over its
+ * budget (budget.h). *ret untouched then. */
 enum err gzip_decode(struct str bytes, size_t max, struct arena *arena, struct str *ret);
 #endif

@@ -8,7 +8,6 @@
  * A cycle or a node added twice is a programmer's error and panics. */
 #include "base/json.h"
 #include "base/hash.h"
-#include "base/json_internal.h"
 #include "base/panic.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -49,13 +48,24 @@ static struct json **index_slot(const struct key_index *index, struct str key)
 
 /* ---- repeated keys ---- */
 
-static void take_value(struct json *to, const struct json *from)
+static void take_value(struct json *to, struct json *from)
 {
     struct json *next = to->next;
     struct str key = to->key;
     *to = *from;
     to->next = next;
     to->key = key;
+}
+
+static void take_elements(struct json *to, struct json *from)
+{
+    ENSURE(to->type == JSON_ARRAY && from->type == JSON_ARRAY);
+    if (to->last)
+        to->last->next = from->first;
+    else
+        to->first = from->first;
+    to->last = from->last ? from->last : to->last;
+    to->count += from->count;
 }
 
 static void unlink_after(struct json *parent, struct json *before, struct json *child)
@@ -78,7 +88,7 @@ static struct json *earlier_member(const struct json *object, const struct json 
     return NULL;
 }
 
-void json__keep_last(struct json *object)
+static void fold_repeated(struct json *object, void (*fold)(struct json *to, struct json *from))
 {
     bool large = object->count > LINEAR_MAX;
     struct key_index index;
@@ -90,7 +100,7 @@ void json__keep_last(struct json *object)
         struct json **slot = large ? index_slot(&index, member->key) : NULL;
         struct json *earlier = large ? *slot : earlier_member(object, member);
         if (earlier) {
-            take_value(earlier, member);
+            fold(earlier, member);
             unlink_after(object, before, member);
             continue;
         }
@@ -100,6 +110,16 @@ void json__keep_last(struct json *object)
     }
     if (large)
         free(index.slots);
+}
+
+void json_keep_last(struct json *object)
+{
+    fold_repeated(object, take_value);
+}
+
+void json_join_lists(struct json *object)
+{
+    fold_repeated(object, take_elements);
 }
 
 /* ---- lookups ---- */

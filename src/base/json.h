@@ -53,6 +53,10 @@ struct json *json_add(struct json *parent, const char *key, struct json *child);
 struct json *json_add_key(struct json *parent, struct str key, struct json *child);
 struct json *json_put(struct json *object, struct str key, struct json *child);   /* replaces an equal key */
 bool json_remove(struct json *object, struct str key);
+/* For who adds what outside bytes name with json_add_key: takes out repeated keys, linear in the members. The first place stays,
+ * with the last value. */
+void json_keep_last(struct json *object);
+void json_join_lists(struct json *object);                 /* the same of lists, and those of a repeated key become one */
 void json_unlink(struct json *parent, struct json *child); /* a child of its, out of a list or object */
 struct json *json_add_str(struct arena *arena, struct json *parent, const char *key, struct str text);
 struct json *json_add_i64(struct arena *arena, struct json *parent, const char *key, int64_t value);

@@ -12,8 +12,8 @@
  *
  * Bounds: nesting JSON_DEPTH_MAX (recursion, about 200 bytes of stack a level); a thread keeps a parser for inputs up to
  * KEPT_MAX bytes, larger inputs get a parser of their own that goes at once. */
-#include "base/json_internal.h"
 extern "C" {
+#include "base/json.h"
 #include "base/panic.h"
 }
 #define SIMDJSON_EXCEPTIONS 0
@@ -254,7 +254,7 @@ bool fill_object(struct arena *arena, ondemand::value &value, struct json *node,
             return false;
     }
     if (KEEP && node->count > 1)
-        json__keep_last(node);
+        json_keep_last(node);
     return true;
 }
 

@@ -122,10 +122,20 @@ static bool cbor_refuse(struct cbor_reader *r, const char *what)
     return false;
 }
 
+/* There is no room in the memory budget. */
+static bool cbor_over(struct cbor_reader *r, enum err err)
+{
+    wire_fail_parse(r->call, err);
+    return false;
+}
+
 static bool next_token(struct cbor_reader *r, struct cbor_token *ret)
 {
     *ret = (struct cbor_token){.kind = CBOR_NONE};
-    if (++r->nodes > CBOR_TREE_NODES_MAX)
+    enum err over = arena_over_next(r->call->arena, &r->nodes);
+    if (over != ERR_OK)
+        return cbor_over(r, over);
+    if (r->nodes > CBOR_TREE_NODES_MAX)
         return cbor_refuse(r, "The body has too many values.");
     struct cbor_decoder_result result = cbor_stream_decode((cbor_data)r->rest.p, r->rest.n, &token_callbacks, ret);
     if (result.status != CBOR_DECODER_FINISHED || ret->kind == CBOR_NONE)
@@ -156,6 +166,8 @@ static bool whole_text(struct cbor_reader *r, const struct cbor_token *first, st
                 return cbor_refuse(r, "The body is no CBOR.");
             buf_add(&text, token.text);
         }
+        if (text.failed)
+            return cbor_over(r, arena_over(r->call->arena));
         *ret = buf_str(&text);
     }
     return part == CBOR_BYTES || utf8_valid(*ret) || cbor_refuse(r, "The body has text that is not valid UTF-8.");
@@ -263,6 +275,8 @@ static bool cbor_scalar(struct cbor_reader *r, const struct cbor_token *token, c
             return false;
         buf_init(&base64, r->call->arena, value.n * 2 + 4);
         base64_write(&base64, value);
+        if (base64.failed)
+            return cbor_over(r, arena_over(r->call->arena));
         *ret = json_new_str(r->call->arena, buf_str(&base64));
         return true;
     case MODEL_STRUCTURE:
@@ -313,45 +327,35 @@ static bool cbor_structure(struct cbor_reader *r, const struct cbor_token *start
         if (!cbor_value(r, &token, &r->m->shapes[member->shape], &child))
             return false;
         if (child)
-            json_put(tree, model_member_name(r->m, member), child);
+            json_add_key(tree, model_member_name(r->m, member), child);
     }
+    json_keep_last(tree);
     if (!r->call->failed && (shape->flags & MODEL_SHAPE_UNION) && tree->count != 1)
         return cbor_refuse(r, "The body has a union without exactly one member.");
     return !r->call->failed;
 }
 
-static bool cbor_map(struct cbor_reader *r, const struct cbor_token *start, const struct model_shape *shape, struct json *tree)
+/* The elements of a list, or the pairs of a map. */
+static bool cbor_elements(struct cbor_reader *r, const struct cbor_token *start, const struct model_shape *shape, struct json *tree)
 {
-    const struct model_shape *element = &r->m->shapes[model_element(r->m, shape, 1)->shape];
+    bool map = shape->type == MODEL_MAP, open = start->kind == CBOR_LIST_OPEN || start->kind == CBOR_PAIRS_OPEN;
+    const struct model_shape *element = &r->m->shapes[model_element(r->m, shape, map)->shape];
     uint64_t left = start->number;
     struct cbor_token token;
     struct str key;
-    while (cbor_next_pair(r, start->kind == CBOR_PAIRS_OPEN, &left, &key, &token)) {
+    while (map ? cbor_next_pair(r, open, &left, &key, &token) : next_within(r, open, &left, &token)) {
         struct json *child = NULL;
         if (!cbor_value(r, &token, element, &child))
             return false;
         if (!child && (shape->flags & MODEL_SHAPE_SPARSE))
             child = json_new(r->call->arena, JSON_NULL);
-        if (child)
-            json_put(tree, key, child);
-    }
-    return !r->call->failed;
-}
-
-static bool cbor_list(struct cbor_reader *r, const struct cbor_token *start, const struct model_shape *shape, struct json *tree)
-{
-    const struct model_shape *element = &r->m->shapes[model_element(r->m, shape, 0)->shape];
-    uint64_t left = start->number;
-    struct cbor_token token;
-    while (next_within(r, start->kind == CBOR_LIST_OPEN, &left, &token)) {
-        struct json *child = NULL;
-        if (!cbor_value(r, &token, element, &child))
-            return false;
-        if (!child && (shape->flags & MODEL_SHAPE_SPARSE))
-            child = json_new(r->call->arena, JSON_NULL);
-        if (child)
+        if (child && map)
+            json_add_key(tree, key, child);
+        else if (child)
             json_add(tree, NULL, child);
     }
+    if (map)
+        json_keep_last(tree);
     return !r->call->failed;
 }
 
@@ -363,9 +367,7 @@ static bool cbor_collection(struct cbor_reader *r, const struct cbor_token *toke
     if ((shape->type == MODEL_LIST ? !list : !pairs) || (shape->flags & MODEL_SHAPE_DOCUMENT))
         return cbor_refuse(r, "The body has a value of another type than the member's.");
     *ret = json_new(r->call->arena, list ? JSON_ARRAY : JSON_OBJECT);
-    if (list)
-        return cbor_list(r, token, shape, *ret);
-    return shape->type == MODEL_MAP ? cbor_map(r, token, shape, *ret) : cbor_structure(r, token, shape, *ret);
+    return shape->type == MODEL_STRUCTURE ? cbor_structure(r, token, shape, *ret) : cbor_elements(r, token, shape, *ret);
 }
 
 /* *ret stays NULL for a null. */

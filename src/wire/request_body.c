@@ -155,10 +155,10 @@ static bool ungzip(struct call *call)
 {
     struct str body;
     enum err err = gzip_decode(wire_body(call), call->api->body_max, call->arena, &body);
-    if (err == ERR_TOO_LARGE)
-        call_fault(call, FAULT_TOO_LARGE, STR_NONE);
-    else if (err != ERR_OK)
+    if (err == ERR_INVALID)
         call_fault(call, FAULT_SERIALIZATION, STR("The body is not in gzip."));
+    else if (err != ERR_OK)
+        wire_fail_parse(call, err);
     else
         wire_exchange(call)->body = body;
     return err == ERR_OK;

@@ -67,18 +67,26 @@ static bool add_text(struct call *call, const struct model_member *member, struc
     return true;
 }
 
-/* Adds the text to the list named `key` within `parent`, which is made with its first element. */
-static bool add_to_list(struct call *call, struct json *parent, struct str key, const struct model_shape *list, struct str text)
+static bool add_to_list(struct call *call, struct json *tree, const struct model_shape *list, struct str text)
 {
     const struct model *m = call->api->model;
     const struct model_shape *element = &m->shapes[model_element(m, list, 0)->shape];
-    struct json *node = bind_text(call, element, text), *tree = json_get(parent, key);
+    struct json *node = bind_text(call, element, text);
     if (!node)
         return refuse_text(call, element, text);
-    if (!tree)
-        tree = json_add_key(parent, key, json_new(call->arena, JSON_ARRAY));
     json_add(tree, NULL, node);
     return true;
+}
+
+/* Adds the text to the member, a list that is made with its first element. */
+static bool add_to_member(struct call *call, const struct model_member *member, struct str text)
+{
+    const struct model *m = call->api->model;
+    struct str name = model_member_name(m, member);
+    struct json *tree = json_get(call->input, name);
+    if (!tree)
+        tree = json_add_key(call->input, name, json_new(call->arena, JSON_ARRAY));
+    return add_to_list(call, tree, &m->shapes[member->shape], text);
 }
 
 /* The parameters of a raw query string, one after the other. False at the end. */
@@ -102,7 +110,7 @@ static bool add_query_list(struct call *call, const struct model_member *member)
     struct str rest = wire_http(call)->query, name, value;
     for (size_t n = 0; n < WIRE_PARAMETERS_MAX && next_parameter(call, &rest, &name, &value); n++) {
         bool own = str_eq(name, model_member_wire(m, member));
-        if (own && !add_to_list(call, call->input, model_member_name(m, member), &m->shapes[member->shape], value))
+        if (own && !add_to_member(call, member, value))
             return false;
     }
     return true;
@@ -124,6 +132,7 @@ static bool add_query_map(struct call *call, const struct model_member *member)
     const struct model *m = call->api->model;
     const struct model_shape *input = model_input(m, call->operation), *shape = &m->shapes[member->shape];
     const struct model_shape *element = &m->shapes[model_element(m, shape, 1)->shape];
+    bool lists = element->type == MODEL_LIST;
     struct str rest = wire_http(call)->query, name, value;
     struct json *map = NULL;
     for (size_t n = 0; n < WIRE_PARAMETERS_MAX && next_parameter(call, &rest, &name, &value); n++) {
@@ -133,11 +142,15 @@ static bool add_query_map(struct call *call, const struct model_member *member)
             return refuse_text(call, shape, value);
         if (!map)
             map = json_add_key(call->input, model_member_name(m, member), json_new(call->arena, JSON_OBJECT));
-        if (element->type != MODEL_LIST)
-            json_put(map, name, json_new_str(call->arena, value));
-        else if (!add_to_list(call, map, name, element, value))
+        struct json *child = lists ? json_new(call->arena, JSON_ARRAY) : json_new_str(call->arena, value);
+        json_add_key(map, name, child);
+        if (lists && !add_to_list(call, child, element, value))
             return false;
     }
+    if (map && lists)
+        json_join_lists(map);
+    else if (map)
+        json_keep_last(map);
     return true;
 }
 
@@ -196,7 +209,7 @@ static bool add_header_list(struct call *call, const struct model_member *member
     for (size_t n = 0; text.n; n++) {
         if (n == HEADER_LIST_MAX || !next_element(call->arena, &text, date, &element))
             return refuse_text(call, list, text);
-        if (!add_to_list(call, call->input, model_member_name(m, member), list, element))
+        if (!add_to_member(call, member, element))
             return false;
     }
     return true;
@@ -247,8 +260,10 @@ static bool add_headers(struct call *call, const struct model_member *member)
             return refuse_text(call, &m->shapes[member->shape], value);
         if (!map)
             map = json_add_key(call->input, model_member_name(m, member), json_new(call->arena, JSON_OBJECT));
-        json_put(map, lower_copy(call->arena, str_slice(name, prefix.n, name.n)), json_new_str(call->arena, value));
+        json_add_key(map, lower_copy(call->arena, str_slice(name, prefix.n, name.n)), json_new_str(call->arena, value));
     }
+    if (map)
+        json_keep_last(map);
     return true;
 }
 

@@ -201,6 +201,14 @@ void wire_fail_parse(struct call *call, enum err err)
         call_fault(call, err == ERR_TOO_LARGE ? FAULT_TOO_LARGE : FAULT_SERIALIZATION, STR_NONE);
 }
 
+bool wire_may_grow(struct call *call)
+{
+    enum err err = arena_over_next(call->arena, &wire_exchange(call)->nodes);
+    if (err != ERR_OK)
+        wire_fail_parse(call, err);
+    return err == ERR_OK;
+}
+
 void wire_answer(struct call *call, struct http_response *ret)
 {
     const struct wire_protocol *protocol = wire_exchange(call)->protocol;

@@ -44,6 +44,7 @@ struct wire_exchange {
     struct sigv4_chain *chain;          /* of a body in signed chunks */
     struct http_response response;
     bool begun;                         /* an event has been written */
+    size_t nodes;                       /* made of the body: wire_may_grow */
 };
 static inline struct wire_exchange *wire_exchange(const struct call *call)
 {
@@ -63,8 +64,10 @@ static inline struct str wire_body(const struct call *call)
 struct str wire_media_type(const struct http_request *request);
 /* Appends a header to an answer. */
 void wire_header(struct call *call, struct http_response *response, const char *name, struct str value);
-/* Of a body that json_parse did not take. */
+/* Of a body that json_parse or xml_parse did not take. */
 void wire_fail_parse(struct call *call, enum err err);
+/* Asked with each node that is made of the body: whether the memory budget has room. False: the call has failed. */
+bool wire_may_grow(struct call *call);
 /* The whole answer of a call that ended: body, headers, status. */
 void wire_answer(struct call *call, struct http_response *ret);
 /* The bare XML with which AWS's json and rest-json services answer a request that is none of theirs (404). */

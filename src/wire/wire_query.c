@@ -108,6 +108,7 @@ static struct json *child_of(struct json *parent, struct str key)
     return json_get(parent, key);
 }
 
+/* Of a repeated path the first counts. What is searched is short: PARAMETERS_MAX. */
 static bool add_path(struct call *call, struct json *root, struct str path, struct str value)
 {
     struct json *at = root;
@@ -122,6 +123,8 @@ static bool add_path(struct call *call, struct json *root, struct str path, stru
             return true;
         if (child && (child->type == JSON_STRING) != leaf)
             return malformed(call, "Value found where not expected");
+        if (!child && !wire_may_grow(call))
+            return false;
         if (!child)
             child = json_add_key(at, segment, json_new(call->arena, leaf ? JSON_STRING : JSON_OBJECT));
         if (leaf) {
@@ -242,8 +245,9 @@ static struct json *take_map(struct call *call, const struct model_shape *shape,
         struct json *node = take(call, &m->shapes[value->shape], false, part);
         if (!node)
             return NULL;
-        json_put(tree, name->text, node);
+        json_add_key(tree, name->text, node);
     }
+    json_keep_last(tree);
     return tree;
 }
 
@@ -251,6 +255,8 @@ static struct json *take_map(struct call *call, const struct model_shape *shape,
 static struct json *take(struct call *call, const struct model_shape *shape, bool flattened, const struct json *paths)
 {
     flattened = flattened || (shape->flags & MODEL_SHAPE_FLATTENED);
+    if (!wire_may_grow(call))
+        return NULL;
     if (shape->type == MODEL_LIST)
         return take_list(call, shape, flattened, paths);
     if (shape->type == MODEL_MAP)

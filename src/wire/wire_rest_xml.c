@@ -11,8 +11,9 @@
 static struct json *read_xml_body(struct call *call, const struct model_shape *shape)
 {
     struct xml_node *root = NULL;
-    if (xml_parse(wire_body(call), call->arena, &root) != ERR_OK) {
-        call_fault(call, FAULT_SERIALIZATION, STR_NONE);
+    enum err err = xml_parse(wire_body(call), call->arena, &root);
+    if (err != ERR_OK) {
+        wire_fail_parse(call, err);
         return NULL;
     }
     return xml_tree_bind(call, shape, root);

@@ -1,8 +1,12 @@
 /* xml.c -- the tree of xml.h, from expat's events; and the writer.
  *
  * expat sees the whole document at once, so nothing of it is kept but the tree. Its handlers count depth and nodes and stop
- * the parser at a bound; a document type stops it before the first declaration is read, so there is no entity but the five
- * of XML. Character data comes in runs: the first is kept where it is in a buffer of the element's own, later ones join it. */
+ * the parser at a bound, or when the memory budget has no room; a document type stops it before the first declaration is
+ * read, so there is no entity but the five of XML.
+ *
+ * Character data comes in runs, of an element between its children. They are gathered in a buffer for each depth, which goes
+ * from element to element, and copied when the element ends: all of these buffers together are no longer than twice the
+ * document, whose bytes were counted when they came. */
 #include "wire/xml.h"
 #include "base/panic.h"
 #include <expat.h>
@@ -12,11 +16,10 @@ struct xml_reader {
     struct arena *arena;
     struct xml_node *root;
     struct xml_node *open[XML_DEPTH_MAX];
-    struct buf text[XML_DEPTH_MAX];     /* of the open elements */
-    size_t text_max;
+    struct buf text[XML_DEPTH_MAX]; /* of the open elements */
     unsigned depth;
     size_t nodes;
-    bool stopped;                       /* expat may still end an empty element then */
+    enum err stopped; /* why; expat may still end an empty element then */
 };
 
 static struct str xml_copy(struct xml_reader *r, const char *text)
@@ -24,10 +27,21 @@ static struct str xml_copy(struct xml_reader *r, const char *text)
     return arena_dup(r->arena, str_of(text));
 }
 
-static void xml_stop(struct xml_reader *r)
+static void xml_stop(struct xml_reader *r, enum err why)
 {
-    r->stopped = true;
+    r->stopped = why;
     XML_StopParser(r->parser, XML_FALSE);
+}
+
+/* Whether there may be one more, of elements and attributes together. */
+static bool xml_count(struct xml_reader *r)
+{
+    enum err over = arena_over_next(r->arena, &r->nodes);
+    if (r->nodes > XML_NODES_MAX)
+        over = ERR_INVALID;
+    if (over != ERR_OK)
+        xml_stop(r, over);
+    return over == ERR_OK;
 }
 
 /* Without its prefix, if that is what stands before the colon ("Namespaces in XML 1.0"); other names stay as they are. */
@@ -42,18 +56,18 @@ static const char *local_name(const char *name)
 static void XMLCALL on_start(void *arg, const char *name, const char **attributes)
 {
     struct xml_reader *r = arg;
-    struct xml_node *node = arena_new_of(r->arena, struct xml_node), *parent = r->depth ? r->open[r->depth - 1] : NULL;
-    struct xml_attribute **at = &node->attributes;
-    if (r->depth == XML_DEPTH_MAX || ++r->nodes > XML_NODES_MAX) {
-        xml_stop(r);
+    if (r->depth == XML_DEPTH_MAX) {
+        xml_stop(r, ERR_INVALID);
         return;
     }
+    if (!xml_count(r))
+        return;
+    struct xml_node *node = arena_new_of(r->arena, struct xml_node), *parent = r->depth ? r->open[r->depth - 1] : NULL;
+    struct xml_attribute **at = &node->attributes;
     node->name = xml_copy(r, local_name(name));
     for (; attributes[0]; attributes += 2) {
-        if (++r->nodes > XML_NODES_MAX) {
-            xml_stop(r);
+        if (!xml_count(r))
             return;
-        }
         *at = arena_new_of(r->arena, struct xml_attribute);
         (*at)->name = xml_copy(r, attributes[0]);
         (*at)->value = xml_copy(r, attributes[1]);
@@ -69,7 +83,7 @@ static void XMLCALL on_start(void *arg, const char *name, const char **attribute
         parent->last = node;
         parent->count++;
     }
-    buf_init(&r->text[r->depth], r->arena, r->text_max);
+    buf_reset(&r->text[r->depth]);
     r->open[r->depth++] = node;
 }
 
@@ -77,16 +91,17 @@ static void XMLCALL on_end(void *arg, const char *name)
 {
     struct xml_reader *r = arg;
     (void)name;
-    if (r->stopped)
+    if (r->stopped != ERR_OK)
         return;
     r->depth--;
-    r->open[r->depth]->text = buf_str(&r->text[r->depth]);
+    if (r->text[r->depth].n)
+        r->open[r->depth]->text = arena_dup(r->arena, buf_str(&r->text[r->depth]));
 }
 
 static void XMLCALL on_text(void *arg, const char *text, int n)
 {
     struct xml_reader *r = arg;
-    if (r->stopped)
+    if (r->stopped != ERR_OK)
         return;
     buf_add(&r->text[r->depth - 1], (struct str){text, (size_t)n});
 }
@@ -97,7 +112,7 @@ static void XMLCALL on_doctype(void *arg, const char *name, const char *system, 
     (void)system;
     (void)public;
     (void)internal;
-    xml_stop(arg);
+    xml_stop(arg, ERR_INVALID);
 }
 
 enum err xml_parse(struct str text, struct arena *arena, struct xml_node **ret)
@@ -108,7 +123,8 @@ enum err xml_parse(struct str text, struct arena *arena, struct xml_node **ret)
     r->parser = XML_ParserCreate("UTF-8");
     ENSURE(r->parser);
     r->arena = arena;
-    r->text_max = text.n;       /* character data is no longer than the document */
+    for (size_t i = 0; i < XML_DEPTH_MAX; i++)
+        buf_init(&r->text[i], NULL, text.n); /* character data is no longer than the document */
     XML_SetUserData(r->parser, r);
     XML_SetElementHandler(r->parser, on_start, on_end);
     XML_SetCharacterDataHandler(r->parser, on_text);
@@ -116,8 +132,10 @@ enum err xml_parse(struct str text, struct arena *arena, struct xml_node **ret)
     enum XML_Status status = XML_Parse(r->parser, text.p ? text.p : "", (int)text.n, XML_TRUE);
     ENSURE(XML_GetErrorCode(r->parser) != XML_ERROR_NO_MEMORY);
     XML_ParserFree(r->parser);
+    for (size_t i = 0; i < XML_DEPTH_MAX; i++)
+        buf_clear(&r->text[i]);
     if (status != XML_STATUS_OK)
-        return ERR_INVALID;
+        return r->stopped != ERR_OK ? r->stopped : ERR_INVALID;
     *ret = r->root;
     return ERR_OK;
 }

@@ -22,7 +22,8 @@ struct xml_node {
     size_t count;                       /* children */
 };
 
-/* ERR_INVALID: not well-formed, a document type, or beyond the bounds; *ret untouched. */
+/* ERR_INVALID: not well-formed, a document type, or beyond the bounds; ERR_BUSY, ERR_TOO_LARGE: the arena is over its budget
+ * (budget.h). *ret untouched on failure. */
 enum err xml_parse(struct str text, struct arena *arena, struct xml_node **ret);
 
 /* ---- writing ---- */

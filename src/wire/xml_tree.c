@@ -79,8 +79,9 @@ static struct json *xml_entries(struct call *call, const struct model_shape *map
         struct json *child = xml_tree_bind(call, &m->shapes[value->shape], value_node);
         if (!child)
             return NULL;
-        json_put(tree, key_node->text, child);
+        json_add_key(tree, key_node->text, child);
     }
+    json_keep_last(tree);
     return tree;
 }
 
@@ -129,6 +130,8 @@ static struct json *xml_structure(struct call *call, const struct model_shape *s
 struct json *xml_tree_bind(struct call *call, const struct model_shape *shape, const struct xml_node *node)
 {
     const struct model *m = call->api->model;
+    if (!wire_may_grow(call))
+        return NULL;
     if (shape->type == MODEL_STRUCTURE)
         return xml_structure(call, shape, node);
     if (shape->type == MODEL_LIST)

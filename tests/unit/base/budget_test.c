@@ -38,11 +38,11 @@ static void test_one(void **state)
     (void)state;
     struct budget_account a = account_of("a");
     budget_charge(&a, 384 * KB);
-    assert_int_equal(budget_state(&a), ERR_OK);
+    assert_int_equal(budget_state(&a, 0), ERR_OK);
     budget_charge(&a, 1);
-    assert_int_equal(budget_state(&a), ERR_TOO_LARGE);
+    assert_int_equal(budget_state(&a, 0), ERR_TOO_LARGE);
     give_back(&a);
-    assert_int_equal(budget_state(&a), ERR_TOO_LARGE);      /* it stays */
+    assert_int_equal(budget_state(&a, 0), ERR_TOO_LARGE); /* it stays */
 }
 
 /* A client has its share; another is served; small requests have the last quarter. */

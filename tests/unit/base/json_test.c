@@ -378,6 +378,24 @@ static void children_are_unlinked(void **state)
     assert_str(json_text(arena, list), "[2]");
 }
 
+static void lists_are_joined(void **state)
+{
+    (void)state;
+    struct json *object = json_new(arena, JSON_OBJECT);
+    for (int i = 0; i < 60; i++) {
+        struct json *list = json_add_key(object, arena_printf(arena, "%d", i % 20), json_new(arena, JSON_ARRAY));
+        if (i >= 20)
+            json_add(list, NULL, json_new_i64(arena, i));
+    }
+    json_join_lists(object);
+    assert_int_equal(object->count, 20);
+    assert_str(json_text(arena, object->first), "[20,40]");
+    assert_str(json_text(arena, object->last), "[39,59]");
+    assert_int_equal(object->last->count, 2);
+    json_add(object->last, NULL, json_new_i64(arena, 0));
+    assert_str(json_text(arena, object->last), "[39,59,0]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +405,7 @@ int main(void)
         cmocka_unit_test(refuses_prefixes),
         cmocka_unit_test(bounds_depth),
         cmocka_unit_test(last_key_wins),
+        cmocka_unit_test(lists_are_joined),
         cmocka_unit_test(random_round_trip),
         cmocka_unit_test(sizes),
         cmocka_unit_test(escapes),

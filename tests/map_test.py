@@ -277,6 +277,26 @@ def test_a_name_stands_in_one_place():
     assert {name: sorted(map(name_of, paths)) for name, paths in made.items() if len({p.with_suffix("") for p in paths}) > 1} == {}
 
 
+def kept_by_the_process(text):
+    """Variables of a file that outlive every service: static, and not constant; a thread's own scratch is nobody's."""
+    for m in re.finditer(r"^\s*static (?!_Thread_local\b)([^;{}()=]*?)(\w+)(?:\[[^\]]*\])*\s*[=;]", code_of(text), re.MULTILINE):
+        if not re.search(r"\bconst\b", m[1].rpartition("*")[2]):
+            yield m[2]
+
+
+def test_what_the_process_keeps_is_seen():
+    text = "static int a;\nstatic const int b = 1;\nstatic const char *c;\nstatic const char *const d[] = {0};\nstatic struct e f[3];\n" \
+           "static int g(void);\n    static char h;\nstatic _Thread_local char i[9];\nstatic const struct j {\n    int k;\n} l[] = {{1}};\n"
+    assert list(kept_by_the_process(text)) == ["a", "c", "f", "h"]
+
+
+def test_services_keep_nothing_in_the_process():
+    """All that a service has hangs on what its open gave, so that two of them may live side by side."""
+    kept = {f"{name_of(p)}: {name}" for p in SOURCES if p.is_relative_to(ROOT / "src/services") or p.is_relative_to(ROOT / "src/call")
+            for name in kept_by_the_process(p.read_text())}
+    assert kept == {"src/call/pattern.c: slots"}            # compiled patterns of the models, which are constants of the program
+
+
 def test_file_names_are_unique():
     named = {}
     for path in SOURCES:

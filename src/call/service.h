@@ -7,7 +7,8 @@
  *   OVERRIDDEN_MODEL := TableArn           shapes with bounds of the service's own (validate.h)
  *   REQUIRED_MODEL := Shape.Member         members that are required although the model says otherwise
  *
- * Life: open, in the order of `uses` → start → (serving) → stop → close, in the opposite order. */
+ * Life: open, in the order of `uses` → start → (serving) → stop → close, in the opposite order. All that a service has hangs on
+ * the state that its open gave: nothing is kept in the process, and a test may have two of a service. */
 #ifndef CLOUDLESS_CALL_SERVICE_H
 #define CLOUDLESS_CALL_SERVICE_H
 #include "call/call.h"
@@ -19,6 +20,7 @@ struct http_server;
 struct jobs_kind;
 struct loops;
 struct metrics;
+struct sandbox_driver;
 struct sandbox_host;
 struct services;
 struct workers;
@@ -33,7 +35,7 @@ struct platform_options {
     size_t environments_max;                /* sandboxes that the process has descriptors for; 0: the default */
 };
 
-/* The parts that services stand on; everything is borrowed and outlives them. */
+/* The parts that services stand on. It and everything in it is borrowed and outlives them; a test fills in what its services use. */
 struct platform {
     const struct platform_options *options;
     struct store *store;
@@ -44,7 +46,8 @@ struct platform {
     struct http_server *http;
     struct calls *calls;                    /* for call_start (inside.h) */
     struct services *services;
-    struct sandbox_host *sandboxes;         /* NULL: there are none, and sandboxes_missing says why */
+    const struct sandbox_driver *sandbox_driver;
+    struct sandbox_host *sandboxes;         /* the driver's. NULL: there are none, and sandboxes_missing says why */
     struct str sandboxes_missing;
     struct metrics *metrics;                /* for metrics_add_source in open; NULL: nobody asks */
     http_handler *inside;                   /* answers requests that come from within a sandbox */

@@ -265,6 +265,7 @@ static int serve_services(struct server *s)
         .http = s->http,
         .calls = s->calls,
         .services = s->services,
+        .sandbox_driver = &sandbox_processes,
         .sandboxes = s->sandboxes,
         .sandboxes_missing = s->sandboxes_missing,
         .metrics = s->metrics,

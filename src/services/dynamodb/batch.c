@@ -198,7 +198,7 @@ static enum err get_table(struct getting *g, const struct batch_table *table, st
             leave(g, table, entry);
             continue;
         }
-        enum err err = store_get(store_reader(table_store()), entry->key, g->call->arena, &bytes);
+        enum err err = store_get(table_reader(g->call), entry->key, g->call->arena, &bytes);
         if (err == ERR_OK && (!item_bytes_size(bytes, &size) || !show(g, table, bytes, items)))
             err = ERR_CORRUPT;
         if (err != ERR_OK && err != ERR_NOT_FOUND)

@@ -1,4 +1,4 @@
-/* dynamodb.c -- the table of operations and the service's life.
+/* dynamodb.c -- the table of operations.
  *
  *   rows here → reads (get_item, query, scan, page) · writes · batch · tables (create, ops, counts) · tags
  *             → request (input, capacity) → table (descriptions, keys) → expressions, item format, values → store
@@ -9,8 +9,6 @@
 #include "call/service_errors.h"
 #include "services/dynamodb/batch.h"
 #include "services/dynamodb/reads.h"
-#include "services/dynamodb/table.h"
-#include "services/dynamodb/table_counts.h"
 #include "services/dynamodb/tables.h"
 #include "services/dynamodb/writes.h"
 
@@ -124,16 +122,3 @@ const struct service_api dynamodb_api = {
     .overrides = &dynamodb_overrides,
     .body_max = DYNAMODB_BODY_BYTES_MAX,
 };
-
-enum err dynamodb_new(struct store *store)
-{
-    table_cache_open(store);
-    table_counts_open();
-    return ERR_OK;
-}
-
-void dynamodb_free(void)
-{
-    table_counts_close();
-    table_cache_close();
-}

@@ -7,6 +7,4 @@ extern const struct service_errors dynamodb_errors;
 extern const struct service_api dynamodb_api;
 extern const struct service dynamodb_service;
 extern const struct validate_overrides dynamodb_overrides;
-enum err dynamodb_new(struct store *store);
-void dynamodb_free(void);
 #endif

@@ -66,7 +66,7 @@ void get_item_handle(struct call *call)
     const struct get *get = call->state;
     struct str bytes;
     size_t size = 0;
-    enum err err = store_get(store_reader(table_store()), get->at, call->arena, &bytes);
+    enum err err = store_get(table_reader(call), get->at, call->arena, &bytes);
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
         call_fail_err(call, err);
         return;

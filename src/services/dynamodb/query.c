@@ -176,6 +176,6 @@ void query_prepare(struct call *call)
         return;
     if (str_cmp(range.from, range.to) > 0)
         range.to = range.from;
-    page->iter = store_range(store_reader(table_store()), &range, call->arena);
+    page->iter = store_range(table_reader(call), &range, call->arena);
     page_begin(call, page);
 }

@@ -68,7 +68,7 @@ static bool start_in_segment(struct call *call, const struct scan *scan, uint64_
         return false;
     }
     *ret = table_item_key(table, scan->page.start, call->arena);
-    uint64_t hash = store_hash(table_store(), ret->collection);
+    uint64_t hash = store_hash(dynamodb_of(call)->store, ret->collection);
     if (hash >= from && hash <= to)
         return true;
     call_fail(call, "ValidationException",
@@ -89,7 +89,6 @@ void scan_prepare(struct call *call)
     uint64_t to = scan->segment + 1 == scan->segments ? UINT64_MAX : first_hash(scan->segment + 1, scan->segments) - 1;
     if (page->start && !start_in_segment(call, scan, from, to, &after))
         return;
-    page->iter =
-        store_walk(store_reader(table_store()), page->target.table->space, from, to, page->start ? &after : NULL, call->arena);
+    page->iter = store_walk(table_reader(call), page->target.table->space, from, to, page->start ? &after : NULL, call->arena);
     page_begin(call, page);
 }

@@ -6,7 +6,6 @@
 #include "base/panic.h"
 #include "services/dynamodb/item.h"
 #include "store/doc.h"
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -19,9 +18,6 @@ struct shared {                     /* a struct table with its strings and its c
     atomic_int refs;
     char text[];
 };
-
-static struct store *the_store;
-static pthread_key_t the_cache;
 
 /* ---- life ---- */
 
@@ -37,34 +33,35 @@ static void cache_free(void *arg)
     gencache_free(arg);
 }
 
-void table_cache_open(struct store *store)
+void table_cache_open(struct dynamodb *dynamodb)
 {
-    the_store = store;
-    ENSURE(pthread_key_create(&the_cache, cache_free) == 0);
+    ENSURE(pthread_key_create(&dynamodb->cache, cache_free) == 0);
 }
 
-struct store *table_store(void)
+void table_cache_close(struct dynamodb *dynamodb)
 {
-    return the_store;
+    cache_free(pthread_getspecific(dynamodb->cache));
+    pthread_key_delete(dynamodb->cache);
 }
 
-void table_cache_close(void)
+static struct gencache *own_cache(const struct dynamodb *dynamodb)
 {
-    if (!the_store)
-        return;
-    cache_free(pthread_getspecific(the_cache));
-    pthread_key_delete(the_cache);
-    the_store = NULL;
-}
-
-static struct gencache *own_cache(void)
-{
-    struct gencache *cache = pthread_getspecific(the_cache);
+    struct gencache *cache = pthread_getspecific(dynamodb->cache);
     if (!cache) {
         cache = gencache_new(CACHE_TABLES_MAX, 0, unref);
-        ENSURE(pthread_setspecific(the_cache, cache) == 0);
+        ENSURE(pthread_setspecific(dynamodb->cache, cache) == 0);
     }
     return cache;
+}
+
+struct dynamodb *dynamodb_of(const struct call *call)
+{
+    return call->service_state;
+}
+
+struct store_txn *table_reader(const struct call *call)
+{
+    return store_reader(dynamodb_of(call)->store);
 }
 
 /* ---- names ---- */
@@ -163,7 +160,7 @@ static struct shared *shared_new(const struct table *from)
 static enum err table_load(struct call *call, struct str name, struct shared **ret)
 {
     struct json *document;
-    enum err err = doc_get(store_reader(the_store), table_key(call, name), call->arena, &document);
+    enum err err = doc_get(table_reader(call), table_key(call, name), call->arena, &document);
     if (err != ERR_OK)
         return err;
     const struct json *description = json_at(document, "Description");
@@ -185,8 +182,8 @@ struct store_key table_key(struct call *call, struct str name)
 enum err table_find(struct call *call, struct str name, const struct table **ret)
 {
     char text[CACHE_KEY_MAX];
-    struct gencache *cache = own_cache();
-    uint64_t generation = store_generation(the_store, DYNAMODB_SPACE);
+    struct gencache *cache = own_cache(dynamodb_of(call));
+    uint64_t generation = store_generation(dynamodb_of(call)->store, DYNAMODB_SPACE);
     size_t n = 0;
     for (const struct str *part = (const struct str[]){call->account, call->region, name, STR_NONE}; part->p; part++) {
         if (n + part->n + 1 > sizeof text)

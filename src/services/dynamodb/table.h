@@ -11,6 +11,7 @@
 #define CLOUDLESS_SERVICES_DYNAMODB_TABLE_H
 #include "call/call.h"
 #include "services/dynamodb/expression.h"
+#include <pthread.h>
 
 #define DYNAMODB_SPACE 3                /* of its documents in the store; on disk, so never another */
 #define TABLE_NAME_MIN 3            /* CreateTable; elsewhere a shorter name is just not found */
@@ -36,9 +37,15 @@ struct store_key table_alive_key(uint64_t space);
 struct store_key table_key(struct call *call, struct str name);         /* of its document */
 void table_fail_missing(struct call *call, struct str name);            /* "…: Table: NAME not found" */
 
-void table_cache_open(struct store *store);
-struct store *table_store(void);            /* the one of table_cache_open */
-void table_cache_close(void);               /* the calling thread's content goes; other threads' went with them */
+struct dynamodb {                   /* the service's state: call->service_state */
+    struct store *store;
+    pthread_key_t cache;            /* a thread's struct gencache of tables */
+    struct table_counts *counts;
+};
+struct dynamodb *dynamodb_of(const struct call *call);
+struct store_txn *table_reader(const struct call *call);
+void table_cache_open(struct dynamodb *dynamodb);
+void table_cache_close(struct dynamodb *dynamodb);      /* the calling thread's content goes; other threads' went with them */
 
 /* The key attributes of an item or a Key in the request's own words. */
 /* PutItem: the item has its key. */

@@ -18,8 +18,11 @@ struct counting {
     struct arena *place;
 };
 
-static pthread_mutex_t counts_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct map *tables;              /* space (8 bytes) → struct counting */
+struct table_counts {
+    struct store *store;
+    pthread_mutex_t lock;
+    struct map *tables;                 /* space (8 bytes) → struct counting */
+};
 
 static void counting_drop(void *arg)
 {
@@ -28,15 +31,22 @@ static void counting_drop(void *arg)
     free(counting);
 }
 
-void table_counts_open(void)
+struct table_counts *table_counts_new(struct store *store)
 {
-    tables = map_new(TABLES_MAX, counting_drop);
+    struct table_counts *counts = mem_zalloc(sizeof *counts);
+    counts->store = store;
+    pthread_mutex_init(&counts->lock, NULL);
+    counts->tables = map_new(TABLES_MAX, counting_drop);
+    return counts;
 }
 
-void table_counts_close(void)
+void table_counts_free(struct table_counts *counts)
 {
-    map_free(tables);
-    tables = NULL;
+    if (!counts)
+        return;
+    map_free(counts->tables);
+    pthread_mutex_destroy(&counts->lock);
+    free(counts);
 }
 
 static bool counting_due(const struct counting *counting, int64_t now_ms)
@@ -44,61 +54,61 @@ static bool counting_due(const struct counting *counting, int64_t now_ms)
     return !counting || counting->halfway || counting->complete_ms == 0 || now_ms - counting->complete_ms >= TABLE_COUNTS_AGE_MS;
 }
 
-static struct counting *counting_find(uint64_t space)
+static struct counting *counting_find(const struct table_counts *counts, uint64_t space)
 {
     uint8_t key[8];
     put_u64(key, space);
-    return map_get(tables, (struct str){(const char *)key, sizeof key});
+    return map_get(counts->tables, (struct str){(const char *)key, sizeof key});
 }
 
-bool table_counts_due(uint64_t space, int64_t now_ms)
+bool table_counts_due(struct table_counts *counts, uint64_t space, int64_t now_ms)
 {
-    pthread_mutex_lock(&counts_lock);
-    bool answer = counting_due(counting_find(space), now_ms);
-    pthread_mutex_unlock(&counts_lock);
+    pthread_mutex_lock(&counts->lock);
+    bool answer = counting_due(counting_find(counts, space), now_ms);
+    pthread_mutex_unlock(&counts->lock);
     return answer;
 }
 
-struct table_count table_counts_known(uint64_t space)
+struct table_count table_counts_known(struct table_counts *counts, uint64_t space)
 {
-    pthread_mutex_lock(&counts_lock);
-    const struct counting *counting = counting_find(space);
+    pthread_mutex_lock(&counts->lock);
+    const struct counting *counting = counting_find(counts, space);
     struct table_count count = counting ? counting->shown : (struct table_count){0, 0};
-    pthread_mutex_unlock(&counts_lock);
+    pthread_mutex_unlock(&counts->lock);
     return count;
 }
 
 /* Takes the table's entry out of the list, so that only this thread has it. NULL: another one is counting it. */
-static struct counting *claim(uint64_t space, int64_t now_ms, struct table_count *ret_shown)
+static struct counting *claim(struct table_counts *counts, uint64_t space, int64_t now_ms, struct table_count *ret_shown)
 {
-    pthread_mutex_lock(&counts_lock);
-    struct counting *counting = counting_find(space);
+    pthread_mutex_lock(&counts->lock);
+    struct counting *counting = counting_find(counts, space);
     uint8_t key[8];
     put_u64(key, space);
     *ret_shown = counting ? counting->shown : (struct table_count){0, 0};
     bool mine = counting_due(counting, now_ms) && !(counting && counting->busy);
     if (mine) {
         counting = mem_zalloc(sizeof *counting);
-        struct counting *old = map_take(tables, (struct str){(const char *)key, sizeof key});
+        struct counting *old = map_take(counts->tables, (struct str){(const char *)key, sizeof key});
         if (old)
             *counting = *old;
         free(old);
         struct counting *holder = mem_zalloc(sizeof *holder);       /* what others see meanwhile */
         holder->shown = *ret_shown;
         holder->busy = true;
-        map_put(tables, (struct str){(const char *)key, sizeof key}, holder);
+        map_put(counts->tables, (struct str){(const char *)key, sizeof key}, holder);
     }
-    pthread_mutex_unlock(&counts_lock);
+    pthread_mutex_unlock(&counts->lock);
     return mine ? counting : NULL;
 }
 
-static void give_back(uint64_t space, struct counting *counting)
+static void give_back(struct table_counts *counts, uint64_t space, struct counting *counting)
 {
     uint8_t key[8];
     put_u64(key, space);
-    pthread_mutex_lock(&counts_lock);
-    map_put(tables, (struct str){(const char *)key, sizeof key}, counting);
-    pthread_mutex_unlock(&counts_lock);
+    pthread_mutex_lock(&counts->lock);
+    map_put(counts->tables, (struct str){(const char *)key, sizeof key}, counting);
+    pthread_mutex_unlock(&counts->lock);
 }
 
 static void remember_place(struct counting *counting, const struct store_key *key)
@@ -137,14 +147,14 @@ static void count_on(struct store *store, uint64_t space, struct counting *count
     arena_free(arena);
 }
 
-struct table_count table_counts_get(struct store *store, uint64_t space, int64_t now_ms)
+struct table_count table_counts_get(struct table_counts *counts, uint64_t space, int64_t now_ms)
 {
     struct table_count shown;
-    struct counting *counting = claim(space, now_ms, &shown);
+    struct counting *counting = claim(counts, space, now_ms, &shown);
     if (!counting)
         return shown;
-    count_on(store, space, counting, now_ms);
+    count_on(counts->store, space, counting, now_ms);
     shown = counting->shown;
-    give_back(space, counting);
+    give_back(counts, space, counting);
     return shown;
 }

@@ -9,9 +9,10 @@
 
 struct table_count { uint64_t items, bytes; };
 
-void table_counts_open(void);
-void table_counts_close(void);
-bool table_counts_due(uint64_t space, int64_t now_ms);      /* then table_counts_get reads the store: on a worker */
-struct table_count table_counts_get(struct store *store, uint64_t space, int64_t now_ms);
-struct table_count table_counts_known(uint64_t space);      /* without counting */
+struct table_counts;
+struct table_counts *table_counts_new(struct store *store);
+void table_counts_free(struct table_counts *counts);        /* NULL is fine. The others: any thread */
+bool table_counts_due(struct table_counts *counts, uint64_t space, int64_t now_ms);     /* then _get reads the store: on a worker */
+struct table_count table_counts_get(struct table_counts *counts, uint64_t space, int64_t now_ms);
+struct table_count table_counts_known(struct table_counts *counts, uint64_t space);     /* without counting */
 #endif

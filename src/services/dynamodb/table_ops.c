@@ -61,15 +61,15 @@ static uint64_t space_of(const struct json *document)
 void describe_table_prepare(struct call *call)
 {
     struct named *named = call->state;
-    named->document = table_document(call, store_reader(table_store()), named->name);
-    if (named->document && table_counts_due(space_of(named->document), clock_epoch_ms()))
+    named->document = table_document(call, table_reader(call), named->name);
+    if (named->document && table_counts_due(dynamodb_of(call)->counts, space_of(named->document), clock_epoch_ms()))
         call->run = RUN_WORKER;
 }
 
 void describe_table_handle(struct call *call)
 {
     const struct named *named = call->state;
-    struct table_count count = table_counts_get(table_store(), space_of(named->document), clock_epoch_ms());
+    struct table_count count = table_counts_get(dynamodb_of(call)->counts, space_of(named->document), clock_epoch_ms());
     struct json *shown = json_clone(call->arena, json_at(named->document, "Description"));
     json_add_str(call->arena, shown, "TableStatus", STR("ACTIVE"));
     json_add_i64(call->arena, shown, "TableSizeBytes", (int64_t)count.bytes);
@@ -84,9 +84,8 @@ void list_tables_handle(struct call *call)
     struct json *list;
     bool more;
     struct str collection = table_key(call, STR_NONE).collection;
-    enum err err =
-        doc_list(store_reader(table_store()), DYNAMODB_SPACE, collection, STR_NONE, call_str(call, "ExclusiveStartTableName"),
-                 (size_t)json_i64(call->input, "Limit", LIST_LIMIT), call->arena, &list, &more);
+    enum err err = doc_list(table_reader(call), DYNAMODB_SPACE, collection, STR_NONE, call_str(call, "ExclusiveStartTableName"),
+                            (size_t)json_i64(call->input, "Limit", LIST_LIMIT), call->arena, &list, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
@@ -123,7 +122,7 @@ void delete_table_committed(struct call *call)
 {
     const struct named *named = call->state;
     struct json *shown = json_at(call->output, "TableDescription");
-    struct table_count count = table_counts_known(named->dropped);
+    struct table_count count = table_counts_known(dynamodb_of(call)->counts, named->dropped);
     json_add_i64(call->arena, shown, "TableSizeBytes", (int64_t)count.bytes);
     json_add_i64(call->arena, shown, "ItemCount", (int64_t)count.items);
 }
@@ -133,7 +132,7 @@ void delete_table_committed(struct call *call)
 void describe_time_to_live_handle(struct call *call)
 {
     const struct named *named = call->state;
-    if (!table_document(call, store_reader(table_store()), named->name))
+    if (!table_document(call, table_reader(call), named->name))
         return;
     struct json *description = json_add_object(call->arena, request_output(call), "TimeToLiveDescription");
     json_add_str(call->arena, description, "TimeToLiveStatus", STR("DISABLED"));

@@ -103,7 +103,7 @@ void untag_resource_mutate(struct call *call, struct store_txn *txn)
 
 void list_tags_handle(struct call *call)
 {
-    struct json *document = tagged_document(call, store_reader(table_store()));
+    struct json *document = tagged_document(call, table_reader(call));
     if (!document)
         return;
     json_add(request_output(call), "Tags", tags_list(call->arena, json_at(document, "Tags")));

@@ -1,5 +1,5 @@
-/* iam.c -- IAM towards the rest of the server: the service itself, the source that auth asks for keys and policies, the
- * account's root key, and what Lambda and STS need of roles.
+/* iam.c -- IAM towards the rest of the server: the source that auth asks for keys and policies, the account's root
+ * key, and what Lambda and STS need of roles.
  *
  * A session counts for the role that it was issued for: if the role was deleted and made again under its name, the unique id
  * differs and the session has no permissions left, of whatever policy. The same holds for keys of users. */
@@ -8,29 +8,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/ids.h"
-#include "base/panic.h"
 #include "call/tags.h"
 #include "store/doc.h"
-#include <stdlib.h>
-
-enum err iam_new(struct store *store, struct auth *auth, struct str root_account, struct iam **ret)
-{
-    struct iam *iam = mem_zalloc(sizeof *iam);
-
-    iam->store = store;
-    iam->auth = auth;
-    iam->root_account = (struct str){mem_dup(root_account.p, root_account.n), root_account.n};
-    *ret = iam;
-    return ERR_OK;
-}
-
-void iam_free(struct iam *iam)
-{
-    if (!iam)
-        return;
-    free((char *)iam->root_account.p);
-    free(iam);
-}
 
 /* ---- what auth asks ---- */
 
@@ -235,7 +214,7 @@ static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_
     return err;
 }
 
-struct auth_source iam_auth_source(struct iam *iam)
+struct auth_source iam__auth_source(struct iam *iam)
 {
     return (struct auth_source){iam, iam_find_key, identity_policies, boundary, principal_tag, iam_root_key, generation};
 }

@@ -4,16 +4,12 @@
 #include "call/call.h"
 #include "auth/auth.h"
 
-struct iam;
 #define IAM_SPACE 2                     /* of its documents in the store; on disk, so never another */
 extern const struct model model_iam;         /* generated */
 extern const struct service_errors iam_errors;
 extern const struct service_api iam_api;
 extern const struct service iam_service;
 extern const struct validate_overrides iam_overrides;
-enum err iam_new(struct store *store, struct auth *auth, struct str root_account, struct iam **ret);
-void iam_free(struct iam *iam);
-struct auth_source iam_auth_source(struct iam *iam);
 
 struct iam_role { struct str arn, id, name, path, trust_policy, account; int64_t max_session_s; };
 /* By full role ARN. ERR_NOT_FOUND. Reader or mutation. */

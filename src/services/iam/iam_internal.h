@@ -25,11 +25,11 @@
 #define IAM_TRUST_CHARS_MAX 2048
 #define IAM_PAGE_DEFAULT 100
 
-struct iam {
+struct iam {                        /* the service's state: call->service_state */
     struct store *store;
-    struct auth *auth;
-    struct str root_account;        /* owned */
+    struct str root_account;
 };
+struct auth_source iam__auth_source(struct iam *iam);
 static inline struct iam *iam__of(const struct call *call)
 {
     return call->service_state;

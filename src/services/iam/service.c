@@ -1,15 +1,15 @@
-/* service.c -- IAM as a service: what keys and policies auth asks for comes from here. */
-#include "auth/auth.h"
+/* service.c -- IAM as a service, and its life: what keys and policies auth asks for comes from here. */
+#include "base/panic.h"
 #include "call/service.h"
-#include "services/iam/iam.h"
+#include "services/iam/iam_internal.h"
+#include <stdlib.h>
 
 static enum err iam_open(const struct platform *platform, void **ret_state)
 {
-    struct iam *iam;
-    enum err err = iam_new(platform->store, platform->auth, str_of(platform->options->account), &iam);
-    if (err != ERR_OK)
-        return err;
-    const struct auth_source source = iam_auth_source(iam);
+    struct iam *iam = mem_zalloc(sizeof *iam);
+    iam->store = platform->store;
+    iam->root_account = str_of(platform->options->account);
+    const struct auth_source source = iam__auth_source(iam);
     auth_set_source(platform->auth, &source);
     *ret_state = iam;
     return ERR_OK;
@@ -17,7 +17,7 @@ static enum err iam_open(const struct platform *platform, void **ret_state)
 
 static void iam_close(void *state)
 {
-    iam_free(state);
+    free(state);
 }
 
 static const struct service_api *const iam_apis[] = {&iam_api, NULL};

@@ -26,6 +26,7 @@
 #include "store/doc.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,7 +56,8 @@ struct code_entry {
 };
 
 struct lambda__code {
-    struct lambda__code_options options;
+    const struct platform *platform;
+    int64_t bytes_max;
     struct arena *paths;
     const char *folder, *workplace;     /* DIR/cache/BOOT, DIR/cache/work-RANDOM */
     struct str boot_name, work_name;
@@ -86,20 +88,17 @@ static void remove_tree(const char *path)
     nftw(path, remove_one_file, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static _Thread_local int64_t bytes_counted;     /* nftw hands nothing on */
-
-static int count_one_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)path, (void)type, (void)ftw;
-    bytes_counted += (int64_t)st->st_blocks * 512;
-    return 0;
-}
-
 static int64_t tree_bytes(const char *path)
 {
-    bytes_counted = 0;
-    nftw(path, count_one_file, 16, FTW_PHYS);
-    return bytes_counted;
+    int64_t bytes = 0;
+    FTS *walk = fts_open((char *const[]){(char *)path, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (const FTSENT *entry; walk && (entry = fts_read(walk));) {
+        if (entry->fts_info == FTS_D || entry->fts_info == FTS_F || entry->fts_info == FTS_SL) /* a folder comes again as FTS_DP */
+            bytes += (int64_t)entry->fts_statp->st_blocks * 512;
+    }
+    if (walk)
+        fts_close(walk);
+    return bytes;
 }
 
 /* ---- new, free ---- */
@@ -121,11 +120,12 @@ static void code_entry_free(void *value)
     free(entry);
 }
 
-struct lambda__code *lambda__code_new(const struct lambda__code_options *options)
+struct lambda__code *lambda__code_new(const struct platform *platform, int64_t bytes_max)
 {
     struct lambda__code *code = mem_zalloc(sizeof *code);
-    const char *cache = options->cache_dir;
-    code->options = *options;
+    const char *cache = platform->options->cache_dir;
+    code->platform = platform;
+    code->bytes_max = bytes_max ? bytes_max : CACHE_BYTES_MAX;
     code->paths = arena_new();
     code->boot_name = boot_id(code->paths);
     code->work_name = arena_printf(code->paths, "work-" STR_FMT, STR_ARG(uuid4(code->paths)));
@@ -186,8 +186,7 @@ static const char *move_one_away(struct lambda__code *code, const struct map *re
 
 static bool code_over_bound(const struct lambda__code *code)
 {
-    int64_t max = code->options.bytes_max;
-    return code->bytes_unpacked > (max ? max : CACHE_BYTES_MAX) || map_count(code->entries) > CACHE_FOLDERS_MAX;
+    return code->bytes_unpacked > code->bytes_max || map_count(code->entries) > CACHE_FOLDERS_MAX;
 }
 
 /* referred NULL: down to the bound. `all`: everything that is not in use. */
@@ -210,7 +209,7 @@ static void evict_code(struct lambda__code *code, const struct map *referred, bo
 static enum err unpack_code(struct lambda__code *code, struct str blob, const char *dir, struct arena *arena)
 {
     struct str zip;
-    enum err err = blob_get(code->options.blobs, blob, arena, &zip);
+    enum err err = blob_get(code->platform->blobs, blob, arena, &zip);
     if (err != ERR_OK)
         return err;
     const char *temporary = arena_printf(arena, "%s/new-%u", code->workplace, atomic_fetch_add(&code->made, 1)).p;
@@ -308,7 +307,7 @@ static enum err entry_of(struct lambda__code *code, struct str blob, struct code
     if (*ret)
         return ERR_OK;
     struct code_entry *entry = code_entry_new(code, blob);
-    enum err err = workers_submit(code->options.workers, LANE_UNPACK, &entry->work);
+    enum err err = workers_submit(code->platform->workers, LANE_UNPACK, &entry->work);
     if (err != ERR_OK)
         code_entry_free(map_take(code->entries, blob));
     else
@@ -390,7 +389,6 @@ static void adopt(struct lambda__code *code, const char *dir, struct str name)
 /* The packages that functions refer to. A step's keys first, then the documents: nothing is read while an iterator is open. */
 static enum err gather_referred(struct store *store, struct map *referred)
 {
-    static char yes;
     struct store_txn *reader = store_reader(store);
     struct store_key at[FUNCTIONS_STEP], last, *after = NULL;
     struct arena *kept = arena_new();
@@ -409,7 +407,7 @@ static enum err gather_referred(struct store *store, struct map *referred)
             struct json *doc;
             enum err got = doc_get(reader, at[i], arena, &doc);
             if (got == ERR_OK)
-                map_put(referred, json_str(doc, "blob"), &yes);
+                map_put(referred, json_str(doc, "blob"), referred);
             else if (got != ERR_NOT_FOUND)
                 err = got;
         }
@@ -433,15 +431,15 @@ static bool is_referred(void *arg, struct str blob)
 void lambda__code_sweep(struct lambda__code *code)
 {
     if (!code->first_sweep_done) {
-        each_name(code, code->options.cache_dir, remove_foreign);
+        each_name(code, code->platform->options->cache_dir, remove_foreign);
         each_name(code, code->folder, adopt);
         code->first_sweep_done = true;
     }
     struct map *referred = map_new(FUNCTIONS_MAX, NULL);
-    enum err err = gather_referred(code->options.store, referred);
+    enum err err = gather_referred(code->platform->store, referred);
     if (err == ERR_OK && map_count(referred) < FUNCTIONS_MAX) {      /* a set that is cut short would call used what is not */
         evict_code(code, referred, false);
-        err = blob_sweep(code->options.blobs, is_referred, referred);
+        err = blob_sweep(code->platform->blobs, is_referred, referred);
     }
     if (err != ERR_OK)
         log_to(LOG_WARN, "lambda.sweep_failed", {"error", str_of(err_text(err))});
@@ -476,7 +474,7 @@ static void sweep_due(void *arg)
     code->timer = NULL;
     code->again = false;
     code->sweep = (struct work){.run = sweep_on_worker, .done = swept, .loop = loop_current()};
-    code->sweeping = workers_submit(code->options.workers, LANE_UNPACK, &code->sweep) == ERR_OK;
+    code->sweeping = workers_submit(code->platform->workers, LANE_UNPACK, &code->sweep) == ERR_OK;
     if (!code->sweeping)
         arm_sweep(code, SWEEP_EVERY_MS);
 }
@@ -495,5 +493,5 @@ void lambda__code_sweep_soon(struct lambda__code *code)
     if (atomic_exchange(&code->asked, true))
         return;
     code->ask_task.run = sweep_asked;
-    loop_post(loops_at(code->options.loops, 0), &code->ask_task);
+    loop_post(loops_at(code->platform->loops, 0), &code->ask_task);
 }

@@ -2,21 +2,13 @@
  * Nobody waits for an unpacking: who wants a package is told on its loop when it is there. */
 #ifndef CLOUDLESS_SERVICES_LAMBDA_CODE_H
 #define CLOUDLESS_SERVICES_LAMBDA_CODE_H
-#include "base/err.h"
+#include "call/service.h"
 #include "net/worker.h"
 #include "store/blob.h"
-#include "store/store.h"
 
 struct lambda__code;
-struct lambda__code_options {       /* all borrowed */
-    struct store *store;            /* the sweep asks it which packages functions refer to */
-    struct blobs *blobs;
-    struct workers *workers;        /* unpacking and sweeping */
-    struct loops *loops;
-    const char *cache_dir;          /* DIR/cache; made if missing */
-    int64_t bytes_max;              /* of what is not in use; 0: 2 GiB */
-};
-struct lambda__code *lambda__code_new(const struct lambda__code_options *options);
+/* bytes_max: of what is not in use; 0: 2 GiB. The platform's cache_dir is made if it is missing. */
+struct lambda__code *lambda__code_new(const struct platform *platform, int64_t bytes_max);
 void lambda__code_free(struct lambda__code *code);          /* NULL is fine; after workers and loops have stopped */
 
 struct lambda__code_want {          /* embedded by who wants */

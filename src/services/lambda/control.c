@@ -54,7 +54,7 @@ static bool take_package(struct call *call, struct json *holder, struct package 
         call_fail(call, "InvalidParameterValueException", "%s", wrong);
         return false;
     }
-    enum err err = blob_put(lambda__of(call)->options.blobs, zip, call->arena, &package->blob);
+    enum err err = blob_put(lambda__of(call)->platform->blobs, zip, call->arena, &package->blob);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return false;

@@ -88,8 +88,9 @@ static void refuse_download(struct http_request *request, int status, const char
 
 void lambda__download_serve(const struct lambda__downloads *downloads, struct http_request *request)
 {
-    static struct http_header type = {{"Content-Type", 12}, {"application/zip", 15}}; /* stays until the answer is out */
-    struct http_response head = {.status = 200, .headers = &type, .header_count = 1};
+    struct http_header *type = arena_new_of(request->arena, struct http_header);
+    *type = (struct http_header){STR("Content-Type"), STR("application/zip")};
+    struct http_response head = {.status = 200, .headers = type, .header_count = 1};
     if (!str_eq(request->method, STR("GET")) && !str_eq(request->method, STR("HEAD"))) {
         refuse_download(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
         return;

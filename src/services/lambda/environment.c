@@ -202,7 +202,7 @@ static size_t memory_peak_mb(struct lambda__environment *e)
 {
     uint64_t now = clock_mono_ns();
     if (e->start.sandbox && (e->peak == 0 || now - e->peak_read_ns > PEAK_READ_MS * 1000000ULL)) {
-        e->peak = e->parts->starter.driver->memory_peak(e->start.sandbox);
+        e->peak = e->parts->platform->sandbox_driver->memory_peak(e->start.sandbox);
         e->peak_read_ns = now;
     }
     return (e->peak + LAMBDA_MIB - 1) / LAMBDA_MIB;
@@ -280,7 +280,7 @@ static void begin_end(struct lambda__environment *e)
     loop_timer_cancel(&e->timer);
     enter_state(e, DYING);
     if (e->begun && !e->exited)
-        e->parts->starter.driver->kill(e->start.sandbox);
+        e->parts->platform->sandbox_driver->kill(e->start.sandbox);
 }
 
 void lambda__environment_kill(struct lambda__environment *e)
@@ -449,7 +449,7 @@ static void free_environment(struct lambda__environment *e)
         close(e->output_fd);
     lambda__output_free(&e->output);
     lambda__meter_leave(e->parts->meters, meter_of[e->state]);
-    e->parts->starter.driver->free(&e->start.sandbox);
+    e->parts->platform->sandbox_driver->free(&e->start.sandbox);
     if (e->has_code)
         lambda__code_release(e->parts->code, e->function->blob);
     e->parts->hooks->gone(e->owner, e, e->again);
@@ -507,7 +507,7 @@ static void run_start(struct work *work)
 {
     struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, work);
     struct sandbox_hooks hooks = {.exited = sandbox_ended, .arg = e, .loop = work->loop};
-    lambda__start_run(&e->parts->starter, &e->start, &hooks);
+    lambda__start_run(e->parts->platform, e->parts->interpreters, &e->start, &hooks);
 }
 
 static void start_failed(struct lambda__environment *e)
@@ -520,7 +520,7 @@ static void start_failed(struct lambda__environment *e)
     if (e->state != DYING)
         enter_state(e, DYING);
     if (s->entry_reason.n) {
-        e->output = lambda__output_new(&e->parts->output_to, e->function, s->stream, &s->principal);
+        e->output = lambda__output_new(e->parts->platform->auth, e->parts->logs, e->function, s->stream, &s->principal);
         report_init(e, "error\tError Type: Runtime.InvalidEntrypoint");
         if (take_waiting(e)) {
             struct lambda__failure failure = lambda__failure_entrypoint(s->entry_reason, e->current->request_id, e->current->arena);
@@ -535,7 +535,7 @@ static void start_failed(struct lambda__environment *e)
 static void open_listeners(struct lambda__environment *e)
 {
     const struct lambda__environment_parts *o = e->parts;
-    const struct sandbox_driver *driver = o->starter.driver;
+    const struct sandbox_driver *driver = o->platform->sandbox_driver;
     struct sandbox *sandbox = e->start.sandbox;
     struct runtime_api_hooks hooks = {.ready = runtime_ready,
                                       .response = on_response,
@@ -546,15 +546,15 @@ static void open_listeners(struct lambda__environment *e)
                                       .arg = e};
     struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox),
                                         .only = loop_current(),
-                                        .handler = o->aws_endpoint,
-                                        .arg = o->aws_endpoint_arg,
+                                        .handler = o->platform->inside,
+                                        .arg = o->platform->inside_arg,
                                         .body_max = AWS_ENDPOINT_BODY_MAX,
                                         .closed = listener_closed,
                                         .closed_arg = e,
                                         .watched = true};
     e->open = 2;
-    ENSURE(runtime_api_open(o->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
-    e->aws = http_listen(o->http, &aws);
+    ENSURE(runtime_api_open(o->platform->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
+    e->aws = http_listen(o->platform->http, &aws);
     e->output_fd = driver->take_output(sandbox);
     e->output_ns = clock_mono_ns();
     e->output_credit = OUTPUT_CREDIT_MAX;
@@ -570,7 +570,7 @@ static void start_done(struct work *work)
     }
     e->begun = true;
     meter_part(e, METER_SANDBOX);
-    e->output = lambda__output_new(&e->parts->output_to, e->function, e->start.stream, &e->start.principal);
+    e->output = lambda__output_new(e->parts->platform->auth, e->parts->logs, e->function, e->start.stream, &e->start.principal);
     open_listeners(e);
     lambda__output_line(e->output, "INIT_START Runtime Version: " STR_FMT "\n", STR_ARG(e->function->runtime));
     if (e->state == STARTING) {
@@ -578,7 +578,7 @@ static void start_done(struct work *work)
         uint64_t limit = e->second ? timeout_of(e) : e->parts->limits->init_ms;
         e->timer = loop_timer_start(loop_current(), limit, init_limit, e);
     } else if (!e->exited) {            /* killed meanwhile */
-        e->parts->starter.driver->kill(e->start.sandbox);
+        e->parts->platform->sandbox_driver->kill(e->start.sandbox);
     }
     if (e->exited)
         wind_up(e);
@@ -612,7 +612,7 @@ static void code_there(struct lambda__environment *e)
         return;
     }
     e->work = (struct work){.run = run_start, .done = start_done, .loop = loop_current()};
-    if (workers_submit(e->parts->workers, LANE_START, &e->work) != ERR_OK)      /* else the worker may have it by now */
+    if (workers_submit(e->parts->platform->workers, LANE_START, &e->work) != ERR_OK)      /* else the worker may have it by now */
         refuse_start(e, STR("The server is too busy to start an environment."));
 }
 

@@ -2,8 +2,6 @@
  * It knows nothing of pools: its owner gives it invocations and hears of it by hooks. */
 #ifndef CLOUDLESS_SERVICES_LAMBDA_ENVIRONMENT_H
 #define CLOUDLESS_SERVICES_LAMBDA_ENVIRONMENT_H
-#include "net/http.h"
-#include "net/worker.h"
 #include "services/lambda/environment_start.h"
 #include "services/lambda/lambda.h"
 #include "services/lambda/meters.h"
@@ -25,15 +23,12 @@ struct lambda__environment_hooks {
 };
 struct lambda__environment_parts {          /* what environments are made with; borrowed, constant */
     const struct lambda__environment_hooks *hooks;
-    const struct lambda_limits *limits;
-    struct lambda__starter starter;
-    struct lambda__output_to output_to;
+    const struct lambda_limits *limits;     /* environments_max at most LAMBDA_ENVIRONMENTS_MAX */
+    const struct platform *platform;
+    struct lambda__interpreters *interpreters;
+    struct logs *logs;
     struct lambda__code *code;
-    struct http_server *http;
-    struct workers *workers;
     struct lambda__meters *meters;
-    http_handler *aws_endpoint;
-    void *aws_endpoint_arg;
 };
 
 /* Starts one; takes a reference of `function`. `second`: the first initialisation timed out. No hook is called from within. */

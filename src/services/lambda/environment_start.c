@@ -70,10 +70,10 @@ static const char *const *variables_of(struct lambda__start *s, const struct aut
 }
 
 /* The role may have been deleted, or have changed whom it trusts, since the function was made. */
-static bool make_session(const struct lambda__starter *starter, struct lambda__start *s, struct auth_session *ret)
+static bool make_session(const struct platform *platform, struct lambda__start *s, struct auth_session *ret)
 {
     struct iam_role role;
-    enum err err = iam_role_find(store_reader(starter->store), s->function->role, s->arena, &role);
+    enum err err = iam_role_find(store_reader(platform->store), s->function->role, s->arena, &role);
     if (err == ERR_NOT_FOUND || (err == ERR_OK && !iam_role_trusts_service(&role, "lambda.amazonaws.com", s->arena))) {
         lambda__start_refuse(s, "AccessDeniedException", 403,
                              STR("The role defined for the function cannot be assumed by Lambda."));
@@ -86,7 +86,7 @@ static bool make_session(const struct lambda__starter *starter, struct lambda__s
     }
     iam_role_session(&role, s->function->name, clock_epoch_ms(), s->arena, &s->principal);
     s->credentials_end_ms = clock_epoch_ms() + LAMBDA_CREDENTIALS_MS;
-    auth_session_issue(starter->auth, &s->principal, s->credentials_end_ms, s->arena, ret);
+    auth_session_issue(platform->auth, &s->principal, s->credentials_end_ms, s->arena, ret);
     return true;
 }
 
@@ -96,14 +96,15 @@ static unsigned cpu_percent(int64_t memory_mb)
     return memory_mb <= 1769 ? 100 : (unsigned)(memory_mb * 100 / 1769);
 }
 
-static bool find_what_runs(const struct lambda__starter *starter, struct lambda__start *s, struct lambda__interpreter *interpreter)
+static bool find_what_runs(const struct platform *platform, struct lambda__interpreters *interpreters, struct lambda__start *s,
+                           struct lambda__interpreter *interpreter)
 {
     struct str remedy = STR_NONE;
-    if (!starter->sandboxes) {
-        lambda__start_refuse(s, "ServiceException", 500, starter->sandboxes_missing);
+    if (!platform->sandboxes) {
+        lambda__start_refuse(s, "ServiceException", 500, platform->sandboxes_missing);
         return false;
     }
-    if (lambda__interpreter_find(starter->interpreters, s->function->runtime, s->arena, interpreter, &remedy) != ERR_OK) {
+    if (lambda__interpreter_find(interpreters, s->function->runtime, s->arena, interpreter, &remedy) != ERR_OK) {
         lambda__start_refuse(s, "InvalidRuntimeException", 502, remedy);
         return false;
     }
@@ -115,21 +116,22 @@ static bool find_what_runs(const struct lambda__starter *starter, struct lambda_
     return true;
 }
 
-void lambda__start_run(const struct lambda__starter *starter, struct lambda__start *s, const struct sandbox_hooks *hooks)
+void lambda__start_run(const struct platform *platform, struct lambda__interpreters *interpreters, struct lambda__start *s,
+                       const struct sandbox_hooks *hooks)
 {
     struct lambda__interpreter interpreter;
     struct auth_session session;
     struct sandbox_spec spec = {.memory_bytes = (size_t)s->function->memory_mb * LAMBDA_MIB,
                                 .tmp_bytes = (size_t)s->function->tmp_mb * LAMBDA_MIB,
                                 .cpu_percent = cpu_percent(s->function->memory_mb)};
-    if (!make_session(starter, s, &session) || !find_what_runs(starter, s, &interpreter))
+    if (!make_session(platform, s, &session) || !find_what_runs(platform, interpreters, s, &interpreter))
         return;
     spec.code_dir = s->code_dir;
     spec.lang_dir = interpreter.lang_dir;
     spec.runtime_dir = interpreter.runtime_dir;
     spec.argv = interpreter.argv;
     spec.env = variables_of(s, &session);
-    enum err err = starter->driver->start(starter->sandboxes, &spec, hooks, &s->sandbox);
+    enum err err = platform->sandbox_driver->start(platform->sandboxes, &spec, hooks, &s->sandbox);
     s->started = err == ERR_OK;
     if (s->own_entry && (err == ERR_NOT_FOUND || err == ERR_DENIED || err == ERR_UNSUPPORTED))
         s->entry_reason = lambda__entrypoint_reason(err, s->arena);

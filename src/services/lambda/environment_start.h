@@ -2,21 +2,13 @@
 #ifndef CLOUDLESS_SERVICES_LAMBDA_ENVIRONMENT_START_H
 #define CLOUDLESS_SERVICES_LAMBDA_ENVIRONMENT_START_H
 #include "auth/principal.h"
+#include "call/service.h"
 #include "sandbox/sandbox.h"
 #include "services/lambda/function.h"
 
 #define LAMBDA_CREDENTIALS_MS (6 * 3600 * 1000LL)
 
-struct auth;
 struct lambda__interpreters;
-struct lambda__starter {                /* what starts are made with; borrowed, constant */
-    struct store *store;
-    struct auth *auth;
-    struct lambda__interpreters *interpreters;
-    const struct sandbox_driver *driver;
-    struct sandbox_host *sandboxes;     /* NULL: every start is refused, with: */
-    struct str sandboxes_missing;
-};
 struct lambda__start {
     const struct lambda__function *function;
     struct arena *arena;
@@ -32,8 +24,9 @@ struct lambda__start {
     int error_status;
     struct str message;
 };
-void lambda__start_run(const struct lambda__starter *starter, struct lambda__start *start,
-                       const struct sandbox_hooks *hooks); /* worker */
+/* On a worker. */
+void lambda__start_run(const struct platform *platform, struct lambda__interpreters *interpreters, struct lambda__start *start,
+                       const struct sandbox_hooks *hooks);
 /* Not started, for a reason of ours. */
 void lambda__start_refuse(struct lambda__start *start, const char *code, int status, struct str message);
 #endif

@@ -114,7 +114,7 @@ void lambda__invoke_call(struct call *call)
     struct payload_check *check = arena_new_of(call->arena, struct payload_check);
     *check =
         (struct payload_check){.work = {.run = check_payload_on_worker, .done = payload_checked, .loop = call->loop}, .call = call};
-    enum err err = workers_submit(lambda__of(call)->options.workers, LANE_BODY, &check->work);
+    enum err err = workers_submit(lambda__of(call)->platform->workers, LANE_BODY, &check->work);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         call_complete(call);

@@ -1,34 +1,16 @@
-/* lambda.c -- Lambda: its parts, made in their order; the table of operations, what each needs to be authorised. */
+/* lambda.c -- the table of operations, what each needs to be authorised. */
 #include "services/lambda/lambda.h"
 #include "call/service_errors.h"
-#include "base/panic.h"
 #include "call/tags.h"
 #include "net/limits.h"
-#include "services/lambda/code.h"
 #include "services/lambda/control.h"
-#include "services/lambda/download.h"
 #include "services/lambda/function.h"
 #include "services/lambda/function_name.h"
-#include "services/lambda/interpreter.h"
 #include "services/lambda/invoke_operation.h"
 #include "services/lambda/lambda_call.h"
 #include "services/lambda/permission.h"
-#include "services/lambda/pool.h"
-#include <stdlib.h>
 
 #define LAMBDA_BODY_BYTES_MAX NET_BODY_BYTES_MAX     /* of a request; CreateFunction: a zip of 50 MB as base64 in JSON */
-
-#define LAMBDA_CONCURRENCY_DEFAULT 1000     /* quota: concurrent executions of an account */
-
-const struct lambda_limits lambda_limits_default = {
-    .environments_max = LAMBDA_ENVIRONMENTS_MAX,
-    .starts_max = 4,
-    .queue_wait_ms = 10,
-    .init_ms = 10000,
-    .init_error_ms = 1000,
-    .idle_ms = 5 * 60 * 1000,
-    .second_ms = 1000,
-};
 
 /* ---- what is authorised ---- */
 
@@ -178,86 +160,3 @@ const struct service_api lambda_api = {
     .overrides = &lambda_overrides,
     .body_max = LAMBDA_BODY_BYTES_MAX,
 };
-
-static void make_parts(struct lambda *lambda)
-{
-    const struct lambda_options *o = &lambda->options;
-    lambda->functions = lambda__functions_new(o->store, loops_count(o->loops));
-    lambda->interpreters = lambda__interpreters_new(o->runtimes_dir, o->runtime_flags);
-    struct lambda__code_options code = {.store = o->store,
-                                        .blobs = o->blobs,
-                                        .workers = o->workers,
-                                        .loops = o->loops,
-                                        .cache_dir = o->cache_dir,
-                                        .bytes_max = o->cache_bytes_max};
-    lambda->code = lambda__code_new(&code);
-    lambda->downloads = lambda__downloads_new(o->blobs, o->workers);
-    struct lambda__pools_options pools = {
-        .loops = o->loops,
-        .functions = lambda->functions,
-        .limits = &lambda->limits,
-        .concurrency_max = o->concurrency_max,
-        .parts =
-            {
-                .starter = {.store = o->store,
-                            .auth = o->auth,
-                            .interpreters = lambda->interpreters,
-                            .driver = o->driver,
-                            .sandboxes = o->sandboxes,
-                            .sandboxes_missing = o->sandboxes_missing},
-                .output_to = {.auth = o->auth, .logs = o->logs},
-                .code = lambda->code,
-                .http = o->http,
-                .workers = o->workers,
-                .meters = &lambda->meters,
-                .aws_endpoint = o->aws_endpoint,
-                .aws_endpoint_arg = o->aws_endpoint_arg,
-            },
-    };
-    lambda->pools = lambda__pools_new(&pools);
-}
-
-enum err lambda_new(const struct lambda_options *options, struct lambda **ret)
-{
-    struct lambda *lambda = mem_zalloc(sizeof *lambda);
-    lambda->options = *options;
-    lambda->limits = options->limits ? *options->limits : lambda_limits_default;
-    if (!lambda->options.concurrency_max)
-        lambda->options.concurrency_max = LAMBDA_CONCURRENCY_DEFAULT;
-    if (!lambda->options.driver)
-        lambda->options.driver = &sandbox_processes;
-    make_parts(lambda);
-    *ret = lambda;
-    return ERR_OK;
-}
-
-void lambda_sweep_soon(struct lambda *lambda)
-{
-    lambda__code_sweep_soon(lambda->code);
-}
-
-void lambda_stop(struct lambda *lambda)
-{
-    lambda__pools_stop(lambda->pools);
-}
-
-void lambda_write_metrics(struct buf *out, void *arg)
-{
-    struct lambda *lambda = arg;
-    static const struct metric_family in_flight = {"cloudless_invocations_running",
-                                                   "Invocations, those that wait for an environment included.", METRIC_GAUGE, 0, 0};
-    metrics_single(out, &in_flight, (double)atomic_load(&lambda->in_flight));
-    lambda__meters_write(out, &lambda->meters);
-}
-
-void lambda_free(struct lambda *lambda)
-{
-    if (!lambda)
-        return;
-    lambda__pools_free(lambda->pools);
-    lambda__downloads_free(lambda->downloads);
-    lambda__code_free(lambda->code);
-    lambda__interpreters_free(lambda->interpreters);
-    lambda__functions_free(lambda->functions);
-    free(lambda);
-}

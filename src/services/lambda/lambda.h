@@ -11,10 +11,7 @@
 #define LAMBDA_TIMEOUT_S_MAX 900
 #define LAMBDA_ENVIRONMENTS_MAX 256             /* that any server may have */
 
-struct auth;
-struct blobs;
-struct logs;
-struct lambda;
+struct lambda;                                  /* the state of lambda_service */
 extern const struct model model_lambda;         /* generated */
 extern const struct service_errors lambda_errors;
 extern const struct service_api lambda_api;
@@ -31,34 +28,6 @@ struct lambda_limits {
     uint64_t idle_ms;               /* an environment without work for so long is retired */
     uint64_t second_ms;             /* of a function's timeout: 1,000 */
 };
-extern const struct lambda_limits lambda_limits_default;
-
-struct lambda_options {
-    struct store *store;
-    struct blobs *blobs;
-    struct auth *auth;
-    struct logs *logs;
-    struct loops *loops;
-    struct workers *workers;
-    struct http_server *http;
-    const struct sandbox_driver *driver;        /* NULL: sandbox_processes */
-    struct sandbox_host *sandboxes;             /* the driver's. NULL: invocations answer an error that says why */
-    struct str sandboxes_missing;               /* that reason */
-    const char *cache_dir;                      /* DIR/cache: unpacked code, rebuilt at need */
-    const char *runtimes_dir;                   /* build/runtimes or share/cloudless/runtimes */
-    const char *const *runtime_flags;           /* --runtime python3.13=/path, NULL-terminated */
-    size_t concurrency_max;                     /* invocations at the same time, more: 429; 0: 1,000 */
-    int64_t cache_bytes_max;                    /* of unpacked code that is not in use; 0: 2 GiB */
-    const struct lambda_limits *limits;         /* NULL: lambda_limits_default */
-    http_handler *aws_endpoint;                 /* front's handler for requests from inside a sandbox */
-    void *aws_endpoint_arg;
-};
-/* Everything in the options is borrowed until lambda_free. */
-enum err lambda_new(const struct lambda_options *options, struct lambda **ret);
-void lambda_sweep_soon(struct lambda *lambda);  /* of packages and unpacked code that nobody needs any more */
-void lambda_stop(struct lambda *lambda);        /* ends environments; pending invocations fail */
-void lambda_free(struct lambda *lambda);
-void lambda_write_metrics(struct buf *out, void *lambda);     /* a metrics_source */
 
 enum lambda_outcome {
     LAMBDA_ANSWERED,            /* payload is the handler's answer */
@@ -91,9 +60,7 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation);
 /* Does the function's resource policy let this service principal invoke it for source_arn? Reads inline, cached. */
 bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function,
                     const char *service_principal, struct str source_arn, struct arena *arena);
-/* Answers a request below LAMBDA_CODE_PATH: a package, for who has the URL that GetFunction gave. On the request's loop. */
-#define LAMBDA_CODE_PATH "/_aws/lambda/code/"
-void lambda_serve_code(struct lambda *lambda, struct http_request *request);
+#define LAMBDA_CODE_PATH "/_aws/lambda/code/"   /* below it are packages, for who has the URL that GetFunction gave */
 /* A function's name and account from a (partial) ARN or name; false: malformed. */
 bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name,
                        struct str *ret_qualifier);

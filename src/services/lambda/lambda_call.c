@@ -12,7 +12,7 @@ struct lambda *lambda__of(const struct call *call)
 
 struct store_txn *lambda__reader(const struct call *call)
 {
-    return store_reader(lambda__of(call)->options.store);
+    return store_reader(lambda__of(call)->platform->store);
 }
 
 static void fail_not_found(struct call *call, struct str name)

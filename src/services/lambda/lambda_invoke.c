@@ -8,12 +8,10 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/panic.h"
-#include "services/lambda/download.h"
 #include "services/lambda/invocation.h"
 #include "services/lambda/lambda_parts.h"
 #include "services/lambda/pool.h"
 #include <stdatomic.h>
-
 
 struct invoke_door {                    /* invocation->internal begins with its flight */
     struct lambda__flight flight;
@@ -72,7 +70,7 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
         invocation->request_id = uuid4(invocation->arena);
     invocation->trace_id = complete_trace(invocation->arena, invocation->trace_id);
     size_t running = atomic_fetch_add(&lambda->in_flight, 1);
-    if (running >= lambda->options.concurrency_max) {
+    if (running >= lambda->concurrency_max) {
         lambda__invocation_refuse(invocation, "TooManyRequestsException", 429, STR("Rate Exceeded."));
         return;
     }
@@ -109,9 +107,4 @@ bool lambda_permits(struct lambda *lambda, struct str account, struct str region
     bool permitted = f->policy && policy_match(f->policy, &request, &by_account) == POLICY_ALLOW;
     lambda__function_unref(&f);
     return permitted;
-}
-
-void lambda_serve_code(struct lambda *lambda, struct http_request *request)
-{
-    lambda__download_serve(lambda->downloads, request);
 }

@@ -2,12 +2,14 @@
  * Which file of the folder may include which stands in docs/map.md, "Order within a folder"; tests/map_test.py looks. */
 #ifndef CLOUDLESS_SERVICES_LAMBDA_LAMBDA_PARTS_H
 #define CLOUDLESS_SERVICES_LAMBDA_LAMBDA_PARTS_H
+#include "call/service.h"
 #include "services/lambda/lambda.h"
 #include "services/lambda/meters.h"
 
 struct lambda {
-    struct lambda_options options;
-    struct lambda_limits limits;
+    const struct platform *platform;
+    struct lambda_limits limits;        /* a test makes them small before the loops run */
+    size_t concurrency_max;             /* invocations at the same time; more: 429 */
     struct lambda__functions *functions;
     struct lambda__interpreters *interpreters;
     struct lambda__code *code;

@@ -17,7 +17,8 @@
 #define PERMISSION_MS 1000
 
 struct lambda__output {
-    struct lambda__output_to to;
+    struct auth *auth;
+    struct logs *logs;
     struct lambda__function *function;
     struct arena *arena;
     struct str stream, group;
@@ -29,11 +30,12 @@ struct lambda__output {
     bool may_write, may_make_group;
 };
 
-struct lambda__output *lambda__output_new(const struct lambda__output_to *to, struct lambda__function *function, struct str stream,
-                                          const struct principal *principal)
+struct lambda__output *lambda__output_new(struct auth *auth, struct logs *logs, struct lambda__function *function,
+                                          struct str stream, const struct principal *principal)
 {
     struct lambda__output *o = mem_zalloc(sizeof *o);
-    o->to = *to;
+    o->auth = auth;
+    o->logs = logs;
     o->function = lambda__function_ref(function);
     o->arena = arena_new();
     o->stream = arena_dup(o->arena, stream);
@@ -60,7 +62,7 @@ static bool output_allowed(struct lambda__output *o, const char *action, struct 
 {
     struct policy_request request = {.action = str_of(action), .resource = resource, .principal = o->principal};
     struct str message;
-    return auth_authorize(o->to.auth, &request, STR_NONE, arena, &message) == ERR_OK;
+    return auth_authorize(o->auth, &request, STR_NONE, arena, &message) == ERR_OK;
 }
 
 static void ask_permission(struct lambda__output *o, int64_t now)
@@ -94,7 +96,7 @@ static void output_event(struct lambda__output *o, struct str text)
     ask_permission(o, now);
     keep_tail(o, text);
     if (o->may_write)
-        logs_append(o->to.logs, o->function->account, o->function->region, o->group, o->stream, now, text, o->may_make_group);
+        logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, text, o->may_make_group);
 }
 
 void lambda__output_end_line(struct lambda__output *o)

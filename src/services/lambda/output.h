@@ -9,13 +9,10 @@
 struct auth;
 struct logs;
 struct lambda__output;
-struct lambda__output_to {                  /* where log events go, and who decides whether they may; borrowed */
-    struct auth *auth;
-    struct logs *logs;
-};
-/* Borrows `principal`, the execution role's session; takes a reference of the function. */
-struct lambda__output *lambda__output_new(const struct lambda__output_to *to, struct lambda__function *function, struct str stream,
-                                          const struct principal *principal);
+/* Log events go to `logs`, if `auth` lets the principal write them. Borrows `principal`, the execution role's session, too; takes a
+ * reference of the function. */
+struct lambda__output *lambda__output_new(struct auth *auth, struct logs *logs, struct lambda__function *function,
+                                          struct str stream, const struct principal *principal);
 void lambda__output_free(struct lambda__output **output);
 /* From the pipe, in pieces. Returns what it cost: its bytes, and LAMBDA_LINE_COST for each line. */
 size_t lambda__output_bytes(struct lambda__output *output, struct str bytes);

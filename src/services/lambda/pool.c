@@ -49,8 +49,8 @@ struct pool_home {                          /* what one loop has */
 };
 
 struct lambda__pools {
-    struct lambda__pools_options options;
-    size_t environments_max;
+    struct lambda__environment_parts parts;
+    struct lambda__functions *functions;
     _Atomic size_t environments, busy, ending;
     atomic_bool stopping;
     pthread_mutex_t gone_lock;              /* guards what stop waits for: the two counts below it */
@@ -118,7 +118,7 @@ static struct lambda_invocation *take_waiting_first(struct lambda__pool *pool)
 static bool take_place(struct lambda__pools *pools)
 {
     size_t now = atomic_load(&pools->environments);
-    while (now < pools->environments_max)
+    while (now < pools->parts.limits->environments_max)
         if (atomic_compare_exchange_weak(&pools->environments, &now, now + 1))
             return true;
     return false;
@@ -130,7 +130,7 @@ static void start_environment(struct lambda__pool *pool, bool second)
     pool->count++;
     pool->alive++;
     pool->starting++;
-    struct lambda__environment *e = lambda__environment_start(&pool->home->pools->options.parts, pool, pool->function, second);
+    struct lambda__environment *e = lambda__environment_start(&pool->home->pools->parts, pool, pool->function, second);
     *lambda__environment_link(e) = pool->all;
     pool->all = e;
 }
@@ -189,7 +189,7 @@ static bool make_room(struct pool_home *mine)
 {
     struct lambda__pools *pools = mine->pools;
     size_t count = pools->home_count, first = (size_t)(mine - pools->home);
-    if (atomic_load(&pools->busy) >= pools->environments_max)
+    if (atomic_load(&pools->busy) >= pools->parts.limits->environments_max)
         return false;
     for (size_t i = 0; i < count && !atomic_load(&pools->ending); i++) {
         struct pool_home *home = &pools->home[(first + i) % count];
@@ -216,7 +216,7 @@ static void pool_tick(void *arg)
 
 static bool should_start(const struct lambda__pool *pool)
 {
-    const struct lambda_limits *limits = pool->home->pools->options.limits;
+    const struct lambda_limits *limits = pool->home->pools->parts.limits;
     size_t coming = pool->starting + pool->again;
     if (pool->alive + pool->again == 0)
         return true;
@@ -244,7 +244,7 @@ static void schedule_pool(struct lambda__pool *pool)
         start_environment(pool, false);
     }
     if (pool->head && !pool->timer)
-        pool->timer = loop_timer_start(pool->home->loop, pool->home->pools->options.limits->queue_wait_ms, pool_tick, pool);
+        pool->timer = loop_timer_start(pool->home->loop, pool->home->pools->parts.limits->queue_wait_ms, pool_tick, pool);
 }
 
 void lambda__pools_submit(struct lambda__pools *pools, struct lambda_invocation *invocation, struct lambda__function *function)
@@ -399,8 +399,7 @@ static void refuse_deleted(struct lambda__pool *pool)
 static void take_change(struct lambda__pool *pool, const struct pool_change *change)
 {
     struct lambda__function *function = NULL;
-    enum err err =
-        lambda__functions_get(change->pools->options.functions, change->account, change->region, change->name, &function);
+    enum err err = lambda__functions_get(change->pools->functions, change->account, change->region, change->name, &function);
     if (err == ERR_OK) {
         lambda__function_unref(&pool->function);
         pool->function = function;
@@ -505,21 +504,24 @@ struct loop *lambda__pools_home(const struct lambda__pools *pools, struct str ac
     return pools->home[siphash24(hash_key, key) % pools->home_count].loop;
 }
 
-struct lambda__pools *lambda__pools_new(const struct lambda__pools_options *options)
+struct lambda__pools *lambda__pools_new(const struct lambda__environment_parts *parts, struct lambda__functions *functions)
 {
-    size_t count = loops_count(options->loops), max = options->limits->environments_max;
-    ENSURE(max >= 1 && max <= LAMBDA_ENVIRONMENTS_MAX);
+    struct loops *loops = parts->platform->loops;
+    size_t count = loops_count(loops);
+    ENSURE(parts->limits->environments_max >= 1 && parts->limits->environments_max <= LAMBDA_ENVIRONMENTS_MAX);
     struct lambda__pools *pools = mem_zalloc(sizeof *pools + count * sizeof pools->home[0]);
-    pools->options = *options;
-    pools->options.parts.hooks = &pool_hooks;
-    pools->options.parts.limits = options->limits;
-    pools->environments_max = options->concurrency_max < max ? options->concurrency_max : max;
+    pools->parts = *parts;
+    pools->parts.hooks = &pool_hooks;
+    pools->functions = functions;
     pthread_mutex_init(&pools->gone_lock, NULL);
     pthread_cond_init(&pools->gone, NULL);
     pools->home_count = count;
     for (size_t i = 0; i < count; i++)
-        pools->home[i] = (struct pool_home){.pools = pools, .loop = loops_at(options->loops, i), .map = map_new(POOLS_MAX, NULL),
-                                            .retire = {.run = run_retire}, .stop = {.run = stop_home}};
+        pools->home[i] = (struct pool_home){.pools = pools,
+                                            .loop = loops_at(loops, i),
+                                            .map = map_new(POOLS_MAX, NULL),
+                                            .retire = {.run = run_retire},
+                                            .stop = {.run = stop_home}};
     return pools;
 }
 

@@ -7,14 +7,8 @@
 
 struct lambda__functions;
 struct lambda__pools;
-struct lambda__pools_options {
-    struct loops *loops;                        /* borrowed, as what follows */
-    struct lambda__functions *functions;
-    const struct lambda_limits *limits;         /* environments_max at most LAMBDA_ENVIRONMENTS_MAX */
-    size_t concurrency_max;                     /* invocations at the same time: no more environments than that */
-    struct lambda__environment_parts parts;     /* hooks and limits are set by the pools */
-};
-struct lambda__pools *lambda__pools_new(const struct lambda__pools_options *options);
+/* Copies `parts` and sets their hooks; borrows what they point to, and `functions`. */
+struct lambda__pools *lambda__pools_new(const struct lambda__environment_parts *parts, struct lambda__functions *functions);
 void lambda__pools_free(struct lambda__pools *pools);       /* NULL is fine; after stop, or when the loops never ran */
 void lambda__pools_stop(struct lambda__pools *pools);       /* off the loops, which run: ends everything, waits */
 

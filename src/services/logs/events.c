@@ -203,7 +203,7 @@ static struct json *reversed(struct arena *arena, struct json *list)
 
 void logs__get_events(struct call *call)
 {
-    struct store_txn *txn = store_reader(logs__store());
+    struct store_txn *txn = logs__reader(call);
     struct logs__group group;
     struct logs__event event;
     struct str stream = call_str(call, "logStreamName"), value;
@@ -312,7 +312,7 @@ static bool filter_of(struct call *call, struct store_txn *txn, struct logs__pat
 
 void logs__filter_events(struct call *call)
 {
-    struct store_txn *txn = store_reader(logs__store());
+    struct store_txn *txn = logs__reader(call);
     struct logs__group group;
     struct logs__event event;
     struct logs__pattern *pattern;

@@ -100,7 +100,7 @@ static void describe_group(struct call *call, struct json *list, struct json *do
     json_add_i64(call->arena, out, "metricFilterCount", 0);
     json_add_str(call->arena, out, "arn", arena_printf(call->arena, STR_FMT ":*", STR_ARG(arn)));
     if (str_to_u64(json_str(doc, "space"), &space))
-        json_add_i64(call->arena, out, "storedBytes", logs__bytes(store_reader(logs__store()), space, call->arena));
+        json_add_i64(call->arena, out, "storedBytes", logs__bytes(logs__reader(call), space, call->arena));
     json_add_str(call->arena, out, "logGroupClass", STR("STANDARD"));
     json_add_str(call->arena, out, "logGroupArn", arn);
 }
@@ -135,8 +135,7 @@ void logs__describe_groups(struct call *call)
     }
     if (!logs__page_after(call, STR_NONE, &after))
         return;
-    enum err err = doc_list(store_reader(logs__store()), LOGS_SPACE,
-                            doc_collection(call->arena, call->account, call->region, "log-group"),
+    enum err err = doc_list(logs__reader(call), LOGS_SPACE, doc_collection(call->arena, call->account, call->region, "log-group"),
                             call_str(call, "logGroupNamePrefix"), after, limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
@@ -165,7 +164,7 @@ void logs__prepare_tags(struct call *call)
 void logs__list_tags(struct call *call)
 {
     struct logs__group group;
-    if (!logs__call_group(call, store_reader(logs__store()), &group))
+    if (!logs__call_group(call, logs__reader(call), &group))
         return;
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add(call->output, "tags", tags_object(call->arena, json_at(group.doc, "tags")));

@@ -1,24 +1,18 @@
-/* logs.c -- CloudWatch Logs: the table of operations, what each needs to be authorised, and the service's singleton. */
-#include "base/clock.h"
-#include "base/panic.h"
+/* logs.c -- CloudWatch Logs: the table of operations, what each needs to be authorised. */
 #include "services/logs/logs_internal.h"
 #include "call/service_errors.h"
 #include "call/tags.h"
-#include <stdatomic.h>
-#include <stdlib.h>
 
 #define LOGS_BODY_BYTES_MAX (7u << 20) /* of a request; PutLogEvents: 1 MB of text, which JSON's escapes make six times as long */
 
-struct logs {
-    struct store *store;
-};
-
-static struct logs *the_logs;
-struct logs__writer *logs__the_writer;
-
-struct store *logs__store(void)
+struct logs *logs__of(const struct call *call)
 {
-    return the_logs->store;
+    return call->service_state;
+}
+
+struct store_txn *logs__reader(const struct call *call)
+{
+    return store_reader(logs__of(call)->store);
 }
 
 static void need_group(struct call *call, struct needs *needs, const char *action, struct str group, struct str stream)
@@ -125,36 +119,3 @@ const struct service_api logs_api = {
     .errors = &logs_errors,
     .body_max = LOGS_BODY_BYTES_MAX,
 };
-
-enum err logs_new(struct store *store, struct logs **ret)
-{
-    struct logs *logs = mem_zalloc(sizeof *logs);
-    logs->store = store;
-    the_logs = logs;
-    logs__the_writer = logs__writer_new(store);
-    *ret = logs;
-    return ERR_OK;
-}
-
-void logs_free(struct logs *logs)
-{
-    if (!logs)
-        return;
-    logs__writer_free(logs__the_writer);
-    logs__the_writer = NULL;
-    the_logs = NULL;
-    free(logs);
-}
-
-bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms,
-                 struct str message, bool may_make_group)
-{
-    (void)logs;
-    return logs__writer_append(logs__the_writer, account, region, group, stream, epoch_ms, message, may_make_group);
-}
-
-void logs_flush(struct logs *logs)
-{
-    (void)logs;
-    logs__writer_flush(logs__the_writer);
-}

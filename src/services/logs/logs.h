@@ -3,16 +3,12 @@
 #define CLOUDLESS_SERVICES_LOGS_LOGS_H
 #include "call/call.h"
 
-struct logs;
+struct logs;                            /* the state of logs_service */
 #define LOGS_SPACE 6                    /* of its documents in the store; on disk, so never another */
 extern const struct model model_logs;         /* generated */
 extern const struct service_errors logs_errors;
 extern const struct service_api logs_api;
 extern const struct service logs_service;
-enum err logs_new(struct store *store, struct logs **ret);
-struct buf;
-void logs_write_metrics(struct buf *out, void *logs);        /* a metrics_source */
-void logs_free(struct logs *logs);              /* writes what waits, then ends its thread */
 
 /* What functions print: bounded queue, written in batches at most 200 ms or 64 KB behind; makes group and stream when
  * missing (the group only if may_make_group: else the events are dropped). False: the queue is full, the event is dropped and

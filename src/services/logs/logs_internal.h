@@ -30,7 +30,12 @@ struct logs__event {
     struct str stream, message;
 };
 
-struct store *logs__store(void);
+struct logs {                               /* the service's state: call->service_state */
+    struct store *store;
+    struct logs__writer *writer;
+};
+struct logs *logs__of(const struct call *call);
+struct store_txn *logs__reader(const struct call *call);
 
 /* The position in nextToken (call/page_token.h); STR_NONE without one. False: call_fail was called. */
 bool logs__page_after(struct call *call, struct str scope, struct str *ret);
@@ -71,12 +76,9 @@ bool logs__pattern_match(const struct logs__pattern *pattern, struct str message
 /* writer.c: the queue behind logs_append. */
 struct logs__writer;
 struct logs__writer *logs__writer_new(struct store *store);
-void logs__writer_free(struct logs__writer *writer);
-bool logs__writer_append(struct logs__writer *writer, struct str account, struct str region, struct str group, struct str stream,
-                         int64_t epoch_ms, struct str message, bool may_make_group);
-void logs__writer_flush(struct logs__writer *writer);
-
-extern struct logs__writer *logs__the_writer;
+void logs__writer_free(struct logs__writer *writer);        /* writes what waits, then ends its thread; NULL is fine */
+struct buf;
+void logs__write_metrics(struct buf *out, void *logs);      /* a metrics_source */
 
 /* retention.c: mutations: the group has a retention now, or another; it has none any more. */
 extern const struct jobs_kind logs__job_kinds[];

@@ -1,19 +1,25 @@
-/* service.c -- CloudWatch Logs as a service. */
+/* service.c -- CloudWatch Logs as a service, and its life. */
 #include "base/metrics.h"
+#include "base/panic.h"
 #include "call/service.h"
 #include "services/logs/logs_internal.h"
+#include <stdlib.h>
 
 static enum err logs_open(const struct platform *platform, void **ret_state)
 {
-    enum err err = logs_new(platform->store, (struct logs **)ret_state);
-    if (err == ERR_OK)
-        metrics_add_source(platform->metrics, logs_write_metrics, *ret_state);
-    return err;
+    struct logs *logs = mem_zalloc(sizeof *logs);
+    logs->store = platform->store;
+    logs->writer = logs__writer_new(platform->store);
+    metrics_add_source(platform->metrics, logs__write_metrics, logs);
+    *ret_state = logs;
+    return ERR_OK;
 }
 
 static void logs_close(void *state)
 {
-    logs_free(state);
+    struct logs *logs = state;
+    logs__writer_free(logs->writer);
+    free(logs);
 }
 
 static const struct service_api *const logs_apis[] = {&logs_api, NULL};

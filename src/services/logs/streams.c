@@ -161,7 +161,7 @@ static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t 
 
 void logs__describe_streams(struct call *call)
 {
-    struct store_txn *txn = store_reader(logs__store());
+    struct store_txn *txn = logs__reader(call);
     struct logs__group group;
     bool by_time = str_eq(call_str(call, "orderBy"), STR("LastEventTime"));
     size_t limit = (size_t)json_i64(call->input, "limit", STREAMS_PAGE_MAX);
@@ -227,7 +227,7 @@ static enum err delete_some(struct store_txn *txn, void *arg)
 
 void logs__delete_stream(struct call *call)
 {
-    struct store_txn *txn = store_reader(logs__store());
+    struct store_txn *txn = logs__reader(call);
     struct logs__group group;
     struct str name = call_str(call, "logStreamName");
     if (!logs__call_group(call, txn, &group))
@@ -238,7 +238,7 @@ void logs__delete_stream(struct call *call)
     }
     struct delete_step step = {.call = call, .group = logs__call_group_name(call), .stream = name, .space = group.space};
     while (!step.done) {
-        enum err err = store_mutate(logs__store(), delete_some, &step);
+        enum err err = store_mutate(logs__of(call)->store, delete_some, &step);
         if (err != ERR_OK) {
             call_fail_err(call, err);
             return;

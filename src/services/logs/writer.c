@@ -123,9 +123,10 @@ static void count_lost(struct logs__writer *w, const struct event *e)
     arena_free(arena);
 }
 
-bool logs__writer_append(struct logs__writer *w, struct str account, struct str region, struct str group, struct str stream,
-                         int64_t epoch_ms, struct str message, bool may_make_group)
+bool logs_append(struct logs *logs, struct str account, struct str region, struct str group, struct str stream, int64_t epoch_ms,
+                 struct str message, bool may_make_group)
 {
+    struct logs__writer *w = logs->writer;
     struct event *e =
         event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
     e->may_make_group = may_make_group;
@@ -151,8 +152,9 @@ bool logs__writer_append(struct logs__writer *w, struct str account, struct str 
     return room;
 }
 
-void logs__writer_flush(struct logs__writer *w)
+void logs_flush(struct logs *logs)
 {
+    struct logs__writer *w = logs->writer;
     pthread_mutex_lock(&w->lock);
     uint64_t until = w->taken;
     w->flush = true;
@@ -162,15 +164,14 @@ void logs__writer_flush(struct logs__writer *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-void logs_write_metrics(struct buf *out, void *arg)
+void logs__write_metrics(struct buf *out, void *arg)
 {
     static const struct metric_plain families[] = {
         METRIC_GAUGE_OF("log_queue_bytes", "What functions printed and is not written yet.", struct logs__writer, bytes),
         METRIC_COUNTER_OF("log_events_total", "Events of functions that were taken.", struct logs__writer, taken),
         METRIC_COUNTER_OF("log_events_dropped_total", "Events that did not fit into the queue.", struct logs__writer, refused),
     };
-    struct logs__writer *w = logs__the_writer;
-    (void)arg;
+    struct logs__writer *w = ((const struct logs *)arg)->writer;
     pthread_mutex_lock(&w->lock);
     metrics_plain(out, w, families, COUNT_OF(families));
     pthread_mutex_unlock(&w->lock);

@@ -6,21 +6,14 @@
 #include "services/sts/sts.h"
 #include "call/service_errors.h"
 #include "base/clock.h"
-#include "base/panic.h"
 #include "base/codec.h"
 #include "services/iam/iam.h"
-#include <stdlib.h>
 
 #define STS_BODY_BYTES_MAX (64u << 10)     /* of a request; a session policy of 2,048 characters */
 
 #define POLICY_CHARS_MAX 2048           /* API reference, AssumeRole: session policies together */
 #define CHAINED_SECONDS_MAX 3600        /* a session that assumes a role */
 #define DEFAULT_SECONDS 3600
-
-struct sts {
-    struct auth *auth;
-    struct store *store;
-};
 
 static struct sts *sts_of(const struct call *call)
 {
@@ -150,17 +143,3 @@ const struct service_api sts_api = {
     .row_count = COUNT_OF(sts_rows),
     .body_max = STS_BODY_BYTES_MAX,
 };
-
-enum err sts_new(struct store *store, struct auth *auth, struct sts **ret)
-{
-    struct sts *sts = mem_zalloc(sizeof *sts);
-    sts->store = store;
-    sts->auth = auth;
-    *ret = sts;
-    return ERR_OK;
-}
-
-void sts_free(struct sts *sts)
-{
-    free(sts);
-}

@@ -7,7 +7,8 @@ extern const struct model model_sts;         /* generated */
 extern const struct service_errors sts_errors;
 extern const struct service_api sts_api;
 extern const struct service sts_service;
-struct sts;
-enum err sts_new(struct store *store, struct auth *auth, struct sts **ret);
-void sts_free(struct sts *sts);
+struct sts {                        /* the service's state: call->service_state */
+    struct auth *auth;
+    struct store *store;
+};
 #endif

@@ -1,4 +1,5 @@
 /* iam_test.c -- IAM towards the rest of the server: root key, the source of auth, roles for others, AWS-managed policies. */
+#include "call/service.h"
 #include "services/iam/iam_internal.h"
 #include "store/doc.h"
 #include <setjmp.h>
@@ -13,6 +14,9 @@
 struct fixture {
     char dir[64];
     struct store *store;
+    struct auth *auth;
+    struct platform_options options;
+    struct platform platform;
     struct iam *iam;
     struct auth_source source;
     struct arena *arena;
@@ -22,14 +26,19 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct str message;
+    void *state_of_iam;
 
     strcpy(f->dir, "/tmp/cloudless-iam-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->arena = arena_new();
     const struct store_options options = {.dir = f->dir};
     assert_int_equal(store_open(&options, f->arena, &f->store, &message), ERR_OK);
-    assert_int_equal(iam_new(f->store, NULL, ACCOUNT, &f->iam), ERR_OK);
-    f->source = iam_auth_source(f->iam);
+    assert_int_equal(auth_new(f->store, 1, &f->auth), ERR_OK);
+    f->options = (struct platform_options){.account = "000000000000"};
+    f->platform = (struct platform){.options = &f->options, .store = f->store, .auth = f->auth};
+    assert_int_equal(iam_service.open(&f->platform, &state_of_iam), ERR_OK);
+    f->iam = state_of_iam;
+    f->source = iam__auth_source(f->iam);
     *state = f;
     return 0;
 }
@@ -38,7 +47,8 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    iam_free(f->iam);
+    iam_service.close(f->iam);
+    auth_free(f->auth);
     store_close(f->store);
     arena_free(f->arena);
     files_remove_tree(f->dir);
@@ -87,7 +97,7 @@ static void test_rows_sorted(void **state)
 /* As auth asks for it. */
 static enum err root_key(struct fixture *f, struct str id, struct str secret, struct arena *arena, struct str *ret_id, struct str *ret_secret)
 {
-    const struct auth_source source = iam_auth_source(f->iam);
+    const struct auth_source source = iam__auth_source(f->iam);
     return source.root_key(source.arg, id, secret, arena, ret_id, ret_secret);
 }
 

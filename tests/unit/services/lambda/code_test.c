@@ -24,6 +24,8 @@ struct world {
     struct blobs *blobs;
     struct loops *loops;
     struct workers *workers;
+    struct platform_options options;
+    struct platform platform;
     struct lambda__code *code;
     struct lambda__downloads *downloads;
 };
@@ -83,13 +85,10 @@ static int set_up(void **state)
     w->loops = loops_new(1);
     loops_start(w->loops);
     w->workers = workers_new(NULL);
-    struct lambda__code_options options = {.store = w->store,
-                                           .blobs = w->blobs,
-                                           .workers = w->workers,
-                                           .loops = w->loops,
-                                           .cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p,
-                                           .bytes_max = 3 * FOLDER_BYTES};
-    w->code = lambda__code_new(&options);
+    w->options = (struct platform_options){.cache_dir = arena_printf(w->arena, "%s/cache", w->dir).p};
+    w->platform =
+        (struct platform){.options = &w->options, .store = w->store, .blobs = w->blobs, .workers = w->workers, .loops = w->loops};
+    w->code = lambda__code_new(&w->platform, 3 * FOLDER_BYTES);
     w->downloads = lambda__downloads_new(w->blobs, w->workers);
     *state = w;
     return 0;

@@ -35,7 +35,8 @@
 #include <cmocka.h>
 #include "zip.h"
 
-#define ACCOUNT STR("000000000000")
+#define ACCOUNT_TEXT "000000000000"
+#define ACCOUNT STR(ACCOUNT_TEXT)
 #define REGION STR("us-east-1")
 #define FUNCTIONS_MAX 16
 #define WAIT_S_MAX 60           /* a test that waits longer has failed */
@@ -69,12 +70,13 @@ static struct stage {
     struct arena *arena;
     struct store *store;
     struct blobs *blobs;
-    struct iam *iam;
     struct auth *auth;
-    struct logs *logs;
     struct loops *loops;
     struct workers *workers;
     struct http_server *http;
+    struct services *services;
+    struct platform_options platform_options;
+    struct platform platform;
     struct lambda *lambda;
     struct lambda_limits limits;
     bool stopped;
@@ -615,7 +617,9 @@ static const struct lambda_limits patient = {
 
 static void stage_open(size_t loops, const struct lambda_limits *limits, size_t concurrency_max)
 {
+    static const struct service *const played[] = {&iam_service, &lambda_service, &logs_service, NULL};
     struct str message;
+    const char *failed;
     stage = calloc(1, sizeof *stage);
     pthread_mutex_init(&stage->lock, NULL);
     pthread_cond_init(&stage->changed, NULL);
@@ -627,31 +631,34 @@ static void stage_open(size_t loops, const struct lambda_limits *limits, size_t 
     ENSURE(blobs_open(stage->dir, &stage->blobs) == ERR_OK);
     stage->loops = loops_new(loops);
     ENSURE(auth_new(stage->store, loops, &stage->auth) == ERR_OK);
-    ENSURE(iam_new(stage->store, stage->auth, ACCOUNT, &stage->iam) == ERR_OK);
-    struct auth_source source = iam_auth_source(stage->iam);
-    auth_set_source(stage->auth, &source);
-    ENSURE(logs_new(stage->store, &stage->logs) == ERR_OK);
     ENSURE(store_mutate(stage->store, place_role, NULL) == ERR_OK);
     stage->workers = workers_new(NULL);
     stage->http = http_server_new(stage->loops);
     stage->limits = limits ? *limits : patient;
-    struct lambda_options options = {
+    stage->platform_options = (struct platform_options){.account = ACCOUNT_TEXT,
+                                                        .cache_dir = arena_printf(stage->arena, "%s/cache", stage->dir).p,
+                                                        .runtimes_dir = "/nowhere",
+                                                        .concurrency_max = concurrency_max,
+                                                        .environments_max = stage->limits.environments_max};
+    stage->services = services_new(played);
+    stage->platform = (struct platform){
+        .options = &stage->platform_options,
         .store = stage->store,
         .blobs = stage->blobs,
         .auth = stage->auth,
-        .logs = stage->logs,
         .loops = stage->loops,
         .workers = stage->workers,
         .http = stage->http,
-        .driver = &script_driver,
+        .services = stage->services,
+        .sandbox_driver = &script_driver,
         .sandboxes = (struct sandbox_host *)stage,
-        .concurrency_max = concurrency_max,
-        .cache_dir = arena_printf(stage->arena, "%s/cache", stage->dir).p,
-        .runtimes_dir = "/nowhere",
-        .limits = &stage->limits,
-        .aws_endpoint = no_aws,
+        .inside = no_aws,
     };
-    ENSURE(lambda_new(&options, &stage->lambda) == ERR_OK);
+    ENSURE(services_open(stage->services, &stage->platform, &failed) == ERR_OK);
+    stage->lambda = services_state(stage->services, "lambda");
+    stage->limits.environments_max = stage->lambda->limits.environments_max;
+    stage->lambda->limits = stage->limits;
+    services_start(stage->services);
     loops_start(stage->loops);
 }
 
@@ -661,7 +668,7 @@ static void stage_stop(void)
     if (stage->stopped)
         return;
     stage->stopped = true;
-    lambda_stop(stage->lambda);
+    services_stop(stage->services);
     workers_stop(stage->workers);
     loops_stop(stage->loops);
     assert_int_equal(stage->running, 0);
@@ -672,13 +679,12 @@ static void stage_close(void)
     char *command = NULL;
     stage_stop();
     workers_free(stage->workers);
-    lambda_free(stage->lambda);
-    logs_free(stage->logs);
+    services_close(stage->services);
+    services_free(stage->services);
     store_close(stage->store);
     http_server_free(stage->http);
     loops_free(stage->loops);
     auth_free(stage->auth);
-    iam_free(stage->iam);
     blobs_close(stage->blobs);
     ENSURE(asprintf(&command, "rm -rf %s", stage->dir) > 0 && system(command) == 0);
     free(command);

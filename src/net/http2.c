@@ -245,13 +245,15 @@ static void stream_refuse(struct http2_stream *stream, int status)
     exchange->state = EXCHANGE_ANSWERED;
 }
 
+/* Once, and not behind the answer's head. */
 static void stream_continue(struct http2_stream *stream)
 {
-    if (stream->continued)
+    struct http_exchange *exchange = stream->exchange;
+    if (!exchange->expect_continue || exchange->status)
         return;
-    stream->continued = true;
+    exchange->expect_continue = false;
     const nghttp2_nv go_on = {(uint8_t *)(uintptr_t) ":status", (uint8_t *)(uintptr_t) "100", 7, 3, NGHTTP2_NV_FLAG_NONE};
-    nghttp2_submit_headers(h2_of(stream->exchange)->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &go_on, 1, NULL);
+    nghttp2_submit_headers(h2_of(exchange)->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &go_on, 1, NULL);
 }
 
 static void stream_dispatch(struct http2_stream *stream)
@@ -297,7 +299,7 @@ static void stream_body_follows(struct http2 *h2, struct http2_stream *stream)
     stream->body_max = plan.max < NET_BODY_BYTES_MAX ? plan.max : NET_BODY_BYTES_MAX;
     if (stream->length != UINT64_MAX && stream->length > stream->body_max)
         stream_refuse(stream, 413);
-    else if (exchange->expect_continue)
+    else
         stream_continue(stream);
 }
 
@@ -514,7 +516,7 @@ void http2__resume(struct http_exchange *exchange)
     struct http2 *h2 = h2_of(exchange);
     struct http2_stream *stream = exchange->h2;
     struct http_inflow *in = exchange->in;
-    if (exchange->expect_continue && in->total == 0 && !in->stopped && !stream->body_done)
+    if (in->total == 0 && !in->stopped && !stream->body_done)
         stream_continue(stream);
     bool corked = h2->corked;
     h2->corked = true;

@@ -17,7 +17,6 @@ struct http2_stream {
     bool in_trailers;
     bool body_done;      /* the client has sent all of it */
     bool discard;        /* what still comes of it is dropped */
-    bool continued;      /* 100 was said */
     bool all_sent;       /* the last byte of the answer was handed to the transport */
     bool answer_streams; /* from an outflow */
     uint64_t length;     /* of the body; UINT64_MAX: not announced */

@@ -173,6 +173,18 @@ static bool conn_write_file(struct http_conn *conn)
     return sent == OUTFLOW_SENT;
 }
 
+/* "100 Continue": somebody wants the body of the message that is being parsed, nothing of it has come, and no answer to it has
+ * begun. Everything before it is out. */
+static bool continue_due(const struct http_conn *conn)
+{
+    const struct http_exchange *exchange = conn->parser.exchange;
+    if (!exchange || !exchange->expect_continue || exchange->status || http__parser_has_input(&conn->parser))
+        return false;
+    const struct http_inflow *in = exchange->in;
+    bool wanted = in ? in->sink && !in->stopped && !in->total : !exchange->request.body.n;
+    return wanted && (!conn->first || conn->first == exchange);
+}
+
 static void flush(struct http_conn *conn)
 {
     while (!conn->write_busy && conn->state <= CONN_ENDING) {
@@ -191,9 +203,9 @@ static void flush(struct http_conn *conn)
         if (covers) {
             if (!write_now(conn, bufs, count, total, covers))
                 return;
-        } else if (conn->continue_due && (!conn->first || conn->first == conn->parser.exchange)) {
+        } else if (continue_due(conn)) {
             static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-            conn->continue_due = false;
+            conn->parser.exchange->expect_continue = false;
             bufs[0] = uv_buf_init((char *)(uintptr_t)go_on, sizeof(go_on) - 1);
             if (!write_now(conn, bufs, 1, sizeof(go_on) - 1, 0))
                 return;
@@ -265,7 +277,6 @@ static bool may_dispatch(const struct http_conn *conn, const struct http_exchang
 /* Answers a message that reaches no handler; the connection ends with it. */
 static void conn_refuse(struct http_conn *conn, struct http_exchange *exchange, int status)
 {
-    conn->continue_due = false;
     conn->state = CONN_ENDING;
     http__conn_fill(conn, exchange);
     exchange->keep_alive = false;
@@ -311,14 +322,12 @@ static void head_parsed(struct http_conn *conn)
         return;
     }
     conn->parser.body_max = plan.max < NET_BODY_BYTES_MAX ? plan.max : NET_BODY_BYTES_MAX;
-    conn->continue_due = exchange->expect_continue && !http__parser_has_input(&conn->parser);
 }
 
 /* The body that passes ends before it is whole. What follows is not looked at. */
 static void break_inflow(struct http_conn *conn, struct http_inflow *in, enum body_end how)
 {
     http__parser_leave(&conn->parser);
-    conn->continue_due = false;
     conn->state = CONN_ENDING;
     http__inflow_end(in, how);
 }
@@ -326,7 +335,6 @@ static void break_inflow(struct http_conn *conn, struct http_inflow *in, enum bo
 static void inflow_whole(struct http_conn *conn, struct http_inflow *in)
 {
     struct http_exchange *exchange = in->exchange;
-    conn->continue_due = false;
     exchange->keep_alive = in->keep_alive;
     if (!exchange->keep_alive)
         conn->state = CONN_ENDING;
@@ -341,8 +349,6 @@ void http__conn_resume(struct http_conn *conn, struct http_exchange *exchange)
     }
     if (conn->parser.exchange == exchange && !conn->reading)
         conn->read_ms = conn_now(conn); /* the client was not asked for more until now */
-    if (exchange->expect_continue && exchange->in->total == 0 && conn->parser.exchange == exchange)
-        conn->continue_due = !http__parser_has_input(&conn->parser) && !exchange->in->stopped;
     bool corked = conn->corked;
     conn->corked = true;
     http__inflow_deliver(exchange->in);
@@ -421,7 +427,6 @@ static bool pump(struct http_conn *conn)
         case PARSED_HTTP2:
             return begin_http2(conn);
         case PARSED_MESSAGE:
-            conn->continue_due = false;
             http__conn_fill(conn, exchange);
             conn->held = exchange;
             break;

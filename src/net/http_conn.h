@@ -85,7 +85,6 @@ struct http_conn {
     struct http_exchange *held; /* parsed, but must wait for the running ones */
     enum conn_state state;
     bool reading, eof, corked;
-    bool continue_due; /* "100 Continue", once everything before is written */
     bool write_busy;   /* a write is unfinished; it covers the first write_covers exchanges of the queue */
     size_t write_covers;
     size_t write_left;                      /* unsent bytes the sweep saw last */

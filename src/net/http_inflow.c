@@ -6,9 +6,8 @@
  * body_read nothing is read either, and "100 Continue" is not said.
  *
  * The end is told once, behind the last piece that was kept: BODY_WHOLE behind all bytes, any other without the bytes that
- * nobody took yet. Pieces are handed over only from within the connection's engine, so an answer in the middle of one only marks
- * its exchange. An end may come without a connection; the answer that it causes may then free the exchange, so it is the last
- * thing that is done here.
+ * nobody took yet. Pieces are handed over from within the connection's engine, where an answer only marks its exchange, or, once
+ * the connection is gone, from here, where an answer lets go of it: a release waits until the sink has returned (`delivering`).
  *
  * An answer, or body_stop, makes `stopped`: what still comes is dropped. The connection ends behind an answer that was begun
  * before the body had ended, as what follows cannot be told from the body's rest without reading all of it. */
@@ -106,7 +105,7 @@ static void inflow_take_back(struct http_inflow *in)
     in->lent = NULL;
 }
 
-void http__inflow_deliver(struct http_inflow *in)
+static void inflow_hand_over(struct http_inflow *in)
 {
     while (in->sink && !in->stopped && !in->out && in->fill_n && !(in->ended && in->how != BODY_WHOLE)) {
         struct str piece = inflow_lend(in);
@@ -133,6 +132,17 @@ void http__inflow_deliver(struct http_inflow *in)
             sha256_end(&in->hash, in->sink->sha256);
         in->sink->end(in->sink, in->how);
     }
+}
+
+void http__inflow_deliver(struct http_inflow *in)
+{
+    if (in->delivering) /* it goes on when the sink returns */
+        return;
+    in->delivering = true;
+    inflow_hand_over(in);
+    in->delivering = false;
+    if (in->release_due)
+        http__exchange_release(in->exchange);
 }
 
 void http__inflow_drop(struct http_inflow *in)

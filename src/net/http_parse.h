@@ -39,6 +39,7 @@ struct http_inflow {
     bool ended;      /* nothing more will come */
     bool stopped;    /* the sink wants nothing more, or was told the end */
     bool keep_alive; /* of the connection, once the body is whole */
+    bool delivering, release_due; /* its sink is being called; its exchange is to be released then */
     enum body_end how;
     uint64_t total; /* bytes that came */
     struct sha256_state hash;
@@ -116,7 +117,7 @@ void http__pool_init(struct http_pool *pool, const struct http_limits *limits, a
 void http__pool_clear(struct http_pool *pool);  /* frees what is spare, and what is still out */
 void http__pool_detach(struct http_pool *pool); /* what is out frees itself when it is released */
 struct http_exchange *http__exchange_take(struct http_pool *pool);
-void http__exchange_release(struct http_exchange *exchange);
+void http__exchange_release(struct http_exchange *exchange); /* at once, or when the sink of its body returns */
 /* Its connection goes, and with it perhaps the listener: gives back the listener's share. */
 void http__exchange_orphan(struct http_exchange *exchange);
 /* Counts memory for bodies. False: over the budget of all bodies or of its listener. Given back with the exchange. */

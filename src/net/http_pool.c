@@ -125,6 +125,10 @@ static void tell_watch(const struct http_exchange *exchange, const struct http_w
 void http__exchange_release(struct http_exchange *exchange)
 {
     struct http_pool *pool = exchange->pool;
+    if (exchange->in && exchange->in->delivering) {
+        exchange->in->release_due = true;
+        return;
+    }
     if (exchange->watched && pool && pool->watch && pool->watch->told)
         tell_watch(exchange, pool->watch);
     http__exchange_orphan(exchange);

@@ -18,6 +18,7 @@ struct reading {
     struct body_reader *reader;
     size_t n, pieces;
     bool keep, early, finished;
+    struct body_writer *writer; /* of an answer that has begun before the body is asked for */
     struct body_worker worker;
     struct loop_task begin;
 };
@@ -28,6 +29,8 @@ static struct {
     struct http_request *waiting;
     atomic_size_t ends[5], kept_count, worked, waiting_count;
     atomic_size_t worker_fails_at; /* 0: never */
+    atomic_size_t looked;
+    atomic_bool all_came;
 } seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void answer_seen(struct reading *reading, enum body_end how)
@@ -66,7 +69,10 @@ static void on_end(struct body_sink *sink, enum body_end how)
     struct reading *reading = CONTAINER_OF(sink, struct reading, sink);
     ENSURE(!reading->finished);
     reading->finished = true;
-    answer_seen(reading, how);
+    if (reading->writer)
+        body_finish(reading->writer);
+    else
+        answer_seen(reading, how);
 }
 
 static enum err work_piece(struct body_worker *worker, struct str piece)
@@ -116,7 +122,12 @@ static void handle_body(struct http_request *request, void *arg)
     struct reading *reading = arena_zalloc(request->arena, sizeof(*reading));
     reading->request = request;
     reading->sink = (struct body_sink){.piece = on_piece, .end = on_end, .hashed = true};
-    if (str_eq(path, STR("/wait"))) { /* the body is not asked for yet */
+    bool begun = str_eq(path, STR("/begun"));
+    if (begun || str_eq(path, STR("/wait"))) { /* the body is not asked for yet */
+        if (begun) {
+            reading->writer = http_stream(request, &(struct http_response){.status = 200}, HTTP_LENGTH_UNKNOWN, NULL);
+            ENSURE(body_write(reading->writer, &(struct str){"begun", 5}) == ERR_OK);
+        }
         seen.waiting = request;
         request->user = reading;
         atomic_fetch_add(&seen.waiting_count, 1);
@@ -127,7 +138,7 @@ static void handle_body(struct http_request *request, void *arg)
         return;
     }
     reading->reader = http_body(request);
-    reading->keep = str_eq(path, STR("/keep"));
+    reading->keep = str_eq(path, STR("/keep")) || str_eq(path, STR("/last"));
     reading->early = str_eq(path, STR("/early"));
     if (str_eq(path, STR("/worker"))) {
         reading->worker = (struct body_worker){.run = work_piece, .done = work_done, .workers = site.workers, .lane = LANE_BODY};
@@ -140,6 +151,8 @@ static void handle_body(struct http_request *request, void *arg)
         http_respond_text(request, 403, "text/plain", STR("no"));
     } else {
         body_read(reading->reader, &reading->sink);
+        if (str_eq(path, STR("/asked")))
+            http_respond_text(request, 403, "text/plain", STR("no"));
     }
 }
 
@@ -159,6 +172,8 @@ static void open_streaming(const struct http_limits *limits)
     atomic_store(&seen.kept_count, 0);
     atomic_store(&seen.waiting_count, 0);
     atomic_store(&seen.worked, 0);
+    atomic_store(&seen.looked, 0);
+    atomic_store(&seen.all_came, false);
     atomic_store(&seen.worker_fails_at, 0);
     site_open(limits, &(struct http_listener_options){.handler = handle_body, .body_plan = stream_all, .body_unasked = 2});
 }
@@ -298,6 +313,15 @@ static void begin_reading(struct loop_task *task)
     body_read(reading->reader, &reading->sink);
 }
 
+/* On its loop. */
+static void read_waiting(void)
+{
+    struct reading *reading = seen.waiting->user;
+    reading->reader = http_body(seen.waiting);
+    reading->begin.run = begin_reading;
+    loop_post(seen.waiting->loop, &reading->begin);
+}
+
 static void test_expect_continue(void **state)
 {
     (void)state;
@@ -305,10 +329,7 @@ static void test_expect_continue(void **state)
     send_text(fd, "PUT /wait HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     wait_count(&seen.waiting_count, 1);
     assert_true(silent(fd, 30)); /* nobody reads */
-    struct reading *reading = seen.waiting->user;
-    reading->reader = http_body(seen.waiting);
-    reading->begin.run = begin_reading; /* from the loop */
-    loop_post(seen.waiting->loop, &reading->begin);
+    read_waiting();
     assert_true(read_answer(fd, &answer, false));
     assert_int_equal(answer.status, 100);
     send_text(fd, "hello");
@@ -323,6 +344,56 @@ static void test_expect_continue(void **state)
     send_text(fd, "PUT /any HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
     expect(fd, 200, digest_of(STR("hello")));
     close(fd);
+    fd = dial(); /* asked for, and answered before anything was said */
+    send_text(fd, "PUT /asked HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    expect(fd, 403, "no");
+    assert_true(ended(fd));
+    close(fd);
+    fd = dial(); /* asked for when the answer has begun */
+    send_text(fd, "PUT /begun HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    wait_count(&seen.waiting_count, 2);
+    assert_false(silent(fd, 10000));
+    read_waiting();
+    send_text(fd, "hello");
+    expect(fd, 200, "begun");
+    close(fd);
+}
+
+/* The loop has seen all of that body. */
+static void look_for_end(struct loop_task *task)
+{
+    struct reading *reading = CONTAINER_OF(task, struct reading, begin);
+    atomic_store(&seen.all_came, CONTAINER_OF(reading->reader, struct http_inflow, reader)->ended);
+    atomic_fetch_add(&seen.looked, 1);
+}
+
+static void next_piece(struct loop_task *task)
+{
+    body_next(CONTAINER_OF(task, struct reading, begin)->reader);
+}
+
+/* The client goes when all has come and a part of it waits for the sink, which then answers while it is called. */
+static void test_answered_when_gone(void **state)
+{
+    (void)state;
+    int fd = dial();
+    send_text(fd, "PUT /last HTTP/1.1\r\n" H "Content-Length: 10\r\n\r\nhello");
+    wait_count(&seen.kept_count, 1);
+    send_text(fd, "again");
+    struct reading *reading = seen.kept;
+    struct loop *loop = reading->request->loop;
+    reading->begin.run = look_for_end;
+    for (size_t i = 1; !atomic_load(&seen.all_came); i++) {
+        loop_post(loop, &reading->begin);
+        wait_count(&seen.looked, i);
+    }
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    close(fd);
+    wait_count(&site.server->all_count, 0);
+    reading->early = true;
+    reading->begin.run = next_piece;
+    loop_post(loop, &reading->begin);
+    wait_count(&site.server->bodies_held, 0);
 }
 
 /* An answer in the middle arrives, though most of the body is never read. */
@@ -517,10 +588,17 @@ static void test_server_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole, open_usual),       TEST(test_pressure, open_usual), TEST(test_expect_continue, open_usual),
-        TEST(test_early, open_quick),       TEST(test_ends, open_usual),     TEST(test_stall, open_quick),
-        TEST(test_failures, open_quick),    TEST(test_order, open_usual),    TEST(test_budget, open_usual),
+        TEST(test_whole, open_usual),
+        TEST(test_pressure, open_usual),
+        TEST(test_expect_continue, open_usual),
+        TEST(test_early, open_quick),
+        TEST(test_ends, open_usual),
+        TEST(test_stall, open_quick),
+        TEST(test_failures, open_quick),
+        TEST(test_order, open_usual),
+        TEST(test_budget, open_usual),
         TEST(test_server_ends, open_usual),
+        TEST(test_answered_when_gone, open_usual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

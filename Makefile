@@ -42,7 +42,8 @@ LIBS_PKG   := libuv libnghttp2 libssl libcrypto libarchive libseccomp libpcre2-8
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS_PKG)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIBS_PKG)))$(PKG_LIBS)
 # Debian's rocksdb, simdjson and libdeflate come without complete pkg-config files.
-LDLIBS    = $(PKG_LIBS) -lrocksdb -lsimdjson -ldeflate -lstdc++ -lm -lpthread
+# Symbols are looked for in this order when the program starts: first where nearly all of them are.
+LDLIBS    = -lrocksdb -lstdc++ -lm -lc $(PKG_LIBS) -lsimdjson -ldeflate -lpthread
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-align -Wwrite-strings
 WARN_C   := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 # x86-64-v2 and PCLMUL: any server CPU since 2010; simdjson and llhttp use both.

@@ -30,15 +30,25 @@ enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_mess
     return err;
 }
 
-enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena)
+static enum err write_and_rename(const char *dir, const char *name, struct str text, bool sync, struct arena *arena)
 {
     const char *path = datadir_path(arena, dir, name), *temporary = arena_printf(arena, "%s.new", path).p;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERR_IO;
-    bool fine = file_write(fd, text) && fsync(fd) == 0;
+    bool fine = file_write(fd, text) && (!sync || fsync(fd) == 0);
     fine = close(fd) == 0 && fine;
     return fine && rename(temporary, path) == 0 ? ERR_OK : ERR_IO;
+}
+
+enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena)
+{
+    return write_and_rename(dir, name, text, true, arena);
+}
+
+enum err datadir_note(const char *dir, const char *name, struct str text, struct arena *arena)
+{
+    return write_and_rename(dir, name, text, false, arena);
 }
 
 enum err datadir_read(const char *dir, const char *name, struct arena *arena, struct str *ret)

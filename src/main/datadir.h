@@ -14,6 +14,8 @@ enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_mess
 const char *datadir_path(struct arena *arena, const char *dir, const char *name);
 /* Written to a temporary name, synced and renamed; mode 0600. */
 enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena);
+/* The same without the sync: for what is true only as long as the process lives. */
+enum err datadir_note(const char *dir, const char *name, struct str text, struct arena *arena);
 /* At most 64 KiB. ERR_NOT_FOUND, ERR_IO. */
 enum err datadir_read(const char *dir, const char *name, struct arena *arena, struct str *ret);
 /* Value of "name = value" in such a text, or STR_NONE. */

@@ -342,7 +342,7 @@ static int announce(struct server *s)
     char authority[PATH_MAX];
     if (s->tls && https_is_loopback(address) && realpath(datadir_path(s->arena, o->data, HTTPS_AUTHORITY), authority))
         text = arena_printf(s->arena, STR_FMT "authority = %s\n", STR_ARG(text), authority);
-    enum err err = datadir_write(o->data, "endpoint", text, s->arena);
+    enum err err = datadir_note(o->data, "endpoint", text, s->arena);
     if (err != ERR_OK)
         return fail_err("DIR/endpoint cannot be written", err);
     printf("Cloudless %s is ready at %s://%s (data: %s)\n", CLOUDLESS_VERSION, scheme, address, o->data);

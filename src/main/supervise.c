@@ -92,7 +92,7 @@ static void note_state(struct supervisor *s)
 {
     struct str text =
         arena_printf(s->arena, "pid = %ld\nserver = %ld\nrestarts = %u\n", (long)getpid(), (long)s->child, s->restarts);
-    datadir_write(s->options->data, "supervisor", text, s->arena);      /* for `cloudless status`; there may be no directory yet */
+    datadir_note(s->options->data, "supervisor", text, s->arena); /* for `cloudless status`; there may be no directory yet */
     arena_reset(s->arena);
 }
 

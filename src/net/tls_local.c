@@ -38,13 +38,20 @@ static const char *local_path(const struct tls_local_options *options, struct ar
 
 /* ---- reading ---- */
 
+static X509 *cert_read(const struct tls_local_options *options, struct arena *arena, const char *name)
+{
+    BIO *in = BIO_new_file(local_path(options, arena, name), "r");
+    X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    BIO_free(in);
+    ERR_clear_error();
+    return cert;
+}
+
 static bool identity_read(const struct tls_local_options *options, struct arena *arena, const char *cert, const char *key,
                           struct identity *ret)
 {
-    BIO *in = BIO_new_file(local_path(options, arena, cert), "r");
-    ret->cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
-    BIO_free(in);
-    in = BIO_new_file(local_path(options, arena, key), "r");
+    ret->cert = cert_read(options, arena, cert);
+    BIO *in = BIO_new_file(local_path(options, arena, key), "r");
     ret->key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, (void *)(uintptr_t) "") : NULL;
     BIO_free(in);
     bool fine = ret->cert && ret->key && X509_check_private_key(ret->cert, ret->key) == 1;
@@ -55,11 +62,10 @@ static bool identity_read(const struct tls_local_options *options, struct arena 
 }
 
 /* Has begun, and lasts for that long. */
-static bool lasts(const struct identity *identity, int64_t now_s, int64_t for_s)
+static bool lasts(const X509 *cert, int64_t now_s, int64_t for_s)
 {
     time_t now = (time_t)now_s, then = (time_t)(now_s + for_s);
-    return X509_cmp_time(X509_get0_notBefore(identity->cert), &now) < 0 &&
-           X509_cmp_time(X509_get0_notAfter(identity->cert), &then) > 0;
+    return X509_cmp_time(X509_get0_notBefore(cert), &now) < 0 && X509_cmp_time(X509_get0_notAfter(cert), &then) > 0;
 }
 
 static bool names_same(const struct tls_local_options *options, struct arena *arena)
@@ -199,20 +205,24 @@ static bool identity_write(const struct tls_local_options *options, struct arena
 
 /* ---- all of it ---- */
 
+/* The authority's key is read only where something is to be signed. */
 static bool local_make(const struct tls_local_options *options, struct arena *arena, struct identity *authority,
                        struct identity *leaf, bool *ret_made, bool *ret_authority_made)
 {
-    bool old = identity_read(options, arena, "ca.pem", "ca.key", authority) && lasts(authority, options->now_s, options->leaf_s);
-    if (!old) {
+    authority->cert = cert_read(options, arena, "ca.pem");
+    bool old = authority->cert && lasts(authority->cert, options->now_s, options->leaf_s);
+    if (old && identity_read(options, arena, "localhost.pem", "localhost.key", leaf) &&
+        X509_verify(leaf->cert, X509_get0_pubkey(authority->cert)) == 1 && lasts(leaf->cert, options->now_s, options->renew_s) &&
+        names_same(options, arena))
+        return true;
+    identity_drop(leaf);
+    identity_drop(authority);
+    if (!old || !identity_read(options, arena, "ca.pem", "ca.key", authority)) {
         identity_drop(authority);
         if (!make_authority(options, authority) || !identity_write(options, arena, authority, "ca.pem", "ca.key"))
             return false;
         *ret_authority_made = true;
     }
-    if (old && identity_read(options, arena, "localhost.pem", "localhost.key", leaf) &&
-        X509_verify(leaf->cert, authority->key) == 1 && lasts(leaf, options->now_s, options->renew_s) && names_same(options, arena))
-        return true;
-    identity_drop(leaf);
     *ret_made = true;
     return make_leaf(options, arena, authority, leaf) && identity_write(options, arena, leaf, "localhost.pem", "localhost.key") &&
            local_write(options, arena, NAMES_NAME, options->names, 0644);

@@ -90,26 +90,36 @@ static void end_launcher(struct sandbox__link *link, bool kill)
     close_link_fd(&pidfd);
 }
 
-/* Asks the keeper for one. It is there, and has yet to say that it is ready. */
-static enum err ask_keeper(struct sandbox__link *link)
+/* Asks the keeper for one, which receive_launcher then waits for. */
+static enum err request_launcher(struct sandbox__link *link)
 {
     struct sandbox__launch request = {.id = ++link->id};
-    struct sandbox__made made;
-    int pair[2], pidfd = -1;
-    bool late;
+    int pair[2];
     if (link->keeper < 0)
         return ERR_CLOSED;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return ERR_IO;
-    bool fine = sandbox__send(link->keeper, &request, sizeof request, &pair[1], 1) == 0 &&
-                receive_made(link->keeper, request.id, link->answer_ms, &made, &pidfd, &late) && made.pid > 0 && pidfd >= 0;
+    bool sent = sandbox__send(link->keeper, &request, sizeof request, &pair[1], 1) == 0;
     close(pair[1]);
-    if (!fine) {
+    if (sent)
+        link->launcher = pair[0];
+    else
         close(pair[0]);
+    return sent ? ERR_OK : ERR_CLOSED;
+}
+
+/* It is there, and has yet to say that it is ready. */
+static enum err receive_launcher(struct sandbox__link *link)
+{
+    struct sandbox__made made;
+    int pidfd = -1;
+    bool late;
+    if (!receive_made(link->keeper, link->id, link->answer_ms, &made, &pidfd, &late) || made.pid <= 0 || pidfd < 0) {
         close_link_fd(&pidfd);
+        close_link_fd(&link->launcher);
         return ERR_CLOSED;
     }
-    set_launcher(link, pair[0], pidfd);
+    set_launcher(link, link->launcher, pidfd);
     link->silences = 0;
     return ERR_OK;
 }
@@ -129,7 +139,9 @@ static enum err replace_launcher(struct sandbox__link *link)
     char text[256];
     if (link->failed_ns && clock_mono_ns() - link->failed_ns < LINK_RETRY_MS * 1000000ULL)
         return ERR_CLOSED;
-    enum err err = ask_keeper(link);
+    enum err err = request_launcher(link);
+    if (err == ERR_OK)
+        err = receive_launcher(link);
     size_t n = err == ERR_OK ? hear_launcher(link, text, sizeof text) : 0;
     if (err == ERR_OK && !str_eq((struct str){text, n}, STR("ok"))) {
         end_launcher(link, true);
@@ -237,8 +249,7 @@ enum err sandbox__link_open(const struct sandbox__launcher *launcher, unsigned a
     link->keeper = pair[0];
     link->keeper_pidfd = pidfd;
     link->launcher = link->launcher_pidfd = -1;
-    enum err err = ask_keeper(link);
-    if (err != ERR_OK) {
+    if (request_launcher(link) != ERR_OK) {
         sandbox__link_close(link);
         return ERR_IO;
     }
@@ -249,7 +260,7 @@ enum err sandbox__link_open(const struct sandbox__launcher *launcher, unsigned a
 enum err sandbox__link_await(struct sandbox__link *link, struct arena *arena, struct str *ret_message)
 {
     char text[256];
-    size_t n = hear_launcher(link, text, sizeof text);
+    size_t n = receive_launcher(link) == ERR_OK ? hear_launcher(link, text, sizeof text) : 0;
     struct str said = n ? (struct str){text, n} : STR("it gave no answer");
     if (str_eq(said, STR("ok")))
         return ERR_OK;
@@ -262,6 +273,8 @@ void sandbox__link_close(struct sandbox__link *link)
 {
     if (!link)
         return;
+    if (link->launcher >= 0 && link->launcher_pidfd < 0)
+        (void)receive_launcher(link); /* nobody has awaited it */
     if (link->launcher >= 0)
         end_launcher(link, false);
     close_link_fd(&link->keeper);

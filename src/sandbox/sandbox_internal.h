@@ -118,7 +118,7 @@ void sandbox__cgroup_remove(const struct sandbox__cgroups *cgroups, struct sandb
 
 /* ---- launcher_link.c: the server's side of keeper and launcher ---- */
 struct sandbox__link;
-/* Before any thread exists: forks the keeper and asks it for a launcher, which gets ready meanwhile. `answer_ms`: how long one
+/* Before any thread exists: forks the keeper and asks it for a launcher; both get ready meanwhile. `answer_ms`: how long one
  * request may take. ERR_IO. */
 enum err sandbox__link_open(const struct sandbox__launcher *launcher, unsigned answer_ms, struct sandbox__link **ret);
 /* Waits for the launcher's word. ERR_UNSUPPORTED: *ret_message says which step failed. */

@@ -162,6 +162,7 @@ enum err rocks__open(const char *dir, size_t cache_bytes, size_t files_max, stru
 {
     struct rocks *rocks = new_rocks(dir, cache_bytes, files_max);
     char *message = NULL;
+    rocks__wal_sweep(dir);
     rocks->db = rocksdb_open(rocks->options, dir, &message);
     if (message) {
         rocks->db = NULL;

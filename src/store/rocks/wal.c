@@ -94,6 +94,13 @@ static enum err cut(int dir, uint64_t number, uint64_t sequence, bool *ret_older
     return good ? ERR_OK : ERR_IO;
 }
 
+/* Whether an entry of the directory is a log; *ret_number: which. */
+static bool is_log(const struct dirent *entry, uint64_t *ret_number)
+{
+    struct str name = str_of(entry->d_name);
+    return str_ends(name, STR(".log")) && str_to_u64(str_slice(name, 0, name.n - 4), ret_number);
+}
+
 static int descending(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -107,11 +114,8 @@ enum err rocks__wal_cut(const char *dir, uint64_t sequence)
         return ERR_IO;
     uint64_t numbers[LOGS_MAX];
     size_t n = 0;
-    for (struct dirent *entry; (entry = readdir(entries)) && n < LOGS_MAX; ) {
-        struct str name = str_of(entry->d_name);
-        if (str_ends(name, STR(".log")) && str_to_u64(str_slice(name, 0, name.n - 4), &numbers[n]))
-            n++;
-    }
+    for (struct dirent *entry; n < LOGS_MAX && (entry = readdir(entries));)
+        n += is_log(entry, &numbers[n]);
     qsort(numbers, n, sizeof numbers[0], descending);
     enum err err = ERR_OK;
     bool older = true;
@@ -119,4 +123,16 @@ enum err rocks__wal_cut(const char *dir, uint64_t sequence)
         err = cut(dirfd(entries), numbers[i], sequence, &older);
     closedir(entries);
     return err;
+}
+
+void rocks__wal_sweep(const char *dir)
+{
+    DIR *entries = opendir(dir);
+    uint64_t number;
+    struct stat st;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (is_log(entry, &number) && fstatat(dirfd(entries), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
 }

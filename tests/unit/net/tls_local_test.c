@@ -185,7 +185,7 @@ static void test_spoilt_files(void **state)
     static const struct {
         const char *name;
         bool authority;
-    } files[] = {{"ca.key", true}, {"ca.pem", true}, {"localhost.key", false}, {"localhost.pem", false}, {"names", false}};
+    } files[] = {{"ca.pem", true}, {"localhost.key", false}, {"localhost.pem", false}, {"names", false}};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         spoil(files[i].name, "");
         expect_made(true, files[i].authority);
@@ -195,6 +195,11 @@ static void test_spoilt_files(void **state)
         expect_made(true, files[i].authority);
         expect_made(false, false);
     }
+    spoil("ca.key", "");
+    expect_made(false, false); /* nothing is to be signed */
+    spoil("names", "");
+    expect_made(true, true);
+    expect_made(false, false);
     spoil("new", "of a crash");
     spoil("names", "");
     expect_made(true, false);

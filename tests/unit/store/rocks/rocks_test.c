@@ -1,8 +1,9 @@
-/* rocks_test.c -- parts of the embedded engine by themselves: the cutting of a log, the gate. */
+/* rocks_test.c -- parts of the embedded engine by themselves: the cutting of a log, the removal of empty ones, the gate. */
 #include "../store_test.h"
 #include "base/codec.h"
 #include "store/rocks/gate.h"
 #include "store/rocks/wal.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -113,6 +114,28 @@ static void test_cut(void **state)
 
 struct passing { struct gate gate; int *behind; atomic_bool over; };
 
+static size_t logs_in(const char *dir)
+{
+    DIR *entries = opendir(dir);
+    assert_non_null(entries);
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(entries));)
+        count += strstr(entry->d_name, ".log") != NULL;
+    closedir(entries);
+    return count;
+}
+
+/* A store that is opened and closed again and again, and never written to. */
+static void test_empty_logs(void **state)
+{
+    struct fixture *f = *state;
+    const char *db = arena_printf(f->arena, "%s/db", f->dir).p;
+    for (unsigned i = 0; i < 5; i++) {
+        fixture_reopen(f);
+        assert_int_equal(logs_in(db), 1);
+    }
+}
+
 static void *pass(void *arg)
 {
     struct passing *p = arg;
@@ -159,6 +182,6 @@ static void test_gate(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_cut), TEST(test_gate)};
+    const struct CMUnitTest tests[] = {TEST(test_cut), TEST(test_empty_logs), TEST(test_gate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

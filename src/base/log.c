@@ -1,16 +1,25 @@
 /* log.c -- writes the lines of log.h: one write(2) a line, so that lines of several threads do not mix. A line longer than
  * LOG_LINE_BYTES ends in "...". A value is quoted if it is empty or has a space, a quote, '=' or a byte that is no
  * printable ASCII; inside quotes `"` and `\` get a backslash, other bytes become \xHH, so a client's text cannot forge
- * a line. The level is the only state, and atomic. */
+ * a line. The level, and when which event was said last, are the only state, and atomic. */
 #include "base/log.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/panic.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static atomic_int level_max = LOG_INFO;
+
+#define SECOND_NS 1000000000u
+
+/* Of the few events that are said seldom. */
+static struct log_limit {
+    _Atomic(const char *) event;
+    _Atomic uint64_t said_ns, unsaid;
+} limits[4];
 
 void log_set_level(enum log_level level)
 {
@@ -31,6 +40,28 @@ bool log_level_parse(const char *name, enum log_level *ret)
 bool log_on(enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
+}
+
+/* That of the event, or a free one that is its own from now on. */
+static struct log_limit *limit_of(const char *event)
+{
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        const char *none = NULL, *own = atomic_load_explicit(&limits[i].event, memory_order_relaxed);
+        if (own == event || (!own && atomic_compare_exchange_strong(&limits[i].event, &none, event)) || none == event)
+            return &limits[i];
+    }
+    UNREACHABLE();
+}
+
+bool log_due(const char *event, uint64_t *ret_times)
+{
+    struct log_limit *limit = limit_of(event);
+    uint64_t now = clock_mono_ns(), said = atomic_load_explicit(&limit->said_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&limit->unsaid, 1, memory_order_relaxed);
+    if ((said && now < said + SECOND_NS) || !atomic_compare_exchange_strong(&limit->said_ns, &said, now))
+        return false;
+    *ret_times = atomic_exchange_explicit(&limit->unsaid, 0, memory_order_relaxed);
+    return true;
 }
 
 void log_line_begin(struct log_line *line)

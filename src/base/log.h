@@ -21,6 +21,10 @@ void log_event(enum log_level level, const char *event, const struct log_field *
         }                                                                                      \
     } while (0)
 
+/* Of what may happen with every request: whether the event, a literal, is to be said now, which is once a second at most.
+ * *ret_times: how often it happened since it was said last, this time included. */
+bool log_due(const char *event, uint64_t *ret_times);
+
 /* A line that is made piece by piece: `key=value …`, values quoted where they must be. A longer one is cut and ends in "...". */
 #define LOG_LINE_BYTES 4096
 struct log_line { char text[LOG_LINE_BYTES]; size_t n; bool cut; };

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/panic.h"
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -32,11 +33,9 @@ static const struct service_error common_errors[] = {
     {"NotImplemented", 501, NULL},
     {"RequestTimeout", 400, NULL},
     {"ServiceUnavailable", 503, NULL},
-    {"SignatureDoesNotMatch", 403, NULL},
     {"ThrottlingException", 400, NULL},
     {"ValidationError", 400, NULL},
     {"ValidationException", 400, NULL},
-    {"XAmzContentSHA256Mismatch", 400, NULL},
 };
 
 /* ---- failing ---- */
@@ -127,15 +126,26 @@ void call_fail_not_implemented(struct call *call, const char *what)
                            operation));
 }
 
+/* An overload brings ERR_BUSY with each request: it must not fill the log. Metrics count its answers one by one. */
+static void log_failed_call(const struct call *call, enum err err)
+{
+    static const char event[] = "api.failed";
+    uint64_t times = 1;
+    if (err == ERR_BUSY && !log_due(event, &times))
+        return;
+    log_to(err == ERR_BUSY ? LOG_WARN : LOG_ERROR, event, {"service", str_of(call->api->model->service)},
+           {"operation", call->operation ? str_of(model_text(call->api->model, call->operation->name)) : STR_NONE},
+           {"request_id", call->request_id}, {"error", str_of(err_text(err))},
+           {"times", arena_printf(call->arena, "%" PRIu64, times)});
+}
+
 void call_fail_err(struct call *call, enum err err)
 {
     if (call->failed)
         return;
     if (err == ERR_TOO_LARGE && arena_over(call->arena) != ERR_OK)
         err = ERR_BUSY;     /* a text that did not grow for want of memory */
-    log_to(err == ERR_BUSY ? LOG_WARN : LOG_ERROR, "api.failed", {"service", str_of(call->api->model->service)},
-           {"operation", call->operation ? str_of(model_text(call->api->model, call->operation->name)) : STR_NONE},
-           {"request_id", call->request_id}, {"error", str_of(err_text(err))});
+    log_failed_call(call, err);
     call_fault(call, err == ERR_BUSY || err == ERR_CLOSED ? FAULT_BUSY : FAULT_INTERNAL, STR_NONE);
 }
 

@@ -67,7 +67,8 @@ void call_fail(struct call *call, const char *code, const char *format, ...) __a
 void call_fail_not_implemented(struct call *call, const char *what);    /* 501 NotImplemented, names operation and `what` */
 /* A common failure, by the service's own table. message STR_NONE: the table's. */
 void call_fault(struct call *call, enum fault fault, struct str message);
-/* An enum err of a lower layer as the service's internal error (500; 503 for ERR_BUSY), logged with the request id. */
+/* An enum err of a lower layer as the service's internal error (500; 503 for ERR_BUSY), logged with the request id; ERR_BUSY once a
+ * second at most, with how often it was. */
 void call_fail_err(struct call *call, enum err err);
 
 /* The body did not come whole: the answer that is due then. */

@@ -324,10 +324,8 @@ struct chunked_words chunked_words(enum chunked_status status)
     static const struct chunked_words words[] = {
         [CHUNKED_MORE] = {"IncompleteBody", incomplete},
         [CHUNKED_LENGTH] = {"IncompleteBody", incomplete},
-        [CHUNKED_MALFORMED] = {"MalformedTrailerError", "The request contained chunks or trailing headers that are not well formed."},
-        [CHUNKED_SIGNATURE] = {"SignatureDoesNotMatch",
-                               "The request signature we calculated does not match the signature you provided. "
-                               "Check your key and signing method."},
+        [CHUNKED_MALFORMED] = {"MalformedTrailerError",
+                               "The request contained chunks or trailing headers that are not well formed."},
         [CHUNKED_CHECKSUM] = {"BadDigest", "The checksum you specified in the trailer did not match what we received."},
         [CHUNKED_UNSUPPORTED] = {"NotImplemented", "Cloudless does not compute the checksum that the trailer names."},
     };

@@ -35,7 +35,7 @@ enum chunked_status {
     CHUNKED_UNSUPPORTED         /* a trailing checksum that is not one of checksum.h */
 };
 
-/* What a body that is not DONE is refused with: AWS's code and sentence. */
+/* What a body that is not DONE is refused with: AWS's code and sentence. Of a SIGNATURE each service has its own. */
 struct chunked_words { const char *code, *message; };
 struct chunked_words chunked_words(enum chunked_status status);
 

@@ -9,9 +9,7 @@
 #include "base/codec.h"
 #include "base/panic.h"
 #include "net/limits.h"
-#include "wire/chunked.h"
 #include "wire/event_output.h"
-#include "wire/payload.h"
 #include "wire/request_body.h"
 #include "wire/wire.h"
 #include <assert.h>
@@ -148,17 +146,6 @@ static void note_payload(struct wire_exchange *exchange)
         exchange->sha256_hex = declared.n || !signature || exchange->request->body.n ? declared : STR(empty);
 }
 
-static void door_body(struct call *call)
-{
-    const struct wire_exchange *exchange = wire_exchange(call);
-    struct payload_options options = {.source = http_body(exchange->request), .sha256_hex = exchange->sha256_hex};
-    if (request_body_chunked(call) && !(options.chunked = request_body_unchunked(call)))
-        return;
-    if (!request_body_announced(call, &options))
-        return;
-    call->body = payload_new(call->arena, &options, &call->body_code, &call->body_message);
-}
-
 /* ---- who calls ---- */
 
 /* How the request has to be signed, by the model of what is called. */
@@ -212,7 +199,7 @@ static void door_read(struct call *call)
         return;
     wire_exchange(call)->protocol->read(call);
     if (!call->failed && call->row->streams)
-        door_body(call);
+        request_body_stream(call);
 }
 
 static struct str door_header(const struct call *call, const char *name)

@@ -1,6 +1,7 @@
-/* request_body.c -- in this order: aws-chunked comes off, checksums are held against what is left, gzip comes off.
+/* request_body.c -- in this order: aws-chunked comes off, checksums are held against what is left (both in payload.c, the one place
+ * for gathered bodies and for those on their way), gzip comes off. Of a body on its way gzip would have to be taken off piece by
+ * piece, which is refused by name.
  *
- * A body that was sent in one chunk stays where it is; others are put together in the arena, no longer than what arrived.
  * Codes and sentences are S3's, whose requests have all of this; other services take checksums and gzip where their model
  * says so. Source: "Checking object integrity" (S3 user guide), "Error responses" of S3's API reference. */
 #include "wire/request_body.h"
@@ -21,21 +22,14 @@ static bool body_fail(struct call *call, const char *code, const char *message)
 
 /* ---- aws-chunked ---- */
 
-static bool chunked_fail(struct call *call, enum chunked_status status)
-{
-    if (status != CHUNKED_SIGNATURE)
-        return body_fail(call, chunked_words(status).code, chunked_words(status).message);
-    call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE);      /* each service has its own words for that */
-    return false;
-}
-
-bool request_body_chunked(const struct call *call)
+static bool is_chunked(const struct call *call)
 {
     enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
     return payload != SIGV4_PAYLOAD_HASHED && payload != SIGV4_PAYLOAD_UNSIGNED;
 }
 
-struct chunked *request_body_unchunked(struct call *call)
+/* What takes it out of its chunks, by what the headers say. NULL: the call has failed. */
+static struct chunked *unchunk(struct call *call)
 {
     const struct http_request *request = wire_http(call);
     enum sigv4_payload payload = sigv4_payload(wire_exchange(call)->payload);
@@ -46,38 +40,8 @@ struct chunked *request_body_unchunked(struct call *call)
     if (!str_to_u64(http_header(request, "x-amz-decoded-content-length"), &options.length))
         body_fail(call, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.");
     else if (is_signed && !options.chain)
-        chunked_fail(call, CHUNKED_SIGNATURE);
+        call_fault(call, FAULT_SIGNATURE_MISMATCH, STR_NONE);
     return call->failed ? NULL : chunked_new(call->arena, &options);
-}
-
-static bool unchunk(struct call *call)
-{
-    struct str in = wire_body(call), piece, first = STR_NONE;
-    struct buf joined;
-    enum chunked_status status;
-    struct chunked *chunked = request_body_unchunked(call);
-    if (!chunked)
-        return false;
-    buf_init(&joined, call->arena, in.n);
-    while ((status = chunked_next(chunked, &in, &piece)) == CHUNKED_DATA) {
-        if (!first.p) {
-            first = piece;
-            continue;
-        }
-        if (!joined.n)
-            buf_add(&joined, first);
-        buf_add(&joined, piece);
-    }
-    if (status == CHUNKED_DONE && in.n)
-        status = CHUNKED_MALFORMED;
-    if (status != CHUNKED_DONE)
-        return chunked_fail(call, status);
-    if (joined.failed) {        /* over the budget */
-        call_fail_err(call, ERR_BUSY);
-        return false;
-    }
-    wire_exchange(call)->body = joined.n ? buf_str(&joined) : first;
-    return true;
 }
 
 /* ---- checksums ---- */
@@ -118,7 +82,7 @@ static bool add_checksum_header(struct call *call, struct payload_options *optio
     return false;
 }
 
-bool request_body_announced(struct call *call, struct payload_options *ret)
+static bool add_announced(struct call *call, struct payload_options *ret)
 {
     const struct http_request *request = wire_http(call);
     struct str md5 = http_header(request, "content-md5"), trailer = http_header(request, "x-amz-trailer");
@@ -127,26 +91,26 @@ bool request_body_announced(struct call *call, struct payload_options *ret)
             return false;
     if (md5.n && !add_checksum(call, ret, CHECKSUM_MD5, md5))
         return false;
-    bool said = ret->checksum_count || (request_body_chunked(call) && str_starts(trailer, STR(CHECKSUM_PREFIX)));
+    bool said = ret->checksum_count || (is_chunked(call) && str_starts(trailer, STR(CHECKSUM_PREFIX)));
     return said || !(call->operation->flags & MODEL_OP_CHECKSUM_REQUIRED) ||
            body_fail(call, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
 }
 
-static bool check_checksums(struct call *call)
+static struct chunked_words fault_words(const struct call *call, enum fault fault)
 {
-    struct payload_options said = {.checksum_count = 0};
-    struct checksum_state state;
-    uint8_t digest[CHECKSUM_BYTES_MAX];
-    if (!request_body_announced(call, &said))
+    const struct service_error *row = &call->api->errors->faults[fault];
+    return (struct chunked_words){row->code, row->message};
+}
+
+/* All that the request says of its body. False: the call has failed. */
+static bool expect_body(struct call *call, struct payload_options *ret)
+{
+    *ret = (struct payload_options){
+        .bad_signature = fault_words(call, FAULT_SIGNATURE_MISMATCH),
+        .bad_sha256 = fault_words(call, call->api->model->signs_as_s3 ? FAULT_BODY_MISMATCH : FAULT_SIGNATURE_MISMATCH)};
+    if (is_chunked(call) && !(ret->chunked = unchunk(call)))
         return false;
-    for (size_t i = 0; i < said.checksum_count; i++) {
-        checksum_init(&state, said.checksums[i].kind);
-        checksum_update(&state, wire_body(call));
-        size_t n = checksum_finish(&state, digest);
-        if (memcmp(digest, said.checksums[i].digest, n) != 0)
-            return body_fail(call, "BadDigest", PAYLOAD_BAD_DIGEST);
-    }
-    return true;
+    return add_announced(call, ret);
 }
 
 /* ---- gzip ---- */
@@ -175,9 +139,32 @@ bool request_body_encoded(const struct call *call)
     return (op->flags & (MODEL_OP_CHECKSUM_REQUIRED | MODEL_OP_GZIP)) || op->checksum_member || wire_exchange(call)->payload.n;
 }
 
+/* Its SHA-256 has been compared, with the signature. */
 bool request_body_open(struct call *call)
 {
-    if (request_body_chunked(call) && !unchunk(call))
+    struct payload_options options;
+    struct chunked_words words;
+    if (!expect_body(call, &options))
         return false;
-    return check_checksums(call) && (!is_gzip(call) || ungzip(call));
+    enum err err = payload_whole(call->arena, &options, wire_body(call), &wire_exchange(call)->body, &words);
+    if (err == ERR_INVALID)
+        return body_fail(call, words.code, words.message);
+    if (err != ERR_OK) {
+        wire_fail_parse(call, err);
+        return false;
+    }
+    return !is_gzip(call) || ungzip(call);
+}
+
+void request_body_stream(struct call *call)
+{
+    struct payload_options options;
+    if (is_gzip(call)) {
+        call_fail_not_implemented(call, "the Content-Encoding gzip");
+        return;
+    }
+    if (!expect_body(call, &options))
+        return;
+    options.sha256_hex = wire_exchange(call)->sha256_hex;
+    call->body = payload_new(call->arena, &options, http_body(wire_exchange(call)->request), &call->body_code, &call->body_message);
 }

@@ -6,13 +6,8 @@
 
 /* Replaces the exchange's body. False: the call has failed. */
 bool request_body_open(struct call *call);
-/* The same of a body that is streamed, and will be checked as it passes: what its headers say. False: the call has failed. */
-struct payload_options;
-bool request_body_announced(struct call *call, struct payload_options *ret);
-/* Whether the body is in aws-chunked; and what takes it out of it, by what the headers say. NULL: the call has failed. */
-struct chunked;
-bool request_body_chunked(const struct call *call);
-struct chunked *request_body_unchunked(struct call *call);
+/* The same of a body that is streamed: sets call->body, which is checked as it passes. */
+void request_body_stream(struct call *call);
 /* Whether the request has anything for request_body_open to do: most have not. */
 bool request_body_encoded(const struct call *call);
 #endif

@@ -1,5 +1,6 @@
 /* budget_test.c -- what is counted, for whom, and when it is too much. */
 #include "unit.h"
+#include "base/gzip.h"
 #include "base/json.h"
 
 #define KB ((size_t)1024)
@@ -127,6 +128,7 @@ static void test_trees(void **state)
     (void)state;
     struct arena *own = arena_new(), *arena = arena_new();
     size_t n = 100 * KB + 1;
+    struct str out;
     char *text = arena_alloc(own, n + 1);
     struct json *tree;
     for (size_t i = 0; i < n; i++)
@@ -147,6 +149,15 @@ static void test_trees(void **state)
         buf_add(&buf, (struct str){text, 1000});
     assert_true(buf.n <= 64 * KB);
     give_back(&hog);
+    arena_reset(arena);
+    arena_count(arena, budget_peer(STR("a")), false);
+    char *squeezed = arena_zalloc(own, 18); /* says at its end how much would come out */
+    squeezed[16] = 8;
+    assert_int_equal(gzip_decode((struct str){squeezed, 18}, 1024 * KB, arena, &out), ERR_TOO_LARGE);
+    assert_true(arena_bytes(arena) < 100 * KB);
+    squeezed[16] = 0;
+    arena_reset(arena);
+    assert_int_equal(gzip_decode((struct str){squeezed, 18}, 1024 * KB, arena, &out), ERR_INVALID);
     arena_free(arena);
     arena_free(own);
 }

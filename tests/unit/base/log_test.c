@@ -1,5 +1,6 @@
 /* log_test.c -- base/log.h and base/panic.h: the line's form, values that could forge a line, levels, and what a failed
  * ENSURE does. stderr is a pipe or a file here, so that what was written can be read. */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/panic.h"
@@ -94,9 +95,31 @@ static void failed_ensure_aborts(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+/* However often it happens: a line a second, and each other event has its own. */
+static void often_is_said_seldom(void **state)
+{
+    (void)state;
+    static const char often[] = "often", other[] = "other";
+    uint64_t begun = clock_mono_ns(), times = 0, said = 0, lines = 0, calls = 0;
+    assert_true(log_due(often, &times));
+    assert_int_equal(times, 1);
+    while (calls < 100000 || lines == 0) { /* on into the next second */
+        calls++;
+        if (!log_due(often, &times))
+            continue;
+        said += times;
+        lines++;
+        assert_int_equal(said, calls);
+    }
+    assert_true(lines <= 1 + (clock_mono_ns() - begun) / 1000000000);
+    assert_true(log_due(other, &times));
+    assert_int_equal(times, 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(line_form), cmocka_unit_test(long_lines_are_cut), cmocka_unit_test(levels),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(line_form),   cmocka_unit_test(long_lines_are_cut),
+                                       cmocka_unit_test(levels),      cmocka_unit_test(often_is_said_seldom),
                                        cmocka_unit_test(error_texts), cmocka_unit_test(failed_ensure_aborts)};
     return RUN(tests);
 }

@@ -75,8 +75,8 @@ DEPS_call    := auth jobs $(DEPS_auth)
 DEPS_wire    := call $(DEPS_call)
 DEPS_sandbox := net base
 $(foreach s,$(SERVICES),$(eval DEPS_services/$(s) := $(USES_$(s)) wire $(DEPS_wire)))
-DEPS_gateway := services/apigateway services/lambda $(DEPS_services/lambda)
-DEPS_front   := gateway $(DEPS_gateway)
+DEPS_gateway := services/apigateway $(DEPS_services/apigateway)
+DEPS_front   := gateway sandbox $(DEPS_gateway)
 DEPS_main    := front $(SERVICES:%=services/%) $(DEPS_front)
 
 lib_of  = $(O)/lib/lib$(subst /,_,$(1)).a

@@ -57,11 +57,15 @@ def test_a_folder_is_a_service(copy, monkeypatch):
         with pytest.raises(client.exceptions.InvalidRequestException, match="'label' failed to satisfy constraint"):
             client.create_hapg(Label="#")
         assert client.list_hapgs()["HapgList"] == ["first"]
+        arn = client.create_hapg(Label="0123abcd")["HapgArn"]
+        assert client.describe_hapg(HapgArn=arn)["Label"] == "0123abcd"        # which the group says, asked by its ARN
+        with pytest.raises(client.exceptions.InvalidRequestException, match="There is no such group."):
+            client.describe_hapg(HapgArn=arn[:-1] + "e")
         with pytest.raises(client.exceptions.ClientError, match="Cloudless does not implement cloudhsm:ListHsms."):
             client.list_hsms()
         server.stop()
         server.start()
-        assert server.client("cloudhsm").list_hapgs()["HapgList"] == ["first"]
+        assert server.client("cloudhsm").list_hapgs()["HapgList"] == ["0123abcd", "first"]
     finally:
         server.stop()
         server.remove()

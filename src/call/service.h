@@ -12,6 +12,7 @@
 #ifndef CLOUDLESS_CALL_SERVICE_H
 #define CLOUDLESS_CALL_SERVICE_H
 #include "call/call.h"
+#include "call/event_target.h"
 
 struct auth;
 struct blobs;
@@ -67,6 +68,7 @@ struct service {
     unsigned space;                         /* of its documents (store.h): a number that no other service has or had; 0: none */
     const char *const *uses;                /* services that are opened before; NULL-terminated, or NULL */
     const struct service_page *pages;       /* ended by a row without a prefix; or NULL */
+    const struct event_target *targets;     /* where others may send events; ended by a row without a service; or NULL */
     const struct jobs_kind *jobs;           /* its kinds (jobs.h), ended by a row without a name; each gets the state as its arg */
     /* The store can be read and written; loops do not run. *ret_state goes to every call (call->service_state). */
     enum err (*open)(const struct platform *platform, void **ret_state);
@@ -97,6 +99,8 @@ void services_close(struct services *services);
 size_t services_jobs(const struct services *services, struct jobs_kind *ret, size_t max);
 /* All APIs of all services, ended by one without an API. */
 const struct service_binding *services_bindings(const struct services *services);
+/* Of whom an ARN is, as where to send an event; its strings are the ARN's. False: no service has such targets, or it is no ARN. */
+bool services_target(const struct services *services, struct str arn, struct event_address *ret);
 void *services_state(const struct services *services, const char *name);        /* of an opened service; ENSUREs that it is one */
 /* The page that a path belongs to, or NULL; *ret_state is its service's. */
 const struct service_page *services_page(const struct services *services, struct str path, void **ret_state);

@@ -50,10 +50,20 @@ bool row_agrees(const struct row *row, const struct model_operation *operation)
     return false;
 }
 
+static bool targets_are_whole(const struct service *service)
+{
+    for (const struct event_target *target = service->targets; target && target->service; target++) {
+        if (!target->resource || !target->read_name || !target->permits || !target->deliver)
+            return false;
+    }
+    return true;
+}
+
 static void check_service(const struct services *services, const struct service *service)
 {
     ENSURE(services->count < SERVICES_MAX);
     ENSURE(service->space < STORE_SPACE_FIRST && service->space != STORE_SPACE_SYSTEM && service->space != STORE_SPACE_JOBS);
+    ENSURE(targets_are_whole(service));
     for (size_t i = 0; i < services->count; i++) {
         ENSURE(strcmp(services->order[i]->name, service->name) != 0);
         ENSURE(!service->space || services->order[i]->space != service->space);
@@ -178,6 +188,19 @@ void *services_state(const struct services *services, const char *name)
     size_t i = services_index(services, name);
     ENSURE(i < services->opened);
     return services->state[i];
+}
+
+bool services_target(const struct services *services, struct str arn, struct event_address *ret)
+{
+    for (size_t i = 0; i < services->count; i++) {
+        for (const struct event_target *target = services->order[i]->targets; target && target->service; target++) {
+            if (!event_target_match(target, arn, ret))
+                continue;
+            ret->state = services->state[i];
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct service_page *services_page(const struct services *services, struct str path, void **ret_state)

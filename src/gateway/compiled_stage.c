@@ -4,7 +4,6 @@
 #include "base/panic.h"
 #include "services/apigateway/mapping.h"
 #include "services/apigateway/selector.h"
-#include "services/lambda/lambda.h"
 
 #define URI_BYTES_MAX 4096
 
@@ -65,20 +64,20 @@ static void compile_responses(struct arena *arena, const struct json *document, 
     }
 }
 
-static void compile_function(struct arena *arena, const struct json *integration, const struct json *variables,
-                             struct gateway_method *method)
+static void compile_function(struct arena *arena, const struct services *services, const struct json *integration,
+                             const struct json *variables, struct gateway_method *method)
 {
     struct str arn, uri = substitute(arena, json_str(integration, "uri"), variables);
     if (!str_eq(json_str(integration, "httpMethod"), STR("POST")))
         method->broken_reason = "a Lambda integration's HTTP method must be POST";
-    else if (!mapping_lambda_uri(uri, &arn) || !str_starts(arn, STR("arn:")) ||
-             !lambda_parse_name(arn, &method->account, &method->region, &method->function, &method->qualifier))
+    else if (!mapping_lambda_uri(uri, &arn) || !services_target(services, arn, &method->to) ||
+             !str_eq(str_of(method->to.target->service), STR("lambda")))
         method->broken_reason = "the integration's URI names no function";
     method->broken = method->broken_reason != NULL;
 }
 
-static struct gateway_method *compile_method(struct arena *arena, const struct json *resource, const struct json *document,
-                                             const struct json *variables)
+static struct gateway_method *compile_method(struct arena *arena, const struct services *services, const struct json *resource,
+                                             const struct json *document, const struct json *variables)
 {
     const struct json *integration = json_at(document, "methodIntegration");
     struct str type = json_str(integration, "type"), passthrough = json_str(integration, "passthroughBehavior");
@@ -92,13 +91,13 @@ static struct gateway_method *compile_method(struct arena *arena, const struct j
     method->timeout_ms = (uint64_t)json_i64(integration, "timeoutInMillis", 29000);
     method->templates = json_at(integration, "requestTemplates");
     if (method->type != GATEWAY_MOCK)
-        compile_function(arena, integration, variables, method);
+        compile_function(arena, services, integration, variables, method);
     compile_responses(arena, document, method);
     return method;
 }
 
-struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, struct str api_id, struct str name,
-                                             struct arena *arena)
+struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, const struct services *services,
+                                             struct str api_id, struct str name, struct arena *arena)
 {
     const struct json *variables = json_at(documents->stage, "variables");
     struct gateway_stage *stage = arena_new_of(arena, struct gateway_stage);
@@ -114,11 +113,13 @@ struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *docu
                                     .disabled = json_bool(documents->api, "disableExecuteApiEndpoint", false)};
     for JSON_EACH (resource, json_at(documents->snapshot, "resources"))
         for JSON_EACH (method, json_at(resource, "resourceMethods"))
-            route_add(stage->routes, json_str(resource, "path"), method->key, compile_method(arena, resource, method, variables));
+            route_add(stage->routes, json_str(resource, "path"), method->key,
+                      compile_method(arena, services, resource, method, variables));
     return stage;
 }
 
-enum err gateway__stage_load(struct store_txn *reader, struct str api_id, struct str name, struct gateway_stage **ret)
+enum err gateway__stage_load(struct store_txn *reader, const struct services *services, struct str api_id, struct str name,
+                             struct gateway_stage **ret)
 {
     struct arena *arena = arena_new();
     struct apigateway_stage documents;
@@ -127,7 +128,7 @@ enum err gateway__stage_load(struct store_txn *reader, struct str api_id, struct
         arena_free(arena);
         return err;
     }
-    *ret = gateway__stage_compile(&documents, api_id, name, arena);
+    *ret = gateway__stage_compile(&documents, services, api_id, name, arena);
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef CLOUDLESS_GATEWAY_COMPILED_STAGE_H
 #define CLOUDLESS_GATEWAY_COMPILED_STAGE_H
 #include "base/json.h"
+#include "call/service.h"
 #include "gateway/route.h"
 #include "net/http.h"
 #include "services/apigateway/apigateway.h"
@@ -27,7 +28,7 @@ struct gateway_method {
     bool broken;                        /* cannot work: a Lambda integration that is not POST, an ARN that is none */
     const char *broken_reason;
     struct str resource_id, resource_path;
-    struct str account, region, function, qualifier;        /* of the function */
+    struct event_address to;            /* the function */
     uint64_t timeout_ms;
     const struct json *templates;       /* request templates, literal */
     struct gateway_response *responses;
@@ -44,9 +45,10 @@ struct gateway_stage {
 };
 
 /* ERR_NOT_FOUND, or the store's error. The caller holds one reference. */
-enum err gateway__stage_load(struct store_txn *reader, struct str api_id, struct str name, struct gateway_stage **ret);
+enum err gateway__stage_load(struct store_txn *reader, const struct services *services, struct str api_id, struct str name,
+                             struct gateway_stage **ret);
 /* From documents; takes the arena in which they lie. For tests and stage_load. */
-struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, struct str api_id, struct str name,
-                                             struct arena *arena);
+struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, const struct services *services,
+                                             struct str api_id, struct str name, struct arena *arena);
 void gateway__stage_unref(struct gateway_stage *stage);
 #endif

@@ -271,8 +271,8 @@ static struct str clean_path(struct str path)
 bool gateway__event(const struct gateway_exchange *x, struct arena *arena, struct str *ret)
 {
     struct buf out;
-    buf_init(&out, arena, LAMBDA_PAYLOAD_BYTES_MAX);
-    buf_reserve(&out, x->request->body.n + 3072 < LAMBDA_PAYLOAD_BYTES_MAX ? x->request->body.n + 3072 : 0);
+    buf_init(&out, arena, EVENT_PAYLOAD_BYTES_MAX);
+    buf_reserve(&out, x->request->body.n + 3072 < EVENT_PAYLOAD_BYTES_MAX ? x->request->body.n + 3072 : 0);
     buf_lit(&out, "{");
     add_member(&out, "resource", x->method->resource_path);
     buf_lit(&out, ",");

@@ -2,7 +2,6 @@
 #ifndef CLOUDLESS_GATEWAY_EXCHANGE_H
 #define CLOUDLESS_GATEWAY_EXCHANGE_H
 #include "gateway/gateway.h"
-#include "services/lambda/lambda.h"
 #include "gateway/compiled_stage.h"
 
 struct gateway_ids {
@@ -43,7 +42,7 @@ bool gateway__proxy_answer(struct str payload, struct arena *arena, struct gatew
 
 /* ---- event.c ---- */
 void gateway__make_ids(const struct http_request *request, struct arena *arena, struct gateway_ids *ret);
-/* The event of payload format 1.0. False: over Lambda's payload limit. */
+/* The event of payload format 1.0. False: more than EVENT_PAYLOAD_BYTES_MAX. */
 bool gateway__event(const struct gateway_exchange *x, struct arena *arena, struct str *ret);
 struct str gateway__text(struct arena *arena, struct str s);    /* valid UTF-8: bytes that are not become U+FFFD */
 
@@ -57,5 +56,5 @@ void gateway__answer_mock(struct gateway_exchange *x);
 struct str gateway__not_json(struct arena *arena, struct str body);
 
 /* ---- proxy_invoke.c ---- */
-void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct workers *workers);
+void gateway__invoke(struct gateway_exchange *x, struct workers *workers);
 #endif

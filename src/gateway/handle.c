@@ -14,7 +14,7 @@
 
 struct gateway {
     struct store *store;
-    struct lambda *lambda;
+    const struct services *services;
     struct workers *workers;
     size_t cache_count;
     struct gencache *caches[];      /* one a loop: "api/stage" → struct gateway_stage, one reference */
@@ -30,7 +30,7 @@ enum err gateway_new(const struct platform *platform, struct gateway **ret)
     size_t count = loops_count(platform->loops);
     struct gateway *gateway = mem_zalloc(sizeof(*gateway) + count * sizeof(gateway->caches[0]));
     gateway->store = platform->store;
-    gateway->lambda = services_state(platform->services, "lambda");
+    gateway->services = platform->services;
     gateway->workers = platform->workers;
     gateway->cache_count = count;
     for (size_t i = 0; i < count; i++)
@@ -57,7 +57,7 @@ static enum err stage_load(struct gateway *gateway, struct gencache *cache, stru
     uint64_t generation = 0;
     for (int tries = 0; tries < LOAD_TRIES; tries++) {
         generation = store_generation(gateway->store, APIGATEWAY_SPACE);
-        err = gateway__stage_load(store_reader(gateway->store), api_id, name, ret);
+        err = gateway__stage_load(store_reader(gateway->store), gateway->services, api_id, name, ret);
         if (err != ERR_NOT_FOUND || generation == store_generation(gateway->store, APIGATEWAY_SPACE))
             break;
     }
@@ -134,5 +134,5 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
     if (x->method->type == GATEWAY_MOCK)
         gateway__answer_mock(x);
     else
-        gateway__invoke(x, gateway->lambda, gateway->workers);
+        gateway__invoke(x, gateway->workers);
 }

@@ -1,6 +1,7 @@
-/* proxy_invoke.c -- an exchange's Lambda invocation. The invocation may outlive its request: the gateway answers 504 after the
- * integration's timeout, while the function runs on to its own. So what the invocation needs lives in an arena of its own;
- * when the function is in time, that arena is handed to the request's, which keeps it until the answer is sent.
+/* proxy_invoke.c -- an exchange's event to its Lambda function (call/event_target.h). The delivery may outlive its request: the
+ * gateway answers 504 after the integration's timeout, while the function runs on to its own. So what the delivery needs lives in
+ * an arena of its own; when the function is in time, that arena is handed to the request's, which keeps it until the answer is
+ * sent.
  *
  *   gateway__invoke → make_payload → start → (Lambda) → on_done → read_answer → answer
  *
@@ -15,10 +16,9 @@
 #define INLINE_BYTES_MAX (64u << 10)    /* of a body or an answer that is read on the loop */
 
 struct pending {
-    struct lambda_invocation invocation;
+    struct event_delivery delivery;
     struct arena *arena;                /* the pending itself lives here */
     struct gateway_exchange *exchange;
-    struct lambda *lambda;
     struct workers *workers;
     struct work work;
     struct loop_timer *timer;
@@ -49,7 +49,7 @@ static struct pending *pending_of_work(struct work *work)
 static void log_failure(const struct gateway_exchange *x, const char *event, struct str reason)
 {
     x->request->about.reason = reason;
-    log_to(LOG_INFO, event, {"api", x->stage->api_id}, {"path", x->method->resource_path}, {"function", x->method->function},
+    log_to(LOG_INFO, event, {"api", x->stage->api_id}, {"path", x->method->resource_path}, {"function", x->method->to.name},
            {"request", x->ids.request_id}, {"reason", reason});
 }
 
@@ -59,7 +59,7 @@ static void log_failure(const struct gateway_exchange *x, const char *event, str
 static void read_answer(struct work *work)
 {
     struct pending *pending = pending_of_work(work);
-    const struct lambda_invocation *invocation = &pending->invocation;
+    const struct event_delivery *delivery = &pending->delivery;
     struct gateway_exchange *x = pending->exchange;
     struct json *error;
     pending->error = GATEWAY_UNAVAILABLE;
@@ -68,8 +68,8 @@ static void read_answer(struct work *work)
         return;
     }
     if (x->method->type == GATEWAY_AWS_PROXY)
-        pending->malformed = !gateway__proxy_answer(invocation->answer, x->arena, &pending->answer);
-    else if (invocation->outcome == LAMBDA_FUNCTION_ERROR && json_parse(invocation->answer, x->arena, &error) == ERR_OK)
+        pending->malformed = !gateway__proxy_answer(delivery->answer, x->arena, &pending->answer);
+    else if (delivery->outcome == EVENT_FAILED && json_parse(delivery->answer, x->arena, &error) == ERR_OK)
         pending->selector = json_str(error, "errorMessage");
     pending->refused = arena_over(x->arena) != ERR_OK;      /* then what was read is not all, and not the function's fault */
 }
@@ -82,7 +82,7 @@ static void pending_answer(struct work *work)
     if (pending->refused) {
         gateway__answer_error(x, pending->error);
     } else if (x->method->type != GATEWAY_AWS_PROXY) {
-        gateway__answer_mapped(x, pending->selector, pending->invocation.answer);
+        gateway__answer_mapped(x, pending->selector, pending->delivery.answer);
     } else if (pending->malformed) {
         log_failure(x, "gateway.malformed_proxy_response",
                     STR("not of the form {statusCode, headers, multiValueHeaders, body, isBase64Encoded}"));
@@ -92,13 +92,13 @@ static void pending_answer(struct work *work)
     }
 }
 
-static void answer_refused(struct gateway_exchange *x, const struct lambda_invocation *invocation)
+static void answer_refused(struct gateway_exchange *x, const struct event_delivery *delivery)
 {
-    log_failure(x, "gateway.invoke_refused", invocation->error_message);
-    bool is_content = invocation->error_code && str_eq(str_of(invocation->error_code), STR("InvalidRequestContentException"));
+    log_failure(x, "gateway.invoke_refused", delivery->error_message);
+    bool is_content = delivery->error_code && str_eq(str_of(delivery->error_code), STR("InvalidRequestContentException"));
     if (is_content && x->method->type == GATEWAY_AWS)
-        gateway__answer_message(x, GATEWAY_BAD_REQUEST, invocation->error_message);
-    else if (invocation->error_status == 413)
+        gateway__answer_message(x, GATEWAY_BAD_REQUEST, delivery->error_message);
+    else if (delivery->error_status == 413)
         gateway__answer_error(x, GATEWAY_TOO_LARGE);
     else
         gateway__answer_error(x, GATEWAY_INTERNAL);
@@ -109,9 +109,9 @@ static void free_arena(void *arena)
     arena_free(arena);
 }
 
-static void on_done(struct lambda_invocation *invocation)
+static void on_done(struct event_delivery *delivery)
 {
-    struct pending *pending = invocation->arg;
+    struct pending *pending = delivery->arg;
     struct gateway_exchange *x = pending->exchange;
     if (!x) {
         arena_free(pending->arena);
@@ -119,12 +119,12 @@ static void on_done(struct lambda_invocation *invocation)
     }
     loop_timer_cancel(&pending->timer);
     arena_on_free(x->arena, free_arena, pending->arena);
-    if (invocation->outcome == LAMBDA_REFUSED) {
-        answer_refused(x, invocation);
-    } else if (invocation->outcome == LAMBDA_FUNCTION_ERROR && x->method->type == GATEWAY_AWS_PROXY) {
-        log_failure(x, "gateway.function_error", invocation->function_error ? str_of(invocation->function_error) : STR_NONE);
+    if (delivery->outcome == EVENT_REFUSED) {
+        answer_refused(x, delivery);
+    } else if (delivery->outcome == EVENT_FAILED && x->method->type == GATEWAY_AWS_PROXY) {
+        log_failure(x, "gateway.function_error", delivery->error_code ? str_of(delivery->error_code) : STR_NONE);
         gateway__answer_error(x, GATEWAY_BAD_GATEWAY);
-    } else if (invocation->answer.n > INLINE_BYTES_MAX) {
+    } else if (delivery->answer.n > INLINE_BYTES_MAX) {
         submit(pending, read_answer, pending_answer);
     } else {
         read_answer(&pending->work);
@@ -155,7 +155,7 @@ static void make_payload(struct work *work)
 {
     struct pending *pending = pending_of_work(work);
     struct gateway_exchange *x = pending->exchange;
-    struct str *payload = &pending->invocation.payload, body;
+    struct str *payload = &pending->delivery.payload, body;
     if (x->method->type == GATEWAY_AWS_PROXY) {
         if (!gateway__event(x, pending->arena, payload))
             pending_refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
@@ -167,7 +167,7 @@ static void make_payload(struct work *work)
     }
     if (str_trim(body).n == 0)
         body = STR("{}");
-    if (body.n > LAMBDA_PAYLOAD_BYTES_MAX)
+    if (body.n > EVENT_PAYLOAD_BYTES_MAX)
         pending_refuse(pending, GATEWAY_TOO_LARGE, STR_NONE);
     else if (json_check(body, x->arena) != ERR_OK)
         pending_refuse(pending, GATEWAY_BAD_REQUEST, gateway__not_json(x->arena, body));
@@ -181,7 +181,7 @@ static void pending_start(struct work *work)
     struct gateway_exchange *x = pending->exchange;
     if (!pending->refused) {
         pending->timer = loop_timer_start(x->request->loop, x->method->timeout_ms, on_timeout, pending);
-        lambda_invoke(pending->lambda, &pending->invocation);       /* `pending` may be gone */
+        pending->delivery.to.target->deliver(&pending->delivery);   /* `pending` may be gone */
         return;
     }
     if (pending->message.n)
@@ -191,17 +191,19 @@ static void pending_start(struct work *work)
     arena_free(pending->arena);
 }
 
-static bool permitted(const struct gateway_exchange *x, struct lambda *lambda)
+static bool permitted(const struct gateway_exchange *x)
 {
     const struct gateway_stage *stage = x->stage;
-    struct str source_arn =
-        arn_make(x->arena, "execute-api", stage->region, stage->account, STR_FMT "/" STR_FMT "/" STR_FMT STR_FMT,
-                 STR_ARG(stage->api_id), STR_ARG(stage->name), STR_ARG(x->request->method), STR_ARG(x->method->resource_path));
-    return lambda_permits(lambda, x->method->account, x->method->region, x->method->function, "apigateway.amazonaws.com",
-                          source_arn, x->arena);
+    const struct event_address *to = &x->method->to;
+    const struct event_source source = {.service = "apigateway.amazonaws.com",
+                                        .arn = arn_make(x->arena, "execute-api", stage->region, stage->account,
+                                                        STR_FMT "/" STR_FMT "/" STR_FMT STR_FMT, STR_ARG(stage->api_id),
+                                                        STR_ARG(stage->name), STR_ARG(x->request->method),
+                                                        STR_ARG(x->method->resource_path))};
+    return to->target->permits(to, &source, x->arena);
 }
 
-void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct workers *workers)
+void gateway__invoke(struct gateway_exchange *x, struct workers *workers)
 {
     const struct gateway_method *method = x->method;
     if (method->broken) {
@@ -209,7 +211,7 @@ void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct w
         gateway__answer_error(x, GATEWAY_INTERNAL);
         return;
     }
-    if (!permitted(x, lambda)) {
+    if (!permitted(x)) {
         log_failure(x, "gateway.not_permitted",
                     STR("the function's policy does not let apigateway.amazonaws.com invoke it for this API"));
         gateway__answer_error(x, GATEWAY_INTERNAL);
@@ -225,17 +227,13 @@ void gateway__invoke(struct gateway_exchange *x, struct lambda *lambda, struct w
     struct pending *pending = arena_new_of(arena, struct pending);
     pending->arena = arena;
     pending->exchange = x;
-    pending->lambda = lambda;
     pending->workers = workers;
-    pending->invocation = (struct lambda_invocation){.loop = x->request->loop,
-                                                     .arena = arena,
-                                                     .account = arena_dup(arena, method->account),
-                                                     .region = arena_dup(arena, method->region),
-                                                     .function = arena_dup(arena, method->function),
-                                                     .qualifier = arena_dup(arena, method->qualifier),
-                                                     .trace_id = arena_dup(arena, x->ids.trace),
-                                                     .done = on_done,
-                                                     .arg = pending};
+    pending->delivery = (struct event_delivery){.to = event_address_dup(arena, &method->to),
+                                                .loop = x->request->loop,
+                                                .arena = arena,
+                                                .trace_id = arena_dup(arena, x->ids.trace),
+                                                .done = on_done,
+                                                .arg = pending};
     if (x->request->body.n > INLINE_BYTES_MAX) {
         submit(pending, make_payload, pending_start);
         return;

@@ -217,7 +217,7 @@ bool gateway_sample_http_event(const struct gateway_sample *sample, struct arena
     }
     add_body_2(x, event);
     struct str text = json_text(arena, event);
-    if (text.n > LAMBDA_PAYLOAD_BYTES_MAX)
+    if (text.n > EVENT_PAYLOAD_BYTES_MAX)
         return false;
     *ret = text;
     return true;

@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#define LAMBDA_CODE_PATH "/_aws/lambda/code/"   /* of the URLs that GetFunction gives */
+
 struct blobs;
 struct http_request;
 struct workers;

@@ -63,7 +63,7 @@ struct lambda__environment {
     uint64_t output_ns;                 /* when the credit was counted */
 
     struct loop_timer *timer;           /* INIT: its limit, BUSY and SETTLING: the deadline, IDLE: retirement */
-    struct lambda_invocation *current;
+    struct lambda__invocation *current;
     uint64_t started_ns;                /* of the start, then of the current invocation */
     uint64_t phase_ns;                  /* when the part of the start that goes on began */
     uint64_t idle_ns;
@@ -239,9 +239,9 @@ static void log_start(struct lambda__environment *e)
 
 /* ---- the end of an invocation ---- */
 
-static struct lambda_invocation *finish_current(struct lambda__environment *e, struct str status)
+static struct lambda__invocation *finish_current(struct lambda__environment *e, struct str status)
 {
-    struct lambda_invocation *invocation = e->current;
+    struct lambda__invocation *invocation = e->current;
     report_invocation(e, status);
     if (invocation->tail_log)
         invocation->log_tail = lambda__output_tail(e->output, invocation->arena);
@@ -309,7 +309,7 @@ static void invocation_deadline(void *arg)
     begin_end(e);
     if (!e->current)
         return;
-    struct lambda_invocation *i = e->current;
+    struct lambda__invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
     drain_output(e, DRAIN_COST_MAX);
     lambda__output_line(e->output, STR_FMT " " STR_FMT " " STR_FMT "\n\n", STR_ARG(clock_iso8601_ms(i->arena, clock_epoch_ms())),
@@ -324,7 +324,7 @@ static void fail_init(struct lambda__environment *e)
     drain_output(e, DRAIN_COST_MAX);
     if (!take_waiting(e))
         return;
-    struct lambda_invocation *i = e->current;
+    struct lambda__invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_init(e->init_error_type, e->init_error, i->request_id, i->arena);
     fail_current(e, &failure);
 }
@@ -346,7 +346,7 @@ static void init_limit(void *arg)
     }
     if (!take_waiting(e))
         return;
-    struct lambda_invocation *i = e->current;
+    struct lambda__invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_timeout(e->function->timeout_ms, i->request_id, i->arena);
     fail_current(e, &failure);
 }
@@ -372,7 +372,7 @@ static void runtime_ready(void *arg)
     e->parts->hooks->ready(e->owner, e);
 }
 
-void lambda__environment_run(struct lambda__environment *e, struct lambda_invocation *invocation)
+void lambda__environment_run(struct lambda__environment *e, struct lambda__invocation *invocation)
 {
     loop_timer_cancel(&e->timer);
     enter_state(e, BUSY);
@@ -467,7 +467,7 @@ static void listener_closed(void *arg)
 
 static void failed_by_exit(struct lambda__environment *e)
 {
-    struct lambda_invocation *i = e->current;
+    struct lambda__invocation *i = e->current;
     struct lambda__failure failure = lambda__failure_exit(&e->exit, i->request_id, i->arena);
     fail_current(e, &failure);
 }
@@ -513,7 +513,7 @@ static void run_start(struct work *work)
 static void start_failed(struct lambda__environment *e)
 {
     struct lambda__start *s = &e->start;
-    struct lambda_invocation *first;
+    struct lambda__invocation *first;
     metric_add_shared(&e->parts->meters->starts_failed, 1);
     log_to(s->entry_reason.n ? LOG_INFO : LOG_ERROR, "lambda.start_failed", {"function", e->function->arn},
            {"reason", s->entry_reason.n ? s->entry_reason : s->message});

@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #define LAMBDA_MIB (1u << 20)               /* sizes of functions are in MB, which are these */
+#define LAMBDA_TIMEOUT_S_MAX 900
 #define LAMBDA_FUNCTION_KEY_BYTES 256       /* ACCOUNT/REGION/NAME; no function has a longer one */
 
 struct lambda__function {

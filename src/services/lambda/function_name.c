@@ -2,7 +2,6 @@
  * a qualifier. Source: Lambda API reference, FunctionName. */
 #include "services/lambda/function_name.h"
 #include "base/arn.h"
-#include "services/lambda/lambda.h"
 
 #define NAME_BYTES_MAX 64
 
@@ -11,10 +10,20 @@ static bool function_name_fine(struct str name)
     return name.n > 0 && name.n <= NAME_BYTES_MAX && str_alnum_or(name, "-_");
 }
 
-bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name,
-                       struct str *ret_qualifier)
+bool lambda__split_name(struct str text, struct str *ret_name, struct str *ret_qualifier)
 {
-    struct str account = STR_NONE, region = STR_NONE, rest = text, name;
+    struct str name = str_cut(&text, ':');
+    if (!function_name_fine(name) || str_find(text, ':') < text.n)
+        return false;
+    *ret_name = name;
+    *ret_qualifier = text;
+    return true;
+}
+
+bool lambda__parse_name(struct str text, struct str *ret_account, struct str *ret_region, struct str *ret_name,
+                        struct str *ret_qualifier)
+{
+    struct str account = STR_NONE, region = STR_NONE, rest = text;
     if (str_starts(rest, STR("arn:"))) {
         struct arn arn;
         if (!arn_parse_of(text, "lambda", &arn))
@@ -31,13 +40,10 @@ bool lambda_parse_name(struct str text, struct str *ret_account, struct str *ret
             rest = try;
         }
     }
-    name = str_cut(&rest, ':');
-    if (!function_name_fine(name) || str_find(rest, ':') < rest.n)
+    if (!lambda__split_name(rest, ret_name, ret_qualifier))
         return false;
     *ret_account = account;
     *ret_region = region;
-    *ret_name = name;
-    *ret_qualifier = rest;
     return true;
 }
 

@@ -4,18 +4,18 @@
 #include "services/lambda/function_name.h"
 #include <stdatomic.h>
 
-struct lambda__flight *lambda__flight(struct lambda_invocation *invocation)
+struct lambda__flight *lambda__flight(struct lambda__invocation *invocation)
 {
     return invocation->internal;
 }
 
 static void run_invocation_done(struct loop_task *task)
 {
-    struct lambda_invocation *invocation = CONTAINER_OF(task, struct lambda_invocation, task);
+    struct lambda__invocation *invocation = CONTAINER_OF(task, struct lambda__invocation, task);
     invocation->done(invocation);
 }
 
-static void end_invocation(struct lambda_invocation *invocation, bool at_once)
+static void end_invocation(struct lambda__invocation *invocation, bool at_once)
 {
     struct lambda__flight *flight = lambda__flight(invocation);
     ENSURE(flight);                     /* it ended before */
@@ -30,24 +30,24 @@ static void end_invocation(struct lambda_invocation *invocation, bool at_once)
     loop_post(invocation->loop, &invocation->task);
 }
 
-void lambda__invocation_answer(struct lambda_invocation *invocation, struct str payload, const char *function_error)
+void lambda__invocation_answer(struct lambda__invocation *invocation, struct str payload, const char *function_error)
 {
-    invocation->outcome = function_error ? LAMBDA_FUNCTION_ERROR : LAMBDA_ANSWERED;
+    invocation->outcome = function_error ? EVENT_FAILED : EVENT_ANSWERED;
     invocation->answer = payload;
     invocation->function_error = function_error;
     end_invocation(invocation, true);
 }
 
-void lambda__invocation_refuse(struct lambda_invocation *invocation, const char *code, int status, struct str message)
+void lambda__invocation_refuse(struct lambda__invocation *invocation, const char *code, int status, struct str message)
 {
-    invocation->outcome = LAMBDA_REFUSED;
+    invocation->outcome = EVENT_REFUSED;
     invocation->error_code = code;
     invocation->error_status = status;
     invocation->error_message = message;
     end_invocation(invocation, false);
 }
 
-void lambda__invocation_not_found(struct lambda_invocation *i)
+void lambda__invocation_not_found(struct lambda__invocation *i)
 {
     struct str arn = lambda__function_arn(i->arena, i->account, i->region, i->function);
     struct str message =

@@ -3,6 +3,7 @@
 #include "base/codec.h"
 #include "base/panic.h"
 #include "services/lambda/lambda_call.h"
+#include "services/lambda/lambda_invoke.h"
 #include "services/lambda/output.h"
 
 #define CHECK_INLINE_MAX 65536          /* bytes of a payload whose JSON is checked on the loop: 0.4 ms at worst */
@@ -22,10 +23,10 @@ void lambda__prepare_invoke(struct call *call)
         json_put(call->input, STR("ClientContext"), json_new_str(call->arena, decoded));
 }
 
-static void invoke_ended(struct lambda_invocation *i)
+static void invoke_ended(struct lambda__invocation *i)
 {
     struct call *call = i->arg;
-    if (i->outcome == LAMBDA_REFUSED) {
+    if (i->outcome == EVENT_REFUSED) {
         call_fail(call, i->error_code, STR_FMT, STR_ARG(i->error_message));
         if (i->error_status == 429) {
             call->error_fields = json_new(call->arena, JSON_OBJECT);
@@ -55,7 +56,7 @@ static void invoke_ended(struct lambda_invocation *i)
 
 static void invoke_checked(struct call *call, bool is_json)
 {
-    struct lambda_invocation *i = arena_new_of(call->arena, struct lambda_invocation);
+    struct lambda__invocation *i = arena_new_of(call->arena, struct lambda__invocation);
     struct json *doc;
     struct str name = STR_NONE;
 
@@ -74,14 +75,22 @@ static void invoke_checked(struct call *call, bool is_json)
         call_complete(call);
         return;
     }
-    *i = (struct lambda_invocation){
-        .loop = call->loop, .arena = call->arena, .account = call->account, .region = call->region, .function = name,
-        .payload = call->payload.n ? call->payload : STR("{}"), .client_context = call_str(call, "ClientContext"),
-        .trace_id = call_request_header(call, "X-Amzn-Trace-Id"), .tail_log = str_eq(call_str(call, "LogType"), STR("Tail")),
-        .request_id = call->request_id, .done = invoke_ended, .arg = call,
+    *i = (struct lambda__invocation){
+        .loop = call->loop,
+        .arena = call->arena,
+        .account = call->account,
+        .region = call->region,
+        .function = name,
+        .payload = call->payload.n ? call->payload : STR("{}"),
+        .client_context = call_str(call, "ClientContext"),
+        .trace_id = call_request_header(call, "X-Amzn-Trace-Id"),
+        .tail_log = str_eq(call_str(call, "LogType"), STR("Tail")),
+        .request_id = call->request_id,
+        .done = invoke_ended,
+        .arg = call,
     };
     call->state = i;
-    lambda_invoke(lambda__of(call), i);
+    lambda__invoke(lambda__of(call), i);
 }
 
 struct payload_check {
@@ -107,8 +116,8 @@ static void payload_checked(struct work *work)
 void lambda__invoke_call(struct call *call)
 {
     size_t n = call->payload.n;
-    if (n <= CHECK_INLINE_MAX || n > LAMBDA_PAYLOAD_BYTES_MAX) {
-        invoke_checked(call, n == 0 || n > LAMBDA_PAYLOAD_BYTES_MAX || json_check(call->payload, call->arena) == ERR_OK);
+    if (n <= CHECK_INLINE_MAX || n > EVENT_PAYLOAD_BYTES_MAX) {
+        invoke_checked(call, n == 0 || n > EVENT_PAYLOAD_BYTES_MAX || json_check(call->payload, call->arena) == ERR_OK);
         return;
     }
     struct payload_check *check = arena_new_of(call->arena, struct payload_check);

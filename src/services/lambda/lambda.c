@@ -17,7 +17,7 @@
 static struct str named_arn(struct call *call)
 {
     struct str account, region, name, qualifier, text = call_str(call, call_has(call, "Resource") ? "Resource" : "FunctionName");
-    if (!lambda_parse_name(text, &account, &region, &name, &qualifier))
+    if (!lambda__parse_name(text, &account, &region, &name, &qualifier))
         return call_arn(call, "lambda", "function:" STR_FMT, STR_ARG(text));
     return lambda__function_arn(call->arena, account.n ? account : call->account, region.n ? region : call->region, name);
 }
@@ -58,7 +58,7 @@ static void needs_invoke(struct call *call, struct needs *needs)
     struct str account, region, name, qualifier;
     struct lambda__function *function;
     need_add(needs, "lambda:InvokeFunction", named_arn(call));
-    if (!lambda_parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier))
+    if (!lambda__parse_name(call_str(call, "FunctionName"), &account, &region, &name, &qualifier))
         return;
     enum err err = lambda__functions_get(lambda__of(call)->functions, call->account, call->region, name, &function);
     if (err != ERR_OK) {

@@ -26,7 +26,7 @@ bool lambda__call_name(struct call *call, struct str *ret_name)
     struct str account, region, name, qualifier, text = call_str(call, "FunctionName"), wanted = call_str(call, "Qualifier");
     if (call_has(call, "Resource"))
         text = call_str(call, "Resource");
-    if (!lambda_parse_name(text, &account, &region, &name, &qualifier)) {
+    if (!lambda__parse_name(text, &account, &region, &name, &qualifier)) {
         call_fail(call, "ValidationException",
                   "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy constraint: "
                   "Member must satisfy regular expression pattern: "

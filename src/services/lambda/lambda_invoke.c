@@ -1,14 +1,12 @@
-/* lambda_invoke.c -- the doors for the gateway: how invocations come in and reach their function's home loop, and whether a
- * service may invoke. Counted from lambda_invoke to done; above the bound they are refused with 429 as AWS's account concurrency.
- */
-#include "auth/policy.h"
-#include "base/arn.h"
+/* lambda_invoke.c -- how invocations come in and reach their function's home loop. Counted from lambda__invoke to done; above the
+ * bound they are refused with 429 as AWS's account concurrency. */
+#include "services/lambda/lambda_invoke.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/panic.h"
-#include "services/lambda/invocation.h"
+#include "services/lambda/function_name.h"
 #include "services/lambda/lambda_parts.h"
 #include "services/lambda/pool.h"
 #include <stdatomic.h>
@@ -19,7 +17,7 @@ struct invoke_door {                    /* invocation->internal begins with its 
 };
 
 /* On the home loop. */
-static void arrive(struct lambda *lambda, struct lambda_invocation *i)
+static void arrive(struct lambda *lambda, struct lambda__invocation *i)
 {
     struct lambda__function *function = NULL;
     enum err err = i->qualifier.n && !str_eq(i->qualifier, STR("$LATEST"))
@@ -35,7 +33,7 @@ static void arrive(struct lambda *lambda, struct lambda_invocation *i)
 
 static void run_arrival(struct loop_task *task)
 {
-    struct lambda_invocation *invocation = CONTAINER_OF(task, struct lambda_invocation, task);
+    struct lambda__invocation *invocation = CONTAINER_OF(task, struct lambda__invocation, task);
     struct invoke_door *door = CONTAINER_OF(lambda__flight(invocation), struct invoke_door, flight);
     arrive(door->lambda, invocation);
 }
@@ -60,7 +58,7 @@ static struct str complete_trace(struct arena *arena, struct str given)
     return buf_str(&out);
 }
 
-void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
+void lambda__invoke(struct lambda *lambda, struct lambda__invocation *invocation)
 {
     struct loop *home = lambda__pools_home(lambda->pools, invocation->account, invocation->region, invocation->function);
     struct invoke_door *door = arena_new_of(invocation->arena, struct invoke_door);
@@ -74,12 +72,12 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
         lambda__invocation_refuse(invocation, "TooManyRequestsException", 429, STR("Rate Exceeded."));
         return;
     }
-    if (invocation->payload.n > LAMBDA_PAYLOAD_BYTES_MAX) {
+    if (invocation->payload.n > EVENT_PAYLOAD_BYTES_MAX) {
         lambda__invocation_refuse(
             invocation, "RequestTooLargeException", 413,
             arena_printf(invocation->arena,
                          "%zu byte payload is too large for the RequestResponse invocation type (limit %d bytes)",
-                         invocation->payload.n, LAMBDA_PAYLOAD_BYTES_MAX));
+                         invocation->payload.n, EVENT_PAYLOAD_BYTES_MAX));
         return;
     }
     if (home == loop_current()) {
@@ -90,21 +88,55 @@ void lambda_invoke(struct lambda *lambda, struct lambda_invocation *invocation)
     loop_post(home, &invocation->task);
 }
 
-bool lambda_permits(struct lambda *lambda, struct str account, struct str region, struct str function,
-                    const char *service_principal, struct str source_arn, struct arena *arena)
+/* ---- events by ARN ---- */
+
+static bool read_function_name(struct str rest, struct event_address *ret)
 {
-    struct lambda__function *f = NULL;
-    if (lambda__functions_get(lambda->functions, account, region, function, &f) != ERR_OK)
-        return false;
-    struct principal principal = {.type = PRINCIPAL_SERVICE, .arn = str_of(service_principal)};
-    struct policy_context context[] = {{"aws:SourceArn", source_arn}, {"aws:SourceAccount", arn_account(source_arn)}};
-    struct policy_request request = {.action = STR("lambda:InvokeFunction"),
-                                     .resource = arena_dup(arena, f->arn),
-                                     .principal = &principal,
-                                     .context = context,
-                                     .context_count = COUNT_OF(context)};
-    bool by_account;
-    bool permitted = f->policy && policy_match(f->policy, &request, &by_account) == POLICY_ALLOW;
-    lambda__function_unref(&f);
-    return permitted;
+    return lambda__split_name(rest, &ret->name, &ret->qualifier);
 }
+
+static bool function_permits(const struct event_address *to, const struct event_source *source, struct arena *arena)
+{
+    struct lambda *lambda = to->state;
+    struct lambda__function *function;
+    if (lambda__functions_get(lambda->functions, to->account, to->region, to->name, &function) != ERR_OK)
+        return false;
+    bool allowed = event_source_allowed(source, function->policy, "lambda:InvokeFunction", function->arn, arena);
+    lambda__function_unref(&function);
+    return allowed;
+}
+
+static void function_answered(struct lambda__invocation *i)
+{
+    struct event_delivery *delivery = i->arg;
+    delivery->outcome = i->outcome;
+    delivery->answer = i->answer;
+    delivery->error_code = i->outcome == EVENT_FAILED ? i->function_error : i->error_code;
+    delivery->error_status = i->error_status;
+    delivery->error_message = i->error_message;
+    delivery->done(delivery);
+}
+
+static void deliver_to_function(struct event_delivery *delivery)
+{
+    const struct event_address *to = &delivery->to;
+    struct lambda__invocation *i = arena_new_of(delivery->arena, struct lambda__invocation);
+    *i = (struct lambda__invocation){.loop = delivery->loop,
+                                     .arena = delivery->arena,
+                                     .account = to->account,
+                                     .region = to->region,
+                                     .function = to->name,
+                                     .qualifier = to->qualifier,
+                                     .payload = delivery->payload,
+                                     .trace_id = delivery->trace_id,
+                                     .done = function_answered,
+                                     .arg = delivery};
+    lambda__invoke(to->state, i);
+}
+
+const struct event_target lambda__targets[] = {{.service = "lambda",
+                                                .resource = "function:",
+                                                .read_name = read_function_name,
+                                                .permits = function_permits,
+                                                .deliver = deliver_to_function},
+                                               {0}};

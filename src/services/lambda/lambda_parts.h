@@ -3,12 +3,12 @@
 #ifndef CLOUDLESS_SERVICES_LAMBDA_LAMBDA_PARTS_H
 #define CLOUDLESS_SERVICES_LAMBDA_LAMBDA_PARTS_H
 #include "call/service.h"
-#include "services/lambda/lambda.h"
+#include "services/lambda/environment.h"
 #include "services/lambda/meters.h"
 
 struct lambda {
     const struct platform *platform;
-    struct lambda_limits limits;        /* a test makes them small before the loops run */
+    struct lambda__limits limits;        /* a test makes them small before the loops run */
     size_t concurrency_max;             /* invocations at the same time; more: 429 */
     struct lambda__functions *functions;
     struct lambda__interpreters *interpreters;

@@ -32,7 +32,7 @@ struct lambda__pool {
     struct lambda__environment *all, *idle[LAMBDA_ENVIRONMENTS_MAX];    /* idle: the longest idle first */
     size_t count, alive, idle_count, starting;      /* alive: without those that are ending */
     size_t again;                           /* of those that are ending: how many will be started a second time */
-    struct lambda_invocation *head, **tail;
+    struct lambda__invocation *head, **tail;
     size_t queued;
     struct loop_timer *timer;
     struct lambda__function *function;      /* of the newest invocation: what is started next */
@@ -102,9 +102,9 @@ static void free_pool_if_empty(struct lambda__pool *pool)
     free(pool);
 }
 
-static struct lambda_invocation *take_waiting_first(struct lambda__pool *pool)
+static struct lambda__invocation *take_waiting_first(struct lambda__pool *pool)
 {
-    struct lambda_invocation *first = pool->head;
+    struct lambda__invocation *first = pool->head;
     if (!first)
         return NULL;
     pool->head = first->next;
@@ -143,7 +143,7 @@ static bool is_of_now(const struct lambda__pool *pool, const struct lambda__envi
 
 static void refuse_waiting(struct lambda__pool *pool, const char *code, int status, struct str message)
 {
-    for (struct lambda_invocation *i; (i = take_waiting_first(pool));)
+    for (struct lambda__invocation *i; (i = take_waiting_first(pool));)
         lambda__invocation_refuse(i, code, status, message);
 }
 
@@ -216,7 +216,7 @@ static void pool_tick(void *arg)
 
 static bool should_start(const struct lambda__pool *pool)
 {
-    const struct lambda_limits *limits = pool->home->pools->parts.limits;
+    const struct lambda__limits *limits = pool->home->pools->parts.limits;
     size_t coming = pool->starting + pool->again;
     if (pool->alive + pool->again == 0)
         return true;
@@ -247,7 +247,7 @@ static void schedule_pool(struct lambda__pool *pool)
         pool->timer = loop_timer_start(pool->home->loop, pool->home->pools->parts.limits->queue_wait_ms, pool_tick, pool);
 }
 
-void lambda__pools_submit(struct lambda__pools *pools, struct lambda_invocation *invocation, struct lambda__function *function)
+void lambda__pools_submit(struct lambda__pools *pools, struct lambda__invocation *invocation, struct lambda__function *function)
 {
     struct lambda__flight *f = lambda__flight(invocation);
     f->function = function;
@@ -284,7 +284,7 @@ static void pool_ready(void *owner, struct lambda__environment *environment)
     schedule_pool(pool);
 }
 
-static struct lambda_invocation *pool_take(void *owner)
+static struct lambda__invocation *pool_take(void *owner)
 {
     return take_waiting_first(owner);
 }
@@ -392,7 +392,7 @@ struct pool_change {
 
 static void refuse_deleted(struct lambda__pool *pool)
 {
-    for (struct lambda_invocation *i; (i = take_waiting_first(pool));)
+    for (struct lambda__invocation *i; (i = take_waiting_first(pool));)
         lambda__invocation_not_found(i);
 }
 

@@ -7,13 +7,15 @@
 #include "services/lambda/function.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/interpreter.h"
+#include "services/lambda/lambda.h"
+#include "services/lambda/lambda_invoke.h"
 #include "services/lambda/lambda_parts.h"
 #include "services/lambda/pool.h"
 #include <stdlib.h>
 
 #define LAMBDA_CONCURRENCY_DEFAULT 1000     /* quota: concurrent executions of an account */
 
-static const struct lambda_limits lambda_limits_default = {
+static const struct lambda__limits lambda_limits_default = {
     .environments_max = LAMBDA_ENVIRONMENTS_MAX,
     .starts_max = 4,
     .queue_wait_ms = 10,
@@ -97,6 +99,7 @@ const struct service lambda_service = {.name = "lambda",
                                        .space = LAMBDA_SPACE,
                                        .uses = lambda_uses,
                                        .pages = lambda_pages,
+                                       .targets = lambda__targets,
                                        .open = lambda_open,
                                        .start = lambda_start,
                                        .stop = lambda_stop,

@@ -3,6 +3,34 @@
 #include "gateway/compiled_stage.h"
 #include "../base/unit.h"
 
+/* What Lambda says of itself, as far as a stage wants to know. */
+static bool read_name(struct str rest, struct event_address *ret)
+{
+    ret->name = str_cut(&rest, ':');
+    ret->qualifier = rest;
+    return ret->name.n > 0;
+}
+
+static bool permits_nobody(const struct event_address *to, const struct event_source *source, struct arena *arena)
+{
+    (void)to, (void)source, (void)arena;
+    return false;
+}
+
+static void deliver_nothing(struct event_delivery *delivery)
+{
+    (void)delivery;
+    fail();
+}
+
+static const struct event_target targets[] = {{"lambda", "function:", read_name, permits_nobody, deliver_nothing},
+                                              {"sqs", "", read_name, permits_nobody, deliver_nothing},
+                                              {0}};
+static const struct service_api *const no_apis[] = {NULL};
+static const struct service has_targets = {.name = "has_targets", .apis = no_apis, .targets = targets};
+static const struct service *const list[] = {&has_targets, NULL};
+static struct services *services;
+
 /* One resource /a with the method GET, whose integration is given. */
 static struct gateway_method *compile(struct arena *arena, const char *integration, const char *variables, struct gateway_stage **ret)
 {
@@ -13,7 +41,7 @@ static struct gateway_method *compile(struct arena *arena, const char *integrati
     assert_int_equal(json_parse(STR("{}"), arena, &documents.api), ERR_OK);
     assert_int_equal(json_parse(arena_printf(arena, "{\"deploymentId\":\"d\",\"variables\":%s}", variables), arena, &documents.stage), ERR_OK);
     assert_int_equal(json_parse(snapshot, arena, &documents.snapshot), ERR_OK);
-    *ret = gateway__stage_compile(&documents, STR("api"), STR("prod"), arena);
+    *ret = gateway__stage_compile(&documents, services, STR("api"), STR("prod"), arena);
     assert_true(route_find((*ret)->routes, STR("/a"), STR("GET"), arena, &match));
     return match.target;
 }
@@ -24,12 +52,15 @@ static struct gateway_method *compile(struct arena *arena, const char *integrati
 static void integrations(void **state)
 {
     (void)state;
-    static const struct { const char *members, *arn, *variables, *function, *qualifier; uint64_t timeout_ms; bool broken; } cases[] = {
+    static const struct { const char *members, *arn, *variables, *function, *qualifier; uint64_t timeout_ms; bool broken;
+    } cases[] = {
         {"\"type\":\"AWS_PROXY\",\"httpMethod\":\"POST\"", FUNCTION "f", "{}", "f", "", 29000, false},
         {"\"type\":\"AWS\",\"httpMethod\":\"POST\",\"timeoutInMillis\":50", FUNCTION "f:$LATEST", "{}", "f", "$LATEST", 50, false},
         {"\"type\":\"AWS\",\"httpMethod\":\"POST\"", FUNCTION "${stageVariables.name}", "{\"name\":\"g\"}", "g", "", 29000, false},
         {"\"type\":\"AWS\",\"httpMethod\":\"POST\"", FUNCTION "${stageVariables.name}", "{}", "", "", 29000, true},
         {"\"type\":\"AWS\",\"httpMethod\":\"GET\"", FUNCTION "f", "{}", "", "", 29000, true},
+        {"\"type\":\"AWS\",\"httpMethod\":\"POST\"", "f", "{}", "", "", 29000, true},
+        {"\"type\":\"AWS\",\"httpMethod\":\"POST\"", "arn:aws:sqs:us-east-1:000000000000:queue", "{}", "", "", 29000, true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct arena *arena = arena_new();
@@ -41,9 +72,9 @@ static void integrations(void **state)
         assert_int_equal(method->broken, cases[i].broken);
         assert_str(method->resource_id, "r");
         if (!method->broken) {
-            assert_str(method->function, cases[i].function);
-            assert_str(method->qualifier, cases[i].qualifier);
-            assert_str(method->account, "000000000000");
+            assert_str(method->to.name, cases[i].function);
+            assert_str(method->to.qualifier, cases[i].qualifier);
+            assert_str(method->to.account, "000000000000");
         }
         gateway__stage_unref(stage);
     }
@@ -72,5 +103,8 @@ static void responses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(integrations), cmocka_unit_test(responses)};
-    return RUN(tests);
+    services = services_new(list);
+    int failed = RUN(tests);
+    services_free(services);
+    return failed;
 }

@@ -178,11 +178,11 @@ static void limits(void **state)
     struct setup s;
     struct str text;
     set_up(&s, NULL, 0);
-    char *body = malloc(LAMBDA_PAYLOAD_BYTES_MAX);
-    memset(body, 'x', LAMBDA_PAYLOAD_BYTES_MAX);
-    s.request.body = (struct str){body, LAMBDA_PAYLOAD_BYTES_MAX - 4096};
+    char *body = malloc(EVENT_PAYLOAD_BYTES_MAX);
+    memset(body, 'x', EVENT_PAYLOAD_BYTES_MAX);
+    s.request.body = (struct str){body, EVENT_PAYLOAD_BYTES_MAX - 4096};
     assert_true(gateway__event(&s.x, s.arena, &text));
-    s.request.body.n = LAMBDA_PAYLOAD_BYTES_MAX;
+    s.request.body.n = EVENT_PAYLOAD_BYTES_MAX;
     assert_false(gateway__event(&s.x, s.arena, &text));
     free(body);
 

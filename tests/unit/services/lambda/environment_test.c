@@ -20,16 +20,16 @@ static void test_the_tail_of_its_log_is_the_invocations(void **state)
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     struct asked asked = {.arena = arena_new()};
-    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0),
-                                         .arena = asked.arena,
-                                         .account = ACCOUNT,
-                                         .region = REGION,
-                                         .function = STR("f"),
-                                         .payload = STR("{}"),
-                                         .tail_log = true,
-                                         .done = asked_done,
-                                         .arg = &asked};
-    lambda_invoke(stage->lambda, &asked.i);
+    asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 0),
+                                          .arena = asked.arena,
+                                          .account = ACCOUNT,
+                                          .region = REGION,
+                                          .function = STR("f"),
+                                          .payload = STR("{}"),
+                                          .tail_log = true,
+                                          .done = asked_done,
+                                          .arg = &asked};
+    lambda__invoke(stage->lambda, &asked.i);
     assert_true(await_asked(&asked));
     struct str id = asked.i.request_id, tail = asked.i.log_tail;
     assert_true(str_starts(tail, arena_printf(asked.arena, "START RequestId: " STR_FMT " Version: $LATEST\n", STR_ARG(id))));
@@ -91,7 +91,7 @@ static void test_initialisation_that_fails_is_told(void **state)
 /* Its place goes on to the second start: with room for one environment there is never a second. */
 static void test_initialisation_that_takes_too_long_is_tried_once_more(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.init_ms = 5;
     limits.environments_max = 1;
@@ -102,7 +102,7 @@ static void test_initialisation_that_takes_too_long_is_tried_once_more(void **st
     assert_true(stage_wait(starts_are, 2));
     assert_int_equal(stage->running_most, 1);
     stage_stop();                       /* the second has the function's 900 s */
-    assert_int_equal(asked.i.outcome, LAMBDA_REFUSED);
+    assert_int_equal(asked.i.outcome, EVENT_REFUSED);
     free_asked(&asked);
     assert_int_equal(stage->running_most, 1);
     stage_close();
@@ -110,7 +110,7 @@ static void test_initialisation_that_takes_too_long_is_tried_once_more(void **st
 
 static void test_a_second_initialisation_has_the_functions_timeout(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.init_ms = 5;
     limits.second_ms = 2;
@@ -142,7 +142,7 @@ static void test_it_fails_as_the_handler_does(void **state)
 
 static void test_a_timeout_kills_it(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.second_ms = 2;
     stage_open(1, &limits, 0);
@@ -171,7 +171,7 @@ static void test_only_the_first_answer_to_the_right_invocation_counts(void **sta
 
 static void test_it_is_retired_when_it_is_idle(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.idle_ms = 1;
     stage_open(1, &limits, 0);

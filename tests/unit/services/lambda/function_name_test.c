@@ -1,5 +1,5 @@
 /* function_name_test.c -- the forms in which a function is named. */
-#include "services/lambda/lambda.h"
+#include "services/lambda/function_name.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -19,7 +19,7 @@ static void test_forms(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(forms); i++) {
         struct str account, region, name, qualifier;
-        assert_true(lambda_parse_name(str_of(forms[i].text), &account, &region, &name, &qualifier));
+        assert_true(lambda__parse_name(str_of(forms[i].text), &account, &region, &name, &qualifier));
         assert_true(str_eq(account, str_of(forms[i].account)) && str_eq(region, str_of(forms[i].region)));
         assert_true(str_eq(name, str_of(forms[i].name)) && str_eq(qualifier, str_of(forms[i].qualifier)));
     }
@@ -34,7 +34,7 @@ static void test_malformed(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct str account, region, name, qualifier;
-        assert_false(lambda_parse_name(str_of(texts[i]), &account, &region, &name, &qualifier));
+        assert_false(lambda__parse_name(str_of(texts[i]), &account, &region, &name, &qualifier));
     }
 }
 

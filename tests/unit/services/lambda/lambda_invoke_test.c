@@ -8,16 +8,16 @@ static void test_a_function_that_is_not_there(void **state)
     invoke_refused("nobody", "ResourceNotFoundException", 404);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     struct asked asked = {.arena = arena_new()};
-    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 1),
-                                         .arena = asked.arena,
-                                         .account = ACCOUNT,
-                                         .region = REGION,
-                                         .function = STR("f"),
-                                         .qualifier = STR("7"),
-                                         .payload = STR("{}"),
-                                         .done = asked_done,
-                                         .arg = &asked};
-    lambda_invoke(stage->lambda, &asked.i);
+    asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 1),
+                                          .arena = asked.arena,
+                                          .account = ACCOUNT,
+                                          .region = REGION,
+                                          .function = STR("f"),
+                                          .qualifier = STR("7"),
+                                          .payload = STR("{}"),
+                                          .done = asked_done,
+                                          .arg = &asked};
+    lambda__invoke(stage->lambda, &asked.i);
     assert_true(await_asked(&asked));
     assert_int_equal(asked.i.error_status, 404);
     assert_true(str_ends(asked.i.error_message, STR(":function:f:7")));
@@ -35,16 +35,16 @@ static void test_a_payload_over_the_maximum(void **state)
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     struct asked asked = {.arena = arena_new()};
-    char *payload = arena_zalloc(asked.arena, LAMBDA_PAYLOAD_BYTES_MAX + 1);
-    asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0),
-                                         .arena = asked.arena,
-                                         .account = ACCOUNT,
-                                         .region = REGION,
-                                         .function = STR("f"),
-                                         .payload = {payload, LAMBDA_PAYLOAD_BYTES_MAX + 1},
-                                         .done = asked_done,
-                                         .arg = &asked};
-    lambda_invoke(stage->lambda, &asked.i);
+    char *payload = arena_zalloc(asked.arena, EVENT_PAYLOAD_BYTES_MAX + 1);
+    asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 0),
+                                          .arena = asked.arena,
+                                          .account = ACCOUNT,
+                                          .region = REGION,
+                                          .function = STR("f"),
+                                          .payload = {payload, EVENT_PAYLOAD_BYTES_MAX + 1},
+                                          .done = asked_done,
+                                          .arg = &asked};
+    lambda__invoke(stage->lambda, &asked.i);
     assert_true(await_asked(&asked));
     assert_string_equal(asked.i.error_code, "RequestTooLargeException");
     assert_int_equal(asked.i.error_status, 413);
@@ -71,16 +71,16 @@ static void test_the_tracing_header_is_completed(void **state)
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct asked asked = {.arena = arena_new()};
-        asked.i = (struct lambda_invocation){.loop = loops_at(stage->loops, 0),
-                                             .arena = asked.arena,
-                                             .account = ACCOUNT,
-                                             .region = REGION,
-                                             .function = STR("f"),
-                                             .payload = STR("{}"),
-                                             .trace_id = str_of(rows[i].given),
-                                             .done = asked_done,
-                                             .arg = &asked};
-        lambda_invoke(stage->lambda, &asked.i);
+        asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 0),
+                                              .arena = asked.arena,
+                                              .account = ACCOUNT,
+                                              .region = REGION,
+                                              .function = STR("f"),
+                                              .payload = STR("{}"),
+                                              .trace_id = str_of(rows[i].given),
+                                              .done = asked_done,
+                                              .arg = &asked};
+        lambda__invoke(stage->lambda, &asked.i);
         assert_true(await_asked(&asked));
         assert_true(str_starts(asked.i.trace_id, str_of(rows[i].begins)));
         assert_non_null(memmem(asked.i.trace_id.p, asked.i.trace_id.n, rows[i].has, strlen(rows[i].has)));
@@ -103,10 +103,70 @@ static void test_answers_go_where_they_were_asked(void **state)
         ask_function(&asked[i], names[i % COUNT_OF(names)], "1");
     for (size_t i = 0; i < COUNT_OF(asked); i++) {
         assert_true(await_asked(&asked[i]));
-        assert_int_equal(asked[i].i.outcome, LAMBDA_ANSWERED);
+        assert_int_equal(asked[i].i.outcome, EVENT_ANSWERED);
         free_asked(&asked[i]);
     }
     assert_int_equal(atomic_load(&stage->lambda->in_flight), 0);
+    stage_close();
+}
+
+struct sent {
+    struct event_delivery delivery;
+    _Atomic bool over;
+};
+
+static void sent_done(struct event_delivery *delivery)
+{
+    atomic_store(&((struct sent *)delivery)->over, true);
+    pthread_mutex_lock(&stage->lock);
+    pthread_cond_broadcast(&stage->changed);
+    pthread_mutex_unlock(&stage->lock);
+}
+
+static struct sent *awaited;
+
+static bool sent_is_over(size_t value)
+{
+    (void)value;
+    return atomic_load(&awaited->over);
+}
+
+static void send_to(struct sent *sent, const char *function, const char *payload)
+{
+    *sent = (struct sent){
+        .delivery = {.loop = loops_at(stage->loops, 0), .arena = arena_new(), .payload = str_of(payload), .done = sent_done}};
+    struct str arn = arena_printf(stage->arena, "arn:aws:lambda:us-east-1:000000000000:function:%s", function);
+    assert_true(services_target(stage->services, arn, &sent->delivery.to));
+    awaited = sent;
+    sent->delivery.to.target->deliver(&sent->delivery);
+    assert_true(stage_wait(sent_is_over, 0));
+}
+
+static void test_events_by_arn(void **state)
+{
+    struct sent sent;
+    struct event_address to;
+    (void)state;
+    stage_open(2, NULL, 0);
+    PLAY("f", 900, {.answer = ANSWER_ECHO});
+    PLAY("broken", 900, {.init = INIT_REPORTS_ERROR});
+    send_to(&sent, "f", "{\"a\":1}");
+    assert_int_equal(sent.delivery.outcome, EVENT_ANSWERED);
+    assert_true(str_eq(sent.delivery.answer, STR("{\"a\":1}")));
+    arena_free(sent.delivery.arena);
+    send_to(&sent, "broken", "{}");
+    assert_int_equal(sent.delivery.outcome, EVENT_FAILED);
+    assert_string_equal(sent.delivery.error_code, "Unhandled");
+    assert_true(sent.delivery.answer.n > 0);
+    arena_free(sent.delivery.arena);
+    send_to(&sent, "f:7", "{}");
+    assert_int_equal(sent.delivery.outcome, EVENT_REFUSED);
+    assert_string_equal(sent.delivery.error_code, "ResourceNotFoundException");
+    assert_int_equal(sent.delivery.error_status, 404);
+    assert_true(str_ends(sent.delivery.error_message, STR(":function:f:7")));
+    arena_free(sent.delivery.arena);
+    assert_false(services_target(stage->services, STR("arn:aws:lambda:us-east-1:000000000000:function:f:1:2"), &to));
+    assert_false(services_target(stage->services, STR("arn:aws:lambda:us-east-1:000000000000:layer:f"), &to));
     stage_close();
 }
 
@@ -117,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_a_payload_over_the_maximum),
         cmocka_unit_test(test_the_tracing_header_is_completed),
         cmocka_unit_test(test_answers_go_where_they_were_asked),
+        cmocka_unit_test(test_events_by_arn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void free_all(struct asked *asked, size_t count)
         free_asked(&asked[i]);
 }
 
-static size_t outcomes(const struct asked *asked, size_t count, enum lambda_outcome outcome, int status)
+static size_t outcomes(const struct asked *asked, size_t count, enum event_outcome outcome, int status)
 {
     size_t found = 0;
     for (size_t i = 0; i < count; i++)
@@ -47,7 +47,7 @@ static void test_no_more_than_so_many_start_at_a_time(void **state)
     assert_int_equal(stage_count(&stage->starts), stage->limits.starts_max);
     gate_open(&stage->gate_start, true);
     end_all(asked, MANY);
-    assert_int_equal(outcomes(asked, MANY, LAMBDA_ANSWERED, 0), MANY);
+    assert_int_equal(outcomes(asked, MANY, EVENT_ANSWERED, 0), MANY);
     free_all(asked, MANY);
     stage_close();
 }
@@ -63,14 +63,14 @@ static void test_those_that_wait_get_environments_of_their_own(void **state)
     assert_true(stage_wait(answers_wait, COUNT_OF(asked)));
     gate_open(&stage->gate_answer, true);
     end_all(asked, COUNT_OF(asked));
-    assert_int_equal(outcomes(asked, COUNT_OF(asked), LAMBDA_ANSWERED, 0), COUNT_OF(asked));
+    assert_int_equal(outcomes(asked, COUNT_OF(asked), EVENT_ANSWERED, 0), COUNT_OF(asked));
     free_all(asked, COUNT_OF(asked));
     stage_close();
 }
 
 static void test_the_oldest_that_waits_is_next(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     struct asked asked[8];
     (void)state;
     limits.environments_max = 1;
@@ -115,7 +115,7 @@ static void test_the_bound_on_invocations_refuses(void **state)
 /* All environments are busy: who has one waits for it, who has none is refused. */
 static void test_the_bound_on_environments_refuses(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     struct asked busy[2], waiting;
     (void)state;
     limits.environments_max = 2;
@@ -132,7 +132,7 @@ static void test_the_bound_on_environments_refuses(void **state)
     gate_open(&stage->gate_answer, true);
     end_all(busy, 2);
     assert_true(await_asked(&waiting));
-    assert_int_equal(waiting.i.outcome, LAMBDA_ANSWERED);
+    assert_int_equal(waiting.i.outcome, EVENT_ANSWERED);
     invoke_answered("h", "3");
     assert_true(stage_count(&stage->running_most) <= 2);
     free_all(busy, 2);
@@ -145,7 +145,7 @@ static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i",
 /* The one that is idle longest makes room, on whichever loop it is. */
 static void test_idle_ones_make_room(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.environments_max = 2;
     stage_open(4, &limits, 0);
@@ -162,7 +162,7 @@ static void test_idle_ones_make_room(void **state)
 /* Loops that start environments at the same time never pass the bound together. */
 static void test_loops_do_not_pass_the_bound_together(void **state)
 {
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     struct asked asked[COUNT_OF(names) * 4];
     (void)state;
     limits.environments_max = 3;
@@ -173,9 +173,9 @@ static void test_loops_do_not_pass_the_bound_together(void **state)
         for (size_t i = 0; i < COUNT_OF(asked); i++)
             ask_function(&asked[i], names[i % COUNT_OF(names)], "1");
         end_all(asked, COUNT_OF(asked));
-        size_t answered = outcomes(asked, COUNT_OF(asked), LAMBDA_ANSWERED, 0),
-               failed = outcomes(asked, COUNT_OF(asked), LAMBDA_FUNCTION_ERROR, 0),
-               throttled = outcomes(asked, COUNT_OF(asked), LAMBDA_REFUSED, 429);
+        size_t answered = outcomes(asked, COUNT_OF(asked), EVENT_ANSWERED, 0),
+               failed = outcomes(asked, COUNT_OF(asked), EVENT_FAILED, 0),
+               throttled = outcomes(asked, COUNT_OF(asked), EVENT_REFUSED, 429);
         assert_int_equal(answered + failed + throttled, COUNT_OF(asked));
         assert_true(answered > 0);
         assert_true(stage_count(&stage->running_most) <= 3);
@@ -197,7 +197,7 @@ static void test_a_change_replaces_those_that_are_busy_when_they_are_idle(void *
     put_function("f", 900);
     ask_function(&after, "f", "1");
     assert_true(await_asked(&after));
-    assert_int_equal(after.i.outcome, LAMBDA_FUNCTION_ERROR);   /* the second environment's act */
+    assert_int_equal(after.i.outcome, EVENT_FAILED);   /* the second environment's act */
     assert_int_equal(stage_count(&before.ended), 0);
     gate_open(&stage->gate_answer, true);
     assert_true(await_asked(&before));
@@ -214,7 +214,7 @@ static void test_a_change_replaces_those_that_are_busy_when_they_are_idle(void *
 static void test_a_deleted_function_refuses_those_that_wait(void **state)
 {
     struct asked running, waiting;
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.environments_max = 1;
     stage_open(2, &limits, 0);
@@ -227,7 +227,7 @@ static void test_a_deleted_function_refuses_those_that_wait(void **state)
     assert_string_equal(waiting.i.error_code, "ResourceNotFoundException");
     gate_open(&stage->gate_answer, true);
     assert_true(await_asked(&running));
-    assert_int_equal(running.i.outcome, LAMBDA_ANSWERED);
+    assert_int_equal(running.i.outcome, EVENT_ANSWERED);
     assert_true(stage_wait(running_is, 0));
     invoke_refused("f", "ResourceNotFoundException", 404);
     free_asked(&running);
@@ -239,7 +239,7 @@ static void test_a_deleted_function_refuses_those_that_wait(void **state)
 static void test_a_failed_start_ends_one_that_waits(void **state)
 {
     struct asked asked[3];
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.queue_wait_ms = 600000;      /* nobody gets a start of his own meanwhile */
     stage_open(1, &limits, 0);
@@ -250,8 +250,8 @@ static void test_a_failed_start_ends_one_that_waits(void **state)
     ask_function(&asked[2], "f", "2");
     gate_open(&stage->gate_start, true);
     end_all(asked, 3);
-    assert_int_equal(outcomes(asked, 3, LAMBDA_REFUSED, 500), 1);
-    assert_int_equal(outcomes(asked, 3, LAMBDA_ANSWERED, 0), 2);
+    assert_int_equal(outcomes(asked, 3, EVENT_REFUSED, 500), 1);
+    assert_int_equal(outcomes(asked, 3, EVENT_ANSWERED, 0), 2);
     free_all(asked, 3);
     stage_close();
 }
@@ -276,7 +276,7 @@ static void test_a_shutdown_ends_everything(void **state)
     stage_stop();
     for (size_t i = 0; i < COUNT_OF(asked); i++)
         if (i % 4 != 3)
-            assert_int_equal(asked[i].i.outcome, LAMBDA_REFUSED);
+            assert_int_equal(asked[i].i.outcome, EVENT_REFUSED);
     free_all(asked, COUNT_OF(asked));
     stage_close();
 }
@@ -285,7 +285,7 @@ static void test_a_shutdown_ends_everything(void **state)
 static void test_each_ends_once(void **state)
 {
     struct asked asked[240];
-    struct lambda_limits limits = patient;
+    struct lambda__limits limits = patient;
     (void)state;
     limits.environments_max = 5;
     limits.init_ms = 50;

@@ -13,6 +13,7 @@
 #include "services/lambda/code.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/lambda.h"
+#include "services/lambda/lambda_invoke.h"
 #include "services/lambda/lambda_parts.h"
 #include "services/lambda/pool.h"
 #include "services/logs/logs.h"
@@ -78,7 +79,7 @@ static struct stage {
     struct platform_options platform_options;
     struct platform platform;
     struct lambda *lambda;
-    struct lambda_limits limits;
+    struct lambda__limits limits;
     bool stopped;
 
     pthread_mutex_t lock;
@@ -513,13 +514,13 @@ static enum err place_role(struct store_txn *txn, void *arg)
 /* ---- invocations ---- */
 
 struct asked {
-    struct lambda_invocation i;
+    struct lambda__invocation i;
     struct arena *arena;
     bool on_its_loop;
     size_t ended;               /* under the stage's lock; 1 in the end */
 };
 
-static void asked_done(struct lambda_invocation *invocation)
+static void asked_done(struct lambda__invocation *invocation)
 {
     struct asked *asked = invocation->arg;
     pthread_mutex_lock(&stage->lock);
@@ -532,15 +533,15 @@ static void asked_done(struct lambda_invocation *invocation)
 static void ask_function(struct asked *asked, const char *function, const char *payload)
 {
     *asked = (struct asked){.arena = arena_new()};
-    asked->i = (struct lambda_invocation){.loop = loops_next(stage->loops),
-                                          .arena = asked->arena,
-                                          .account = ACCOUNT,
-                                          .region = REGION,
-                                          .function = str_of(function),
-                                          .payload = str_of(payload),
-                                          .done = asked_done,
-                                          .arg = asked};
-    lambda_invoke(stage->lambda, &asked->i);
+    asked->i = (struct lambda__invocation){.loop = loops_next(stage->loops),
+                                           .arena = asked->arena,
+                                           .account = ACCOUNT,
+                                           .region = REGION,
+                                           .function = str_of(function),
+                                           .payload = str_of(payload),
+                                           .done = asked_done,
+                                           .arg = asked};
+    lambda__invoke(stage->lambda, &asked->i);
 }
 
 static bool await_asked(struct asked *asked)
@@ -567,7 +568,7 @@ static inline void invoke_answered(const char *function, const char *payload)
     struct asked asked;
     ask_function(&asked, function, payload);
     assert_true(await_asked(&asked));
-    assert_int_equal(asked.i.outcome, LAMBDA_ANSWERED);
+    assert_int_equal(asked.i.outcome, EVENT_ANSWERED);
     assert_true(str_eq(asked.i.answer, str_of(payload)));
     free_asked(&asked);
 }
@@ -578,7 +579,7 @@ static inline void invoke_fails(const char *function, const char *with)
     struct asked asked;
     ask_function(&asked, function, "{}");
     assert_true(await_asked(&asked));
-    assert_int_equal(asked.i.outcome, LAMBDA_FUNCTION_ERROR);
+    assert_int_equal(asked.i.outcome, EVENT_FAILED);
     assert_string_equal(asked.i.function_error, "Unhandled");
     if (!memmem(asked.i.answer.p, asked.i.answer.n, with, strlen(with)))
         fail_msg(STR_FMT " has no %s", STR_ARG(asked.i.answer), with);
@@ -590,7 +591,7 @@ static inline void invoke_refused(const char *function, const char *code, int st
     struct asked asked;
     ask_function(&asked, function, "{}");
     assert_true(await_asked(&asked));
-    assert_int_equal(asked.i.outcome, LAMBDA_REFUSED);
+    assert_int_equal(asked.i.outcome, EVENT_REFUSED);
     assert_string_equal(asked.i.error_code, code);
     assert_int_equal(asked.i.error_status, status);
     free_asked(&asked);
@@ -605,7 +606,7 @@ static void no_aws(struct http_request *request, void *arg)
 }
 
 /* Times that no test reaches by itself. */
-static const struct lambda_limits patient = {
+static const struct lambda__limits patient = {
     .environments_max = 16,
     .starts_max = 4,
     .queue_wait_ms = 1,
@@ -615,7 +616,7 @@ static const struct lambda_limits patient = {
     .second_ms = 1000,
 };
 
-static void stage_open(size_t loops, const struct lambda_limits *limits, size_t concurrency_max)
+static void stage_open(size_t loops, const struct lambda__limits *limits, size_t concurrency_max)
 {
     static const struct service *const played[] = {&iam_service, &lambda_service, &logs_service, NULL};
     struct str message;

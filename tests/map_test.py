@@ -206,6 +206,16 @@ def test_every_parser_has_its_seeds():
     assert [name for name in fuzzers if name not in corpora] == []
 
 
+def test_every_parser_has_a_fuzzer():
+    """What a header calls …_parse, …_decode or …_split reads bytes from outside or from a disk: a fuzzer calls it, or the header that it shares."""
+    within = {"log_level_parse",                            # a word of the command line
+              "value_type_parse"}                           # a name within an item, whose fuzzer is item_fuzz
+    fuzzers = "".join(p.read_text() for p in FILES if p.is_relative_to(ROOT / "tests/fuzz") and p.suffix in (".c", ".h"))
+    fuzzers += "".join((ROOT / "tests/unit" / name).read_text() for name in re.findall(r'#include "../unit/([^"]+)"', fuzzers))
+    parsers = {name for p in HEADERS for name in re.findall(r"\b(\w+(?<!_fail)_(?:parse|decode|split))\(", p.read_text())}
+    assert {name for name in parsers if not re.search(rf"\b{name}\(", fuzzers)} == within
+
+
 # Said to headers of libraries before they are included.
 FOR_LIBRARIES = {"#OPENSSL_SUPPRESS_DEPRECATED", "#PCRE2_CODE_UNIT_WIDTH"}
 

@@ -1,7 +1,7 @@
 /* log.c -- writes the lines of log.h: one write(2) a line, so that lines of several threads do not mix. A line longer than
  * LOG_LINE_BYTES ends in "...". A value is quoted if it is empty or has a space, a quote, '=' or a byte that is no
  * printable ASCII; inside quotes `"` and `\` get a backslash, other bytes become \xHH, so a client's text cannot forge
- * a line. The level, and when which event was said last, are the only state, and atomic. */
+ * a line. The level, and when which event was said last, are atomic; where lines go is set while there is one thread. */
 #include "base/log.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -12,6 +12,8 @@
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static atomic_int level_max = LOG_INFO;
+static void (*divert_take)(struct str line, void *arg);
+static void *divert_arg;
 
 #define SECOND_NS 1000000000u
 
@@ -130,22 +132,37 @@ struct str log_line_end(struct log_line *line)
     return (struct str){line->text, line->n};
 }
 
+void log_line_stamp(struct log_line *line, enum log_level level, const char *event)
+{
+    struct arena *arena = arena_new();
+    log_line_add(line, clock_iso8601_ms(arena, clock_epoch_ms()));
+    arena_free(arena);
+    log_line_add(line, STR(" "));
+    log_line_add(line, str_of(level_names[level]));
+    log_line_add(line, STR(" "));
+    log_line_add(line, str_of(event));
+}
+
+void log_divert(void (*take)(struct str line, void *arg), void *arg)
+{
+    divert_take = take;
+    divert_arg = arg;
+}
+
 void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
     if (!log_on(level))
         return;
     struct log_line line;
     log_line_begin(&line);
-    struct arena *arena = arena_new();
-    log_line_add(&line, clock_iso8601_ms(arena, clock_epoch_ms()));
-    arena_free(arena);
-    log_line_add(&line, STR(" "));
-    log_line_add(&line, str_of(level_names[level]));
-    log_line_add(&line, STR(" "));
-    log_line_add(&line, str_of(event));
+    log_line_stamp(&line, level, event);
     for (size_t i = 0; i < count; i++)
         log_line_field(&line, fields[i].key, fields[i].value);
     struct str text = log_line_end(&line);
+    if (divert_take) {
+        divert_take(text, divert_arg);
+        return;
+    }
     ssize_t written = write(STDERR_FILENO, text.p, text.n);
     (void)written;      /* a full or closed stderr must not stop the server */
 }

@@ -11,6 +11,8 @@ struct log_field { const char *key; struct str value; };
 void log_set_level(enum log_level level);
 bool log_level_parse(const char *name, enum log_level *ret);    /* error warn info debug */
 bool log_on(enum log_level level);
+/* Lines go to `take` instead of stderr; NULL: to stderr again. For programs of one thread. */
+void log_divert(void (*take)(struct str line, void *arg), void *arg);
 void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 /* log_to(LOG_WARN, "store.sync_failed", {"path", path}, {"error", str_of(text)}); */
 #define log_to(level, event, ...)                                                              \
@@ -29,6 +31,7 @@ bool log_due(const char *event, uint64_t *ret_times);
 #define LOG_LINE_BYTES 4096
 struct log_line { char text[LOG_LINE_BYTES]; size_t n; bool cut; };
 void log_line_begin(struct log_line *line);
+void log_line_stamp(struct log_line *line, enum log_level level, const char *event); /* `time level event`, as log_to's begin */
 void log_line_add(struct log_line *line, struct str s);         /* as it is */
 void log_line_field(struct log_line *line, const char *key, struct str value);
 struct str log_line_end(struct log_line *line);                 /* with its newline; in `line` */

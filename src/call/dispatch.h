@@ -10,8 +10,8 @@ struct calls_options {
     struct workers *workers;
     const struct service_binding *bindings;         /* for call_start */
     struct str default_account, default_region;     /* of a call that nobody has authenticated yet */
-    /* Every call that came through another door than HTTP's, when it is over, on its loop; HTTP has watchers of its own. Or NULL.
-     */
+    /* Every call that came through another door than HTTP's, when it is over, or when its answer begins to stream; any thread.
+     * HTTP has watchers of its own. Or NULL. */
     void (*watch)(const struct call *call, uint64_t ns, void *arg);
     void *watch_arg;
 };

@@ -117,6 +117,7 @@ static void count_status(struct series *series, int status)
     metric_add(&at->count, 1);
 }
 
+/* On the loop. */
 static void record_count(struct record *record, const struct loop *loop, const struct http_about *about,
                          const struct http_served *served)
 {
@@ -129,6 +130,22 @@ static void record_count(struct record *record, const struct loop *loop, const s
     histogram_add(&series->us, (served->ns + 999) / 1000);
 }
 
+/* On its way from another thread: without what is the call's, which may be over before its loop gets to it. */
+struct counted_call {
+    struct loop_task task;
+    struct record *record;
+    const struct loop *loop;
+    struct http_about about;
+    struct http_served served;
+};
+
+static void count_on_loop(struct loop_task *task)
+{
+    struct counted_call *counted = CONTAINER_OF(task, struct counted_call, task);
+    record_count(counted->record, counted->loop, &counted->about, &counted->served);
+    free(counted);
+}
+
 void record_call(const struct call *call, uint64_t ns, void *arg)
 {
     struct http_about about = {0};
@@ -137,7 +154,19 @@ void record_call(const struct call *call, uint64_t ns, void *arg)
                                                  : call->status ? call->status
                                                                 : call->operation->status,
                                        .ns = ns};
-    record_count(arg, call->loop, &about, &served);
+    if (loop_current() == call->loop) {
+        record_count(arg, call->loop, &about, &served);
+        return;
+    }
+    struct counted_call *counted = mem_alloc(sizeof *counted);
+    *counted = (struct counted_call){
+        .task = {.run = count_on_loop},
+        .record = arg,
+        .loop = call->loop,
+        .about = {.series = about.series, .service = about.service, .operation = about.operation}, /* the model's */
+        .served = served,
+    };
+    loop_post(call->loop, &counted->task);
 }
 
 void record_watch(const struct http_request *request, const struct http_served *served, void *arg)

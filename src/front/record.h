@@ -12,7 +12,8 @@ struct record;
 struct record *record_new(size_t loops, struct access_log *log);    /* log may be NULL; borrowed */
 void record_free(struct record *record);                            /* NULL is fine */
 void record_watch(const struct http_request *request, const struct http_served *served, void *record);     /* a http_watch_fn */
-void record_call(const struct call *call, uint64_t ns, void *record); /* a call that was no request; for calls_options.watch */
+/* A call that was no request; for calls_options.watch. Any thread. */
+void record_call(const struct call *call, uint64_t ns, void *record);
 void record_write(struct buf *out, void *record);                   /* a metrics_source */
 uint64_t record_total(const struct record *record);                 /* requests so far; any thread */
 #endif

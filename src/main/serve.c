@@ -3,7 +3,8 @@
  * The launcher of the sandboxes is forked while the process has one thread; the data directory's lock is taken before,
  * because starting the launcher sweeps what a killed server of this directory left behind. It builds its root while the
  * store is opened.
- * Signals are blocked in every thread; the main thread waits for them. */
+ * Signals are blocked from the beginning and in every thread; the main thread waits for them, so that one that comes during the
+ * start is obeyed when it is over. A supervisor leaves them blocked to its server, which then has no moment without. */
 #include "auth/auth.h"
 #include "base/budget.h"
 #include "base/clock.h"
@@ -290,6 +291,7 @@ static int serve_services(struct server *s)
                                   .metrics = s->metrics,
                                   .ready = &s->ready};
     front_connect(s->front, &front);
+    loops_start(s->loops); /* what has been started can be stopped only on them */
     services_start(s->services);
     return start_jobs(s);
 }
@@ -425,9 +427,21 @@ static void default_listen(struct options *options)
         options->listen[options->listen_count++] = "127.0.0.1:4566";
 }
 
+static void block_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int command_serve(const struct options *given, struct arena *arena)
 {
     struct options options = *given;
+    sigset_t signals;
+    block_signals(&signals);
     struct server server = {.options = &options, .arena = arena};
     int fds[LISTEN_MAX];
     struct str message = STR_NONE;
@@ -456,14 +470,6 @@ int command_serve(const struct options *given, struct arena *arena)
         warn_of_sandboxes(&server);
     supervised_stay(&server.supervised);        /* behind the change of credentials that an ordinary user's sandboxes need */
 
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-
     server.https = https_begin(&options);
     status = open_data(&server);
     if (status == EXIT_FINE)
@@ -472,9 +478,8 @@ int command_serve(const struct options *given, struct arena *arena)
         status = serve_services(&server);
     if (status == EXIT_FINE) {
         add_metrics(&server);
-        listen_all(&server, fds);
         atomic_store(&server.ready, true);      /* a supervisor's sockets may have connections that wait */
-        loops_start(server.loops);
+        listen_all(&server, fds);
         status = announce(&server);
         if (status == EXIT_FINE)
             wait_for_signal(&server, &signals);

@@ -5,7 +5,8 @@
  *             └──── pause <──── signal, or exit 1 (obituary) ────┘
  *
  * The listening sockets are the supervisor's, and the child's by inheritance: while there is no child, connections wait in
- * their queue. The child's stderr is a pipe: what it says goes on to ours, and the last of it into its obituary.
+ * their queue. The child's stderr is a pipe: what it says goes on to ours, and the last of it into its obituary. Nothing waits for
+ * our stderr (relay.h): a reader that stopped reading stops neither the child nor us; it loses lines, and is told how many.
  * The first restart comes at once, the next in a row after 100 ms, 200 ms, … up to 30 s; a server that served for STEADY_MS
  * begins a new row. One that never served is given TRIES_MAX tries.
  * SIGTERM, SIGINT and SIGHUP go on to the child, which has a process group of its own, so that Ctrl-C reaches it once. With the
@@ -17,6 +18,7 @@
 #include "base/file.h"
 #include "base/panic.h"
 #include "main/datadir.h"
+#include "main/relay.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,12 +40,13 @@
 #define PAUSE_MAX_MS 30000
 #define TRIES_MAX 5
 #define KEPT_NAMES_MAX 4096                     /* read of DIR/obituaries */
+#define LAST_LINES_MS_MAX 1000                  /* for our stderr to take what waits, at the end */
 
 struct supervisor {
     const struct options *options;
     const int *fds;
     struct arena *arena;
-    sigset_t before;            /* the signals that were blocked before us */
+    sigset_t before; /* the signals that were blocked before us, as the server has them: command_serve says which */
     int signals;
     pid_t child;                /* 0: none */
     int log_fd, ready_fd;       /* of the child; -1: none */
@@ -52,6 +55,7 @@ struct supervisor {
     unsigned crashes, restarts; /* in a row; since the supervisor's start */
     size_t tail_n;              /* bytes that ever came into `tail`, which is a ring */
     char tail[TAIL_BYTES];
+    struct relay log;
 };
 
 unsigned supervise_pause_ms(unsigned crashes)
@@ -135,7 +139,7 @@ static bool pass_log(struct supervisor *s)
     ssize_t n = read(s->log_fd, piece, sizeof piece);
     if (n <= 0)
         return false;
-    file_write(STDERR_FILENO, (struct str){piece, (size_t)n});
+    relay_add(&s->log, (struct str){piece, (size_t)n});
     for (ssize_t i = 0; i < n; i++)
         s->tail[s->tail_n++ % TAIL_BYTES] = piece[i];
     return true;
@@ -237,12 +241,17 @@ static void write_obituary(struct supervisor *s, int status)
 
 /* ---- signals ---- */
 
-/* Waits for a signal, the child's log, its readiness, or the time; -1: no limit. */
+/* Waits for a signal, the child's log, its readiness, room in our own log if that is wanted, or the time; -1: no limit. */
 static void wait_for_events(struct supervisor *s, int ms)
 {
-    struct pollfd fds[] = {{s->signals, POLLIN, 0}, {s->log_fd, POLLIN, 0}, {s->ready_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{s->signals, POLLIN, 0},
+                           {s->log_fd, POLLIN, 0},
+                           {s->ready_fd, POLLIN, 0},
+                           {relay_waits(&s->log) ? s->log.fd : -1, POLLOUT, 0}};
     if (poll(fds, COUNT_OF(fds), ms) <= 0)
         return;
+    if (fds[3].revents)
+        relay_flush(&s->log);
     if (fds[1].revents && !pass_log(s) && (fds[1].revents & POLLHUP))
         close_own_fd(&s->log_fd);
     if (fds[2].revents)
@@ -324,10 +333,16 @@ static bool run_server(struct supervisor *s, int *ret_status)
     return true;
 }
 
+static void say_own(struct str line, void *supervisor)
+{
+    relay_add(&((struct supervisor *)supervisor)->log, line);
+}
+
 int supervise_serve(const struct options *options, const int fds[LISTEN_MAX])
 {
     struct supervisor s = {.options = options, .fds = fds, .arena = arena_new(), .log_fd = -1, .ready_fd = -1};
-    signal(SIGPIPE, SIG_IGN);       /* whoever reads the log may go */
+    relay_init(&s.log, STDERR_FILENO);
+    log_divert(say_own, &s);
     static const int caught[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     sigset_t set;
     sigemptyset(&set);
@@ -340,7 +355,7 @@ int supervise_serve(const struct options *options, const int fds[LISTEN_MAX])
     while (code < 0) {
         int status = 0;
         if (!run_server(&s, &status)) {
-            fprintf(stderr, "cloudless: the server cannot be started: %s\n", strerror(errno));
+            log_to(LOG_ERROR, "supervisor.no_server", {"error", str_of(strerror(errno))});
             code = EXIT_FAILED;
             break;
         }
@@ -351,6 +366,8 @@ int supervise_serve(const struct options *options, const int fds[LISTEN_MAX])
         s.restarts++;
         arena_reset(s.arena);
     }
+    relay_end(&s.log, LAST_LINES_MS_MAX);
+    log_divert(NULL, NULL);
     arena_free(s.arena);
     close(s.signals);
     return code;

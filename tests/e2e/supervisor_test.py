@@ -1,4 +1,5 @@
 """`serve --supervised`: a crashed server is started again at once, its sockets survive, its obituary is kept; `cloudless status`."""
+import contextlib
 import os
 import re
 import signal
@@ -144,6 +145,55 @@ def test_hangup_goes_on(tmp_path):
     server.stop()
     assert not server.obituaries()
     server.remove()
+
+
+@contextlib.contextmanager
+def begun(data, **how):
+    """A supervisor whose server is not waited for, and the number of that server."""
+    process = subprocess.Popen([harness.BINARY, 'serve', '--supervised', '--data', data, '--listen', f'127.0.0.1:{harness.free_port()}'],
+                               stdout=subprocess.PIPE, text=True, **how)
+    children = []
+
+    def has_child():
+        children[:] = map(int, open(f'/proc/{process.pid}/task/{process.pid}/children').read().split())
+        return children
+    try:
+        harness.until(has_child)
+        yield process, children[0]
+    finally:
+        process.kill()
+
+
+def test_signals_during_the_start_are_obeyed_after_it(tmp_path):
+    data = str(tmp_path)
+    with begun(data, stderr=subprocess.DEVNULL) as (process, _):
+        process.send_signal(signal.SIGHUP)
+        assert 'is ready at' in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    with begun(data, stderr=subprocess.DEVNULL) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    assert not os.path.exists(data + '/obituaries')
+
+
+def test_a_reader_of_the_log_that_stopped_stops_nobody(tmp_path):
+    data = str(tmp_path)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b'x' * 4096)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    with begun(data, stderr=write_end) as (process, child):
+        assert 'is ready at' in process.stdout.readline()
+        os.kill(child, signal.SIGKILL)                          # its end and its obituary are seen to
+        harness.until(lambda: os.path.exists(data + '/supervisor') and read(data + '/supervisor')['restarts'] == '1')
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    os.close(read_end)
+    os.close(write_end)
 
 
 @pytest.mark.parametrize('args,code', [(['--access-log', '/missing/file'], 1), (['--listen', '8.8.8.8:1'], 2), (['--log', 'loud'], 2)])

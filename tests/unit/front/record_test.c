@@ -1,7 +1,9 @@
 /* record_test.c -- requests are counted by what they turned out to be, over all loops, and a table that is full counts on. */
 #include "../base/unit.h"
 #include "front/record.h"
+#include "call/dispatch.h"
 #include "net/loop.h"
+#include <pthread.h>
 
 static struct str render(struct record *record, struct arena *arena)
 {
@@ -77,8 +79,68 @@ static void test_bounds(void **state)
     arena_free(arena);
 }
 
+/* ---- calls that begin to stream on threads of their own, while their loop counts requests ---- */
+
+enum { CALLERS = 4, CALLS_EACH = 500 };
+extern const struct model model_sts;
+static const struct service_api sts = {.model = &model_sts};
+
+struct caller {
+    struct record *record;
+    struct loop *loop;
+};
+
+static void *call_often(void *arg)
+{
+    const struct caller *caller = arg;
+    struct call call = {
+        .loop = caller->loop, .api = &sts, .operation = model_operation_find(&model_sts, STR("GetCallerIdentity")), .status = 200};
+    for (unsigned i = 0; i < CALLS_EACH; i++)
+        record_call(&call, 1000, caller->record);
+    return NULL;
+}
+
+struct requests {
+    struct loop_task task;
+    struct record *record;
+    struct loop *loop;
+};
+
+static void count_many(struct loop_task *task)
+{
+    static const char one;
+    struct requests *requests = (struct requests *)(void *)task;
+    for (unsigned i = 0; i < CALLS_EACH; i++)
+        count_request(requests->record, requests->loop, &one, "One", 200);
+}
+
+static void test_calls_of_other_threads(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct loops *loops = loops_new(1);
+    struct record *record = record_new(1, NULL);
+    struct caller caller = {record, loops_at(loops, 0)};
+    struct requests requests = {{.run = count_many}, record, caller.loop};
+    pthread_t threads[CALLERS];
+    loops_start(loops);
+    loop_post(caller.loop, &requests.task);
+    for (unsigned i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, call_often, &caller), 0);
+    for (unsigned i = 0; i < CALLERS; i++)
+        pthread_join(threads[i], NULL);
+    loops_stop(loops); /* runs what was posted */
+    assert_int_equal(record_total(record), (CALLERS + 1) * CALLS_EACH);
+    assert_line(render(record, arena),
+                "cloudless_requests_total{service=\"sts\",operation=\"GetCallerIdentity\",status=\"200\"} 2000\n");
+    record_free(record);
+    loops_free(loops);
+    arena_free(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_loops_are_summed), cmocka_unit_test(test_bounds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_loops_are_summed), cmocka_unit_test(test_bounds),
+                                       cmocka_unit_test(test_calls_of_other_threads)};
     return RUN(tests);
 }

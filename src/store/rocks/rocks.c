@@ -7,8 +7,8 @@
  * - The newest levels are not compressed, older ones with LZ4. Bloom filters of 10 bits a key. The block cache holds
  *   uncompressed blocks; index and filter blocks stay with their open file.
  * - No row cache of RocksDB: with range deletes it answers deleted keys (see rowcache.h).
- * - Log recovery stops at the first damaged record (point in time): a record torn by a crash or a full disk was never
- *   acknowledged, and everything before it is whole.
+ * - A log has to be whole. If it is not, it is read up to where it is: only if everything that the ledger knows of is there
+ *   (ledger.h) its end is taken for a record torn by a crash or a full disk, which was never acknowledged.
  *
  * Failures. Before each write the free space is looked at, and below a reserve, room for a memtable's file and the next
  * log, the write is refused: so the engine itself does not meet a full disk, and writes work again as soon as there is
@@ -25,6 +25,7 @@
 #include "base/metrics.h"
 #include "base/panic.h"
 #include "store/rocks/gate.h"
+#include "store/rocks/ledger.h"
 #include "store/rocks/wal.h"
 #include <rocksdb/c.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@
 
 struct rocks {
     char *dir;
+    struct ledger *ledger;
     rocksdb_t *db;                          /* exchanged only behind the closed gate; NULL: nothing could be opened */
     struct gate gate;
     atomic_bool broken;                     /* set and cleared by the writer */
@@ -98,14 +100,12 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache, size_t file
     rocksdb_options_set_max_file_opening_threads(o, 1);     /* threads that open a handful of files cost more than they save */
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
-    rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
     rocksdb_options_set_stats_persist_period_sec(o, 0);
     rocksdb_options_set_info_log_level(o, 5);               /* nothing, see above */
     rocksdb_options_set_keep_log_file_num(o, 2);
     rocksdb_options_set_manifest_preallocation_size(o, 64 << 10);
     rocksdb_options_set_max_manifest_file_size(o, 4 << 20);
-    rocksdb_options_set_wal_recovery_mode(o, 2);            /* point in time */
     const int compression[LEVELS] = {rocksdb_no_compression, rocksdb_no_compression, rocksdb_lz4_compression,
                                      rocksdb_lz4_compression, rocksdb_lz4_compression, rocksdb_lz4_compression,
                                      rocksdb_lz4_compression};
@@ -157,17 +157,74 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes, size_t files
     return rocks;
 }
 
-enum err rocks__open(const char *dir, size_t cache_bytes, size_t files_max, struct arena *arena, struct rocks **ret,
-                    struct str *ret_message)
+/* How logs are read (RocksDB's WALRecoveryMode). */
+enum log_reading { LOGS_WHOLE = 1, LOGS_UP_TO_DAMAGE = 2 };
+
+/* Takes the engine's message. */
+static enum err take_message(char *message, struct arena *arena, struct str *ret_message)
 {
-    struct rocks *rocks = new_rocks(dir, cache_bytes, files_max);
+    *ret_message = arena_dup(arena, str_of(message));
+    return rocks_error(message);
+}
+
+static enum err check_sequence(const struct rocks *rocks, rocksdb_t *db, struct arena *arena, struct str *ret_message)
+{
+    uint64_t wanted = rocks__ledger_sequence(rocks->ledger), found = rocksdb_get_latest_sequence_number(db);
+    if (found >= wanted)
+        return ERR_OK;
+    *ret_message = arena_printf(arena, "entries up to number %llu were acknowledged, and its logs can be read up to %llu only",
+                                (unsigned long long)wanted, (unsigned long long)found);
+    return ERR_CORRUPT;
+}
+
+/* Whether what the engine can read of logs that are not whole is everything that was acknowledged. Changes nothing. */
+static enum err check_torn_logs(struct rocks *rocks, struct arena *arena, struct str *ret_message)
+{
     char *message = NULL;
-    rocks__wal_sweep(dir);
-    rocks->db = rocksdb_open(rocks->options, dir, &message);
+    rocksdb_options_set_wal_recovery_mode(rocks->options, LOGS_UP_TO_DAMAGE);
+    rocksdb_t *db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &message);
+    if (message)
+        return take_message(message, arena, ret_message);
+    enum err err = check_sequence(rocks, db, arena, ret_message);
+    rocksdb_close(db);
+    return err;
+}
+
+static enum err open_db(struct rocks *rocks, struct arena *arena, struct str *ret_message)
+{
+    char *message = NULL;
+    rocks__wal_sweep(rocks->dir);
+    rocksdb_options_set_wal_recovery_mode(rocks->options, LOGS_WHOLE);
+    rocks->db = rocksdb_open(rocks->options, rocks->dir, &message);
+    if (message && classify(message) == ERR_CORRUPT) {
+        rocksdb_free(message);
+        message = NULL;
+        enum err err = check_torn_logs(rocks, arena, ret_message);
+        if (err != ERR_OK) {
+            rocks->db = NULL;
+            return err;
+        }
+        rocks->db = rocksdb_open(rocks->options, rocks->dir, &message);
+    }
     if (message) {
         rocks->db = NULL;
-        *ret_message = arena_dup(arena, str_of(message));
-        enum err err = rocks_error(message);
+        return take_message(message, arena, ret_message);
+    }
+    enum err err = check_sequence(rocks, rocks->db, arena, ret_message);
+    if (err != ERR_OK)
+        close_db(rocks);
+    return err;
+}
+
+enum err rocks__open(const char *dir, struct ledger *ledger, size_t cache_bytes, size_t files_max, struct arena *arena,
+                     struct rocks **ret, struct str *ret_message)
+{
+    struct rocks *rocks = new_rocks(dir, cache_bytes, files_max);
+    rocks->ledger = ledger;
+    enum err err = open_db(rocks, arena, ret_message);
+    if (err == ERR_OK)
+        err = rocks__ledger_begin(ledger, rocksdb_get_latest_sequence_number(rocks->db));
+    if (err != ERR_OK) {
         destroy_rocks(rocks);
         return err;
     }
@@ -191,8 +248,10 @@ void rocks__close(struct rocks *rocks)
         return;
     if (rocks->uncut)
         (void)rocks__wal_cut(rocks->dir, rocks->sequence);
-    if (!rocks->broken)
+    if (!rocks->broken) {
         (void)flush_memtable(rocks);     /* if it fails, the log is replayed at the next open */
+        rocks__ledger_note(rocks->ledger, rocksdb_get_latest_sequence_number(rocks->db));
+    }
     destroy_rocks(rocks);
 }
 
@@ -245,17 +304,18 @@ static bool reopen_rocks(struct rocks *rocks)
         return false;
     }
     close_db(rocks);
-    char *message = NULL, *second = NULL;
-    rocks->db = rocksdb_open(rocks->options, rocks->dir, &message);
-    bool whole = !message;
-    rocksdb_free(message);
+    struct arena *arena = arena_new();
+    struct str words;
+    bool whole = open_db(rocks, arena, &words) == ERR_OK;
+    arena_free(arena);
     if (whole) {
         rocks->broken = false;
     } else {
-        rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &second);
-        if (second)
+        char *message = NULL;
+        rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &message);
+        if (message)
             rocks->db = NULL;
-        rocksdb_free(second);
+        rocksdb_free(message);
         retry_later(rocks);
     }
     rocks__gate_open(&rocks->gate);
@@ -298,6 +358,7 @@ enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_
     }
     if (!message) {
         rocks->retry_ms = RETRY_MS_MIN;
+        rocks__ledger_note(rocks->ledger, rocksdb_get_latest_sequence_number(rocks->db));
         return ERR_OK;
     }
     snprintf(ret_message, message_size, "%s", message);

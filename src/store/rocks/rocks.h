@@ -9,11 +9,13 @@
 #include "base/err.h"
 #include "store/engine.h"
 
+struct ledger;
 struct rocks;
 
-/* *ret_message: the engine's own words, in the arena. */
-enum err rocks__open(const char *dir, size_t cache_bytes, size_t files_max, struct arena *arena, struct rocks **ret,
-                    struct str *ret_message);
+/* `ledger` is borrowed until rocks__close; what it says was acknowledged has to be there: if not, ERR_CORRUPT, and nothing is changed.
+ * *ret_message: the engine's own words, in the arena. */
+enum err rocks__open(const char *dir, struct ledger *ledger, size_t cache_bytes, size_t files_max, struct arena *arena,
+                     struct rocks **ret, struct str *ret_message);
 void rocks__close(struct rocks *rocks);      /* flushes first, so that the next open has no log to replay */
 
 /* One state, as of now. Like an iterator it keeps a broken engine from being opened again: free it soon. */

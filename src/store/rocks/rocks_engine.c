@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "base/panic.h"
+#include "store/rocks/ledger.h"
 #include "store/rocks/rocks.h"
 #include "store/rocks/rocks_dir.h"
 #include "store/rocks/rowcache.h"
@@ -18,6 +19,7 @@ struct rocks_engine {
     struct engine head;
     struct rocks *rocks;
     struct rowcache *rows;
+    struct ledger *ledger;
     int lock;                       /* of the directory */
 };
 
@@ -30,6 +32,7 @@ static void rocks_engine_close(struct engine *engine)
 {
     struct rocks_engine *e = rocks_of(engine);
     rocks__close(e->rocks);
+    rocks__ledger_close(e->ledger);
     rocks__rows_free(e->rows);
     if (e->lock >= 0)
         close(e->lock);
@@ -44,14 +47,16 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
     engine_init(&e->head, &rocks_engine_ops);
     e->lock = -1;
     enum err err = rocks__dir_open(options->dir, arena, &e->lock, ret_message);
+    if (err == ERR_OK)
+        err = rocks__ledger_open(options->dir, arena, &e->ledger, ret_message);
     if (err == ERR_OK) {
         struct str words = STR_NONE;
         const char *db = arena_printf(arena, "%s/db", options->dir).p;
-        err = rocks__open(db, options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
+        err = rocks__open(db, e->ledger, options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
                           options->files_max ? options->files_max : FILES_MAX, arena, &e->rocks, &words);
+        const char *how = err == ERR_CORRUPT ? "is damaged" : "cannot be opened";
         if (err != ERR_OK)
-            *ret_message =
-                arena_printf(arena, "The data directory %s cannot be opened: " STR_FMT ".", options->dir, STR_ARG(words));
+            *ret_message = arena_printf(arena, "The data directory %s %s: " STR_FMT ".", options->dir, how, STR_ARG(words));
     }
     if (err != ERR_OK) {
         rocks_engine_close(&e->head);

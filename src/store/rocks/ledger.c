@@ -1,0 +1,302 @@
+/* ledger.c -- see ledger.h.
+ *
+ *   slot: magic (8) · count (8) · sequence (8) · number of the manifest (8) · its bytes (8) · their CRC-32C (4) · CRC-32C of
+ *         all that (4)                                                                            big-endian
+ *
+ * The manifest is the engine's list of its files; it is only appended to, and now and then replaced by one with a higher
+ * number, which the file CURRENT names. What is noted of it was synced by us before. So at the next start the bytes that were noted
+ * have to be there, unchanged; a manifest with a higher number, which nobody saw, is the engine's own business. */
+#include "store/rocks/ledger.h"
+#include "base/checksum.h"
+#include "base/codec.h"
+#include "base/file.h"
+#include "base/panic.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SLOT_APART 4096                 /* never in one block of the disk */
+#define SLOT_BYTES 48
+#define SLOT_MAGIC "cldledg1"
+#define LEDGER_NAME "ledger"
+#define DB_NAME "db"
+#define MANIFEST_PREFIX "MANIFEST-"
+#define PIECE_BYTES (64 << 10)
+
+struct manifest {
+    uint64_t number, bytes;             /* number 0: none */
+    uint32_t crc;
+};
+
+struct ledger {
+    int dir, file;                      /* file -1: there is none yet */
+    uint64_t count, sequence;
+    struct manifest manifest;
+    int manifest_fd;                    /* of the manifest; -1: it has to be looked for */
+    struct checksum_state manifest_crc; /* over its bytes so far */
+};
+
+static uint32_t crc_end(struct checksum_state state)
+{
+    uint8_t digest[CHECKSUM_BYTES_MAX];
+    checksum_finish(&state, digest);
+    return get_u32(digest);
+}
+
+static uint32_t crc_of(const uint8_t *p, size_t n)
+{
+    struct checksum_state state;
+    checksum_init(&state, CHECKSUM_CRC32C);
+    checksum_update(&state, (struct str){(const char *)p, n});
+    return crc_end(state);
+}
+
+/* ---- slots ---- */
+
+static void slot_write(const struct ledger *ledger, uint8_t slot[SLOT_BYTES])
+{
+    memcpy(slot, SLOT_MAGIC, 8);
+    put_u64(slot + 8, ledger->count);
+    put_u64(slot + 16, ledger->sequence);
+    put_u64(slot + 24, ledger->manifest.number);
+    put_u64(slot + 32, ledger->manifest.bytes);
+    put_u32(slot + 40, ledger->manifest.crc);
+    put_u32(slot + 44, crc_of(slot, 44));
+}
+
+static bool slot_holds(const uint8_t slot[SLOT_BYTES])
+{
+    return memcmp(slot, SLOT_MAGIC, 8) == 0 && get_u32(slot + 44) == crc_of(slot, 44);
+}
+
+/* The newer of the slots that hold; false: neither does. */
+static bool slots_read(struct ledger *ledger)
+{
+    bool found = false;
+    for (off_t i = 0; i < 2; i++) {
+        uint8_t slot[SLOT_BYTES];
+        if (pread(ledger->file, slot, sizeof slot, i * SLOT_APART) != SLOT_BYTES || !slot_holds(slot))
+            continue;
+        if (found && get_u64(slot + 8) < ledger->count)
+            continue;
+        ledger->count = get_u64(slot + 8);
+        ledger->sequence = get_u64(slot + 16);
+        ledger->manifest = (struct manifest){get_u64(slot + 24), get_u64(slot + 32), get_u32(slot + 40)};
+        found = true;
+    }
+    return found;
+}
+
+/* ---- the manifest ---- */
+
+/* The number that CURRENT names. ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO. */
+static enum err manifest_current(const struct ledger *ledger, uint64_t *ret)
+{
+    char text[64];
+    int fd = openat(ledger->dir, DB_NAME "/CURRENT", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    ssize_t n = read(fd, text, sizeof text);
+    close(fd);
+    struct str name = str_trim((struct str){text, n > 0 ? (size_t)n : 0}), prefix = STR(MANIFEST_PREFIX);
+    bool fine = str_starts(name, prefix) && str_to_u64(str_slice(name, prefix.n, name.n), ret) && *ret > 0;
+    return fine ? ERR_OK : ERR_CORRUPT;
+}
+
+static int manifest_open(const struct ledger *ledger, uint64_t number)
+{
+    char name[64];
+    snprintf(name, sizeof name, DB_NAME "/" MANIFEST_PREFIX "%06llu", (unsigned long long)number);
+    return openat(ledger->dir, name, O_RDONLY | O_CLOEXEC);
+}
+
+/* Adds the bytes [from, to) of the file to the checksum. False: they cannot be read. */
+static bool add_file(int fd, uint64_t from, uint64_t to, struct checksum_state *crc)
+{
+    char piece[PIECE_BYTES];
+    while (from < to) {
+        size_t want = to - from < sizeof piece ? (size_t)(to - from) : sizeof piece;
+        ssize_t n = pread(fd, piece, want, (off_t)from);
+        if (n <= 0)
+            return false;
+        checksum_update(crc, (struct str){piece, (size_t)n});
+        from += (uint64_t)n;
+    }
+    return true;
+}
+
+static void manifest_forget(struct ledger *ledger)
+{
+    if (ledger->manifest_fd >= 0)
+        close(ledger->manifest_fd);
+    ledger->manifest_fd = -1;
+}
+
+static void manifest_find(struct ledger *ledger)
+{
+    uint64_t number;
+    manifest_forget(ledger);
+    if (manifest_current(ledger, &number) != ERR_OK || (ledger->manifest_fd = manifest_open(ledger, number)) < 0)
+        return;
+    ledger->manifest = (struct manifest){.number = number};
+    checksum_init(&ledger->manifest_crc, CHECKSUM_CRC32C);
+}
+
+/* Takes in what the engine has appended. It may still be about to sync that, so we do. */
+static void manifest_follow(struct ledger *ledger)
+{
+    struct stat st;
+    if (ledger->manifest_fd < 0 || fstat(ledger->manifest_fd, &st) != 0 || st.st_nlink == 0) {
+        manifest_find(ledger);
+        if (ledger->manifest_fd < 0 || fstat(ledger->manifest_fd, &st) != 0)
+            return;
+    }
+    uint64_t bytes = (uint64_t)st.st_size;
+    if (bytes <= ledger->manifest.bytes || fdatasync(ledger->manifest_fd) != 0)
+        return;
+    if (!add_file(ledger->manifest_fd, ledger->manifest.bytes, bytes, &ledger->manifest_crc)) {
+        manifest_forget(ledger);
+        return;
+    }
+    ledger->manifest.bytes = bytes;
+    ledger->manifest.crc = crc_end(ledger->manifest_crc);
+}
+
+/* What is wrong with the manifest, or NULL. */
+static const char *manifest_wrong(const struct ledger *ledger, uint64_t number, struct arena *arena)
+{
+    const struct manifest *noted = &ledger->manifest;
+    if (number > noted->number)
+        return NULL;
+    const char *name = arena_printf(arena, DB_NAME "/" MANIFEST_PREFIX "%06llu", (unsigned long long)noted->number).p;
+    if (number < noted->number)
+        return arena_printf(arena, DB_NAME "/CURRENT names an older manifest than %s", name).p;
+    int fd = manifest_open(ledger, number);
+    if (fd < 0)
+        return arena_printf(arena, "%s is missing", name).p;
+    struct stat st;
+    struct checksum_state crc;
+    checksum_init(&crc, CHECKSUM_CRC32C);
+    bool whole = fstat(fd, &st) == 0 && (uint64_t)st.st_size >= noted->bytes;
+    bool same = whole && add_file(fd, 0, noted->bytes, &crc) && crc_end(crc) == noted->crc;
+    close(fd);
+    if (!whole)
+        return arena_printf(arena, "%s is cut: it has %lld bytes of %llu", name, (long long)st.st_size,
+                            (unsigned long long)noted->bytes).p;
+    return same ? NULL : arena_printf(arena, "%s was changed", name).p;
+}
+
+/* ---- opening ---- */
+
+/* Whether the engine's folder has data: files that hold some. */
+static bool has_data(const struct ledger *ledger)
+{
+    int fd = openat(ledger->dir, DB_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    bool found = false;
+    if (!entries) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    for (struct dirent *entry; !found && (entry = readdir(entries)); )
+        found = str_ends(str_of(entry->d_name), STR(".sst")) || str_ends(str_of(entry->d_name), STR(".log"));
+    closedir(entries);
+    return found;
+}
+
+/* What is wrong with the directory, or NULL. */
+static const char *directory_wrong(struct ledger *ledger, struct arena *arena)
+{
+    uint64_t number;
+    enum err current = manifest_current(ledger, &number);
+    bool noted = ledger->file >= 0;
+    if (noted && !slots_read(ledger))
+        return "its ledger cannot be read";
+    if (current == ERR_CORRUPT)
+        return DB_NAME "/CURRENT names no manifest";
+    if (current == ERR_NOT_FOUND)
+        return noted || has_data(ledger) ? DB_NAME "/CURRENT is missing" : NULL;
+    if (current != ERR_OK)
+        return DB_NAME "/CURRENT cannot be read";
+    return noted ? manifest_wrong(ledger, number, arena) : NULL;
+}
+
+enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger **ret, struct str *ret_message)
+{
+    struct ledger *ledger = mem_zalloc(sizeof *ledger);
+    ledger->manifest_fd = ledger->file = -1;
+    ledger->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (ledger->dir >= 0)
+        ledger->file = openat(ledger->dir, LEDGER_NAME, O_RDWR | O_CLOEXEC);
+    if (ledger->dir < 0 || (ledger->file < 0 && errno != ENOENT)) {
+        *ret_message = arena_printf(arena, "The file %s/" LEDGER_NAME " cannot be opened: %s.", dir, strerror(errno));
+        rocks__ledger_close(ledger);
+        return ERR_IO;
+    }
+    const char *wrong = directory_wrong(ledger, arena);
+    if (wrong) {
+        *ret_message = arena_printf(arena, "The data directory %s is damaged: %s.", dir, wrong);
+        rocks__ledger_close(ledger);
+        return ERR_CORRUPT;
+    }
+    *ret = ledger;
+    return ERR_OK;
+}
+
+uint64_t rocks__ledger_sequence(const struct ledger *ledger)
+{
+    return ledger->sequence;
+}
+
+/* Into the slot whose turn it is. */
+static bool note(struct ledger *ledger)
+{
+    uint8_t slot[SLOT_BYTES];
+    manifest_follow(ledger);
+    ledger->count++;
+    slot_write(ledger, slot);
+    return pwrite(ledger->file, slot, sizeof slot, (off_t)(ledger->count % 2) * SLOT_APART) == SLOT_BYTES;
+}
+
+static enum err make_file(struct ledger *ledger)
+{
+    static const char zeros[2 * SLOT_APART];
+    int fd = openat(ledger->dir, LEDGER_NAME ".new", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return ERR_IO;
+    ledger->file = fd;
+    bool written = file_write(fd, (struct str){zeros, sizeof zeros}) && note(ledger);
+    bool made = written && fsync(fd) == 0 && renameat(ledger->dir, LEDGER_NAME ".new", ledger->dir, LEDGER_NAME) == 0;
+    return made && fsync(ledger->dir) == 0 ? ERR_OK : ERR_IO;
+}
+
+enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence)
+{
+    ledger->sequence = sequence;
+    return ledger->file < 0 ? make_file(ledger) : note(ledger) ? ERR_OK : ERR_IO;
+}
+
+void rocks__ledger_note(struct ledger *ledger, uint64_t sequence)
+{
+    ledger->sequence = sequence;
+    (void)note(ledger);
+}
+
+void rocks__ledger_close(struct ledger *ledger)
+{
+    if (!ledger)
+        return;
+    manifest_forget(ledger);
+    if (ledger->file >= 0) {
+        (void)fdatasync(ledger->file);
+        close(ledger->file);
+    }
+    if (ledger->dir >= 0)
+        close(ledger->dir);
+    free(ledger);
+}

@@ -1,0 +1,29 @@
+/* ledger.h -- what a directory of the embedded engine has to hold, in a small checked file beside the engine's own.
+ *
+ * RocksDB takes a log that is missing, cut or damaged for one that ends there, and a manifest that is cut for an older state:
+ * it opens, says nothing, and removes the files that it then does not know. The ledger remembers how far writes were
+ * acknowledged and what the manifest was, so that a directory that lost something is refused before anything is changed.
+ *
+ *   DIR/ledger    two slots, written in turn, each with its own checksum: of a torn one the other is left, a note older
+ *   DIR/db        the engine's
+ *
+ * A note is made after its write is durable and is not synced itself: after a power failure it may be an older one, which asks for
+ * less than there is, never for more. From one thread at a time. */
+#ifndef CLOUDLESS_STORE_ROCKS_LEDGER_H
+#define CLOUDLESS_STORE_ROCKS_LEDGER_H
+#include "base/arena.h"
+#include "base/err.h"
+
+struct ledger;
+
+/* Looks at DIR before the engine opens it. ERR_CORRUPT: it is not what it was, and *ret_message is a sentence for the user; ERR_IO.
+ * A directory of the engine without a ledger is one of an older release, and is taken as it is. */
+enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger **ret, struct str *ret_message);
+/* The sequence number of the last entry that was acknowledged, as far as is known. */
+uint64_t rocks__ledger_sequence(const struct ledger *ledger);
+/* The engine is open and has everything: from now on the ledger is written. ERR_IO: its file cannot be made. */
+enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence);
+/* Entries up to `sequence` are durable. Costs two system calls; never fails, an older note is as true. */
+void rocks__ledger_note(struct ledger *ledger, uint64_t sequence);
+void rocks__ledger_close(struct ledger *ledger);        /* NULL is fine */
+#endif

@@ -43,8 +43,8 @@ struct options {
 };
 
 typedef int command_fn(const struct options *options, struct arena *arena);
-command_fn command_serve, command_status, command_env, command_doctor, command_runtime_list, command_new, command_run,
-    command_event, command_trust, command_version;
+command_fn command_serve, command_status, command_env, command_doctor, command_repair, command_runtime_list, command_new,
+    command_run, command_event, command_trust, command_version;
 
 /* Where `make` or `make install` put the runtime trees, relative to the program; NUL-terminated. */
 const char *options_runtimes_dir(struct arena *arena);

@@ -1,8 +1,23 @@
-/* command_doctor.c -- `cloudless doctor` and `cloudless runtime list`: what the sandbox and the runtimes find on this machine. */
+/* command_doctor.c -- `cloudless doctor`, what sandboxes and runtimes find on this machine, and how the data are; `cloudless
+ * repair`, which mends these; `cloudless runtime list`. */
 #include "main/command.h"
+#include "main/datadir.h"
 #include "sandbox/sandbox.h"
 #include "services/lambda/lambda.h"
+#include "store/blob.h"
+#include "store/store.h"
 #include <stdio.h>
+
+static void print_check(bool fine, const char *what, struct str detail)
+{
+    printf("%-4s %-28s " STR_FMT "\n", fine ? "ok" : "--", what, STR_ARG(detail));
+}
+
+static void print_findings(const struct store_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        print_check(findings->items[i].fine, findings->items[i].what, findings->items[i].detail);
+}
 
 static void print_runtimes(const struct lambda_runtime *runtimes, size_t count)
 {
@@ -19,18 +34,68 @@ int command_runtime_list(const struct options *options, struct arena *arena)
     return EXIT_FINE;
 }
 
-/* Exit status 1 when something that functions need is missing; a missing interpreter alone is no failure. */
+/* Packages that are damaged. False: there are some. */
+static bool print_packages(const struct options *options, struct arena *arena)
+{
+    size_t count, damaged;
+    enum err err = blobs_check(options->data, &count, &damaged);
+    if (err == ERR_NOT_FOUND)
+        return true;
+    struct str detail = err != ERR_OK ? str_of(err_text(err))
+                        : damaged
+                            ? arena_printf(arena, "%zu of %zu are damaged; update the code of their functions", damaged, count)
+                            : arena_printf(arena, "%zu, all as they were put", count);
+    print_check(err == ERR_OK && !damaged, "data: packages", detail);
+    return err == ERR_OK && !damaged;
+}
+
+/* False: something is lost, or cannot be looked at. */
+static bool print_data(const struct options *options, struct arena *arena)
+{
+    struct store_findings findings;
+    struct store_options store = {.dir = datadir_path(arena, options->data, "store")};
+    enum err err = store_check(&store, arena, &findings);
+    if (err == ERR_NOT_FOUND)
+        return true;
+    if (err == ERR_BUSY) {
+        print_check(true, "data: store", STR("a server has it open; stopped, it can be looked at"));
+        return true;
+    }
+    print_findings(&findings);
+    if (err == ERR_CORRUPT)
+        print_check(
+            false, "data: store",
+            arena_printf(arena, "`cloudless repair --data %s` saves what can be saved, and keeps what is there", options->data));
+    return print_packages(options, arena) && err == ERR_OK;
+}
+
+/* Exit status 1 when something that functions need is missing, or data are damaged; a missing interpreter alone is no failure. */
 int command_doctor(const struct options *options, struct arena *arena)
 {
     struct sandbox_check *checks;
     size_t count = sandbox_doctor(arena, &checks);
     bool fine = true;
     for (size_t i = 0; i < count; i++) {
-        printf("%-4s %-28s " STR_FMT "\n", checks[i].fine ? "ok" : "--", checks[i].what, STR_ARG(checks[i].detail));
+        print_check(checks[i].fine, checks[i].what, checks[i].detail);
         fine = fine && checks[i].fine;
     }
     struct lambda_runtime *runtimes;
     count = lambda_runtimes(options->runtimes_dir, options->runtimes, arena, &runtimes);
     print_runtimes(runtimes, count);
-    return fine ? EXIT_FINE : EXIT_FAILED;
+    return print_data(options, arena) && fine ? EXIT_FINE : EXIT_FAILED;
+}
+
+int command_repair(const struct options *options, struct arena *arena)
+{
+    struct store_findings findings;
+    struct store_options store = {.dir = datadir_path(arena, options->data, "store")};
+    enum err err = store_repair(&store, arena, &findings);
+    print_findings(&findings);
+    if (err == ERR_OK)
+        return EXIT_FINE;
+    fprintf(stderr, "cloudless: %s was not repaired: %s\n", store.dir,
+            err == ERR_NOT_FOUND ? "there is no store"
+            : err == ERR_BUSY    ? "a server has it open; stop that first"
+                                 : err_text(err));
+    return EXIT_FAILED;
 }

@@ -17,7 +17,8 @@ enum {
     FOR_RUN = 64,
     FOR_EVENT = 128,
     FOR_TRUST = 256,
-    FOR_STATUS = 512
+    FOR_STATUS = 512,
+    FOR_REPAIR = 1024
 };
 
 static const struct command {
@@ -34,7 +35,9 @@ static const struct command {
     {"env", NULL, FOR_ENV, command_env, "print the exports an AWS client needs: eval \"$(cloudless env)\"", NULL, false},
     {"trust", NULL, FOR_TRUST, command_trust, "make this system trust the https:// of local names, or no longer (--undo)", NULL,
      false},
-    {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and how to get it", NULL, false},
+    {"doctor", NULL, FOR_DOCTOR, command_doctor, "say what this machine lacks for functions, and whether the data are whole", NULL,
+     false},
+    {"repair", NULL, FOR_REPAIR, command_repair, "save what can be saved of damaged data; what was there is kept", NULL, false},
     {"runtime", "list", FOR_RUNTIME, command_runtime_list, "which interpreter serves which Lambda runtime", NULL, false},
     {"new", NULL, FOR_NEW, command_new, "make a function project that builds, tests, deploys and answers", "NAME", false},
     {"run", NULL, FOR_RUN, command_run, "run a function outside the sandbox, for debuggers; its answers go to stdout",
@@ -54,7 +57,7 @@ static const struct option_row {
     option_fn *apply;
     const char *help;
 } option_rows[] = {
-    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_TRUST | FOR_STATUS, set_data,
+    {"--data", "DIR", FOR_SERVE | FOR_ENV | FOR_DOCTOR | FOR_REPAIR | FOR_TRUST | FOR_STATUS, set_data,
      "data directory (default: ~/.local/share/cloudless)"},
     {"--listen", "ADDR:PORT", FOR_SERVE, add_listen, "address to serve, repeatable (default: 127.0.0.1:4566)"},
     {"--tls-cert", "FILE", FOR_SERVE, add_tls_cert,

@@ -118,6 +118,11 @@ static int open_data(struct server *s)
                                           .row_cache_bytes = SERVE_ROW_CACHE_BYTES,
                                           .files_max = s->descriptors.store_files};
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
+    if (err == ERR_CORRUPT)
+        message = arena_printf(s->arena,
+                               STR_FMT " Nothing was changed. `cloudless doctor --data %s` says what can be saved, `cloudless "
+                                       "repair --data %s` saves it.",
+                               STR_ARG(message), o->data, o->data);
     if (err != ERR_OK)
         return serve_fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
     if ((err = blobs_open(o->data, &s->blobs)) != ERR_OK)

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,4 +190,38 @@ enum err blob_sweep(struct blobs *blobs, bool (*referred)(void *arg, struct str 
 {
     struct sweep sweep = {referred, arg};
     return each_entry(blobs, sweep_entry, &sweep);
+}
+
+struct blob_count {
+    size_t all, damaged;
+};
+
+static enum err count_entry(struct blobs *blobs, const char *name, void *arg)
+{
+    struct blob_count *count = arg;
+    if (!is_name(str_of(name)))
+        return ERR_OK;
+    struct arena *arena = arena_new();
+    struct str bytes;
+    count->all++;
+    count->damaged += blob_get(blobs, str_of(name), arena, &bytes) != ERR_OK;
+    arena_free(arena);
+    return ERR_OK;
+}
+
+enum err blobs_check(const char *dir, size_t *ret_count, size_t *ret_damaged)
+{
+    struct blobs blobs = {.fd = -1};
+    struct blob_count count = {0};
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/blobs", dir) >= (int)sizeof path)
+        return ERR_INVALID;
+    blobs.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (blobs.fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    enum err err = each_entry(&blobs, count_entry, &count);
+    close(blobs.fd);
+    *ret_count = count.all;
+    *ret_damaged = count.damaged;
+    return err;
 }

@@ -12,6 +12,8 @@ void blobs_close(struct blobs *blobs);
 enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, struct str *ret_sha256_hex);
 enum err blob_get(struct blobs *blobs, struct str sha256_hex, struct arena *arena, struct str *ret_bytes);
 struct str blob_path(struct blobs *blobs, struct str sha256_hex, struct arena *arena);   /* NUL-terminated */
+/* Reads every blob of DIR: how many there are, and how many are not what their name says. ERR_NOT_FOUND: there are none; ERR_IO. */
+enum err blobs_check(const char *dir, size_t *ret_count, size_t *ret_damaged);
 /* Removes blobs that `referred` does not know and that are older than an hour. */
 enum err blob_sweep(struct blobs *blobs, bool (*referred)(void *arg, struct str sha256_hex), void *arg);
 #endif

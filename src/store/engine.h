@@ -48,6 +48,14 @@ struct engine_ops {
      * ERR_BUSY: another process has it and cannot share. */
     enum err (*open)(const struct store_options *options, struct arena *arena, struct engine **ret, struct str *ret_message);
     void (*close)(struct engine *engine);
+    /* As store_check and store_repair; NULL: it has no files of its own. */
+    enum err (*check)(const struct store_options *options, struct arena *arena, struct store_findings *ret);
+    enum err (*repair)(const struct store_options *options, struct arena *arena, struct store_findings *ret);
+
+    /* A copy of the record by which the store reads its data (some bytes), beside them, for when it is lost with a part of them.
+     * ERR_NOT_FOUND: there is none. NULL: this engine's data are lost together or not at all. */
+    enum err (*keep)(struct engine *engine, struct str record);
+    enum err (*kept)(struct engine *engine, struct arena *arena, struct str *ret);
 
     /* NULL for `view` everywhere: the newest committed state. The value is copied into the arena. */
     enum err (*get)(struct engine *engine, struct engine_view *view, struct str key, struct arena *arena, struct str *ret_value);

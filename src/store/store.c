@@ -31,18 +31,14 @@ static bool engine_is_empty(struct engine *engine, struct engine_view *view)
     return empty;
 }
 
-static enum err write_format(struct store *store, struct engine_view *view, const char *dir, struct arena *arena,
-                             struct str *ret_message)
+static enum err commit_format(struct store *store, struct engine_view *view, struct str record, const char *dir,
+                              struct arena *arena, struct str *ret_message)
 {
-    uint8_t record[RECORD_BYTES] = {RECORD_VERSION};
-    put_u32(record + 1, FORMAT);
-    random_bytes(store->hash_key, sizeof store->hash_key);
-    memcpy(record + 5, store->hash_key, sizeof store->hash_key);
     struct engine_key key;
     format_key(&key);
     struct layer layer;
     store__layer_init(&layer, arena, 0);
-    store__layer_put(&layer, engine_key_str(&key), (struct str){(const char *)record, sizeof record});
+    store__layer_put(&layer, engine_key_str(&key), record);
     char words[256] = "";
     enum err err = store->engine->ops->commit(store->engine, view, &layer, 0, words, sizeof words);
     if (err != ERR_OK)
@@ -50,18 +46,20 @@ static enum err write_format(struct store *store, struct engine_view *view, cons
     return err;
 }
 
-static enum err read_format(struct store *store, struct engine_view *view, const char *dir, struct arena *arena,
-                            struct str *ret_message)
+static struct str new_format(struct arena *arena)
 {
-    struct engine_key key;
-    format_key(&key);
-    struct str record;
-    enum err err = store->engine->ops->get(store->engine, view, engine_key_str(&key), arena, &record);
-    if (err == ERR_NOT_FOUND && engine_is_empty(store->engine, view))
-        return write_format(store, view, dir, arena, ret_message);
-    if (err != ERR_OK || record.n < 5) {
+    uint8_t *record = arena_alloc(arena, RECORD_BYTES);
+    record[0] = RECORD_VERSION;
+    put_u32(record + 1, FORMAT);
+    random_bytes(record + 5, 16);
+    return (struct str){(const char *)record, RECORD_BYTES};
+}
+
+static enum err take_format(struct store *store, struct str record, const char *dir, struct arena *arena, struct str *ret_message)
+{
+    if (record.n < 5) {
         *ret_message = arena_printf(arena, "The data directory %s is damaged: its format record cannot be read.", dir);
-        return err == ERR_OK || err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+        return ERR_CORRUPT;
     }
     uint32_t format = get_u32((const uint8_t *)record.p + 1);
     if (record.p[0] != RECORD_VERSION || format != FORMAT || record.n != RECORD_BYTES) {
@@ -71,6 +69,32 @@ static enum err read_format(struct store *store, struct engine_view *view, const
     }
     memcpy(store->hash_key, record.p + 5, sizeof store->hash_key);
     return ERR_OK;
+}
+
+/* Where the record is: among the data, beside them if it was lost there; made for an engine that is empty. */
+static enum err read_format(struct store *store, struct engine_view *view, const char *dir, struct arena *arena,
+                            struct str *ret_message)
+{
+    const struct engine_ops *ops = store->engine->ops;
+    struct engine_key key;
+    format_key(&key);
+    struct str record, kept;
+    bool is_kept = ops->kept && ops->kept(store->engine, arena, &kept) == ERR_OK;
+    enum err err = ops->get(store->engine, view, engine_key_str(&key), arena, &record);
+    if (err == ERR_NOT_FOUND && (is_kept || engine_is_empty(store->engine, view))) {
+        record = is_kept ? kept : new_format(arena);
+        err = commit_format(store, view, record, dir, arena, ret_message);
+        if (err != ERR_OK)
+            return err;
+    }
+    if (err != ERR_OK && err != ERR_NOT_FOUND && !is_kept) {
+        *ret_message = arena_printf(arena, "The data directory %s cannot be read: its format record: %s.", dir, err_text(err));
+        return err;
+    }
+    err = take_format(store, err == ERR_OK ? record : is_kept ? kept : STR_NONE, dir, arena, ret_message);
+    if (err == ERR_OK && ops->keep && !is_kept)
+        err = ops->keep(store->engine, record);
+    return err;
 }
 
 /* Of several processes that begin at once one writes the record; the others read it then. */
@@ -128,6 +152,20 @@ enum err store_open(const struct store_options *options, struct arena *arena, st
     store__committer_start(store);
     *ret = store;
     return ERR_OK;
+}
+
+enum err store_check(const struct store_options *options, struct arena *arena, struct store_findings *ret)
+{
+    const struct engine_ops *ops = engine_find(options->engine);
+    ret->count = 0;
+    return ops && ops->check ? ops->check(options, arena, ret) : ERR_UNSUPPORTED;
+}
+
+enum err store_repair(const struct store_options *options, struct arena *arena, struct store_findings *ret)
+{
+    const struct engine_ops *ops = engine_find(options->engine);
+    ret->count = 0;
+    return ops && ops->repair ? ops->repair(options, arena, ret) : ERR_UNSUPPORTED;
 }
 
 void store_close(struct store *store)

@@ -49,6 +49,24 @@ struct store_key { uint64_t space; struct str collection, key; };
 enum err store_open(const struct store_options *options, struct arena *arena, struct store **ret, struct str *ret_message);
 void store_close(struct store *store);      /* waits for queued mutations; NULL is fine */
 
+/* ---- a directory that no process has open ---- */
+#define STORE_FINDINGS_MAX 16
+struct store_finding {
+    const char *what;
+    bool fine;
+    struct str detail;
+};
+struct store_findings {
+    struct store_finding items[STORE_FINDINGS_MAX];
+    size_t count;
+};
+/* Reads everything and changes nothing. ERR_OK: all is as it was left. ERR_CORRUPT: something is not. ERR_NOT_FOUND: there is no
+ * such directory. ERR_BUSY, ERR_DENIED, ERR_IO: it could not be looked at. ERR_UNSUPPORTED: the engine keeps its data elsewhere. */
+enum err store_check(const struct store_options *options, struct arena *arena, struct store_findings *ret);
+/* Saves what can be saved of one that store_check finds damaged, and forgets what is lost; what was there is kept beside it. The
+ * same errors; ERR_CORRUPT: nothing can be saved. Of a whole one only looks. */
+enum err store_repair(const struct store_options *options, struct arena *arena, struct store_findings *ret);
+
 /* ---- reads; `txn` is either store_reader() (committed data, any thread) or a mutation's own ---- */
 struct store_txn *store_reader(struct store *store);
 bool store_is_reader(const struct store_txn *txn);

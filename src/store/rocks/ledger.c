@@ -2,6 +2,7 @@
  *
  *   slot: magic (8) · count (8) · sequence (8) · number of the manifest (8) · its bytes (8) · their CRC-32C (4) · CRC-32C of
  *         all that (4)                                                                            big-endian
+ *   record, behind both: length (4) · bytes, filled up with zeros · CRC-32C of all that (4)
  *
  * The manifest is the engine's list of its files; it is only appended to, and now and then replaced by one with a higher
  * number, which the file CURRENT names. What is noted of it was synced by us before. So at the next start the bytes that were noted
@@ -21,6 +22,7 @@
 
 #define SLOT_APART 4096                 /* never in one block of the disk */
 #define SLOT_BYTES 48
+#define RECORD_AT (2 * SLOT_APART)
 #define SLOT_MAGIC "cldledg1"
 #define LEDGER_NAME "ledger"
 #define DB_NAME "db"
@@ -73,22 +75,18 @@ static bool slot_holds(const uint8_t slot[SLOT_BYTES])
     return memcmp(slot, SLOT_MAGIC, 8) == 0 && get_u32(slot + 44) == crc_of(slot, 44);
 }
 
-/* The newer of the slots that hold; false: neither does. */
-static bool slots_read(struct ledger *ledger)
+/* The newer of the slots that hold; count stays 0 if neither does. */
+static void slots_read(struct ledger *ledger)
 {
-    bool found = false;
     for (off_t i = 0; i < 2; i++) {
         uint8_t slot[SLOT_BYTES];
-        if (pread(ledger->file, slot, sizeof slot, i * SLOT_APART) != SLOT_BYTES || !slot_holds(slot))
-            continue;
-        if (found && get_u64(slot + 8) < ledger->count)
+        bool holds = pread(ledger->file, slot, sizeof slot, i * SLOT_APART) == SLOT_BYTES && slot_holds(slot);
+        if (!holds || get_u64(slot + 8) < ledger->count)
             continue;
         ledger->count = get_u64(slot + 8);
         ledger->sequence = get_u64(slot + 16);
         ledger->manifest = (struct manifest){get_u64(slot + 24), get_u64(slot + 32), get_u32(slot + 40)};
-        found = true;
     }
-    return found;
 }
 
 /* ---- the manifest ---- */
@@ -209,13 +207,12 @@ static bool has_data(const struct ledger *ledger)
     return found;
 }
 
-/* What is wrong with the directory, or NULL. */
-static const char *directory_wrong(struct ledger *ledger, struct arena *arena)
+const char *rocks__ledger_wrong(const struct ledger *ledger, struct arena *arena)
 {
     uint64_t number;
     enum err current = manifest_current(ledger, &number);
     bool noted = ledger->file >= 0;
-    if (noted && !slots_read(ledger))
+    if (noted && rocks__ledger_blank(ledger))
         return "its ledger cannot be read";
     if (current == ERR_CORRUPT)
         return DB_NAME "/CURRENT names no manifest";
@@ -238,14 +235,15 @@ enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger 
         rocks__ledger_close(ledger);
         return ERR_IO;
     }
-    const char *wrong = directory_wrong(ledger, arena);
-    if (wrong) {
-        *ret_message = arena_printf(arena, "The data directory %s is damaged: %s.", dir, wrong);
-        rocks__ledger_close(ledger);
-        return ERR_CORRUPT;
-    }
+    if (ledger->file >= 0)
+        slots_read(ledger);
     *ret = ledger;
     return ERR_OK;
+}
+
+bool rocks__ledger_blank(const struct ledger *ledger)
+{
+    return !ledger->count;
 }
 
 uint64_t rocks__ledger_sequence(const struct ledger *ledger)
@@ -278,6 +276,7 @@ static enum err make_file(struct ledger *ledger)
 enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence)
 {
     ledger->sequence = sequence;
+    manifest_forget(ledger);
     return ledger->file < 0 ? make_file(ledger) : note(ledger) ? ERR_OK : ERR_IO;
 }
 
@@ -285,6 +284,28 @@ void rocks__ledger_note(struct ledger *ledger, uint64_t sequence)
 {
     ledger->sequence = sequence;
     (void)note(ledger);
+}
+
+enum err rocks__ledger_keep(struct ledger *ledger, struct str record)
+{
+    uint8_t block[4 + LEDGER_RECORD_MAX + 4] = {0};
+    ENSURE(record.n <= LEDGER_RECORD_MAX);
+    put_u32(block, (uint32_t)record.n);
+    memcpy(block + 4, record.p, record.n);
+    put_u32(block + 4 + LEDGER_RECORD_MAX, crc_of(block, 4 + LEDGER_RECORD_MAX));
+    bool kept = pwrite(ledger->file, block, sizeof block, RECORD_AT) == (ssize_t)sizeof block && fsync(ledger->file) == 0;
+    return kept ? ERR_OK : ERR_IO;
+}
+
+enum err rocks__ledger_kept(const struct ledger *ledger, struct arena *arena, struct str *ret)
+{
+    uint8_t block[4 + LEDGER_RECORD_MAX + 4];
+    bool there = pread(ledger->file, block, sizeof block, RECORD_AT) == (ssize_t)sizeof block;
+    if (!there || get_u32(block + 4 + LEDGER_RECORD_MAX) != crc_of(block, 4 + LEDGER_RECORD_MAX) ||
+        get_u32(block) > LEDGER_RECORD_MAX)
+        return ERR_NOT_FOUND;
+    *ret = arena_dup(arena, (struct str){(const char *)block + 4, get_u32(block)});
+    return ERR_OK;
 }
 
 void rocks__ledger_close(struct ledger *ledger)

@@ -4,7 +4,8 @@
  * it opens, says nothing, and removes the files that it then does not know. The ledger remembers how far writes were
  * acknowledged and what the manifest was, so that a directory that lost something is refused before anything is changed.
  *
- *   DIR/ledger    two slots, written in turn, each with its own checksum: of a torn one the other is left, a note older
+ *   DIR/ledger    two slots, written in turn, each with its own checksum: of a torn one the other is left, a note older;
+ *                 and the record by which the store reads its data, which is lost with it (rocks__ledger_keep)
  *   DIR/db        the engine's
  *
  * A note is made after its write is durable and is not synced itself: after a power failure it may be an older one, which asks for
@@ -16,14 +17,22 @@
 
 struct ledger;
 
-/* Looks at DIR before the engine opens it. ERR_CORRUPT: it is not what it was, and *ret_message is a sentence for the user; ERR_IO.
- * A directory of the engine without a ledger is one of an older release, and is taken as it is. */
+/* Reads DIR's ledger, if there is one, and changes nothing. ERR_IO: *ret_message is a sentence for the user. */
 enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger **ret, struct str *ret_message);
+/* Before the engine opens its folder: what is not as it was, without a full stop; or NULL. A folder of the engine without a ledger
+ * is one of an older release, and is taken as it is. */
+const char *rocks__ledger_wrong(const struct ledger *ledger, struct arena *arena);
+bool rocks__ledger_blank(const struct ledger *ledger); /* there is none, or it cannot be read */
 /* The sequence number of the last entry that was acknowledged, as far as is known. */
 uint64_t rocks__ledger_sequence(const struct ledger *ledger);
-/* The engine is open and has everything: from now on the ledger is written. ERR_IO: its file cannot be made. */
+/* The engine is open: what it has now is what there has to be, and from now on the ledger is written. ERR_IO. */
 enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence);
 /* Entries up to `sequence` are durable. Costs two system calls; never fails, an older note is as true. */
 void rocks__ledger_note(struct ledger *ledger, uint64_t sequence);
+/* A record of the store's own, at most LEDGER_RECORD_MAX bytes, kept beside the notes and synced. ERR_NOT_FOUND: none, or damaged.
+ */
+#define LEDGER_RECORD_MAX 256
+enum err rocks__ledger_keep(struct ledger *ledger, struct str record);
+enum err rocks__ledger_kept(const struct ledger *ledger, struct arena *arena, struct str *ret);
 void rocks__ledger_close(struct ledger *ledger);        /* NULL is fine */
 #endif

@@ -26,8 +26,8 @@
 #include "base/panic.h"
 #include "store/rocks/gate.h"
 #include "store/rocks/ledger.h"
+#include "store/rocks/rocks_options.h"
 #include "store/rocks/wal.h"
-#include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -85,7 +85,7 @@ static enum err rocks_error(char *message)
     return err;
 }
 
-static rocksdb_options_t *make_options(rocksdb_cache_t *block_cache, size_t files_max)
+rocksdb_options_t *rocks__options_new(rocksdb_cache_t *block_cache, size_t files_max)
 {
     rocksdb_options_t *o = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(o, 1);
@@ -148,7 +148,7 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes, size_t files
     rocks->dir = mem_dup(dir, strlen(dir));
     rocks__gate_init(&rocks->gate);
     rocks->block_cache = rocksdb_cache_create_lru(cache_bytes);
-    rocks->options = make_options(rocks->block_cache, files_max);
+    rocks->options = rocks__options_new(rocks->block_cache, files_max);
     rocks->read = rocksdb_readoptions_create();
     rocks->sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->sync, 1);
@@ -156,9 +156,6 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes, size_t files
     rocks->retry_ms = RETRY_MS_MIN;
     return rocks;
 }
-
-/* How logs are read (RocksDB's WALRecoveryMode). */
-enum log_reading { LOGS_WHOLE = 1, LOGS_UP_TO_DAMAGE = 2 };
 
 /* Takes the engine's message. */
 static enum err take_message(char *message, struct arena *arena, struct str *ret_message)

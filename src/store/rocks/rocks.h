@@ -33,6 +33,10 @@ void rocks__drop_files(struct rocks *rocks, struct str from, struct str to);
 /* Writes what is in memory to files, then asks for a compaction of the range, which runs in the background. */
 enum err rocks__compact_hint(struct rocks *rocks, struct str from, struct str to);
 
+/* As in engine.h (rocks_repair.c). */
+enum err rocks__check(const struct store_options *options, struct arena *arena, struct store_findings *ret);
+enum err rocks__repair(const struct store_options *options, struct arena *arena, struct store_findings *ret);
+
 void rocks__write_metrics(struct rocks *rocks, struct buf *out);     /* the engine's own figures; none while it is broken */
 
 /* As in engine.h. While it lives a broken engine cannot be opened again: free it soon. */

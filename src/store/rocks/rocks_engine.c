@@ -49,6 +49,11 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
     enum err err = rocks__dir_open(options->dir, arena, &e->lock, ret_message);
     if (err == ERR_OK)
         err = rocks__ledger_open(options->dir, arena, &e->ledger, ret_message);
+    const char *wrong = err == ERR_OK ? rocks__ledger_wrong(e->ledger, arena) : NULL;
+    if (wrong) {
+        *ret_message = arena_printf(arena, "The data directory %s is damaged: %s.", options->dir, wrong);
+        err = ERR_CORRUPT;
+    }
     if (err == ERR_OK) {
         struct str words = STR_NONE;
         const char *db = arena_printf(arena, "%s/db", options->dir).p;
@@ -138,10 +143,24 @@ static void rocks_engine_write_metrics(struct engine *engine, struct buf *out)
     rocks__write_metrics(e->rocks, out);
 }
 
+static enum err rocks_engine_keep(struct engine *engine, struct str record)
+{
+    return rocks__ledger_keep(rocks_of(engine)->ledger, record);
+}
+
+static enum err rocks_engine_kept(struct engine *engine, struct arena *arena, struct str *ret)
+{
+    return rocks__ledger_kept(rocks_of(engine)->ledger, arena, ret);
+}
+
 const struct engine_ops rocks_engine_ops = {
     .name = "rocksdb",
     .open = rocks_engine_open,
     .close = rocks_engine_close,
+    .check = rocks__check,
+    .repair = rocks__repair,
+    .keep = rocks_engine_keep,
+    .kept = rocks_engine_kept,
     .get = rocks_engine_get,
     .iter_new = rocks_engine_iter_new,
     .iter_move = rocks__iter_move,

@@ -101,6 +101,35 @@ static void copy_tree(struct fixture *f, const char *from, const char *to)
     assert_int_equal(system(arena_printf(f->arena, "cp -a %s %s", from, to).p), 0);
 }
 
+/* A refused directory is mended: what it has then is of the values that were written, and new ones stay. */
+static void mend(struct fixture *copy)
+{
+    struct store_options options = {.dir = copy->dir};
+    struct store_findings found;
+    assert_int_equal(store_check(&options, copy->arena, &found), ERR_CORRUPT);
+    enum err repaired = store_repair(&options, copy->arena, &found);
+    for (size_t i = 0; i < found.count && repaired != ERR_OK; i++)
+        print_message("%s: " STR_FMT "\n", found.items[i].what, STR_ARG(found.items[i].detail));
+    assert_int_equal(repaired, ERR_OK);
+    assert_int_equal(fixture_open(copy), ERR_OK);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        uint8_t key[4], wanted[VALUE];
+        struct str value;
+        enum err err = store_get(store_reader(copy->store), key_of(i, key), copy->arena, &value);
+        bool written = err == ERR_NOT_FOUND || err == ERR_CORRUPT;
+        for (uint32_t round = 0; round < ROUNDS && err == ERR_OK && !written; round++) {
+            make_value(i, round, wanted);
+            written = str_eq(value, (struct str){(char *)wanted, VALUE});
+        }
+        assert_true(written);
+    }
+    struct put p = {KEYS, 0};
+    assert_int_equal(store_mutate(copy->store, put, &p), ERR_OK);
+    fixture_reopen(copy);
+    store_close(copy->store);
+    assert_int_equal(store_repair(&options, copy->arena, &found), store_check(&options, copy->arena, &found));
+}
+
 /* One way to damage one file of a copy of `image`. */
 static void try_damage(struct fixture *f, const char *image, const char *name, enum damage how)
 {
@@ -113,10 +142,15 @@ static void try_damage(struct fixture *f, const char *image, const char *name, e
         unsigned damaged = read_all(&copy);
         assert_true(damaged == 0 || str_ends(str_of(name), STR(".sst")));
         store_close(copy.store);
+        struct store_findings found;
+        struct store_options options = {.dir = copy.dir};
+        err = store_check(&options, f->arena, &found); /* reads old values too */
+        assert_true(err == ERR_CORRUPT ? str_ends(str_of(name), STR(".sst")) : err == ERR_OK && damaged == 0);
     } else {
         assert_true(err == ERR_CORRUPT || err == ERR_IO);
         assert_true(copy.message.n > 0);
         assert_int_equal(fixture_open(&copy), err);         /* refusing has changed nothing */
+        mend(&copy);
     }
     files_remove_tree(copy.dir);
 }

@@ -47,7 +47,7 @@ struct rocks {
     struct gate gate;
     atomic_bool broken;                     /* set and cleared by the writer */
     bool uncut;                             /* the refused batch is still in the log */
-    uint64_t sequence;                      /* of the last entry before the refused batch */
+    struct wal wal;                         /* the writer's */
     uint64_t retry_at_ns, retry_ms;
     rocksdb_options_t *options;
     rocksdb_cache_t *block_cache;
@@ -136,6 +136,7 @@ static void destroy_rocks(struct rocks *rocks)
     rocksdb_options_destroy(rocks->options);
     rocksdb_cache_destroy(rocks->block_cache);
     rocks__gate_clear(&rocks->gate);
+    rocks__wal_end(&rocks->wal);
     free(rocks->dir);
     free(rocks);
 }
@@ -219,6 +220,7 @@ enum err rocks__open(const char *dir, struct ledger *ledger, size_t cache_bytes,
     struct rocks *rocks = new_rocks(dir, cache_bytes, files_max);
     rocks->ledger = ledger;
     enum err err = open_db(rocks, arena, ret_message);
+    rocks__wal_begin(&rocks->wal, rocks->dir);
     if (err == ERR_OK)
         err = rocks__ledger_begin(ledger, rocksdb_get_latest_sequence_number(rocks->db));
     if (err != ERR_OK) {
@@ -244,7 +246,7 @@ void rocks__close(struct rocks *rocks)
     if (!rocks)
         return;
     if (rocks->uncut)
-        (void)rocks__wal_cut(rocks->dir, rocks->sequence);
+        (void)rocks__wal_cut(&rocks->wal);
     if (!rocks->broken) {
         (void)flush_memtable(rocks);     /* if it fails, the log is replayed at the next open */
         rocks__ledger_note(rocks->ledger, rocksdb_get_latest_sequence_number(rocks->db));
@@ -294,7 +296,7 @@ static bool reopen_rocks(struct rocks *rocks)
 {
     if (clock_mono_ns() < rocks->retry_at_ns)
         return false;
-    if (rocks->uncut && rocks__wal_cut(rocks->dir, rocks->sequence) == ERR_OK)
+    if (rocks->uncut && rocks__wal_cut(&rocks->wal) == ERR_OK)
         rocks->uncut = false;
     if (rocks->uncut || !rocks__gate_close(&rocks->gate, GATE_MS_MAX)) {
         retry_later(rocks);
@@ -307,6 +309,8 @@ static bool reopen_rocks(struct rocks *rocks)
     arena_free(arena);
     if (whole) {
         rocks->broken = false;
+        rocks__wal_end(&rocks->wal);
+        rocks__wal_begin(&rocks->wal, rocks->dir);
     } else {
         char *message = NULL;
         rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &message);
@@ -343,7 +347,6 @@ enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_
         snprintf(ret_message, message_size, "A write failed, and the engine could not be opened again yet: %s", rocks->dir);
         return ERR_IO;
     }
-    uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
     fill_batch(rocks->batch, layer);
     char *message = NULL;
     rocksdb_write(rocks->db, rocks->sync, rocks->batch, &message);
@@ -355,13 +358,13 @@ enum err rocks__write(struct rocks *rocks, const struct layer *layer, char *ret_
     }
     if (!message) {
         rocks->retry_ms = RETRY_MS_MIN;
+        rocks__wal_note(&rocks->wal);
         rocks__ledger_note(rocks->ledger, rocksdb_get_latest_sequence_number(rocks->db));
         return ERR_OK;
     }
     snprintf(ret_message, message_size, "%s", message);
     rocks->broken = true;
-    rocks->sequence = sequence;
-    rocks->uncut = rocks__wal_cut(rocks->dir, sequence) != ERR_OK;
+    rocks->uncut = rocks__wal_cut(&rocks->wal) != ERR_OK;
     retry_later(rocks);
     return rocks_error(message);
 }

@@ -1,12 +1,22 @@
-/* wal.h -- takes a refused batch out of the engine's write-ahead logs, and empty logs out of its directory. */
+/* wal.h -- where the engine's write-ahead log ended after the last write that was acknowledged, so that a refused one can be taken
+ * out of it. Knows nothing of what is in a log: the newest file, NUMBER.log, is the one that is written to, and it only grows. */
 #ifndef CLOUDLESS_STORE_WAL_H
 #define CLOUDLESS_STORE_WAL_H
 #include "base/err.h"
 #include <stdint.h>
 
-/* Cuts the logs in `dir` before the first record whose sequence number is above `sequence`, and syncs. Nobody may be
- * writing to them. Records up to `sequence` stay. */
-enum err rocks__wal_cut(const char *dir, uint64_t sequence);
+/* From one thread at a time. */
+struct wal {
+    const char *dir;            /* the engine's folder; borrowed */
+    uint64_t number, bytes;     /* the log and its length; number 0: not known */
+    int fd;                     /* of that log; -1: none */
+};
+void rocks__wal_begin(struct wal *wal, const char *dir);    /* zeroed or ended; the engine is open, and nobody writes */
+/* A write, the only one since the last note, is durable. A system call; more when a new log was begun. */
+void rocks__wal_note(struct wal *wal);
+/* Cuts off what came after the last note, and syncs. Nobody may be writing. ERR_IO: what was refused may still be there. */
+enum err rocks__wal_cut(const struct wal *wal);
+void rocks__wal_end(struct wal *wal);
 /* Removes the logs without a byte, before the engine is opened: each start begins one, and the engine removes them only once
  * something was written and flushed. */
 void rocks__wal_sweep(const char *dir);

@@ -125,6 +125,8 @@ static int open_data(struct server *s)
                                STR_ARG(message), o->data, o->data);
     if (err != ERR_OK)
         return serve_fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
+    if (message.n)
+        log_to(LOG_ERROR, "store.read_only", {"reason", message});
     if ((err = blobs_open(o->data, &s->blobs)) != ERR_OK)
         return fail_err("the packages' folder cannot be opened", err);
     return EXIT_FINE;
@@ -350,8 +352,8 @@ static int announce(struct server *s)
     if (s->tls && https_is_loopback(address) && realpath(datadir_path(s->arena, o->data, HTTPS_AUTHORITY), authority))
         text = arena_printf(s->arena, STR_FMT "authority = %s\n", STR_ARG(text), authority);
     enum err err = datadir_note(o->data, "endpoint", text, s->arena);
-    if (err != ERR_OK)
-        return fail_err("DIR/endpoint cannot be written", err);
+    if (err != ERR_OK) /* a full disk: clients have what the last start wrote */
+        log_to(LOG_WARN, "server.endpoint_unwritten", {"reason", str_of(err_text(err))});
     printf("Cloudless %s is ready at %s://%s (data: %s)\n", CLOUDLESS_VERSION, scheme, address, o->data);
     fflush(stdout);
     supervised_ready(&s->supervised);

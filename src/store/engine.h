@@ -44,7 +44,8 @@ struct engine {
 
 struct engine_ops {
     const char *name;
-    /* The store's files are in options->dir, which may be missing. *ret_message: a sentence for the user, in the arena.
+    /* The store's files are in options->dir, which may be missing. *ret_message: a sentence for the user, in the arena; with
+     * ERR_OK: why it can only be read for now.
      * ERR_BUSY: another process has it and cannot share. */
     enum err (*open)(const struct store_options *options, struct arena *arena, struct engine **ret, struct str *ret_message);
     void (*close)(struct engine *engine);

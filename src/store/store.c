@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/panic.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FORMAT_TRIES_MAX 8
@@ -93,7 +94,7 @@ static enum err read_format(struct store *store, struct engine_view *view, const
     }
     err = take_format(store, err == ERR_OK ? record : is_kept ? kept : STR_NONE, dir, arena, ret_message);
     if (err == ERR_OK && ops->keep && !is_kept)
-        err = ops->keep(store->engine, record);
+        (void)ops->keep(store->engine, record); /* of an older release on a full disk: the next start will */
     return err;
 }
 
@@ -144,11 +145,13 @@ static enum err open_engine(struct store *store, const struct store_options *opt
 enum err store_open(const struct store_options *options, struct arena *arena, struct store **ret, struct str *ret_message)
 {
     struct store *store = new_store();
+    *ret_message = STR_NONE;
     enum err err = open_engine(store, options, arena, ret_message);
     if (err != ERR_OK) {
         free_store(store);
         return err;
     }
+    snprintf(store->trouble, sizeof store->trouble, STR_FMT, STR_ARG(*ret_message));
     store__committer_start(store);
     *ret = store;
     return ERR_OK;

@@ -45,6 +45,7 @@ struct store_key { uint64_t space; struct str collection, key; };
 
 /* ERR_BUSY: another process has the directory. ERR_UNSUPPORTED: written by a newer format. ERR_INVALID: no such engine.
  * ERR_IO, ERR_CORRUPT.
+ * With ERR_OK *ret_message is STR_NONE, or why the store can only be read for now (store_writable).
  * On failure *ret_message is a sentence for the user, in static or arena memory. */
 enum err store_open(const struct store_options *options, struct arena *arena, struct store **ret, struct str *ret_message);
 void store_close(struct store *store);      /* waits for queued mutations; NULL is fine */

@@ -180,22 +180,24 @@ def test_every_service_answers_its_own_error(disk):
 
 
 def test_killed_while_full(disk):
-    """The start on a full disk either works or says why not; with room again everything acknowledged is there."""
+    """It starts on the full disk, tells that it can only be read, and writes again when there is room."""
     disk.fill()
     disk.put_until_refused(1000)
     disk.server.kill()
-    try:
-        disk.start()
-    except RuntimeError as e:
-        assert 'No space left' in str(e) and 'ended with 1' in str(e), e
-        disk.free()
-        disk.start()
-    else:
-        disk.check_all(visible_refused=True)
-        disk.free()
+    disk.fill()
+    disk.start()
+    assert disk.health() == (200, 'read-only')
+    disk.check_all(visible_refused=True)
+    with pytest.raises(ClientError) as e:
+        disk.put(2000)
+    assert code_of(e.value) == ('InternalServerError', 500)
+    disk.free()
     disk.wait_until_writable(3000)
+    harness.until(lambda: disk.health() == (200, 'ready'), 'health tells that writes work again')
     disk.check_all(visible_refused=True)
     disk.server.stop()
+    disk.start()
+    disk.check_all(visible_refused=True)
 
 
 def test_concurrent_writers_meet_the_end_of_the_disk(disk):

@@ -39,6 +39,7 @@
 #define GATE_MS_MAX 200                     /* that such a try waits for readers to leave */
 #define BATCH_KEEP_BYTES (1u << 20)         /* a batch object above this is not kept for the next */
 #define LEVELS 7
+#define OPEN_BYTES_MIN (1 << 20) /* of new files, when it is opened for writing */
 
 struct rocks {
     char *dir;
@@ -155,7 +156,19 @@ static struct rocks *new_rocks(const char *dir, size_t cache_bytes, size_t files
     rocksdb_writeoptions_set_sync(rocks->sync, 1);
     rocks->batch = rocksdb_writebatch_create();
     rocks->retry_ms = RETRY_MS_MIN;
+    rocks->wal = WAL_NONE;
     return rocks;
+}
+
+/* Free, and *ret_total of the disk; UINT64_MAX if that is not known: the write will tell. */
+static uint64_t disk_bytes(const char *dir, uint64_t *ret_total)
+{
+    struct statvfs fs;
+    *ret_total = 0;
+    if (statvfs(dir, &fs) != 0)
+        return UINT64_MAX;
+    *ret_total = (uint64_t)fs.f_blocks * fs.f_frsize;
+    return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
 /* Takes the engine's message. */
@@ -188,6 +201,7 @@ static enum err check_torn_logs(struct rocks *rocks, struct arena *arena, struct
     return err;
 }
 
+/* For writing. From now on the ledger and the log's end are noted. */
 static enum err open_db(struct rocks *rocks, struct arena *arena, struct str *ret_message)
 {
     char *message = NULL;
@@ -209,6 +223,34 @@ static enum err open_db(struct rocks *rocks, struct arena *arena, struct str *re
         return take_message(message, arena, ret_message);
     }
     enum err err = check_sequence(rocks, rocks->db, arena, ret_message);
+    if (err == ERR_OK && (err = rocks__ledger_begin(rocks->ledger, rocksdb_get_latest_sequence_number(rocks->db))) != ERR_OK)
+        *ret_message = STR("the ledger cannot be written");
+    if (err != ERR_OK)
+        close_db(rocks);
+    else
+        rocks__wal_begin(&rocks->wal, rocks->dir);
+    return err;
+}
+
+static void retry_later(struct rocks *rocks)
+{
+    rocks->retry_at_ns = clock_mono_ns() + rocks->retry_ms * 1000000;
+    rocks->retry_ms = rocks->retry_ms * 2 > RETRY_MS_MAX ? RETRY_MS_MAX : rocks->retry_ms * 2;
+}
+
+/* What can be read, until it can be opened for writing. */
+static enum err open_to_read(struct rocks *rocks, struct arena *arena, struct str *ret_message)
+{
+    char *message = NULL;
+    rocksdb_options_set_wal_recovery_mode(rocks->options, LOGS_UP_TO_DAMAGE);
+    rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &message);
+    rocks->broken = true;
+    retry_later(rocks);
+    if (message) {
+        rocks->db = NULL;
+        return take_message(message, arena, ret_message);
+    }
+    enum err err = check_sequence(rocks, rocks->db, arena, ret_message);
     if (err != ERR_OK)
         close_db(rocks);
     return err;
@@ -219,10 +261,16 @@ enum err rocks__open(const char *dir, struct ledger *ledger, size_t cache_bytes,
 {
     struct rocks *rocks = new_rocks(dir, cache_bytes, files_max);
     rocks->ledger = ledger;
-    enum err err = open_db(rocks, arena, ret_message);
-    rocks__wal_begin(&rocks->wal, rocks->dir);
+    uint64_t total;
+    bool room = disk_bytes(rocks->dir, &total) >= OPEN_BYTES_MIN;
+    if (!room)
+        *ret_message = STR("No space left on device");
+    enum err err = room ? open_db(rocks, arena, ret_message) : ERR_IO;
+    struct str second;
     if (err == ERR_OK)
-        err = rocks__ledger_begin(ledger, rocksdb_get_latest_sequence_number(rocks->db));
+        *ret_message = STR_NONE;
+    else if (err == ERR_IO && open_to_read(rocks, arena, &second) == ERR_OK)
+        err = ERR_OK;
     if (err != ERR_OK) {
         destroy_rocks(rocks);
         return err;
@@ -277,18 +325,9 @@ enum err rocks__get(struct rocks *rocks, struct engine_view *view, struct str ke
 /* Whether there is room for `bytes` more above the reserve. */
 static bool has_space(struct rocks *rocks, size_t bytes)
 {
-    struct statvfs fs;
-    if (statvfs(rocks->dir, &fs) != 0)
-        return true;            /* the write will tell */
-    uint64_t total = (uint64_t)fs.f_blocks * fs.f_frsize, available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    uint64_t total = 0, available = disk_bytes(rocks->dir, &total);
     uint64_t reserve = total / 8 < RESERVE_BYTES ? total / 8 : RESERVE_BYTES;
-    return available >= reserve + bytes;
-}
-
-static void retry_later(struct rocks *rocks)
-{
-    rocks->retry_at_ns = clock_mono_ns() + rocks->retry_ms * 1000000;
-    rocks->retry_ms = rocks->retry_ms * 2 > RETRY_MS_MAX ? RETRY_MS_MAX : rocks->retry_ms * 2;
+    return available == UINT64_MAX || available >= reserve + bytes;
 }
 
 /* Opens a broken engine again if it is time to try. True: it is whole. */
@@ -306,19 +345,11 @@ static bool reopen_rocks(struct rocks *rocks)
     struct arena *arena = arena_new();
     struct str words;
     bool whole = open_db(rocks, arena, &words) == ERR_OK;
-    arena_free(arena);
-    if (whole) {
+    if (whole)
         rocks->broken = false;
-        rocks__wal_end(&rocks->wal);
-        rocks__wal_begin(&rocks->wal, rocks->dir);
-    } else {
-        char *message = NULL;
-        rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->dir, 0, &message);
-        if (message)
-            rocks->db = NULL;
-        rocksdb_free(message);
-        retry_later(rocks);
-    }
+    else
+        (void)open_to_read(rocks, arena, &words);
+    arena_free(arena);
     rocks__gate_open(&rocks->gate);
     return whole;
 }

@@ -1,4 +1,4 @@
-/* rocks_dir.c -- the directory of the embedded engine: made, locked by one process, with room to open it.
+/* rocks_dir.c -- the directory of the embedded engine: made, locked by one process.
  *
  *   DIR/lock     flock'd while a process has the directory; holds its process id, for the message */
 #include "store/rocks/rocks_dir.h"
@@ -6,10 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
-
-#define OPEN_BYTES_MIN (1 << 20)        /* of new files */
 
 static enum err dir_error(void)
 {
@@ -61,25 +58,8 @@ static enum err lock_store_dir(const char *dir, struct arena *arena, int *ret_fd
     return ERR_OK;
 }
 
-/* Whether there is room to open the engine: without, it would fail too, in worse words. */
-static enum err check_disk_space(const char *dir, struct arena *arena, struct str *ret_message)
-{
-    struct statvfs fs;
-    if (statvfs(dir, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= OPEN_BYTES_MIN)
-        return ERR_OK;
-    *ret_message = arena_printf(arena, "The data directory %s cannot be written to: %s.", dir, strerror(ENOSPC));
-    return ERR_IO;
-}
-
 enum err rocks__dir_open(const char *dir, struct arena *arena, int *ret_lock, struct str *ret_message)
 {
-    int lock = -1;
     enum err err = make_store_dir(dir, arena, ret_message);
-    if (err == ERR_OK)
-        err = lock_store_dir(dir, arena, &lock, ret_message);
-    if (err == ERR_OK && (err = check_disk_space(dir, arena, ret_message)) != ERR_OK)
-        close(lock);
-    if (err == ERR_OK)
-        *ret_lock = lock;
-    return err;
+    return err == ERR_OK ? lock_store_dir(dir, arena, ret_lock, ret_message) : err;
 }

@@ -59,8 +59,8 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
         const char *db = arena_printf(arena, "%s/db", options->dir).p;
         err = rocks__open(db, e->ledger, options->cache_bytes ? options->cache_bytes : CACHE_BYTES,
                           options->files_max ? options->files_max : FILES_MAX, arena, &e->rocks, &words);
-        const char *how = err == ERR_CORRUPT ? "is damaged" : "cannot be opened";
-        if (err != ERR_OK)
+        const char *how = err == ERR_OK ? "cannot be written to" : err == ERR_CORRUPT ? "is damaged" : "cannot be opened";
+        if (words.n)
             *ret_message = arena_printf(arena, "The data directory %s %s: " STR_FMT ".", options->dir, how, STR_ARG(words));
     }
     if (err != ERR_OK) {

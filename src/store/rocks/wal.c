@@ -50,7 +50,7 @@ static void find_log(struct wal *wal)
 
 void rocks__wal_begin(struct wal *wal, const char *dir)
 {
-    *wal = (struct wal){.dir = dir, .fd = -1};
+    wal->dir = dir;
     find_log(wal);
 }
 

@@ -31,12 +31,11 @@ static void test_cut(void **state)
     const char *dir = arena_printf(f->arena, "%s/logs", f->dir).p;
     const char *older = arena_printf(f->arena, "%s/000009.log", dir).p, *newer = arena_printf(f->arena, "%s/000012.log", dir).p;
     const char *newest = arena_printf(f->arena, "%s/1000001.log", dir).p;
-    struct wal wal;
+    struct wal wal = WAL_NONE;
     assert_int_equal(mkdir(dir, 0700), 0);
     rocks__wal_begin(&wal, dir);
     assert_int_equal(rocks__wal_cut(&wal), ERR_IO);     /* there is no log: nothing is known */
     add_bytes(older, 50);
-    rocks__wal_end(&wal);
     rocks__wal_begin(&wal, dir);
     add_bytes(older, 10);
     rocks__wal_note(&wal);

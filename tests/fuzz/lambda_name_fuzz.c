@@ -1,4 +1,4 @@
-/* lambda_name_fuzz.c -- lambda_parse_name of services/lambda/lambda.h, and what a runtime says when it fails to start (failure.h):
+/* lambda_name_fuzz.c -- services/lambda/function_name.h, and what a runtime says when it fails to start (failure.h):
  * a name, a newline, a type, a newline, a body. Properties: the parts of a name are parts of the text, and an ARN made of them has
  * the same; the answer is a JSON object that says an error. */
 #include "base/panic.h"
@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "services/lambda/failure.h"
 #include "services/lambda/function_name.h"
-#include "services/lambda/lambda.h"
 
 static bool is_within(struct str part, struct str whole)
 {
@@ -16,14 +15,14 @@ static bool is_within(struct str part, struct str whole)
 static void check_name(struct str text, struct arena *arena)
 {
     struct str account, region, name, qualifier, again[4];
-    if (!lambda_parse_name(text, &account, &region, &name, &qualifier))
+    if (!lambda__parse_name(text, &account, &region, &name, &qualifier))
         return;
     ENSURE(name.n && str_alnum_or(name, "-_"));
     ENSURE(is_within(account, text) && is_within(region, text) && is_within(name, text) && is_within(qualifier, text));
     if (!account.n || !region.n)
         return;
     struct str arn = lambda__function_arn(arena, account, region, name);
-    if (lambda_parse_name(arn, &again[0], &again[1], &again[2], &again[3]))
+    if (lambda__parse_name(arn, &again[0], &again[1], &again[2], &again[3]))
         ENSURE(str_eq(again[0], account) && str_eq(again[1], region) && str_eq(again[2], name) && !again[3].n);
 }
 

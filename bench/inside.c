@@ -31,26 +31,13 @@ static enum err key_of(void *arg, struct str id, struct arena *a, struct auth_ke
     return ERR_NOT_FOUND;
 }
 
-static enum err policies_of(void *arg, const struct principal *who, struct arena *a, struct str **ret, size_t *ret_count)
+static enum err identity_of(void *arg, const struct principal *who, struct arena *a, struct auth_identity *ret)
 {
     (void)arg, (void)who;
-    *ret = arena_array(a, struct str, 1);
-    (*ret)[0] = STR("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]}");
-    *ret_count = 1;
+    *ret = (struct auth_identity){.policies = arena_array(a, struct str, 1), .policy_count = 1};
+    ret->policies[0] =
+        STR("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]}");
     return ERR_OK;
-}
-
-static enum err boundary_of(void *arg, const struct principal *who, struct arena *a, struct str *ret)
-{
-    (void)arg, (void)who, (void)a;
-    *ret = STR_NONE;
-    return ERR_OK;
-}
-
-static bool tag_of(void *arg, const struct principal *who, struct str key, struct arena *a, struct str *ret)
-{
-    (void)arg, (void)who, (void)key, (void)a, (void)ret;
-    return false;
 }
 
 static uint64_t generation_of(void *arg)
@@ -131,7 +118,7 @@ int main(int argc, char **argv)
     struct loops *loops = loops_new(1);
     loop = loops_at(loops, 0);
     ENSURE(auth_new(store, 1, &auth) == ERR_OK);
-    const struct auth_source source = {NULL, key_of, policies_of, boundary_of, tag_of, NULL, generation_of};
+    const struct auth_source source = {NULL, key_of, identity_of, NULL, generation_of};
     auth_set_source(auth, &source);
     const struct calls_options options = {.store = store, .auth = auth, .bindings = bindings, .default_account = STR("000000000000"),
                                           .default_region = STR("us-east-1")};

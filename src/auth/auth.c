@@ -59,6 +59,8 @@ struct known_key {
 struct known_set {
     struct arena *arena;
     struct policy_set set;
+    struct auth_tag *tags;
+    size_t tag_count;
     bool depends_on_request;
     bool gone;                  /* the user or role: then no resource policy grants anything either */
 };
@@ -367,28 +369,30 @@ static enum err compile_one(struct str text, struct arena *arena, struct policy 
 static enum err fill_set(const struct auth_source *source, const struct principal *principal, struct arena *arena,
                          struct known_set *known)
 {
-    struct str *text = NULL, boundary = STR_NONE;
-    size_t count = 0;
-    enum err err = source->identity_policies(source->arg, principal, arena, &text, &count);
+    struct auth_identity identity = {0};
+    enum err err = source->identity(source->arg, principal, arena, &identity);
 
     if (err == ERR_NOT_FOUND) {
         known->gone = true;
         return ERR_OK;
     }
-    if (err == ERR_OK)
-        err = source->boundary(source->arg, principal, arena, &boundary);
-    if (err == ERR_OK && count > PRINCIPAL_POLICIES_MAX)
+    if (err == ERR_OK && identity.policy_count > PRINCIPAL_POLICIES_MAX)
         err = ERR_TOO_LARGE;
-    known->set.identity = arena_array(known->arena, struct policy *, count + 1);
-    for (size_t i = 0; i < count && err == ERR_OK; i++) {
+    known->set.identity = arena_array(known->arena, struct policy *, identity.policy_count + 1);
+    for (size_t i = 0; i < identity.policy_count && err == ERR_OK; i++) {
         struct policy **next = &known->set.identity[known->set.identity_count];
-        err = compile_one(text[i], arena, next, &known->depends_on_request);
+        err = compile_one(identity.policies[i], arena, next, &known->depends_on_request);
         known->set.identity_count += *next != NULL;
     }
     if (err == ERR_OK)
-        err = compile_one(boundary, arena, &known->set.boundary, &known->depends_on_request);
+        err = compile_one(identity.boundary, arena, &known->set.boundary, &known->depends_on_request);
     if (err == ERR_OK)
         err = compile_one(principal->session_policy, arena, &known->set.session, &known->depends_on_request);
+    known->tag_count = identity.tag_count;
+    known->tags = arena_array(known->arena, struct auth_tag, identity.tag_count + 1);
+    for (size_t i = 0; i < identity.tag_count; i++)
+        known->tags[i] =
+            (struct auth_tag){arena_dup(known->arena, identity.tags[i].key), arena_dup(known->arena, identity.tags[i].value)};
     return err;
 }
 
@@ -410,11 +414,13 @@ static enum err find_set(struct auth *auth, struct auth_slot *slot, const struct
     struct known_set *known = gencache_get(slot->sets, slot->generation, key);
 
     if (!known) {
-        struct arena *own = arena_new();
+        struct arena *own = arena_new(), *reads = arena_new();      /* what is read here is read for the cache, not for the call */
         known = arena_new_of(own, struct known_set);
         known->arena = own;
         bool has_own = principal->type == PRINCIPAL_USER || principal->type == PRINCIPAL_ROLE_SESSION;
-        enum err err = has_own ? fill_set(&auth->source, principal, arena, known) : ERR_OK;
+        arena_count_as(reads, arena);
+        enum err err = has_own ? fill_set(&auth->source, principal, reads, known) : ERR_OK;
+        arena_free(reads);
         if (err != ERR_OK) {
             known_set_free(known);
             return err;
@@ -428,7 +434,6 @@ static enum err find_set(struct auth *auth, struct auth_slot *slot, const struct
 static enum err decide(struct auth *auth, struct auth_slot *slot, struct policy_request *request, struct str resource_policy,
                        struct arena *arena, enum decision_reason *ret, bool *ret_keep)
 {
-    struct context_source context = {&auth->source, clock_epoch_ms()};
     struct policy *resource = NULL;
     struct known_set *known;
     struct str message;
@@ -445,6 +450,7 @@ static enum err decide(struct auth *auth, struct auth_slot *slot, struct policy_
     if (resource_policy.n &&
         policy_compile(resource_policy, trust ? POLICY_TRUST : POLICY_RESOURCE, &resource, arena, &message) != ERR_OK)
         return ERR_CORRUPT;
+    struct context_source context = {known->tags, known->tag_count, clock_epoch_ms()};
     struct policy_set set = known->set;
     set.resource = resource ? resource : request->resource_policy;
     request->lookup = context__lookup;

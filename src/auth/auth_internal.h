@@ -18,7 +18,8 @@ void session__issue(struct session_sealer *sealer, struct auth_key *key, struct 
 
 /* ---- context.c: global condition keys ---- */
 struct context_source {
-    const struct auth_source *source;
+    const struct auth_tag *tags;            /* of the principal */
+    size_t tag_count;
     int64_t now_ms;
 };
 /* For policy_request.lookup; `arg` is a struct context_source. */

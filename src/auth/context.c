@@ -136,15 +136,18 @@ static const struct {
 bool context__lookup(void *arg, const struct policy_request *request, struct str key, struct arena *arena, struct str *ret)
 {
     const struct context_source *context = arg;
-    const struct auth_source *source = context->source;
     struct str tag_prefix = STR("aws:PrincipalTag/");
 
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         if (str_eq_nocase(key, str_of(keys[i].name)))
             return keys[i].value(context, request, arena, ret);
-    if (request->principal->type == PRINCIPAL_ANONYMOUS)
+    if (!str_eq_nocase(str_slice(key, 0, tag_prefix.n), tag_prefix))
         return false;
-    if (!source->tag || !str_eq_nocase(str_slice(key, 0, tag_prefix.n), tag_prefix))
-        return false;
-    return source->tag(source->arg, request->principal, str_slice(key, tag_prefix.n, key.n), arena, ret);
+    for (size_t i = 0; i < context->tag_count; i++) {
+        if (!str_eq_nocase(str_slice(key, tag_prefix.n, key.n), context->tags[i].key))
+            continue;
+        *ret = context->tags[i].value;
+        return true;
+    }
+    return false;
 }

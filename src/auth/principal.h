@@ -34,18 +34,24 @@ struct auth_key {
 
 struct policy;                  /* compiled, policy.h */
 
+struct auth_tag {
+    struct str key, value;
+};
+/* What counts for a user, or for the sessions of a role. */
+struct auth_identity {
+    struct str *policies;       /* texts: inline, attached, of its groups; AWS-managed ones too */
+    size_t policy_count;
+    struct str boundary;        /* text of the permissions boundary, or STR_NONE */
+    struct auth_tag *tags;      /* aws:PrincipalTag/KEY */
+    size_t tag_count;
+};
+
 struct auth_source {
     void *arg;
     /* Long-term keys. Copies into the arena. ERR_NOT_FOUND, ERR_IO. */
     enum err (*find_key)(void *arg, struct str access_key_id, struct arena *arena, struct auth_key *ret);
-    /* Texts of all identity policies that count for the principal: inline, attached, of its groups; AWS-managed ones too.
-     * ERR_NOT_FOUND: the user or role is gone (or another under its name), and nothing is allowed any more. */
-    enum err (*identity_policies)(void *arg, const struct principal *principal, struct arena *arena,
-                                  struct str **ret_texts, size_t *ret_count);
-    /* Permissions boundary text, or STR_NONE. */
-    enum err (*boundary)(void *arg, const struct principal *principal, struct arena *arena, struct str *ret_text);
-    /* Tags of the principal for aws:PrincipalTag/KEY; false: no such tag. */
-    bool (*tag)(void *arg, const struct principal *principal, struct str key, struct arena *arena, struct str *ret);
+    /* ERR_NOT_FOUND: the user or role is gone (or another under its name), and nothing is allowed any more. */
+    enum err (*identity)(void *arg, const struct principal *principal, struct arena *arena, struct auth_identity *ret);
     /* The root key of the server's account: made at the first start, or preset; durable when it returns. `secret` may be STR_NONE
      * to make one. ERR_INVALID: a preset id that no key may have; ERR_EXISTS: it is a user's. */
     enum err (*root_key)(void *arg, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,

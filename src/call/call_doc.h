@@ -1,5 +1,5 @@
 /* call_doc.h -- documents that a call reads outside of its mutation: needs, prepare and an inline handler ask for the same ones, so
- * each is read once, and all of a call sees the same. */
+ * each is read once, and all of a call sees the same. Where a call reads in another way, store_watch_reads sees that it is once. */
 #ifndef CLOUDLESS_CALL_CALL_DOC_H
 #define CLOUDLESS_CALL_CALL_DOC_H
 #include "call/call.h"

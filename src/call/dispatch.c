@@ -351,6 +351,7 @@ static bool admit_call(struct call_frame *f)
     struct call *call = &f->call;
     if (!find_and_authenticate(call))
         return false;
+    store_watch_reads(call->arena);
     if (!arena_room(call->arena)) {
         call_fault(call, FAULT_BUSY, STR_NONE);
         return false;

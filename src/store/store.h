@@ -82,6 +82,10 @@ bool store_shared(const struct store *store);
 /* ERR_OK, ERR_NOT_FOUND, ERR_TOO_LARGE (a name or key over its limit), ERR_IO, ERR_CORRUPT. The value is copied into
  * the arena. */
 enum err store_get(struct store_txn *txn, struct store_key key, struct arena *arena, struct str *ret_value);
+/* From now on, until the arena's end or reset, a second store_get of a key by store_reader into this arena ends the program, which
+ * says which key it was. Nothing unless store_read_once is set, as it is in builds with CLOUDLESS_MUTATE_TWICE. */
+void store_watch_reads(struct arena *arena);
+extern bool store_read_once;
 
 struct store_range {
     uint64_t space;

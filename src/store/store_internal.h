@@ -47,6 +47,8 @@ struct store {
 };
 
 /* txn.c */
+/* read_once.c: a reader reads into the arena. */
+void store__note_read(const struct arena *arena, const struct store_key *key, struct str engine_key);
 void store__txn_begin(struct store_txn *txn);       /* for the next mutation */
 void store__txn_end(struct store_txn *txn);         /* closes what the mutation left open */
 /* The range's engine keys. ERR_TOO_LARGE: a name or key is over its limit. */

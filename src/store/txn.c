@@ -68,6 +68,8 @@ enum err store_get(struct store_txn *txn, struct store_key key, struct arena *ar
             return ERR_OK;
         }
     }
+    if (store_read_once && store_is_reader(txn))
+        store__note_read(arena, &key, engine);
     struct engine *of = txn->store->engine;
     return of->ops->get(of, txn->view, engine, arena, ret_value);
 }

@@ -24,7 +24,7 @@ bool request_target(struct call *call, struct str given, const char *member, str
 bool request_target_found(struct call *call, struct target *target)
 {
     if (!target->table)
-        target->table = table_need(call, target->name);
+        call_fail(call, "ResourceNotFoundException", "Requested resource not found");
     return target->table != NULL;
 }
 

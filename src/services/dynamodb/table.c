@@ -206,17 +206,6 @@ enum err table_find(struct call *call, struct str name, const struct table **ret
     return ERR_OK;
 }
 
-const struct table *table_need(struct call *call, struct str name)
-{
-    const struct table *table = NULL;
-    enum err err = table_find(call, name, &table);
-    if (err == ERR_NOT_FOUND)
-        call_fail(call, "ResourceNotFoundException", "Requested resource not found");
-    else if (err != ERR_OK)
-        call_fail_err(call, err);
-    return table;
-}
-
 void table_fail_missing(struct call *call, struct str name)
 {
     call_fail(call, "ResourceNotFoundException", "Requested resource not found: Table: " STR_FMT " not found", STR_ARG(name));

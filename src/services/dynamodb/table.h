@@ -28,8 +28,6 @@ bool table_name_read(struct call *call, struct str given, const char *member, st
 struct str table_arn(struct call *call, struct str name);
 /* The table behind a name. ERR_NOT_FOUND; ERR_IO, ERR_CORRUPT. It lives as long as the call's arena. */
 enum err table_find(struct call *call, struct str name, const struct table **ret);
-/* The same, and call_fail (ResourceNotFoundException "Requested resource not found" or an internal error). */
-const struct table *table_need(struct call *call, struct str name);
 /* In a mutation: false, and call_fail, if the table is gone. */
 bool table_alive(struct call *call, struct store_txn *txn, const struct table *table);
 struct store_key table_alive_key(uint64_t space);

@@ -66,57 +66,44 @@ static enum err find_entity(struct iam *iam, const struct principal *principal, 
     return err;
 }
 
-static enum err identity_policies(void *arg, const struct principal *principal, struct arena *arena, struct str **ret_texts,
-                                  size_t *ret_count)
+static enum err policy_texts(struct iam *iam, const struct principal *principal, const struct json *doc, struct arena *arena,
+                             struct auth_identity *ret)
 {
-    struct iam *iam = arg;
-    struct json *doc = NULL, *policy;
-    enum err err = find_entity(iam, principal, arena, &doc);
     const struct json *inlines = json_at(doc, "Inline"), *attached = json_at(doc, "Attached");
-    size_t count = 0;
+    struct store_txn *txn = store_reader(iam->store);
+    struct str bound = json_str(doc, "Boundary");
+    struct json *policy;
+    enum err err = ERR_OK;
+
+    ret->policies = arena_array(arena, struct str, (inlines ? inlines->count : 0) + (attached ? attached->count : 0) + 1);
+    for JSON_EACH (one, inlines)
+        ret->policies[ret->policy_count++] = one->text;
+    for JSON_EACH (arn, attached) {
+        if ((err = iam__policy_find(txn, principal->account, arn->text, arena, &policy)) != ERR_OK)
+            return err;
+        ret->policies[ret->policy_count++] = iam__policy_text(policy);
+    }
+    if (bound.n && (err = iam__policy_find(txn, principal->account, bound, arena, &policy)) == ERR_OK)
+        ret->boundary = iam__policy_text(policy);
+    return err;
+}
+
+static enum err iam_identity(void *arg, const struct principal *principal, struct arena *arena, struct auth_identity *ret)
+{
+    struct auth_identity found = {0};
+    struct json *doc = NULL;
+    enum err err = find_entity(arg, principal, arena, &doc);
 
     if (err != ERR_OK)
         return err;
-    struct str *texts = arena_array(arena, struct str, (inlines ? inlines->count : 0) + (attached ? attached->count : 0) + 1);
-    for JSON_EACH (one, inlines)
-        texts[count++] = one->text;
-    for JSON_EACH (arn, attached) {
-        err = iam__policy_find(store_reader(iam->store), principal->account, arn->text, arena, &policy);
-        if (err != ERR_OK)
-            return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-        texts[count++] = iam__policy_text(policy);
-    }
-    *ret_texts = texts;
-    *ret_count = count;
-    return ERR_OK;
-}
-
-static enum err boundary(void *arg, const struct principal *principal, struct arena *arena, struct str *ret)
-{
-    struct iam *iam = arg;
-    struct json *doc = NULL, *policy;
-    enum err err = find_entity(iam, principal, arena, &doc);
-    struct str arn = json_str(doc, "Boundary");
-
-    *ret = STR_NONE;
-    if (err == ERR_NOT_FOUND || (err == ERR_OK && !arn.n))
-        return ERR_OK;
+    const struct json *tags = json_at(doc, "Tags");
+    found.tags = arena_array(arena, struct auth_tag, (tags ? tags->count : 0) + 1);
+    for (const struct json *at = tags_first(tags); at; at = at->next)
+        found.tags[found.tag_count++] = (struct auth_tag){tag_of(at).key, tag_of(at).value};
+    err = policy_texts(arg, principal, doc, arena, &found);
     if (err == ERR_OK)
-        err = iam__policy_find(store_reader(iam->store), principal->account, arn, arena, &policy);
-    if (err == ERR_OK)
-        *ret = iam__policy_text(policy);
-    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-}
-
-static bool principal_tag(void *arg, const struct principal *principal, struct str key, struct arena *arena, struct str *ret)
-{
-    struct json *doc = NULL;
-
-    if (principal->type != PRINCIPAL_USER && principal->type != PRINCIPAL_ROLE_SESSION)
-        return false;
-    if (find_entity(arg, principal, arena, &doc) != ERR_OK)
-        return false;
-    return tags_find(json_at(doc, "Tags"), key, true, ret);
+        *ret = found;
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;        /* a policy that is attached is there */
 }
 
 static uint64_t generation(void *arg)
@@ -216,7 +203,7 @@ static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_
 
 struct auth_source iam__auth_source(struct iam *iam)
 {
-    return (struct auth_source){iam, iam_find_key, identity_policies, boundary, principal_tag, iam_root_key, generation};
+    return (struct auth_source){iam, iam_find_key, iam_identity, iam_root_key, generation};
 }
 
 /* ---- roles for others ---- */

@@ -1,6 +1,7 @@
 /* streams.c -- operations on log streams: create, describe, delete. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
 #include "call/page_token.h"
+#include "base/codec.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 #include <stdlib.h>
@@ -36,18 +37,16 @@ struct stream_row {
     int64_t created_ms, first_ms, last_ms, ingested_ms;     /* 0: no event */
 };
 
-/* The first or last event of a stream. */
-static bool edge(struct store_txn *txn, uint64_t space, struct str stream, bool last, struct arena *arena, struct logs__event *ret)
+/* The key of the first or last event of a stream. */
+static bool edge(struct store_txn *txn, uint64_t space, struct str stream, bool last, struct arena *arena, struct str *ret)
 {
     struct store_range range = {.space = space, .collection = logs__stream_collection(arena, stream), .reverse = last};
     struct store_iter *iter = store_range(txn, &range, arena);
     struct store_key key;
     struct str value;
-    bool found = store_next(iter, &key, &value) == ERR_OK;
-    if (found) {
-        struct store_key event = {space, STR("time"), arena_dup(arena, key.key)};
-        found = store_get(txn, event, arena, &value) == ERR_OK && logs__event_decode(event.key, value, ret);
-    }
+    bool found = store_next(iter, &key, &value) == ERR_OK && key.key.n == LOGS_EVENT_KEY_BYTES;
+    if (found)
+        *ret = arena_dup(arena, key.key);
     store_iter_close(iter);
     return found;
 }
@@ -56,9 +55,12 @@ static struct stream_row row_of(struct store_txn *txn, uint64_t space, struct js
 {
     struct stream_row row = {.name = json_str(entry, "k"), .created_ms = json_i64(json_at(entry, "d"), "createdMs", 0)};
     struct logs__event event;
-    if (edge(txn, space, row.name, false, arena, &event))
-        row.first_ms = event.time_ms;
-    if (edge(txn, space, row.name, true, arena, &event)) {
+    struct str first, last, value;
+    if (!edge(txn, space, row.name, false, arena, &first) || !edge(txn, space, row.name, true, arena, &last))
+        return row;
+    struct store_key at = {space, STR("time"), last};
+    if (store_get(txn, at, arena, &value) == ERR_OK && logs__event_decode(last, value, &event)) {
+        row.first_ms = (int64_t)get_u64((const uint8_t *)first.p);
         row.last_ms = event.time_ms;
         row.ingested_ms = event.ingested_ms;
     }

@@ -48,32 +48,19 @@ static enum err find_key(void *arg, struct str id, struct arena *arena, struct a
     return ERR_OK;
 }
 
-static enum err identity_policies(void *arg, const struct principal *principal, struct arena *arena, struct str **ret, size_t *ret_count)
+static enum err identity(void *arg, const struct principal *principal, struct arena *arena, struct auth_identity *ret)
 {
     struct fixture *f = arg;
 
     (void)principal;
     f->policy_reads++;
-    *ret = arena_array(arena, struct str, 1);
-    (*ret)[0] = f->policy;
-    *ret_count = f->policy.n ? 1 : 0;
+    *ret = (struct auth_identity){.policies = arena_array(arena, struct str, 1),
+                                  .policy_count = f->policy.n ? 1 : 0,
+                                  .tags = arena_array(arena, struct auth_tag, 1),
+                                  .tag_count = f->tag.n ? 1 : 0};
+    ret->policies[0] = f->policy;
+    ret->tags[0] = (struct auth_tag){STR("team"), f->tag};
     return ERR_OK;
-}
-
-static enum err boundary(void *arg, const struct principal *principal, struct arena *arena, struct str *ret)
-{
-    (void)arg, (void)principal, (void)arena;
-    *ret = STR_NONE;
-    return ERR_OK;
-}
-
-static bool tag(void *arg, const struct principal *principal, struct str key, struct arena *arena, struct str *ret)
-{
-    struct fixture *f = arg;
-
-    (void)principal, (void)arena;
-    *ret = f->tag;
-    return f->tag.n && str_eq(key, STR("team"));
 }
 
 static uint64_t generation(void *arg)
@@ -84,7 +71,7 @@ static uint64_t generation(void *arg)
 static void open_auth(struct fixture *f)
 {
     const struct store_options options = {.dir = f->dir};
-    const struct auth_source source = {f, find_key, identity_policies, boundary, tag, NULL, generation};
+    const struct auth_source source = {f, find_key, identity, NULL, generation};
     struct str message;
 
     assert_int_equal(store_open(&options, f->arena, &f->store, &message), ERR_OK);

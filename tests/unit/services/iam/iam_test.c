@@ -140,8 +140,7 @@ static void test_user_key(void **state)
 {
     struct fixture *f = *state;
     struct auth_key key;
-    struct str *texts, boundary, tag;
-    size_t count;
+    struct auth_identity identity;
 
     store_doc(f, iam__place(f->arena, ACCOUNT, "users", STR("Alice")),
               "{\"Name\":\"Alice\",\"Path\":\"/staff/\",\"Id\":\"AIDA1\",\"CreateMs\":0,\"Inline\":{\"a\":\"text\"},"
@@ -152,27 +151,25 @@ static void test_user_key(void **state)
     assert_int_equal(f->source.find_key(f->source.arg, STR("AKIA1"), f->arena, &key), ERR_OK);
     assert_false(key.active);
     assert_true(str_eq(key.principal.arn, STR("arn:aws:iam::000000000000:user/staff/Alice")));
-    assert_int_equal(f->source.identity_policies(f->source.arg, &key.principal, f->arena, &texts, &count), ERR_OK);
-    assert_int_equal(count, 2);
-    assert_true(str_eq(texts[0], STR("text")));
-    assert_int_equal(f->source.boundary(f->source.arg, &key.principal, f->arena, &boundary), ERR_OK);
-    assert_true(boundary.n > 0);
-    assert_true(f->source.tag(f->source.arg, &key.principal, STR("team"), f->arena, &tag) && str_eq(tag, STR("blue")));
-    assert_false(f->source.tag(f->source.arg, &key.principal, STR("other"), f->arena, &tag));
+    assert_int_equal(f->source.identity(f->source.arg, &key.principal, f->arena, &identity), ERR_OK);
+    assert_int_equal(identity.policy_count, 2);
+    assert_true(str_eq(identity.policies[0], STR("text")));
+    assert_true(identity.boundary.n > 0);
+    assert_int_equal(identity.tag_count, 1);
+    assert_true(str_eq(identity.tags[0].key, STR("Team")) && str_eq(identity.tags[0].value, STR("blue")));
     key.principal.id = STR("AIDA2");        /* another user of that name */
-    assert_int_equal(f->source.identity_policies(f->source.arg, &key.principal, f->arena, &texts, &count), ERR_NOT_FOUND);
+    assert_int_equal(f->source.identity(f->source.arg, &key.principal, f->arena, &identity), ERR_NOT_FOUND);
 }
 
 static void test_missing_policy_allows_nothing(void **state)
 {
     struct fixture *f = *state;
     const struct principal user = {.type = PRINCIPAL_USER, .account = ACCOUNT, .id = STR("AIDA1"), .name = STR("bob")};
-    struct str *texts;
-    size_t count;
+    struct auth_identity identity;
 
     store_doc(f, iam__place(f->arena, ACCOUNT, "users", STR("bob")),
               "{\"Name\":\"bob\",\"Path\":\"/\",\"Id\":\"AIDA1\",\"Attached\":[\"arn:aws:iam::000000000000:policy/gone\"]}");
-    assert_int_equal(f->source.identity_policies(f->source.arg, &user, f->arena, &texts, &count), ERR_CORRUPT);
+    assert_int_equal(f->source.identity(f->source.arg, &user, f->arena, &identity), ERR_CORRUPT);
 }
 
 static void test_roles(void **state)

@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/codec.h"
 #include "base/gzip.h"
+#include "base/panic.h"
 #include "wire/chunked.h"
 #include "wire/payload.h"
 
@@ -58,9 +59,7 @@ static bool add_checksum(struct call *call, struct payload_options *options, enu
     struct str bytes;
     if (base64_decode(sent, call->arena, &bytes) != ERR_OK || bytes.n != checksum_bytes(kind))
         return body_fail(call, "InvalidDigest", "The Content-MD5 or checksum value that you specified is not valid.");
-    if (options->checksum_count == PAYLOAD_CHECKSUMS_MAX)
-        return body_fail(call, "InvalidRequest",
-                         "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+    ENSURE(options->checksum_count < PAYLOAD_CHECKSUMS_MAX);
     struct payload_checksum *checksum = &options->checksums[options->checksum_count++];
     checksum->kind = kind;
     memcpy(checksum->digest, bytes.p, bytes.n);
@@ -76,6 +75,9 @@ static bool add_checksum_header(struct call *call, struct payload_options *optio
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (str_eq_nocase(algorithm, str_of(others[i])))
             return true;
+    if (options->checksum_count)
+        return body_fail(call, "InvalidRequest",
+                         "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
     if (checksum_named(algorithm, &kind))
         return add_checksum(call, options, kind, header->value);
     call_fail_not_implemented(call, arena_cstr(call->arena, str_slice(header->name, 0, 64)));

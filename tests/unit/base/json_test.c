@@ -378,6 +378,14 @@ static void children_are_unlinked(void **state)
     assert_str(json_text(arena, list), "[2]");
 }
 
+/* A text that no request has is not even looked at. */
+static void bounds_length(void **state)
+{
+    (void)state;
+    struct json *json;
+    assert_int_equal(json_parse((struct str){"", ((size_t)1 << 30) + 1}, arena, &json), ERR_TOO_LARGE);
+}
+
 static void lists_are_joined(void **state)
 {
     (void)state;
@@ -404,6 +412,7 @@ int main(void)
         cmocka_unit_test(refuses),
         cmocka_unit_test(refuses_prefixes),
         cmocka_unit_test(bounds_depth),
+        cmocka_unit_test(bounds_length),
         cmocka_unit_test(last_key_wins),
         cmocka_unit_test(lists_are_joined),
         cmocka_unit_test(random_round_trip),

@@ -60,8 +60,29 @@ static void test_text(void **state)
     arena_free(arena);
 }
 
+/* More than an answer may have: nothing of it is told. */
+static void write_much(struct buf *out, void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i <= METRICS_BYTES_MAX / 1024; i++)
+        buf_printf(out, "%1023d\n", 0);
+}
+
+static void test_bound(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct metrics *metrics = metrics_new();
+    struct str text = STR("untouched");
+    metrics_add_source(metrics, write_much, NULL);
+    assert_false(metrics_render(metrics, arena, &text));
+    assert_str(text, "untouched");
+    metrics_free(metrics);
+    arena_free(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_buckets), cmocka_unit_test(test_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_buckets), cmocka_unit_test(test_text), cmocka_unit_test(test_bound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void other_services_answer_as_recorded(void **state)
     assert_true(run_cases("tests/corpus/validation/others.json") > 30);
 }
 
-/* Ten errors are named, no more; a long value is cut. */
+/* Ten errors are named, no more; a long value is cut, and so is the path to it. */
 static void answers_are_bounded(void **state)
 {
     (void)state;
@@ -81,6 +81,16 @@ static void answers_are_bounded(void **state)
     assert_false(offline_read(&o));
     assert_true(str_starts(o.call.error_message, STR("10 validation errors detected: ")));
     assert_true(o.call.error_message.n < 100000);
+    offline_end(&o);
+    buf_reset(&body);
+    buf_lit(&body, "{\"RequestItems\":{\"");
+    for (int i = 0; i < 1000; i++)
+        buf_lit(&body, "a-long-name");
+    buf_lit(&body, "\":{\"Keys\":[]}}}");
+    offline_request(&o, &model_dynamodb, STR("BatchGetItem"), buf_str(&body));
+    assert_false(offline_read(&o));
+    assert_int_equal(o.call.error_status, 400);
+    assert_true(o.call.error_message.n > 20 && o.call.error_message.n < 10000);
     offline_end(&o);
     arena_free(arena);
 }

@@ -137,8 +137,8 @@ static const struct unsigned_case unsigned_cases[] = {
     {"4\r\n1234\r\n5\r\n56789\r\n0\r\nx-amz-checksum-crc32c:4waSgw==\r\n\r\n", "x-amz-checksum-crc32c", 9, CHUNKED_DONE},
     {"9\r\n123456789\r\n0\r\nX-Amz-Checksum-Crc64nvme: rosUhgp5mIg= \r\n\r\n", "x-amz-checksum-crc64nvme", 9, CHUNKED_DONE},
     {"9\r\n123456789\r\n0\r\nx-amz-checksum-sha1:98O8HYCOBHMq32eZZczDTKeuNEE=\r\n\r\n", "x-amz-checksum-sha1", 9, CHUNKED_DONE},
-    {"9\r\n123456789\r\n0\r\nx-amz-checksum-sha256:FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSyJSU=\r\n\r\n", "x-amz-checksum-sha256", 9,
-     CHUNKED_CHECKSUM},
+    {"9\r\n123456789\r\n0\r\nx-amz-checksum-sha256:FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSyJSU=\r\n\r\n", "x-amz-checksum-sha256",
+     9, CHUNKED_CHECKSUM},
     {"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jw==\r\n\r\n", "x-amz-checksum-crc32", 9, CHUNKED_CHECKSUM},
     {"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:y/Q5\r\n\r\n", "x-amz-checksum-crc32", 9, CHUNKED_CHECKSUM},
     {"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:no base64\r\n\r\n", "x-amz-checksum-crc32", 9, CHUNKED_CHECKSUM},
@@ -146,12 +146,12 @@ static const struct unsigned_case unsigned_cases[] = {
     {"0\r\nx-amz-meta-a:b\r\nx-amz-meta-c:\r\n\r\n", "x-amz-meta-c,  x-amz-meta-a", 0, CHUNKED_DONE},
     {"0\r\nx-amz-meta-a:b\n\n", "x-amz-meta-a", 0, CHUNKED_DONE},
     {"0\r\n\r\n", "", 0, CHUNKED_DONE},
-    {"0\r\n\r\n", "x-amz-checksum-crc32", 0, CHUNKED_MALFORMED},             /* announced, and not there */
-    {"0\r\nx-amz-meta-a:b\r\n\r\n", "", 0, CHUNKED_MALFORMED},              /* there, and not announced */
+    {"0\r\n\r\n", "x-amz-checksum-crc32", 0, CHUNKED_MALFORMED}, /* announced, and not there */
+    {"0\r\nx-amz-meta-a:b\r\n\r\n", "", 0, CHUNKED_MALFORMED},   /* there, and not announced */
     {"0\r\nx-amz-meta-a:b\r\nx-amz-meta-a:b\r\n\r\n", "x-amz-meta-a", 0, CHUNKED_MALFORMED},
     {"0\r\nno colon\r\n\r\n", "no colon", 0, CHUNKED_MALFORMED},
     {"0\r\n:b\r\n\r\n", "", 0, CHUNKED_MALFORMED},
-    {"0\r\nx-amz-trailer-signature:b\r\n\r\n", "", 0, CHUNKED_MALFORMED},   /* nothing is signed here */
+    {"0\r\nx-amz-trailer-signature:b\r\n\r\n", "", 0, CHUNKED_MALFORMED}, /* nothing is signed here */
     {"0\r\nx-amz-checksum-xxhash3:b\r\n\r\n", "x-amz-checksum-xxhash3", 0, CHUNKED_UNSUPPORTED},
     {"0\r\n", "x-amz-checksum-crc32,x-amz-checksum-sha1", 0, CHUNKED_MALFORMED},
     {"3\r\nabc\r\n0\r\n\r\n", "", 4, CHUNKED_LENGTH},
@@ -159,6 +159,8 @@ static const struct unsigned_case unsigned_cases[] = {
     {"ffffffffffffffff\r\n", "", 9, CHUNKED_LENGTH},
     {"ffffffffffffffff\r\n", "", UINT64_MAX, CHUNKED_MORE},
     {"00000000000000003\r\n", "", 3, CHUNKED_MALFORMED},
+    {"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000", "", 3,
+     CHUNKED_MALFORMED}, /* a line that never ends */
     {"3\nabc\r\n0\r\n\r\n", "", 3, CHUNKED_MALFORMED},
     {"3\r\nabcd\r\n", "", 3, CHUNKED_MALFORMED},
     {"3\r\nabc\n0\r\n\r\n", "", 3, CHUNKED_MALFORMED},

@@ -1,11 +1,13 @@
 /* large_body_test.c -- what bodies cost that are made to cost much: trees ask the memory budget while they grow, and are refused as
- * the service refuses (503, later again; 413, never); maps with very many keys take time in proportion to them.
- * Where that were not so, the cases of maps would run for hours. */
+ * the service refuses (503, later again; 413, never); maps with very many keys take time in proportion to them (where that were not
+ * so, their cases would run for hours); and each reader has bounds, just before and just behind which is tried. */
 #include "../base/unit.h"
 #include "base/budget.h"
 #include "base/log.h"
 #include "test_models.h"
-#include "wire/wire.h"
+#include "wire/cbor_tree.h"
+#include "wire/xml.h"
+#include <sys/mman.h>
 
 #define KB ((size_t)1024)
 #define BODY_BYTES_MAX (16u << 20)
@@ -173,9 +175,14 @@ static void query_map_body(void)
 static const struct kind {
     const char *path, *type, *protocol;
     const struct model *model;
-} cbor = {"/service/TestRpc/operation/Echo", "application/cbor", "rpc-v2-cbor", &model_test_rpc},
-  xml = {"/echo", "application/xml", NULL, &model_test_restxml}, json = {"/echo", "application/json", NULL, &model_test_rest},
-  query = {"/", "application/x-www-form-urlencoded", NULL, &model_test_rpc};
+    const char *header, *value; /* one more; or NULL */
+} cbor = {.path = "/service/TestRpc/operation/Echo",
+          .type = "application/cbor",
+          .protocol = "rpc-v2-cbor",
+          .model = &model_test_rpc},
+  xml = {.path = "/echo", .type = "application/xml", .model = &model_test_restxml},
+  json = {.path = "/echo", .type = "application/json", .model = &model_test_rest},
+  query = {.path = "/", .type = "application/x-www-form-urlencoded", .model = &model_test_rpc};
 
 static void read_large(struct large *l, const struct kind *kind, void (*make)(void))
 {
@@ -188,11 +195,13 @@ static void read_large(struct large *l, const struct kind *kind, void (*make)(vo
         api++;
     l->headers[0] = (struct http_header){STR("Content-Type"), str_of(kind->type)};
     l->headers[1] = (struct http_header){STR("Smithy-Protocol"), str_of(kind->protocol)};
+    if (kind->header)
+        l->headers[1] = (struct http_header){str_of(kind->header), str_of(kind->value)};
     l->request = (struct http_request){.arena = l->arena,
                                        .method = STR("POST"),
                                        .path = str_of(kind->path),
                                        .headers = l->headers,
-                                       .header_count = kind->protocol ? 2 : 1,
+                                       .header_count = kind->protocol || kind->header ? 2 : 1,
                                        .body = buf_str(&body)};
     l->exchange =
         (struct wire_exchange){.request = &l->request, .body = l->request.body, .protocol = wire_protocol_of(api, &l->request)};
@@ -282,11 +291,155 @@ static void maps_of_many_keys(void **state)
     assert_map(&query, query_map_body, 250);
 }
 
+/* ---- bounds ---- */
+
+static unsigned many; /* of what the next bodies are made of */
+
+static void cbor_nulls_body(void)
+{
+    cbor_head(5, 1);
+    cbor_text(STR("Texts"));
+    cbor_head(4, many - 3); /* the map, the key and the list are values, too */
+    for (unsigned i = 0; i < many - 3; i++)
+        buf_add_char(&body, '\xf6');
+}
+
+static void cbor_deep_body(void)
+{
+    cbor_head(5, 1);
+    cbor_text(STR("Text"));
+    for (unsigned i = 0; i < many - 2; i++) /* the map is one level, the value another */
+        buf_add_char(&body, '\xc5');
+    cbor_text(STR("t"));
+}
+
+static void cbor_skipped_deep_body(void)
+{
+    cbor_head(5, 1);
+    cbor_text(STR("Unknown"));
+    for (unsigned i = 0; i < many - 1; i++)
+        buf_add_char(&body, '\x81');
+    buf_add_char(&body, '\xf6');
+}
+
+static void xml_nodes_body(void)
+{
+    buf_lit(&body, "<Everything a=''>");
+    for (unsigned i = 0; i < many - 2; i++)
+        buf_lit(&body, "<x/>");
+    buf_lit(&body, "</Everything>");
+}
+
+static void xml_deep_body(void)
+{
+    for (unsigned i = 0; i < many; i++)
+        buf_lit(&body, "<x>");
+    for (unsigned i = 0; i < many; i++)
+        buf_lit(&body, "</x>");
+}
+
+static void json_deep_body(void)
+{
+    buf_lit(&body, "{\"Unknown\":");
+    for (unsigned i = 0; i < many - 1; i++)
+        buf_add_char(&body, '[');
+    for (unsigned i = 0; i < many - 1; i++)
+        buf_add_char(&body, ']');
+    buf_add_char(&body, '}');
+}
+
+static void query_parameters_body(void)
+{
+    buf_lit(&body, "Action=Echo&Version=2026-01-01");
+    for (unsigned i = 2; i < many; i++)
+        buf_lit(&body, "&Unknown=");
+}
+
+static void query_deep_body(void)
+{
+    buf_lit(&body, "Action=Echo&Version=2026-01-01&a");
+    for (unsigned i = 1; i < many; i++)
+        buf_lit(&body, ".a");
+    buf_add_char(&body, '=');
+}
+
+static void no_body(void)
+{
+}
+
+static void bounds_of_readers(void **state)
+{
+    static const struct {
+        const struct kind *kind;
+        void (*make)(void);
+        unsigned max;
+    } bounds[] = {{&cbor, cbor_nulls_body, CBOR_TREE_NODES_MAX},
+                  {&cbor, cbor_deep_body, CBOR_TREE_DEPTH_MAX},
+                  {&cbor, cbor_skipped_deep_body, CBOR_TREE_DEPTH_MAX},
+                  {&xml, xml_nodes_body, XML_NODES_MAX},
+                  {&xml, xml_deep_body, XML_DEPTH_MAX},
+                  {&json, json_deep_body, JSON_DEPTH_MAX},
+                  {&query, query_parameters_body, 1024},
+                  {&query, query_deep_body, 32}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bounds); i++) {
+        for (unsigned over = 0; over <= 1; over++) {
+            struct large l;
+            many = bounds[i].max + over;
+            read_large(&l, bounds[i].kind, bounds[i].make);
+            if (l.call.failed != over || (over && l.call.error_status != 400))
+                fail_msg("bound %zu, %u over: " STR_FMT, i, over, STR_ARG(l.call.error_message));
+            end_large(&l);
+        }
+    }
+}
+
+static void bounds_of_headers(void **state)
+{
+    static char list[2 * 257];
+    static const struct kind head = {
+        .path = "/headers", .type = "application/json", .model = &model_test_rest, .header = "X-Texts", .value = list};
+    struct large l;
+    (void)state;
+    for (size_t n = 256; n <= 257; n++) {
+        for (size_t i = 0; i < n; i++)
+            memcpy(list + 2 * i, "a,", 2);
+        list[2 * n - 1] = '\0';
+        read_large(&l, &head, no_body);
+        assert_int_equal(l.call.failed, n == 257);
+        assert_true(n == 257 || json_at(l.call.input, "Texts")->count == n);
+        end_large(&l);
+    }
+}
+
+/* An answer that no handler may make, and a message that none may say. */
+static void bounds_of_answers(void **state)
+{
+    struct large l;
+    size_t n = WIRE_ANSWER_BYTES_MAX + 1;
+    char *text = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* nobody looks at it */
+    (void)state;
+    assert_true(text != MAP_FAILED);
+    read_large(&l, &json, no_body);
+    l.call.output = json_new(l.arena, JSON_OBJECT);
+    json_add(l.call.output, "Unknown", json_new_raw(l.arena, (struct str){text, n}));
+    wire_answer(&l.call, &l.response);
+    assert_int_equal(l.response.status, 500);
+    assert_true(l.response.body.n < KB);
+    end_large(&l);
+    munmap(text, n);
+    read_large(&l, &json, no_body);
+    call_fail(&l.call, "ValidationException", "%*d", 300 * 1024, 1);
+    assert_int_equal(l.call.error_message.n, 256 * KB);
+    end_large(&l);
+}
+
 int main(void)
 {
     log_set_level(LOG_ERROR);
-    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(too_large_alone, set_default),
-                                       cmocka_unit_test_teardown(too_large_at_the_moment, set_default),
-                                       cmocka_unit_test_teardown(maps_of_many_keys, set_default)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(too_large_alone, set_default),   cmocka_unit_test_teardown(too_large_at_the_moment, set_default),
+        cmocka_unit_test_teardown(maps_of_many_keys, set_default), cmocka_unit_test_teardown(bounds_of_readers, set_default),
+        cmocka_unit_test_teardown(bounds_of_headers, set_default), cmocka_unit_test_teardown(bounds_of_answers, set_default)};
     return RUN(tests);
 }

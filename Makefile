@@ -3,6 +3,7 @@
 #   make                 build/cloudless (installs missing dependencies first, says nothing when there are none)
 #   make demo            server on port 4566 with the example applications; make demo-stop ends it
 #   make test            everything: units, end to end, crash, fuzz corpus, sanitizers
+#   make campaign        crash rounds, fuzzing and a mixed load for CAMPAIGN_MINUTES (60)
 #   make bench | fuzz | install DESTDIR= PREFIX= | format
 #   make function        the library for functions in C: build/lib/libcloudless-function.a and .so
 #   make examples        the applications in C: build/examples/NAME/bootstrap and build/examples/NAME.zip
@@ -91,7 +92,7 @@ GEN_OBJ := $(MODELS:%=$(O)/obj/gen/model_%.c.o)
 SERVICES_A := $(O)/lib/libservices.a
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-stop test bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check function examples always
+.PHONY: all demo demo-stop test campaign bench fuzz fuzzers install format clean deps deps-test units e2e docs docs-check function examples always
 .SECONDARY:
 
 all: $(O)/cloudless function $(if $(SAN),,runtimes)
@@ -268,8 +269,9 @@ $(FUNCTION_FUZZ_BINS): $(O)/fuzz/%: tests/fuzz/%.c $(FUNCTION_A)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(CC) $(FUNCTION_CFLAGS) -Wno-missing-prototypes -fsanitize=fuzzer -MF $@.d -MT $@ -o $@ $< $(FUNCTION_A) $(FUNCTION_LIBS)
+# FUZZ_SECONDS=0 builds them only.
 fuzzers: $(FUZZ_BINS)
-	@tests/run_fuzzers.sh $(O)/fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
+	$(if $(filter 0,$(FUZZ_SECONDS)),,@tests/run_fuzzers.sh $(O)/fuzz $(FUZZ_SECONDS) $(FUZZ_BINS))
 fuzz: deps-test
 	@$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=$(FUZZ_SAN) fuzzers
 
@@ -279,6 +281,8 @@ e2e: all examples
 	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest examples
 test: deps-test $(VENV)/.done
 	@$(PY) tests/run.py
+campaign: deps-test $(VENV)/.done
+	@$(PY) tests/campaign.py
 
 demo: all examples
 	@tools/demo.sh start

@@ -49,16 +49,18 @@ STAGES = [
 COUNTS = {'passed': r'(\d+) passed', 'failed': r'(\d+) (?:failed|error)', 'skipped': r'(\d+) skipped'}
 
 
-def run(environment, command):
-    """Runs with the output passed on; returns the exit status and the last line that counts tests."""
+def run(environment, command, heard=None):
+    """Runs with the output passed on, and given to `heard`; returns the exit status and the last line that counts tests."""
     closing = ''
-    env = {**os.environ, **SANITIZER_ENV, **{k: os.path.join(ROOT, v) for k, v in environment.items()}}
+    env = {**os.environ, **SANITIZER_ENV, **{k: os.path.join(ROOT, v) if v.startswith('build/') else v for k, v in environment.items()}}
     for name in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL'):       # each make that runs below is one of its own
         env.pop(name, None)
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
     for line in process.stdout:
         sys.stdout.write(line)
         sys.stdout.flush()
+        if heard:
+            heard(line)
         if re.search(r'\b\d+ (passed|failed|skipped|error)', line):
             closing = line
     return process.wait(), closing
@@ -91,4 +93,5 @@ def main():
     sys.exit(1 if total['failed'] else 0)
 
 
-main()
+if __name__ == '__main__':
+    main()

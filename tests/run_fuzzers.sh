@@ -7,7 +7,7 @@ for fuzzer; do
     name=$(basename "$fuzzer" _fuzz)
     found=$root/found/$name corpus=tests/fuzz/corpus/$name dict=tests/fuzz/$name.dict
     mkdir -p "$found" "$corpus"
-    set -- -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -artifact_prefix="$root/" -print_final_stats=0 -verbosity=0
+    set -- -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -artifact_prefix="$root/"
     [ -f "$dict" ] && set -- "$@" -dict="$dict"
     if "$fuzzer" "$@" "$found" "$corpus" >"$root/$name.log" 2>&1; then
         passed=$((passed + 1)); echo "ok $name"

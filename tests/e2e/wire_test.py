@@ -1,6 +1,7 @@
 """The wire layer through real clients and by hand: how each service refuses callers, what its answers carry, that every
 operation of a model answers something of its own."""
 import json
+import socket
 import zlib
 
 import botocore.auth
@@ -116,6 +117,13 @@ def test_a_form_has_so_many_parameters(server):
     form = 'Action=ListUsers&Version=2010-05-08' + ''.join(f'&p{i}=' for i in range(1100))
     answer = signed(server, 'iam', 'POST', '/', {'Content-Type': 'application/x-www-form-urlencoded'}, form.encode())
     assert answer.status == 400 and 'The request has too many parameters.' in answer.text
+
+
+@pytest.mark.parametrize('length, answer', [(1 << 20, b'HTTP/1.1 100 '), ((1 << 20) + 1, b'HTTP/1.1 413 ')])
+def test_a_body_for_no_service_in_particular_is_small(server, length, answer):
+    with socket.create_connection(('127.0.0.1', server.port)) as s:
+        s.sendall(b'POST /nowhere HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n' % length)
+        assert s.recv(len(answer), socket.MSG_WAITALL) == answer
 
 
 def test_query_calls_by_get_and_post(server):

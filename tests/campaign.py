@@ -1,0 +1,105 @@
+"""`make campaign`: what takes longer than `make test` may. CAMPAIGN_MINUTES (60) are shared out among the stages; building is not counted.
+CAMPAIGN_STAGES='name;name' runs some.
+
+A stage takes its seconds, prints as it goes, and returns what it found: how many checks passed, how many failed, and a sentence of figures
+for the table at the end, which docs/testing.md has of the last long run.
+"""
+import collections
+import datetime
+import glob
+import json
+import os
+import re
+import sys
+import time
+
+from run import ASAN, ASAN_BIN, PYTEST, ROOT, make, run
+
+MINUTES = float(os.environ.get('CAMPAIGN_MINUTES', '60'))
+CRASH_ROUNDS = 20           # of one data directory; then another begins
+FUZZ_ROOT = os.path.join(ROOT, 'build/san-address-undefined-fuzzer-no-link/fuzz')
+
+Found = collections.namedtuple('Found', 'passed failed figures')
+
+
+def count(closing, kind):
+    return sum(map(int, re.findall(rf'(\d+) {kind}', closing)))
+
+
+def told(environment, command, pattern):
+    """Runs it; exit status, the line that counts, and all that the output says by the pattern."""
+    lines = []
+    status, closing = run(environment, command, lines.append)
+    return status, closing, re.findall(pattern, ''.join(lines))
+
+
+def crash_rounds(seconds):
+    until, passed, failed, rounds, written = time.monotonic() + seconds, 0, 0, 0, collections.Counter()
+    while not failed and (rounds == 0 or time.monotonic() < until):
+        status, closing, done = told({}, [*PYTEST, '-s', 'tests/crash/crash_test.py'], r'acknowledged in (\d+) rounds: (\{.*\})')
+        passed, failed = passed + count(closing, 'passed'), failed + count(closing, '(?:failed|error)') + (status != 0 and not closing)
+        for n, kinds in done:
+            rounds += int(n)
+            written.update(json.loads(kinds.replace("'", '"')))
+    return Found(passed, failed, f'{rounds} times `kill -9`, {sum(written.values()):,} acknowledged writes of {len(written)} kinds, all there')
+
+
+def fuzzing(seconds):
+    fuzzers = len(glob.glob(os.path.join(ROOT, 'tests/fuzz/*_fuzz.c')))
+    each = max(1, int(seconds / fuzzers))
+    _, closing, _ = told({}, make('fuzz', f'FUZZ_SECONDS={each}'), '')
+    rows, total = [], collections.Counter()
+    for path in sorted(glob.glob(os.path.join(FUZZ_ROOT, '*.log'))):
+        done = re.search(r'#(\d+)\s+DONE\s+cov: (\d+) ft: \d+ corp: (\d+)/', open(path, errors='replace').read())
+        if done:
+            runs, edges, inputs = map(int, done.groups())
+            rows.append(f'{os.path.basename(path).removesuffix(".log")}: {runs:,} executions, {edges:,} edges, {inputs:,} inputs')
+            total.update(runs=runs, inputs=inputs)
+    print('\n'.join(rows))
+    return Found(count(closing, 'passed'), count(closing, 'failed'),
+                 f'{fuzzers} fuzzers, {each} s each: {total["runs"]:,} executions, {total["inputs"]:,} inputs that reach something of their own')
+
+
+def soak(binary):
+    def stage(seconds):
+        # A sanitizer's quarantine would grow all the while.
+        environment = {'CLOUDLESS_BIN': binary, 'ASAN_OPTIONS': 'quarantine_size_mb=16'}
+        _, closing, figures = told(environment, [sys.executable, 'tests/soak.py', str(seconds)], r'figures (\{.*\})')
+        if not figures:
+            return Found(0, 1, 'ended early')
+        of = json.loads(figures[0])
+        return Found(count(closing, 'passed'), count(closing, 'failed'),
+                     f'{of["steps"]:,} steps of a mixed load; memory {of["memory"][0]} → {of["memory"][1]} MiB, '
+                     f'descriptors {of["descriptors"][0]} → {of["descriptors"][1]}, threads {of["threads"][0]} → {of["threads"][1]}')
+    return stage
+
+
+# name, share of the time, what is built before, the stage
+STAGES = [
+    ('crash rounds', 0.25, [make('all')], crash_rounds),
+    ('fuzzing', 0.45, [make('fuzz', 'FUZZ_SECONDS=0')], fuzzing),
+    ('soak', 0.15, [make('all')], soak('build/cloudless')),
+    ('soak, ASan and UBSan', 0.15, [make(ASAN, 'all')], soak(ASAN_BIN)),
+]
+
+
+def main():
+    wanted = os.environ.get('CAMPAIGN_STAGES')
+    rows, passed, failed = [], 0, 0
+    for name, share, builds, stage in STAGES:
+        if wanted and name not in wanted.split(';'):
+            continue
+        print(f'\n==== {name}', flush=True)
+        broken = any(run({}, build)[0] for build in builds)
+        begun = time.monotonic()
+        found = Found(0, 1, 'not built') if broken else stage(share * MINUTES * 60)
+        minutes = (time.monotonic() - begun) / 60
+        passed, failed = passed + found.passed, failed + found.failed
+        rows.append(f'| {name} | {minutes:.0f} min | {found.figures}{"" if not found.failed else "; FAILED"} |')
+    print(f'\n{datetime.date.today():%-d %B %Y}, {MINUTES:g} minutes on {os.cpu_count()} processors:\n\n| stage | time | |\n|---|---|---|')
+    print('\n'.join(rows))
+    print(f'\n{passed} passed, {failed} failed')
+    sys.exit(1 if failed else 0)
+
+
+main()

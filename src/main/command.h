@@ -27,6 +27,9 @@ struct options {
     bool supervised;
     char **argv;                                    /* of the program, for the supervisor's child */
     size_t memory;                                  /* bytes that clients may make the server hold; 0: the default */
+    size_t functions_memory;                        /* bytes that all functions may take together; 0: the default, as below */
+    size_t functions_processes;
+    unsigned functions_cpu;                         /* percent of one core; 0: no limit */
     size_t concurrency;                             /* 0: the default */
     const char *runtimes[RUNTIME_FLAGS_MAX + 1];    /* "python3.13=/path", NULL-terminated */
     size_t runtime_count;

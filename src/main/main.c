@@ -47,9 +47,10 @@ static const struct command {
 };
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
-static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_supervised,
-    set_concurrency, add_runtime, set_lang, add_event, add_tls_cert, add_tls_key, set_plain_http, set_https, set_undo, set_timeout,
-    set_method, set_path, set_resource, set_stage, set_query, set_body, set_body_file, option_header;
+static option_fn set_data, add_listen, set_account, set_region, set_log, set_access_log, set_memory, set_functions_memory,
+    set_functions_processes, set_functions_cpu, set_supervised, set_concurrency, add_runtime, set_lang, add_event, add_tls_cert,
+    add_tls_key, set_plain_http, set_https, set_undo, set_timeout, set_method, set_path, set_resource, set_stage, set_query,
+    set_body, set_body_file, option_header;
 
 static const struct option_row {
     const char *name, *value;   /* value NULL: it takes none */
@@ -72,6 +73,12 @@ static const struct option_row {
     {"--access-log", "FILE", FOR_SERVE, set_access_log, "a line a request, to FILE or to stdout (-); SIGHUP opens FILE again"},
     {"--client-memory", "MB", FOR_SERVE, set_memory,
      "memory that clients may make the server hold; more get 503 (default: 1024, or half the machine's)"},
+    {"--functions-memory", "MB", FOR_SERVE, set_functions_memory,
+     "memory that all functions may take together (default: three quarters of the machine's)"},
+    {"--functions-processes", "N", FOR_SERVE, set_functions_processes,
+     "processes and threads that all functions may have together (default: half of the machine's)"},
+    {"--functions-cpu", "PERCENT", FOR_SERVE, set_functions_cpu,
+     "processor time that all functions may take together, of one core: 150 is one and a half (default: no limit)"},
     {"--supervised", NULL, FOR_SERVE, set_supervised,
      "under a supervisor that keeps the sockets and starts a crashed server again at once"},
     {"--concurrency", "N", FOR_SERVE, set_concurrency, "invocations at the same time; more get 429 (default: 1000)"},
@@ -179,6 +186,33 @@ static const char *set_memory(struct options *options, const char *value)
     if (!str_to_u64(str_of(value), &mb) || mb < 16 || mb > 1 << 20)
         return "it should be a number from 16 to 1048576";
     options->memory = (size_t)mb << 20;
+    return NULL;
+}
+
+static const char *set_functions_memory(struct options *options, const char *value)
+{
+    uint64_t mb = 0;
+    if (!str_to_u64(str_of(value), &mb) || mb < 128 || mb > 1 << 24)
+        return "it should be a number from 128 to 16777216";
+    options->functions_memory = (size_t)mb << 20;
+    return NULL;
+}
+
+static const char *set_functions_processes(struct options *options, const char *value)
+{
+    uint64_t n = 0;
+    if (!str_to_u64(str_of(value), &n) || n < 64 || n > 4194304)
+        return "it should be a number from 64 to 4194304";
+    options->functions_processes = (size_t)n;
+    return NULL;
+}
+
+static const char *set_functions_cpu(struct options *options, const char *value)
+{
+    uint64_t percent = 0;
+    if (!str_to_u64(str_of(value), &percent) || percent < 5 || percent > 100000)
+        return "it should be a number from 5 to 100000";
+    options->functions_cpu = (unsigned)percent;
     return NULL;
 }
 

@@ -428,6 +428,26 @@ static void serve_stop(struct server *s)
     sandbox_host_stop(s->sandboxes);
 }
 
+/* Of the machine's processes and threads; its own default if that cannot be read. */
+static size_t processes_max(struct arena *arena)
+{
+    struct str text;
+    uint64_t n = 0;
+    if (datadir_read("/proc/sys/kernel", "pid_max", arena, &text) != ERR_OK || !str_to_u64(str_trim(text), &n))
+        n = 32768;
+    return (size_t)n;
+}
+
+/* What all functions may take together: as told, else so much that the machine and the server go on. */
+static struct sandbox_limits function_limits(const struct options *o, struct arena *arena)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t memory = pages > 0 && page > 0 ? (size_t)pages / 4 * 3 * (size_t)page : 0;
+    return (struct sandbox_limits){.memory_bytes = o->functions_memory ? o->functions_memory : memory,
+                                   .processes = o->functions_processes ? o->functions_processes : processes_max(arena) / 2,
+                                   .cpu_percent = o->functions_cpu};
+}
+
 static void default_listen(struct options *options)
 {
     if (options->listen_count == 0)
@@ -472,7 +492,9 @@ int command_serve(const struct options *given, struct arena *arena)
     if (err != ERR_OK)
         return serve_fail("the data directory", message);
 
-    struct sandbox_host_options sandbox = {.state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
+    struct sandbox_host_options sandbox = {.together = function_limits(&options, arena),
+                                           .state_dir = datadir_path(arena, options.data, "run"),
+                                           .spares = SANDBOX_SPARES};
     if (sandbox_host_begin(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(&server);
     supervised_stay(&server.supervised);        /* behind the change of credentials that an ordinary user's sandboxes need */

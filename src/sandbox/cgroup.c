@@ -28,6 +28,7 @@
 #define FILE_BYTES_MAX 65536            /* of /proc/self/mountinfo and the like; the rest is not looked at */
 #define CPU_PERIOD_US 100000
 #define STALE_WAIT_MS 2000
+#define SOCKETS_LIMIT_V1 "memory.kmem.tcp.limit_in_bytes"
 
 static const struct resource {
     const char *controller, *limit_v1, *limit_v2, *peak_v1, *peak_v2, *events_v1, *events_v2;
@@ -418,18 +419,23 @@ void sandbox__cgroups_close(struct sandbox__cgroups *cgroups, bool remove)
 
 /* ---- one sandbox ---- */
 
-void sandbox__cgroup_make(const struct sandbox__cgroups *cgroups, unsigned id, struct sandbox__cgroup *ret)
+bool sandbox__cgroup_make(const struct sandbox__cgroups *cgroups, unsigned id, struct sandbox__cgroup *ret)
 {
+    bool made = true;
     snprintf(ret->name, sizeof ret->name, "%u", id);
-    for (int r = 0; r < SANDBOX__RESOURCES; r++)
+    for (int r = 0; r < SANDBOX__RESOURCES; r++) {
         ret->dir[r] = cgroups->dir[r] >= 0 ? directory_at(cgroups->dir[r], ret->name) : -1;
+        made = made && (cgroups->dir[r] < 0 || ret->dir[r] >= 0);
+    }
+    return made;
 }
 
-void sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, pid_t pid)
+bool sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, pid_t pid)
 {
     for (int r = 0; r < SANDBOX__RESOURCES && !cgroups->v2; r++)
-        if (cgroup->dir[r] >= 0)
-            write_number_at(cgroup->dir[r], "cgroup.procs", pid);
+        if (cgroup->dir[r] >= 0 && !write_number_at(cgroup->dir[r], "cgroup.procs", pid))
+            return false;
+    return true;
 }
 
 static int dir_of(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup, int resource)
@@ -437,7 +443,8 @@ static int dir_of(const struct sandbox__cgroups *cgroups, const struct sandbox__
     return cgroups->has[resource] ? cgroup->dir[cgroups->v2 ? 0 : resource] : -1;
 }
 
-/* Swap is closed where the kernel counts it: what is beyond the limit is out of memory, not slow. */
+/* Swap is closed where the kernel counts it: what is beyond the limit is out of memory, not slow. Version 1 counts buffers of
+ * sockets by themselves, where it counts them. */
 static bool limit_memory(bool v2, int dir, size_t bytes)
 {
     if (!write_number_at(dir, v2 ? resources[SANDBOX__MEMORY].limit_v2 : resources[SANDBOX__MEMORY].limit_v1, (long long)bytes))
@@ -446,7 +453,7 @@ static bool limit_memory(bool v2, int dir, size_t bytes)
         write_at(dir, "memory.swap.max", "0");
     else
         write_number_at(dir, "memory.memsw.limit_in_bytes", (long long)bytes);
-    return true;
+    return v2 || faccessat(dir, SOCKETS_LIMIT_V1, F_OK, 0) != 0 || write_number_at(dir, SOCKETS_LIMIT_V1, (long long)bytes);
 }
 
 static bool limit_cpu(bool v2, int dir, unsigned percent)
@@ -462,13 +469,20 @@ static bool limit_cpu(bool v2, int dir, unsigned percent)
 }
 
 bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
-                           const struct sandbox_spec *spec)
+                           const struct sandbox_limits *limits)
 {
     int memory = dir_of(cgroups, cgroup, SANDBOX__MEMORY), cpu = dir_of(cgroups, cgroup, SANDBOX__CPU),
         pids = dir_of(cgroups, cgroup, SANDBOX__PIDS);
-    return (memory < 0 || limit_memory(cgroups->v2, memory, spec->memory_bytes)) &&
-           (cpu < 0 || limit_cpu(cgroups->v2, cpu, spec->cpu_percent)) &&
-           (pids < 0 || write_number_at(pids, "pids.max", SANDBOX_PIDS_MAX + 1));      /* and the holder */
+    return (memory < 0 || !limits->memory_bytes || limit_memory(cgroups->v2, memory, limits->memory_bytes)) &&
+           (cpu < 0 || limit_cpu(cgroups->v2, cpu, limits->cpu_percent)) &&
+           (pids < 0 || !limits->processes || write_number_at(pids, "pids.max", (long long)limits->processes));
+}
+
+bool sandbox__cgroups_limit(const struct sandbox__cgroups *cgroups, const struct sandbox_limits *limits)
+{
+    struct sandbox__cgroup all;
+    memcpy(all.dir, cgroups->dir, sizeof all.dir);
+    return sandbox__cgroup_limit(cgroups, &all, limits);
 }
 
 bool sandbox__cgroup_oom(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup)

@@ -68,6 +68,7 @@ struct sandbox_host {
     int lock_fd;                            /* one server for a state directory; the kernel lets go of it with us */
     struct sandbox__link *link;
     struct sandbox__cgroups cgroups;
+    unsigned cpu_percent_max; /* of all together; 0: no limit */
     pthread_mutex_t lock;
     pthread_cond_t wake;                    /* the filler: a spare was taken, or stop */
     pthread_t filler;
@@ -199,22 +200,23 @@ static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
     pthread_mutex_lock(&host->lock);
     sandbox->id = host->next_id++;
     pthread_mutex_unlock(&host->lock);
-    sandbox__cgroup_make(&host->cgroups, sandbox->id, &sandbox->cgroup);
     int pair[2];
     enum err err = ERR_IO;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
+    if (sandbox__cgroup_make(&host->cgroups, sandbox->id, &sandbox->cgroup) &&
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
         sandbox->control = pair[0];
         err = ask_launcher(sandbox, pair[1]);
         close(pair[1]);
     }
     if (err == ERR_OK)
         err = await_ready(sandbox);
+    if (err == ERR_OK && !sandbox__cgroup_attach(&host->cgroups, &sandbox->cgroup, sandbox->pid))
+        err = ERR_IO;
     if (err != ERR_OK) {
         sandbox__kill_and_reap(sandbox->pidfd);
         discard(sandbox);
         return err;
     }
-    sandbox__cgroup_attach(&host->cgroups, &sandbox->cgroup, sandbox->pid);
     *ret = sandbox;
     return ERR_OK;
 }
@@ -356,12 +358,17 @@ static enum err await_started(struct sandbox *sandbox)
 static enum err send_to_holder(struct sandbox_host *host, const struct sandbox_spec *spec, const struct start_message *message,
                                struct sandbox **ret)
 {
+    const unsigned all = host->cpu_percent_max; /* version 1 refuses more for one than for all */
+    const struct sandbox_limits limits = {.memory_bytes = spec->memory_bytes,
+                                          .cpu_percent =
+                                              all && (all < spec->cpu_percent || !spec->cpu_percent) ? all : spec->cpu_percent,
+                                          .processes = SANDBOX_PIDS_MAX + 1}; /* and the holder */
     for (int tries = 0; tries < TAKE_TRIES; tries++) {
         struct sandbox *sandbox;
         enum err err = take_holder(host, &sandbox);
         if (err != ERR_OK)
             return err;
-        if (sandbox__cgroup_limit(&host->cgroups, &sandbox->cgroup, spec) &&
+        if (sandbox__cgroup_limit(&host->cgroups, &sandbox->cgroup, &limits) &&
             sandbox__send(sandbox->control, message->bytes.p, message->bytes.n, message->fds, message->fd_count) == 0) {
             *ret = sandbox;
             return ERR_OK;
@@ -586,6 +593,10 @@ static enum err start_steps(struct sandbox_host *host, const struct sandbox_host
     }
     host->root = sandbox__is_privileged();
     sandbox__cgroups_open(&host->cgroups, state_dir);
+    if (!sandbox__cgroups_limit(&host->cgroups, &options->together)) {
+        *ret_message = arena_printf(arena, "the limits of all functions together cannot be set: %s", strerror(errno));
+        return ERR_UNSUPPORTED;
+    }
     if (!host->root && own_namespace() != ERR_OK) {
         *ret_message =
             arena_printf(arena, "not root, and the kernel allows an ordinary user no user namespace (%s)", strerror(errno));
@@ -620,6 +631,7 @@ enum err sandbox_host_begin(const struct sandbox_host_options *options, struct a
     host->lock_fd = -1;
     host->cgroups = (struct sandbox__cgroups){.parent = {-1, -1, -1}, .dir = {-1, -1, -1}};
     host->spares_wanted = options->spares;
+    host->cpu_percent_max = options->together.cpu_percent;
     host->next_id = 1;
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->wake, NULL);

@@ -32,6 +32,27 @@ static void wipe_environment(void)
     environ = NULL;
 }
 
+/* Everyone in a sandbox may read its pid 1's command line, which would be the server's: with paths of its data. The kernel says
+ * where it lies (proc(5), fields 48 and 49 of stat, counted behind the name). */
+static void wipe_arguments(void)
+{
+    enum { BEHIND_NAME = 45 };
+    char text[1024];
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        close(fd);
+    const char *name_end = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
+    if (!name_end)
+        return;
+    struct str rest = {name_end + 2, (size_t)(text + n - name_end - 2)};
+    for (int i = 0; i < BEHIND_NAME; i++)
+        str_cut(&rest, ' ');
+    uint64_t from, to;
+    if (str_to_u64(str_cut(&rest, ' '), &from) && str_to_u64(str_cut(&rest, ' '), &to) && from < to)
+        explicit_bzero((void *)(uintptr_t)from, to - from);
+}
+
 static void reset_signals(void)
 {
     sigset_t none;
@@ -113,6 +134,7 @@ bool sandbox__process_clean(const struct sandbox__launcher *launcher)
 {
     reset_signals();
     wipe_environment();
+    wipe_arguments();
     setsid();                       /* a terminal's ^C is for the server, which then ends us in order */
     return keep_descriptors(launcher);
 }

@@ -13,10 +13,12 @@
 #include "base/panic.h"
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ANSWER_MS_DEFAULT 10000
@@ -42,6 +44,17 @@ static void close_link_fd(int *fd)
     *fd = -1;
 }
 
+/* One whose pidfd found no place here. It is our child and not reaped yet, so its number is nobody else's. */
+static void end_unheld(struct sandbox__made *made)
+{
+    if (made->pid <= 0)
+        return;
+    kill(made->pid, SIGKILL);
+    while (waitpid(made->pid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+    made->pid = -EMFILE;
+}
+
 /* The answer to request `id`; what comes late for another is ended. False: time is up (*ret_late), or the other side has ended. */
 static bool receive_made(int socket, uint64_t id, unsigned ms, struct sandbox__made *ret, int *ret_pidfd, bool *ret_late)
 {
@@ -59,6 +72,8 @@ static bool receive_made(int socket, uint64_t id, unsigned ms, struct sandbox__m
             close_link_fd(&pidfd);
             return false;
         }
+        if (pidfd < 0)
+            end_unheld(ret);
         if (ret->id == id) {
             *ret_pidfd = pidfd;
             return true;

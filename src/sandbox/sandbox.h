@@ -21,7 +21,15 @@
 struct sandbox_host;
 struct sandbox;
 
+/* By control groups, where the machine has them; 0: none. */
+struct sandbox_limits {
+    size_t memory_bytes;
+    size_t processes;     /* and threads */
+    unsigned cpu_percent; /* of one core */
+};
+
 struct sandbox_host_options {
+    struct sandbox_limits together;     /* of all sandboxes */
     const char *state_dir;              /* DIR/run: mount points, cgroup names; made if missing */
     size_t spares;                      /* holders kept waiting; 0: none */
     unsigned launcher_ms;               /* the launcher's time to answer a request; 0: 10,000 */

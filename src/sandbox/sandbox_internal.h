@@ -107,11 +107,13 @@ void sandbox__cgroups_open(struct sandbox__cgroups *cgroups, const char *state_d
 void sandbox__cgroups_close(struct sandbox__cgroups *cgroups, bool remove);
 /* Removes `name` below parent with the (one level of) directories in it; waits up to wait_ms for processes to end. */
 void sandbox__cgroup_tree_remove(int parent, const char *name, int wait_ms, bool kill_processes);
-void sandbox__cgroup_make(const struct sandbox__cgroups *cgroups, unsigned id, struct sandbox__cgroup *ret);
-void sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
+/* False: a limit that this machine has cannot be set; then the sandbox must not start. A limit of 0 is none. */
+bool sandbox__cgroup_make(const struct sandbox__cgroups *cgroups, unsigned id, struct sandbox__cgroup *ret);
+bool sandbox__cgroup_attach(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
                             pid_t pid); /* v1: 7–15 ms */
 bool sandbox__cgroup_limit(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup,
-                           const struct sandbox_spec *spec);
+                           const struct sandbox_limits *limits);
+bool sandbox__cgroups_limit(const struct sandbox__cgroups *cgroups, const struct sandbox_limits *limits); /* of all together */
 bool sandbox__cgroup_oom(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);
 size_t sandbox__cgroup_peak(const struct sandbox__cgroups *cgroups, const struct sandbox__cgroup *cgroup);      /* 0: not known */
 void sandbox__cgroup_remove(const struct sandbox__cgroups *cgroups, struct sandbox__cgroup *cgroup);

@@ -85,6 +85,30 @@ def network(event):
             'take': attempt(lambda: socket.socket().bind(('127.0.0.1', 9001))), 'packet': attempt(lambda: socket.socket(17, socket.SOCK_RAW, 0))}
 
 
+def nodes(event):
+    """What mknod and its like make in /tmp, and sockets of each family and protocol: how often, and how they are refused."""
+    def node(kind):
+        os.mknod(f'/tmp/node-{kind}', kind | 0o600, os.makedev(1, 3))
+        os.unlink(f'/tmp/node-{kind}')
+        return 'made'
+
+    def sockets(family, kind, protocols):
+        seen = {}
+        for protocol in protocols:
+            answer = attempt(lambda: socket.socket(family, kind, protocol).close() or 'made')
+            seen.setdefault(answer, []).append(protocol)
+        return seen
+    kinds = {'fifo': 0o010000, 'file': 0o100000, 'socket': 0o140000, 'character': 0o020000, 'block': 0o060000}
+    return {'nodes': {name: attempt(node, kind) for name, kind in kinds.items()},
+            'internet': sockets(socket.AF_INET, socket.SOCK_STREAM, range(300)), 'datagrams': sockets(socket.AF_INET6, socket.SOCK_DGRAM, range(300)),
+            'netlink': sockets(socket.AF_NETLINK, socket.SOCK_RAW, range(32))}
+
+
+def server(event):
+    """What /proc tells of who made the sandbox."""
+    return {pid: open(f'/proc/{pid}/cmdline').read() for pid in os.listdir('/proc') if pid.isdigit() and pid != str(os.getpid())}
+
+
 def others(event):
     """Signals to processes of the machine, and programs that would be root's anywhere else."""
     bits = [p for p in ('/usr/bin/su', '/usr/bin/mount', '/usr/bin/passwd') if os.path.exists(p)]
@@ -105,6 +129,27 @@ def bomb(event):
     while True:
         if os.fork() == 0:
             time.sleep(60)
+
+
+def processes(event):
+    """How many it can have."""
+    children = []
+    try:
+        while True:
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(60)
+            children.append(pid)
+    except OSError as e:
+        for pid in children:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+        return [len(children), errno.errorcode[e.errno]]
+
+
+def memory(event):
+    held = b'x' * (event['mb'] << 20)
+    return len(held) >> 20
 
 
 def half_bodies(event):

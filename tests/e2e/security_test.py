@@ -356,7 +356,7 @@ def test_system_calls_that_reach_beyond_a_function(intruder):
     if os.uname().machine != 'x86_64':
         pytest.skip('the numbers are of x86_64')
     assert intruder('calls', calls=X86_64) == dict.fromkeys(X86_64, 'EPERM')
-    assert intruder('calls', calls={'clone3': [435, 0, 0]}) == {'clone3': 'ENOSYS'}
+    assert intruder('calls', calls={'clone3': [435, 0, 0], 'io_setup': [206, 1, 0]}) == {'clone3': 'ENOSYS', 'io_setup': 'ENOSYS'}
     assert intruder('other_abi') == [-31, -31], 'SIGSYS'
 
 
@@ -377,7 +377,21 @@ def test_the_network_of_a_function_is_two_listeners(server, intruder):
         host.listen()
         seen = intruder('network', abstract='\0' + f'cloudless-test-{os.getpid()}', port=server.port)
     assert seen == {'listening': [4566, 9001], 'interfaces': ['lo'], 'abstract': 'ECONNREFUSED', 'server': 'ECONNREFUSED', 'outside': 'ENETUNREACH',
-                    'raw': 'EPERM', 'take': 'EADDRINUSE', 'packet': 'EAFNOSUPPORT'}
+                    'raw': 'EPROTONOSUPPORT', 'take': 'EADDRINUSE', 'packet': 'EAFNOSUPPORT'}
+
+
+def test_what_is_made_is_no_device_and_loads_no_module(intruder):
+    """Fifos as on AWS; of the internet TCP and UDP, of netlink what getifaddrs asks."""
+    seen = intruder('nodes')
+    assert seen['nodes'] == {'fifo': 'made', 'file': 'made', 'socket': 'made', 'character': 'EPERM', 'block': 'EPERM'}
+    assert seen['internet'] == {'made': [0, 6], 'EPROTONOSUPPORT': [n for n in range(300) if n not in (0, 6)]}
+    assert seen['datagrams'] == {'made': [0, 17], 'EPROTONOSUPPORT': [n for n in range(300) if n not in (0, 17)]}
+    assert seen['netlink'] == {'made': [0], 'EPROTONOSUPPORT': list(range(1, 32))}
+
+
+def test_the_servers_arguments_are_not_to_be_read(server, intruder):
+    seen = intruder('server')
+    assert '1' in seen and not any(text.strip('\0') for text in seen.values()), seen
 
 
 def test_processes_of_the_machine_are_out_of_reach(server, intruder):
@@ -391,6 +405,18 @@ def test_bombs_end_with_their_sandbox(server, intruder, of):
     payload = intruder('bomb', of=of)
     assert payload.get('errorType') in ('Runtime.OutOfMemory', 'Runtime.ExitError', 'BlockingIOError'), payload
     assert http('GET', server.url + '/_cloudless/health').status == 200
+
+
+def test_all_functions_together_have_limits():
+    code = open(os.path.join(os.path.dirname(__file__), 'intruder.py')).read()
+    with harness.running(args=['--functions-processes', '120', '--functions-memory', '300', '--functions-cpu', '50']) as server:
+        name = harness.deploy_function(server, 'greedy', code, Timeout=30, MemorySize=1024)
+        ask = lambda **event: json.loads(server.client('lambda').invoke(FunctionName=name, Payload=json.dumps(event))['Payload'].read())
+        count, refusal = ask(do='processes')
+        assert refusal == 'EAGAIN' and 50 < count < 120
+        assert ask(do='memory', mb=100) == 100
+        assert ask(do='memory', mb=600)['errorType'] in ('Runtime.OutOfMemory', 'Runtime.ExitError')
+        assert ask(do='memory', mb=100) == 100
 
 
 def test_half_sent_bodies_of_a_function_leave_room_for_others(server, client, intruder, unique):

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -206,9 +207,10 @@ static void test_sees_nothing_of_the_host(void **state)
             fail_msg("no \"%s\" in:\n%s", lines[i], run.text);
     if (geteuid() == 0)
         assert_non_null(strstr(run.text, "Groups:\t \n"));
-    const char *denied[] = {"mount", "umount", "unshare", "clone_user", "ptrace", "mknod", "chroot", "raw_socket"};
+    const char *denied[] = {"mount", "umount", "unshare", "clone_user", "ptrace", "mknod", "chroot"};
     for (size_t i = 0; i < COUNT_OF(denied); i++)
         assert_int_equal(fact(&run, denied[i]), EPERM);
+    assert_int_equal(fact(&run, "raw_socket"), EPROTONOSUPPORT);
     assert_int_not_equal(fact(&run, "setuid"), 0);
     const char *unreadable[] = {"read_init_environ", "read_init_fd", "read_init_root", "write_init_oom"};
     for (size_t i = 0; i < COUNT_OF(unreadable); i++)
@@ -301,6 +303,42 @@ static void test_memory_is_limited(void **state)
     sandbox_free(&run.sandbox);
     assert_int_equal(run.exit.status, 0);
     assert_in_range(peak, 60 * MIB, 70 * MIB);
+}
+
+/* With every number of descriptors that are left a sandbox starts with its limits, or it does not start. */
+static void test_without_limits_none_starts(void **state)
+{
+    enum { LEFT_MAX = 30, SCARCE = 200 };
+    (void)state;
+    skip_without_sandboxes();
+    struct rlimit usual, scarce;
+    unsigned refused = 0, started = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    scarce = (struct rlimit){SCARCE, usual.rlim_max};
+    for (size_t left = 0; left < LEFT_MAX; left++) {
+        static struct run run;
+        const char *argv[] = {"/var/task/bootstrap", "eat", "300", NULL};
+        int taken[SCARCE];
+        size_t n = 0;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &scarce), 0);
+        while ((taken[n] = dup(1)) >= 0)
+            n++;
+        for (size_t i = 0; i < left && n > 0; i++)
+            close(taken[--n]);
+        enum err err = begin_in(&run, (struct sandbox_spec){0}, argv);
+        while (n > 0)
+            close(taken[--n]);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+        refused += err != ERR_OK;
+        started += err == ERR_OK;
+        if (err != ERR_OK)
+            continue;
+        finish(&run);
+        sandbox_free(&run.sandbox);
+        assert_true(run.exit.signal == SIGKILL || run.exit.status == 3); /* the group's limit, or the process's */
+    }
+    if (!refused || !started)
+        fail_msg("%u refused, %u started", refused, started);
 }
 
 static void test_processes_are_limited(void **state)
@@ -722,7 +760,7 @@ static int stop_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_is_left_of_a_killed_server),      /* first: they fork, and there are no threads yet */
+        cmocka_unit_test(test_nothing_is_left_of_a_killed_server), /* first: they fork, and there are no threads yet */
         cmocka_unit_test(test_next_server_sweeps),
         cmocka_unit_test(test_host_starts),
         cmocka_unit_test(test_sees_nothing_of_the_host),
@@ -730,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_exit_is_reported),
         cmocka_unit_test(test_programs_that_cannot_start),
         cmocka_unit_test(test_memory_is_limited),
+        cmocka_unit_test(test_without_limits_none_starts),
         cmocka_unit_test(test_processes_are_limited),
         cmocka_unit_test(test_kill_ends_everything),
         cmocka_unit_test(test_layers_and_python),

@@ -309,16 +309,16 @@ install: all
 	$(call PKG_CONFIG_FILES,$(PREFIX),$${prefix}/include,$(DESTDIR)$(PREFIX)/lib/pkgconfig)
 format: deps-test
 	git clang-format --binary tools/clang_format.sh --extensions c,h -f
-# The compatibility tables, from the services' own tables of operations.
+# The compatibility tables and the list of them, from the services' own tables of operations.
 $(O)/list_rows: tools/list_rows.c $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
 	$(call say,LD $@)
 	$(call one_program)
 $(O)/rows.tsv: $(O)/list_rows
 	@$< > $@
 docs: $(O)/rows.tsv $(VENV)/.done
-	@$(PY) tools/compatibility.py $< docs
+	@$(PY) tools/compatibility.py $< docs README.md
 docs-check: $(O)/rows.tsv $(VENV)/.done
-	@$(PY) tools/compatibility.py --check $< docs && echo "1 passed, 0 failed"
+	@$(PY) tools/compatibility.py --check $< docs README.md && echo "1 passed, 0 failed"
 
 clean:
 	rm -rf build

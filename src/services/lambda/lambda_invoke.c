@@ -19,16 +19,10 @@ struct invoke_door {                    /* invocation->internal begins with its 
 /* On the home loop. */
 static void arrive(struct lambda *lambda, struct lambda__invocation *i)
 {
-    struct lambda__function *function = NULL;
-    enum err err = i->qualifier.n && !str_eq(i->qualifier, STR("$LATEST"))
-                       ? ERR_NOT_FOUND
-                       : lambda__functions_get(lambda->functions, i->account, i->region, i->function, &function);
-    if (err == ERR_NOT_FOUND)
+    if (i->qualifier.n && !str_eq(i->qualifier, STR("$LATEST")))
         lambda__invocation_not_found(i);
-    else if (err != ERR_OK)
-        lambda__invocation_refuse(i, "ServiceException", 500, str_of(err_text(err)));
     else
-        lambda__pools_submit(lambda->pools, i, function);
+        lambda__pools_submit(lambda->pools, i);
 }
 
 static void run_arrival(struct loop_task *task)

@@ -235,6 +235,60 @@ static void test_a_deleted_function_refuses_those_that_wait(void **state)
     stage_close();
 }
 
+/* Of the one that was deleted nothing serves the one that was made again, neither what is busy then nor what waited. */
+static void test_a_function_made_again_is_another(void **state)
+{
+    struct asked before, gone, after;
+    (void)state;
+    stage_open(2, NULL, 0);
+    PLAY("f", 900, {.answer_waits = true}, {.answer = ANSWER_ERROR});
+    ask_function(&before, "f", "1");
+    assert_true(stage_wait(answers_wait, 1));
+    remove_function((char[]){"f"});
+    ask_function(&gone, "f", "2");      /* behind the delete on the function's loop */
+    assert_true(await_asked(&gone));
+    assert_string_equal(gone.i.error_code, "ResourceNotFoundException");
+    struct placing again = {.name = "f", .revision = uuid4(stage->arena), .timeout_s = 900};
+    assert_int_equal(blob_put(stage->blobs, zip_of(stage->arena, "bootstrap", 16, '#'), stage->arena, &again.blob), ERR_OK);
+    assert_int_equal(store_mutate(stage->store, place_function, &again), ERR_OK);       /* CreateFunction tells no pool */
+    ask_function(&after, "f", "3");
+    assert_true(await_asked(&after));
+    assert_int_equal(after.i.outcome, EVENT_FAILED);    /* the second environment's act */
+    gate_open(&stage->gate_answer, true);
+    assert_true(await_asked(&before));
+    assert_int_equal(before.i.outcome, EVENT_ANSWERED);
+    assert_true(stage_wait(running_is, 1));
+    assert_int_equal(stage_count(&stage->kills), 1);
+    invoke_fails("f", "");
+    assert_int_equal(stage_count(&stage->starts), 2);
+    free_asked(&before);
+    free_asked(&gone);
+    free_asked(&after);
+    stage_close();
+}
+
+/* Asked from every loop while it is deleted and made again: each is answered or not found, and nothing of a deleted one stays. */
+static void test_deleted_while_it_is_asked(void **state)
+{
+    struct asked asked[200];
+    (void)state;
+    stage_open(4, NULL, 0);
+    PLAY("f", 900, {.answer = ANSWER_ECHO});
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        ask_function(&asked[i], "f", "1");
+        if (i % 10 == 4)
+            remove_function((char[]){"f"});
+        if (i % 10 == 9 && i + 1 < COUNT_OF(asked))
+            put_function("f", 900);
+    }
+    end_all(asked, COUNT_OF(asked));
+    assert_int_equal(outcomes(asked, COUNT_OF(asked), EVENT_ANSWERED, 0) + outcomes(asked, COUNT_OF(asked), EVENT_REFUSED, 404),
+                     COUNT_OF(asked));
+    assert_true(stage_wait(running_is, 0));
+    free_all(asked, COUNT_OF(asked));
+    stage_close();
+}
+
 /* A start that fails ends one of those that wait; the others get another start. */
 static void test_a_failed_start_ends_one_that_waits(void **state)
 {
@@ -322,6 +376,8 @@ int main(void)
         cmocka_unit_test(test_loops_do_not_pass_the_bound_together),
         cmocka_unit_test(test_a_change_replaces_those_that_are_busy_when_they_are_idle),
         cmocka_unit_test(test_a_deleted_function_refuses_those_that_wait),
+        cmocka_unit_test(test_a_function_made_again_is_another),
+        cmocka_unit_test(test_deleted_while_it_is_asked),
         cmocka_unit_test(test_a_failed_start_ends_one_that_waits),
         cmocka_unit_test(test_a_shutdown_ends_everything),
         cmocka_unit_test(test_each_ends_once),

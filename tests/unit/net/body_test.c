@@ -356,6 +356,7 @@ static void test_expect_continue(void **state)
     read_waiting();
     send_text(fd, "hello");
     expect(fd, 200, "begun");
+    assert_true(ended(fd));
     close(fd);
 }
 

@@ -42,7 +42,7 @@ struct arena {
     struct block *large;
     struct clean_up *clean_ups;
     size_t bytes;
-    struct budget_account account;
+    struct budget_account account, *beside;
 };
 
 static struct block *block_new(struct arena *arena, size_t size)
@@ -229,6 +229,12 @@ void arena_count(struct arena *arena, uint16_t peer, bool inside)
 {
     ENSURE(arena->account.held == 0);
     arena->account = (struct budget_account){.peer = peer, .counted = true, .early = !inside, .inside = inside};
+    arena->beside = NULL;
+}
+
+void arena_beside(struct arena *arena, struct budget_account *account)
+{
+    arena->beside = account;
 }
 
 void arena_count_as(struct arena *arena, const struct arena *other)
@@ -242,6 +248,8 @@ void arena_count_as(struct arena *arena, const struct arena *other)
 void arena_known(struct arena *arena)
 {
     budget_known(&arena->account);
+    if (arena->beside)
+        budget_known(arena->beside);
 }
 
 enum err arena_over(struct arena *arena)

@@ -87,15 +87,23 @@ static size_t held_of(const atomic_size_t *count)
 /* With `more` on top. */
 static enum err budget_verdict(const struct budget_account *account, size_t more)
 {
-    size_t held = account->held + more;
-    if (held > limits.one)
-        return ERR_TOO_LARGE;
-    size_t quarters = held <= limits.small ? 4 : 3;
-    size_t peer_max = account->inside ? limits.sandbox : limits.peer;
-    bool over = held_of(&total.bytes) + more > limits.total / 4 * quarters || held_of(&peers[account->peer]) + more > peer_max / 4 * quarters ||
-                (account->early && held_of(&early.bytes) + more > limits.early / 4 * quarters) ||
-                (account->inside && held_of(&inside.bytes) + more > limits.inside / 4 * quarters);
-    return over ? ERR_BUSY : ERR_OK;
+    const struct {
+        size_t held, max;
+        bool counts;
+    } shares[] = {
+        {held_of(&total.bytes), limits.total, true},
+        {held_of(&peers[account->peer]), account->inside ? limits.sandbox : limits.peer, true},
+        {held_of(&early.bytes), limits.early, account->early},
+        {held_of(&inside.bytes), limits.inside, account->inside},
+    };
+    size_t held = account->held + more, quarters = held <= limits.small ? 4 : 3;
+    enum err err = held > limits.one ? ERR_TOO_LARGE : ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(shares) && err != ERR_TOO_LARGE; i++) {
+        size_t max = shares[i].max / 4 * quarters;
+        if (shares[i].counts && shares[i].held + more > max)
+            err = held > max ? ERR_TOO_LARGE : ERR_BUSY;
+    }
+    return err;
 }
 
 enum err budget_state(struct budget_account *account, size_t more)
@@ -109,14 +117,14 @@ enum err budget_state(struct budget_account *account, size_t more)
     return account->stopped;
 }
 
-bool budget_take(struct budget_account *account, size_t bytes)
+enum err budget_take(struct budget_account *account, size_t bytes)
 {
-    if (budget_verdict(account, bytes) != ERR_OK) {
+    enum err err = budget_verdict(account, bytes);
+    if (err == ERR_OK)
+        budget_charge(account, bytes);
+    else
         atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
-        return false;
-    }
-    budget_charge(account, bytes);
-    return true;
+    return err;
 }
 
 bool budget_room(const struct budget_account *account)

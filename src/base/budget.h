@@ -36,7 +36,8 @@ struct budget_account {     /* zeroed: nothing is counted */
 };
 uint16_t budget_peer(struct str identity);
 void budget_charge(struct budget_account *account, size_t bytes);       /* whatever the limits are */
-bool budget_take(struct budget_account *account, size_t bytes);         /* false: over a limit, nothing is charged */
+/* ERR_BUSY, ERR_TOO_LARGE: over a limit, nothing is charged. */
+enum err budget_take(struct budget_account *account, size_t bytes);
 void budget_credit(struct budget_account *account, size_t bytes);
 void budget_known(struct budget_account *account);                      /* its caller is authenticated */
 /* ERR_OK, ERR_BUSY, ERR_TOO_LARGE: whether it may make more: `more` bytes in one piece, or 0: a little. An account that holds

@@ -26,9 +26,7 @@
 #include <stdlib.h>
 
 #define READ_TURN_BYTES 65536
-#define TRAILERS_MAX (32u << 10)
 #define SMALL_WINDOW 256 /* an update by less is noise */
-#define HTTP2_BODY_FIRST_BYTES 16384
 
 static void stream_over(struct http2_stream *stream, bool all_sent);
 
@@ -114,18 +112,12 @@ static bool pseudo_header(struct http2_stream *stream, struct str name, struct s
 }
 
 /* "NAME:VALUE\n", as HTTP/1.1's parser keeps them. */
-static int trailer_header(struct http_request *request, struct str name, struct str value)
+static int trailer_header(struct http_exchange *exchange, struct str name, struct str value)
 {
-    size_t n = name.n + value.n + 2, old = request->trailers.n;
-    if (n > TRAILERS_MAX - old)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    char *text = arena_grow(request->arena, (char *)(uintptr_t)request->trailers.p, old, old + n);
-    memcpy(text + old, name.p, name.n);
-    text[old + name.n] = ':';
-    if (value.n)
-        memcpy(text + old + name.n + 1, value.p, value.n);
-    text[old + n - 1] = '\n';
-    request->trailers = (struct str){text, old + n};
+    const struct str line[] = {name, STR(":"), value, STR("\n")};
+    for (size_t i = 0; i < COUNT_OF(line); i++)
+        if (http__exchange_trailer(exchange, line[i]) != ERR_OK)
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return 0;
 }
 
@@ -176,7 +168,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name_buf), value_vec = nghttp2_rcbuf_get_buf(value_buf);
     struct str name = {(const char *)name_vec.base, name_vec.len}, value = {(const char *)value_vec.base, value_vec.len};
     if (stream->in_trailers)
-        return trailer_header(request, name, value);
+        return trailer_header(stream->exchange, name, value);
     stream->header_bytes += name.n + value.n + 4;
     bool pseudo = name.n && name.p[0] == ':';
     if (stream->header_bytes > limits->header_bytes_max ||
@@ -274,13 +266,15 @@ static void stream_pass(struct http2_stream *stream, uint64_t max)
         stream_refuse(stream, 413);
         return;
     }
-    struct http_inflow *in = http__inflow_new(exchange);
-    if (!in || !http__inflow_both(in)) {
-        stream_refuse(stream, 503);
+    enum err err = http__inflow_new(exchange);
+    if (err == ERR_OK)
+        err = http__inflow_both(exchange->in);
+    if (err != ERR_OK) {
+        stream_refuse(stream, http__refusal(err));
         return;
     }
     if (stream->length != UINT64_MAX)
-        in->reader.length = (int64_t)stream->length;
+        exchange->in->reader.length = (int64_t)stream->length;
     stream_dispatch(stream);
 }
 
@@ -358,13 +352,9 @@ static void gather(struct http2_stream *stream, struct str piece)
         stream_refuse(stream, 413);
         return;
     }
-    size_t cap = exchange->body_cap ? exchange->body_cap : HTTP2_BODY_FIRST_BYTES;
-    if (!exchange->body_cap && stream->length != UINT64_MAX && stream->length < cap)
-        cap = (size_t)stream->length + 1; /* small ones have what they need; nothing is believed of large ones */
-    while (cap < body->n + piece.n)
-        cap *= 2;
-    if (cap > exchange->body_cap && !http__exchange_body_grow(exchange, cap)) {
-        stream_refuse(stream, 503);
+    enum err err = http__exchange_body_room(exchange, body->n + piece.n, stream->length);
+    if (err != ERR_OK) {
+        stream_refuse(stream, http__refusal(err));
         return;
     }
     memcpy(exchange->body_heap + body->n, piece.p, piece.n);
@@ -395,7 +385,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         nghttp2_session_consume_connection(session, n);
         return 0;
     }
-    stream->read_ms = h2_now(h2);
+    if (http__exchange_came_on(stream->exchange, n))
+        stream->read_ms = h2_now(h2);
     stream->unconsumed += n;
     if (n && !stream->discard && stream->exchange->in)
         pass(stream, (struct str){(const char *)p, n});

@@ -49,9 +49,10 @@ bool http2__send(struct http2 *h2)
     while (!conn->write_busy && nghttp2_session_want_write(h2->session)) {
         char *out = out_take(conn->hl);
         size_t n = frames_into(h2, out);
-        if (n == 0) {
+        bool open = conn->state != CONN_CLOSING; /* an answer whose body broke while it was asked for has closed it */
+        if (n == 0 || !open) {
             out_give(conn->hl, out);
-            return true;
+            return open;
         }
         uv_buf_t buf = uv_buf_init(out, (unsigned)n);
         ssize_t sent = transport_write(&conn->transport, &buf, 1);

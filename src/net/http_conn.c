@@ -297,14 +297,14 @@ static void begin_inflow(struct http_conn *conn, uint64_t max)
         conn_refuse(conn, http__parser_refuse(parser, 413), 413);
         return;
     }
-    struct http_inflow *in = http__inflow_new(exchange);
-    if (!in) {
-        conn_refuse(conn, http__parser_refuse(parser, 503), 503);
+    enum err err = http__inflow_new(exchange);
+    if (err != ERR_OK) {
+        conn_refuse(conn, http__parser_refuse(parser, http__refusal(err)), http__refusal(err));
         return;
     }
     if (!chunked)
-        in->reader.length = (int64_t)parser->content_length;
-    http__parser_pass(parser, in);
+        exchange->in->reader.length = (int64_t)parser->content_length;
+    http__parser_pass(parser, exchange->in);
     conn->held = exchange;
 }
 
@@ -376,6 +376,7 @@ static bool begin_http2(struct http_conn *conn)
         return false;
     }
     http2__begin(conn, http__parser_preface(&conn->parser));
+    http__parser_clear(&conn->parser);
     return false;
 }
 
@@ -508,17 +509,6 @@ static char *conn_space(struct transport *transport, size_t *ret_n)
     return thrown_away;
 }
 
-/* A large body that is gathered must come on: single bytes now and then do not keep the memory that it holds. */
-static void note_read(struct http_conn *conn, size_t n)
-{
-    const struct http_exchange *exchange = conn->parser.exchange;
-    conn->slow_bytes += n;
-    if (exchange && exchange->body_cap > NET_BODY_SLOW_BYTES && conn->slow_bytes < NET_BODY_SLOW_BYTES)
-        return;
-    conn->slow_bytes = 0;
-    conn->read_ms = conn_now(conn);
-}
-
 static void conn_got(struct transport *transport, ssize_t n)
 {
     struct http_conn *conn = conn_of(transport);
@@ -532,7 +522,8 @@ static void conn_got(struct transport *transport, ssize_t n)
     }
     if (conn->state != CONN_OPEN)
         return; /* thrown away */
-    note_read(conn, (size_t)n);
+    if (!conn->parser.exchange || http__exchange_came_on(conn->parser.exchange, (size_t)n))
+        conn->read_ms = conn_now(conn);
     http__parser_filled(&conn->parser, (size_t)n);
     conn_run(conn);
 }

@@ -89,7 +89,6 @@ struct http_conn {
     size_t write_covers;
     size_t write_left;                      /* unsent bytes the sweep saw last */
     uint64_t message_ms, read_ms, wrote_ms; /* uv_now: first byte of the message, last byte in, last progress out */
-    size_t slow_bytes;                      /* of a large body, since read_ms */
     int64_t received_ms;                    /* message_ms as epoch */
     uint64_t message_ns;                    /* the same by the fine clock, if somebody watches */
     struct loop_task arrive;

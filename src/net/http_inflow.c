@@ -25,10 +25,11 @@ static struct http_inflow *inflow_of(struct body_reader *reader)
     return CONTAINER_OF(reader, struct http_inflow, reader);
 }
 
-struct http_inflow *http__inflow_new(struct http_exchange *exchange)
+enum err http__inflow_new(struct http_exchange *exchange)
 {
-    if (!http__exchange_count(exchange, NET_PIECE_BYTES))
-        return NULL;
+    enum err err = http__exchange_count(exchange, NET_PIECE_BYTES);
+    if (err != ERR_OK)
+        return err;
     struct http_inflow *in = mem_zalloc(sizeof(*in));
     in->reader = (struct body_reader){.ops = &inflow_ops, .loop = exchange->request.loop, .length = -1};
     in->exchange = exchange;
@@ -36,7 +37,7 @@ struct http_inflow *http__inflow_new(struct http_exchange *exchange)
     in->keep_alive = exchange->keep_alive;
     exchange->in = in;
     exchange->keep_alive = false; /* until the body is whole */
-    return in;
+    return ERR_OK;
 }
 
 void http__inflow_free(struct http_exchange *exchange)
@@ -50,12 +51,12 @@ void http__inflow_free(struct http_exchange *exchange)
     exchange->in = NULL;
 }
 
-bool http__inflow_both(struct http_inflow *in)
+enum err http__inflow_both(struct http_inflow *in)
 {
-    if (!http__exchange_count(in->exchange, NET_PIECE_BYTES))
-        return false;
-    in->lent = mem_alloc(NET_PIECE_BYTES);
-    return true;
+    enum err err = http__exchange_count(in->exchange, NET_PIECE_BYTES);
+    if (err == ERR_OK)
+        in->lent = mem_alloc(NET_PIECE_BYTES);
+    return err;
 }
 
 size_t http__inflow_held(const struct http_inflow *in)
@@ -92,7 +93,7 @@ static struct str inflow_lend(struct http_inflow *in)
 static void inflow_keep(struct http_inflow *in)
 {
     in->out = true;
-    if (!in->fill && !in->ended && http__exchange_count(in->exchange, NET_PIECE_BYTES))
+    if (!in->fill && !in->ended && http__exchange_count(in->exchange, NET_PIECE_BYTES) == ERR_OK)
         in->fill = mem_alloc(NET_PIECE_BYTES);
 }
 

@@ -372,6 +372,7 @@ static void file_piece_read(struct work *work)
     if (flow->work_n < 0) { /* shorter than it was said to be, or unreadable */
         flow->truncated = true;
         flow_push(flow);
+        http__conn_flush(exchange->conn);
         return;
     }
     if (exchange->h2) {
@@ -528,10 +529,10 @@ static void flow_answer_begun(struct http_outflow *flow)
     bool starved = false;
     if (exchange->conn->state != CONN_CLOSING) {
         enum answer_begun begun = ANSWER_REFUSED;
-        if (http__exchange_count(exchange, 2 * NET_PIECE_BYTES))
+        if (http__exchange_count(exchange, 2 * NET_PIECE_BYTES) == ERR_OK)
             begun = http__answer_begin(exchange, &flow->head, flow->length, &flow->chunked);
         else
-            http__answer_whole(exchange, &(struct http_response){.status = 503});
+            http__refuse(exchange, exchange->conn->listener, 503); /* it is not what the client sent that is too large */
         exchange->more = begun == ANSWER_HAS_BODY;
         starved = exchange->more ? flow_push(flow) : flow_without_body(flow, begun == ANSWER_REFUSED);
         flow->sending = true; /* the head */

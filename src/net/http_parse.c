@@ -21,9 +21,7 @@
 #include "base/panic.h"
 #include <stdlib.h>
 
-#define ROOM_MIN          1024        /* less than that left in a block: the message moves */
-#define BODY_FIRST_BYTES  65536       /* of a body of its own; doubled as it fills */
-#define TRAILER_BYTES_MAX (32u << 10) /* names and values */
+#define ROOM_MIN 1024                 /* less than that left in a block: the message moves */
 #define FRAMING_BYTES_MAX (16u << 10) /* of a chunked body, beside 8 for each byte of data */
 
 enum { PARSER_STOP = -1 };
@@ -64,15 +62,6 @@ static int on_target_done(llhttp_t *llhttp)
     return 0;
 }
 
-/* Room for n more bytes behind `used` ones of a chunked body. */
-static bool body_room(struct http_exchange *exchange, size_t used, size_t n)
-{
-    size_t cap = exchange->body_cap ? exchange->body_cap : 4096;
-    while (cap < used + n)
-        cap *= 2;
-    return cap <= exchange->body_cap || http__exchange_body_grow(exchange, cap);
-}
-
 /* A piece of a body that passes by; there is room, as no more was fed. */
 static int pass_body(struct http_parser *parser, struct str piece)
 {
@@ -88,19 +77,8 @@ static int pass_body(struct http_parser *parser, struct str piece)
 
 static int trailer_add(struct http_parser *parser, struct str text)
 {
-    struct http_exchange *exchange = parser->exchange;
-    struct http_request *request = &exchange->request;
-    if (text.n > TRAILER_BYTES_MAX - request->trailers.n)
-        return refuse_in_callback(&parser->llhttp, 400);    /* as for framing, whichever bound is met first */
-    if (!body_room(exchange, request->body.n + request->trailers.n, text.n))
-        return refuse_in_callback(&parser->llhttp, 503);
-    if (request->body.n)
-        request->body.p = exchange->body_heap;
-    request->trailers.p = exchange->body_heap + request->body.n;
-    if (text.n)
-        memcpy(exchange->body_heap + request->body.n + request->trailers.n, text.p, text.n);
-    request->trailers.n += text.n;
-    return 0;
+    enum err err = http__exchange_trailer(parser->exchange, text);
+    return err == ERR_OK ? 0 : refuse_in_callback(&parser->llhttp, http__refusal(err));
 }
 
 /* "NAME:VALUE\n", in pieces. */
@@ -166,8 +144,9 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
         return pass_body(parser, (struct str){at, n});
     if (n > parser->body_max - body->n)
         return refuse_in_callback(llhttp, 413);
-    if (!body_room(exchange, body->n, n))
-        return refuse_in_callback(llhttp, 503);
+    enum err err = http__exchange_body_room(exchange, body->n + n, UINT64_MAX);
+    if (err != ERR_OK)
+        return refuse_in_callback(llhttp, http__refusal(err));
     memcpy(exchange->body_heap + body->n, at, n);
     body->p = exchange->body_heap;
     body->n += n;
@@ -415,9 +394,10 @@ struct http_exchange *http__parser_take(struct http_parser *parser)
 {
     struct http_exchange *exchange = http__exchange_take(parser->pool);
     exchange->share = parser->share;
-    exchange->account =
-        (struct budget_account){.peer = parser->peer, .counted = true, .early = parser->share == NULL, .inside = parser->share != NULL};
-    arena_count(exchange->request.arena, parser->peer, parser->share != NULL);
+    bool inside = parser->share != NULL;
+    exchange->account = (struct budget_account){.peer = parser->peer, .counted = true, .early = !inside, .inside = inside};
+    arena_count(exchange->request.arena, parser->peer, inside);
+    arena_beside(exchange->request.arena, &exchange->account);
     return exchange;
 }
 
@@ -475,13 +455,10 @@ static enum http_parsed step_length(struct http_parser *parser, struct http_exch
         parser->fed += length;
         return hand_over(parser, ret);
     }
-    size_t left = length - body->n, take = there < left ? there : left;
-    if (body->n + take == exchange->body_cap || take > exchange->body_cap - body->n) {
-        size_t cap = exchange->body_cap ? exchange->body_cap * 2 : BODY_FIRST_BYTES;
-        cap = cap < length ? cap : length;
-        if (cap > exchange->body_cap && !http__exchange_body_grow(exchange, cap))
-            return parser_refuse(parser, 503, ret);
-    }
+    size_t left = length - body->n, take = there < left ? there : left, used = body->n + take;
+    enum err err = http__exchange_body_room(exchange, used < length ? used + 1 : used, length); /* some for what is read next */
+    if (err != ERR_OK)
+        return parser_refuse(parser, http__refusal(err), ret);
     if (take)
         memcpy(exchange->body_heap + body->n, block->bytes + parser->fed, take);
     parser->fed += take;

@@ -69,6 +69,7 @@ struct http_exchange {
     struct http_block *block;    /* where its head (and a small body) lies */
     char *body_heap;             /* a large or chunked body */
     size_t body_cap;
+    size_t slow_bytes;             /* that came, too few to count: http__exchange_came_on */
     struct budget_account account; /* of the same bytes in the process's budget */
     size_t counted;              /* bytes of memory for its bodies that are counted against the budget */
     struct http_inflow *in;      /* NULL: its body is gathered */
@@ -120,10 +121,18 @@ struct http_exchange *http__exchange_take(struct http_pool *pool);
 void http__exchange_release(struct http_exchange *exchange); /* at once, or when the sink of its body returns */
 /* Its connection goes, and with it perhaps the listener: gives back the listener's share. */
 void http__exchange_orphan(struct http_exchange *exchange);
-/* Counts memory for bodies. False: over the budget of all bodies or of its listener. Given back with the exchange. */
-bool http__exchange_count(struct http_exchange *exchange, size_t more);
-/* False: over the budget. Keeps what is there. */
-bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap);
+/* Counts memory for bodies, given back with the exchange. ERR_TOO_LARGE: it alone is over the budget of all bodies, of its listener
+ * or of its client; ERR_BUSY: together with others. */
+enum err http__exchange_count(struct http_exchange *exchange, size_t more);
+/* Room for n bytes at body_heap, what is there is kept; the same errors. length: of the whole body, if it is known, else
+ * UINT64_MAX. */
+enum err http__exchange_body_room(struct http_exchange *exchange, size_t n, uint64_t length);
+/* More text of trailers, "NAME:VALUE\n" in any pieces; it lies behind the body. ERR_INVALID: too much; the errors of its memory. */
+enum err http__exchange_trailer(struct http_exchange *exchange, struct str text);
+/* n bytes of a body came. A large one that is gathered must come on: false: too few so far to count, single bytes now and then
+ * do not keep the memory that it holds. */
+bool http__exchange_came_on(struct http_exchange *exchange, size_t n);
+int http__refusal(enum err err); /* the status for what could not be taken */
 struct http_block *http__block_take(struct http_pool *pool, size_t cap);
 void http__block_unref(struct http_pool *pool, struct http_block *block); /* either may be NULL */
 
@@ -191,11 +200,11 @@ void http__parser_rest(struct http_parser *parser);
 bool http__parser_has_input(const struct http_parser *parser); /* bytes not yet eaten */
 
 /* http_inflow.c */
-/* NULL: over the budget. */
-struct http_inflow *http__inflow_new(struct http_exchange *exchange);
+/* Sets exchange->in. Errors of http__exchange_count. */
+enum err http__inflow_new(struct http_exchange *exchange);
 void http__inflow_free(struct http_exchange *exchange);
-/* Of HTTP/2: memory for both pieces, or false; bytes that are not let go of; more bytes, for which there is room. */
-bool http__inflow_both(struct http_inflow *in);
+/* Of HTTP/2: memory for both pieces; bytes that are not let go of; more bytes, for which there is room. */
+enum err http__inflow_both(struct http_inflow *in);
 size_t http__inflow_held(const struct http_inflow *in);
 void http__inflow_add(struct http_inflow *in, struct str piece);
 bool http__inflow_wants(const struct http_inflow *in); /* bytes */

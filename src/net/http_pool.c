@@ -20,6 +20,11 @@
 #define BLOCK_BYTES      16384 /* the usual block; only such are kept */
 #define ARENA_KEEP_BYTES 65536 /* an arena that grew beyond is not kept */
 
+/* Of a body's memory, doubled as it fills: of one whose length is not known, and of others. */
+#define BODY_FIRST_BYTES 4096
+#define BODY_SIZED_FIRST_BYTES 65536
+#define TRAILER_BYTES_MAX (32u << 10) /* names and values */
+
 const struct http_limits http__limits_default = {
     .header_bytes_max = NET_HEADER_BYTES_MAX,
     .header_count_max = NET_HEADER_COUNT_MAX,
@@ -152,33 +157,84 @@ void http__exchange_release(struct http_exchange *exchange)
     pool->spare_count++;
 }
 
-bool http__exchange_count(struct http_exchange *exchange, size_t more)
+/* `more` beside what all hold, as far as there is a maximum for that request and for all like it. */
+static enum err bodies_verdict(const struct http_exchange *exchange, size_t held, size_t more, size_t max)
+{
+    if (exchange->counted + more > max)
+        return ERR_TOO_LARGE;
+    return held + more > max ? ERR_BUSY : ERR_OK;
+}
+
+enum err http__exchange_count(struct http_exchange *exchange, size_t more)
 {
     struct http_pool *pool = exchange->pool;
-    size_t max = pool->limits->bodies_bytes_max;
-    if (exchange->share) {
-        max /= 2;
-        if (*exchange->share + more > pool->limits->bodies_only_max)
-            return false;
-    }
+    const struct http_limits *limits = pool->limits;
+    size_t *share = exchange->share;
+    enum err err = share ? bodies_verdict(exchange, *share, more, limits->bodies_only_max) : ERR_OK;
+    if (err != ERR_OK)
+        return err;
     size_t held = atomic_fetch_add_explicit(pool->bodies_held, more, memory_order_relaxed);
-    if (held + more > max || !budget_take(&exchange->account, more)) {
+    err = bodies_verdict(exchange, held, more, share ? limits->bodies_bytes_max / 2 : limits->bodies_bytes_max);
+    if (err == ERR_OK)
+        err = budget_take(&exchange->account, more);
+    if (err != ERR_OK) {
         atomic_fetch_sub_explicit(pool->bodies_held, more, memory_order_relaxed);
-        return false;
+        return err;
     }
     exchange->counted += more;
-    if (exchange->share)
-        *exchange->share += more;
+    if (share)
+        *share += more;
+    return ERR_OK;
+}
+
+enum err http__exchange_body_room(struct http_exchange *exchange, size_t n, uint64_t length)
+{
+    uint64_t cap = exchange->body_cap ? exchange->body_cap : length == UINT64_MAX ? BODY_FIRST_BYTES : BODY_SIZED_FIRST_BYTES;
+    while (cap < n)
+        cap *= 2;
+    if (cap > length)
+        cap = length > n ? length : n;
+    if (cap <= exchange->body_cap)
+        return ERR_OK;
+    enum err err = http__exchange_count(exchange, (size_t)cap - exchange->body_cap);
+    if (err != ERR_OK)
+        return err;
+    exchange->body_heap = mem_realloc(exchange->body_heap, (size_t)cap);
+    exchange->body_cap = (size_t)cap;
+    if (exchange->request.body.n)
+        exchange->request.body.p = exchange->body_heap;
+    if (exchange->request.trailers.n)
+        exchange->request.trailers.p = exchange->body_heap + exchange->request.body.n;
+    return ERR_OK;
+}
+
+enum err http__exchange_trailer(struct http_exchange *exchange, struct str text)
+{
+    struct http_request *request = &exchange->request;
+    size_t used = request->body.n + request->trailers.n;
+    if (text.n > TRAILER_BYTES_MAX - request->trailers.n)
+        return ERR_INVALID;
+    enum err err = http__exchange_body_room(exchange, used + text.n, UINT64_MAX);
+    if (err != ERR_OK)
+        return err;
+    if (text.n)
+        memcpy(exchange->body_heap + used, text.p, text.n);
+    request->trailers = (struct str){exchange->body_heap + request->body.n, request->trailers.n + text.n};
+    return ERR_OK;
+}
+
+bool http__exchange_came_on(struct http_exchange *exchange, size_t n)
+{
+    exchange->slow_bytes += n;
+    if (exchange->body_cap > NET_BODY_SLOW_BYTES && exchange->slow_bytes < NET_BODY_SLOW_BYTES)
+        return false;
+    exchange->slow_bytes = 0;
     return true;
 }
 
-bool http__exchange_body_grow(struct http_exchange *exchange, size_t cap)
+int http__refusal(enum err err)
 {
-    if (!http__exchange_count(exchange, cap - exchange->body_cap))
-        return false;
-    exchange->body_heap = mem_realloc(exchange->body_heap, cap);
-    exchange->body_cap = cap;
-    return true;
+    return err == ERR_TOO_LARGE ? 413 : err == ERR_INVALID ? 400 : 503;
 }
 
 struct http_block *http__block_take(struct http_pool *pool, size_t cap)

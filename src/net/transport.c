@@ -114,7 +114,7 @@ void transport_end(struct transport *transport)
 
 ssize_t transport_write(struct transport *transport, const uv_buf_t *bufs, size_t count)
 {
-    ENSURE(!transport->waiting && count >= 1 && count <= TRANSPORT_PIECES_MAX);
+    ENSURE(!transport->closing && !transport->waiting && count >= 1 && count <= TRANSPORT_PIECES_MAX);
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += bufs[i].len;
@@ -127,7 +127,7 @@ ssize_t transport_write(struct transport *transport, const uv_buf_t *bufs, size_
 
 ssize_t transport_send_file(struct transport *transport, int fd, off_t offset, size_t n)
 {
-    ENSURE(!transport->waiting);
+    ENSURE(!transport->closing && !transport->waiting);
     ssize_t sent = transport->type->send_file(transport, fd, offset, n);
     if (sent == 0 && n > 0) {
         transport->waiting = true;

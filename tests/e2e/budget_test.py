@@ -65,6 +65,17 @@ def test_a_tree_that_is_too_large(small):
     wait_for(lambda: budget_of(small) < IDLE)
 
 
+def test_a_body_that_is_too_large(small):
+    """The service would take 70 MB, but one request may hold 64 MB here: it is told not to come again."""
+    head = ('POST /2015-03-31/functions HTTP/1.1\r\nHost: x\r\nContent-Length: 68000000\r\n'
+            'Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260131/us-east-1/lambda/aws4_request\r\n\r\n')
+    with socket.create_connection(('127.0.0.1', small.port)) as s:
+        with contextlib.suppress(ConnectionError):
+            s.sendall(head.encode() + bytes(68_000_000))
+        assert status_of(s) == 413
+    wait_for(lambda: budget_of(small) < IDLE)
+
+
 def test_answers_that_nobody_takes(small):
     """Each answer has 8 MB, and costs more while it is made; the client's share is 128 MB, three quarters of it for large ones."""
     keys = [{'k': {'S': str(i)}} for i in range(20)]

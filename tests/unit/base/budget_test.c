@@ -42,6 +42,7 @@ static void test_one(void **state)
     assert_int_equal(budget_state(&a, 0), ERR_OK);
     budget_charge(&a, 1);
     assert_int_equal(budget_state(&a, 0), ERR_TOO_LARGE);
+    assert_int_equal(budget_take(&a, 1), ERR_TOO_LARGE);
     give_back(&a);
     assert_int_equal(budget_state(&a, 0), ERR_TOO_LARGE); /* it stays */
 }
@@ -51,16 +52,16 @@ static void test_peer(void **state)
 {
     (void)state;
     struct budget_account a = account_of("a"), again = account_of("a"), b = account_of("b"), small = account_of("a");
-    assert_true(budget_take(&a, 300 * KB));
-    assert_false(budget_take(&again, 100 * KB));
-    assert_true(budget_take(&b, 100 * KB));
-    assert_true(budget_take(&small, 32 * KB));
+    assert_int_equal(budget_take(&a, 300 * KB), ERR_OK);
+    assert_int_equal(budget_take(&again, 100 * KB), ERR_BUSY);
+    assert_int_equal(budget_take(&b, 100 * KB), ERR_OK);
+    assert_int_equal(budget_take(&small, 32 * KB), ERR_OK);
     assert_true(budget_room(&again));
     budget_charge(&a, 180 * KB + 1);
     assert_false(budget_room(&again));
     assert_true(budget_room(&b));
     give_back(&a);
-    assert_true(budget_take(&again, 100 * KB));
+    assert_int_equal(budget_take(&again, 100 * KB), ERR_OK);
     give_back(&again);
     give_back(&b);
     give_back(&small);
@@ -71,10 +72,10 @@ static void test_early(void **state)
     (void)state;
     struct budget_account a = account_of("a"), b = account_of("b");
     a.early = b.early = true;
-    assert_true(budget_take(&a, 350 * KB));
-    assert_false(budget_take(&b, 100 * KB));
+    assert_int_equal(budget_take(&a, 350 * KB), ERR_OK);
+    assert_int_equal(budget_take(&b, 100 * KB), ERR_BUSY);
     budget_known(&a);
-    assert_true(budget_take(&b, 100 * KB));
+    assert_int_equal(budget_take(&b, 100 * KB), ERR_OK);
     give_back(&a);
     give_back(&b);
 }
@@ -84,10 +85,10 @@ static void test_inside(void **state)
     (void)state;
     struct budget_account box = account_of("a sandbox"), other = account_of("another"), third = account_of("a third");
     box.inside = other.inside = third.inside = true;
-    assert_true(budget_take(&box, 190 * KB));
-    assert_false(budget_take(&box, 10 * KB));
-    assert_true(budget_take(&other, 190 * KB));
-    assert_false(budget_take(&third, 33 * KB));
+    assert_int_equal(budget_take(&box, 190 * KB), ERR_OK);
+    assert_int_equal(budget_take(&box, 10 * KB), ERR_TOO_LARGE);
+    assert_int_equal(budget_take(&other, 190 * KB), ERR_OK);
+    assert_int_equal(budget_take(&third, 33 * KB), ERR_BUSY);
     give_back(&box);
     give_back(&other);
 }
@@ -97,11 +98,13 @@ static void test_arena(void **state)
     (void)state;
     struct budget_figures figures;
     struct arena *arena = arena_new(), *child;
+    struct budget_account beside = {.early = true};
     arena_alloc(arena, 300 * KB);
     budget_stats(&figures);
     assert_int_equal(figures.total, 0);         /* not a request's */
     arena_reset(arena);
     arena_count(arena, budget_peer(STR("a")), false);
+    arena_beside(arena, &beside);
     child = arena_under(arena);
     arena_alloc(arena, 1000);
     budget_stats(&figures);
@@ -114,6 +117,7 @@ static void test_arena(void **state)
     arena_known(arena);
     budget_stats(&figures);
     assert_true(figures.early < 100 * KB);      /* the child's */
+    assert_false(beside.early);
     arena_alloc(arena, 400 * KB);
     assert_int_equal(arena_over(arena), ERR_TOO_LARGE);
     arena_reset(arena);

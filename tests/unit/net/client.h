@@ -254,6 +254,12 @@ static void handle(struct http_request *request, void *arg)
         value[30] = '\0';
         value[n / 256 % 30] = (char)n;
         http_respond_text(request, 200, value, STR("body"));
+    } else if (str_eq(path, STR("/known"))) { /* how much less is held for strangers, once the caller is known */
+        struct budget_figures before, after;
+        budget_stats(&before);
+        arena_known(request->arena);
+        budget_stats(&after);
+        http_respond_text(request, 200, "text/plain", arena_printf(request->arena, "%zu", before.early - after.early));
     } else if (str_eq(path, STR("/secure"))) {
         http_respond_text(request, 200, "text/plain", request->secure ? STR("secure") : STR("plain"));
     } else if (str_eq(path, STR("/peer"))) {

@@ -65,8 +65,8 @@ static void feed_end(struct body_sink *sink, enum body_end how)
 
 static struct http_inflow *feed_pass(struct feed *feed, struct http_parser *parser)
 {
-    struct http_inflow *in = http__inflow_new(parser->exchange);
-    ENSURE(in);
+    ENSURE(http__inflow_new(parser->exchange) == ERR_OK);
+    struct http_inflow *in = parser->exchange->in;
     feed->sink = (struct body_sink){.piece = feed_piece, .end = feed_end, .hashed = true};
     buf_init(&feed->passed, parser->exchange->request.arena, 1 << 20);
     in->sink = &feed->sink;

@@ -22,7 +22,8 @@ struct got_stream {
     uint32_t code;   /* with which it was closed */
     struct str send; /* the body, what is left of it */
     size_t sent;
-    bool trailers, endless;
+    size_t trailers; /* bytes of the one that follows the body; 0: none */
+    bool endless;
 };
 
 struct h2_client {
@@ -171,7 +172,9 @@ static ssize_t on_client_read(nghttp2_session *session, int32_t id, uint8_t *buf
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (got->trailers) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        nghttp2_nv nv = {(uint8_t *)(uintptr_t) "x-sum", (uint8_t *)(uintptr_t) "17", 5, 2, 0};
+        static uint8_t value[40000];
+        memset(value, '7', sizeof value);
+        nghttp2_nv nv = {(uint8_t *)(uintptr_t) "x-sum", value, 5, got->trailers, 0};
         nghttp2_submit_trailer(session, id, &nv, 1);
     }
     return (ssize_t)n;
@@ -278,6 +281,9 @@ static void pass_end(struct body_sink *sink, enum body_end how)
             body_abort(passing->writer);
         return;
     }
+    /* Whoever reads the body may be using the arena on another thread while trailers come. */
+    const struct http_exchange *exchange = (const struct http_exchange *)(const void *)passing->request;
+    ENSURE(!exchange->request.trailers.n || exchange->request.trailers.p == exchange->body_heap);
     struct arena *arena = passing->request->arena;
     char hex[2 * SHA256_BYTES + 1] = "";
     for (size_t i = 0; i < SHA256_BYTES && how == BODY_WHOLE; i++)
@@ -401,8 +407,8 @@ static void test_requests(void **state)
                "GET /about  here:80 [a=b; c=d] [] here:80");
     struct str body = STR("hello");
     got = client_ask("POST", "/about", &body, NULL);
-    got->trailers = true;
-    got_expect(got, 200, "POST /about  here:80 [] [17] here:80");
+    got->trailers = 2;
+    got_expect(got, 200, "POST /about  here:80 [] [77] here:80");
     got = client_ask("HEAD", "/big?300000", NULL, NULL);
     client_until(&got->closed);
     assert_int_equal(got->status, 200);
@@ -461,6 +467,24 @@ static void test_bodies(void **state)
         assert_true(got->status == 200 && str_eq(buf_str(&got->body), big_body(arena, files[i])));
     }
     arena_free(arena);
+}
+
+/* They are kept beside the body, within a bound. */
+static void test_trailers(void **state)
+{
+    (void)state;
+    struct str body = STR("hello");
+    static const char *const paths[] = {"/pass", "/echo"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct got_stream *got = client_ask("POST", paths[i], &body, NULL);
+        got->trailers = 15000;
+        got_expect(got, 200, i ? "hello" : digest_of(body));
+        got = client_ask("POST", paths[i], &body, NULL);
+        got->trailers = 35000;
+        client_until(&got->closed);
+        assert_int_equal(got->status, 0);
+    }
+    wait_count(&seen.gone, 1);
 }
 
 static void test_refusals(void **state)
@@ -629,6 +653,16 @@ static void test_stalls(void **state)
     assert_int_equal(got->status, 408);
     assert_int_equal(atomic_load(&seen.stalled), 1);
     got_expect(gathered, 408, "");
+    /* A large body that goes on by single bytes. */
+    static char large[50000];
+    struct got_stream *trickle = client_ask("POST", "/echo", &(struct str){large, sizeof large}, NULL);
+    trickle->endless = true;
+    for (int i = 0; i < 100 && !trickle->closed; i++) {
+        client_step(20);
+        trickle->send = STR("x");
+        nghttp2_session_resume_data(client.session, trickle->id);
+    }
+    assert_int_equal(trickle->status, 408);
     /* Idle: a GOAWAY without blame. */
     while (!client.closed && client_step(2000))
         ;
@@ -714,6 +748,46 @@ static void test_floods(void **state)
     got_expect(client_get("/about"), 200, "GET /about  here:80 [] [] here:80");
 }
 
+struct look {
+    struct loop_task task;
+    struct http_loop *hl;
+    size_t blocks;
+    atomic_size_t done;
+};
+
+static void look_for_blocks(struct loop_task *task)
+{
+    struct look *look = CONTAINER_OF(task, struct look, task);
+    for (struct link *at = look->hl->conns.next; at != &look->hl->conns; at = at->next)
+        look->blocks += CONTAINER_OF(at, struct http_conn, link)->parser.block != NULL;
+    atomic_store(&look->done, 1);
+}
+
+/* What read the preface is given back. */
+static void test_no_block(void **state)
+{
+    (void)state;
+    got_expect(client_get("/about"), 200, "GET /about  here:80 [] [] here:80");
+    for (size_t i = 0; i < site.server->loop_count; i++) {
+        struct look look = {.task.run = look_for_blocks, .hl = &site.server->loop[i]};
+        loop_post(look.hl->loop, &look.task);
+        wait_count(&look.done, 1);
+        assert_int_equal(look.blocks, 0);
+    }
+}
+
+/* No worker is there to read a file: the connection closes while its frames are made. */
+static void test_closed_inside(void **state)
+{
+    (void)state;
+    workers_stop(site.workers);
+    client_get("/file?100000");
+    while (!client.closed && client_step(10000))
+        ;
+    assert_true(client.closed);
+    wait_count(&site.server->all_count, 0);
+}
+
 static void *drain_site(void *arg)
 {
     (void)arg;
@@ -768,6 +842,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_requests, open_usual),    TEST(test_bodies, open_usual),   TEST(test_refusals, open_quick),
+        TEST(test_trailers, open_usual),    TEST(test_no_block, open_usual), TEST(test_closed_inside, open_usual),
         TEST(test_streams_max, open_quick), TEST(test_pressure, open_usual), TEST(test_expect_continue, open_usual),
         TEST(test_gone, open_usual),        TEST(test_stalls, open_quick),   TEST(test_floods, open_quick),
         TEST(test_drain, open_usual),       TEST(test_versions, open_usual),

@@ -91,6 +91,21 @@ static void test_long_request(void **state)
     close(fd);
 }
 
+/* A large body has to bring 16 KB within that time. */
+static void test_trickle(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    int fd = dial();
+    send_text(fd, "POST /echo HTTP/1.1\r\n" H "Content-Length: 100000\r\n\r\n");
+    send_all(fd, big_body(arena, 50000));
+    for (int i = 0; i < 200 && silent(fd, 20); i++)
+        send_text(fd, "x");
+    expect(fd, 408, "");
+    close(fd);
+    arena_free(arena);
+}
+
 static void test_slow_reader(void **state)
 {
     (void)state;
@@ -244,6 +259,61 @@ static void test_bodies_budget(void **state)
     assert_int_equal(answer.status, 200);
     wait_bodies(0);
     close(one);
+    arena_free(arena);
+}
+
+/* A body that alone is too large for the process's memory is refused for good; one that meets others, for now. */
+static void test_memory_budget(void **state)
+{
+    (void)state;
+    static const size_t mb = 1 << 20;
+    budget_set_limits(
+        &(struct budget_limits){.total = mb, .early = mb, .inside = mb, .peer = mb, .sandbox = mb, .one = 300000, .small = 65536});
+    struct arena *arena = arena_new();
+    struct str body = big_body(arena, 400000);
+    int fds[4];
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        fds[i] = dial();
+    send_text(fds[0], "POST /echo HTTP/1.1\r\n" H "Content-Length: 400000\r\n\r\n");
+    send_all(fds[0], body);
+    expect(fds[0], 413, "");
+    assert_false(strstr(answer.head, "Retry-After"));
+    wait_bodies(0);
+    for (size_t i = 1; i < COUNT_OF(fds); i++) {
+        send_text(fds[i], "POST /echo HTTP/1.1\r\n" H "Content-Length: 250000\r\n\r\n");
+        send_all(fds[i], str_slice(body, 0, 249999));
+        wait_bodies(250000 * i);
+    }
+    int last = dial();
+    send_text(last, "POST /echo HTTP/1.1\r\n" H "Content-Length: 250000\r\n\r\n");
+    send_all(last, str_slice(body, 0, 249999));
+    expect(last, 503, "");
+    assert_true(has_line(&answer, "Retry-After: 1"));
+    for (size_t i = 1; i < COUNT_OF(fds); i++) {
+        send_text(fds[i], "x");
+        assert_true(read_answer(fds[i], &answer, false));
+        assert_int_equal(answer.status, 200);
+    }
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+    close(last);
+    wait_bodies(0);
+    budget_share(0);
+    arena_free(arena);
+}
+
+/* What a body holds is a stranger's until its caller is known. */
+static void test_known(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    int fd = dial();
+    send_text(fd, "POST /known HTTP/1.1\r\n" H "Content-Length: 300000\r\n\r\n");
+    send_all(fd, big_body(arena, 300000));
+    expect(fd, 200, "300000");
+    send_text(fd, "GET /known HTTP/1.1\r\n" H "\r\n");
+    expect(fd, 200, "0");
+    close(fd);
     arena_free(arena);
 }
 
@@ -565,6 +635,9 @@ int main(void)
         TEST(test_request_gone, open_default),
         TEST(test_connections_max, open_small),
         TEST(test_bodies_budget, open_small),
+        TEST(test_memory_budget, open_default),
+        TEST(test_known, open_default),
+        TEST(test_trickle, open_quick),
         TEST(test_bodies_from_inside, open_small),
         TEST(test_drain, open_default),
         TEST(test_client_that_only_sends, open_default),

@@ -256,10 +256,10 @@ static void too_large_at_the_moment(void **state)
 {
     (void)state;
     struct budget_account others = {.peer = budget_peer(STR("client")), .counted = true};
-    struct budget_limits full = tight;
-    full.one = full.total;
-    budget_set_limits(&full);
-    budget_charge(&others, 2048 * KB);
+    const size_t all = 64 * 1024 * KB; /* more than any of these needs */
+    budget_set_limits(&(struct budget_limits){
+        .total = all, .early = all, .inside = all, .peer = all, .sandbox = all, .one = all, .small = tight.small});
+    budget_charge(&others, all);
     for (size_t i = 0; i < COUNT_OF(trees); i++)
         assert_refused(trees[i].kind, trees[i].make, 503);
     budget_credit(&others, others.held);

@@ -267,6 +267,17 @@ enum err arena_over_next(struct arena *arena, size_t *made)
     return ++*made % PIECES_UNASKED ? ERR_OK : arena_over(arena);
 }
 
+enum err arena_take(struct arena *arena, size_t bytes)
+{
+    return arena->account.counted ? budget_take(&arena->account, bytes) : ERR_OK;
+}
+
+void arena_give_back(struct arena *arena, size_t bytes)
+{
+    if (arena->account.counted)
+        budget_credit(&arena->account, bytes);
+}
+
 bool arena_room(const struct arena *arena)
 {
     return budget_room(&arena->account);

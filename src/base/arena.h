@@ -28,6 +28,9 @@ enum err arena_over_with(struct arena *arena, size_t more); /* the same before o
 /* The same for who makes many small pieces of what a client sent: counts them in *made, and asks now and then. */
 enum err arena_over_next(struct arena *arena, size_t *made);
 
+/* Counts bytes that are held for it elsewhere, for as long as that is; ERR_BUSY, ERR_TOO_LARGE: nothing is counted. */
+enum err arena_take(struct arena *arena, size_t bytes);
+void arena_give_back(struct arena *arena, size_t bytes);
 bool arena_room(const struct arena *arena);                                 /* budget_room: ask before something new */
 
 void *arena_alloc(struct arena *arena, size_t size);        /* 16-byte aligned, not zeroed */

@@ -11,7 +11,8 @@
  * them only when they are converted, and its decoder lets a lone low surrogate pass.
  *
  * Bounds: nesting JSON_DEPTH_MAX (recursion, about 200 bytes of stack a level); a thread keeps a parser for inputs up to
- * KEPT_MAX bytes, larger inputs get a parser of their own that goes at once. */
+ * KEPT_MAX bytes, larger inputs get a parser of their own that goes at once. Memory of a large input is counted in the budget
+ * before it is taken: the copy, and the index of tokens that the first stage writes (four bytes for each). */
 extern "C" {
 #include "base/json.h"
 #include "base/panic.h"
@@ -340,14 +341,37 @@ enum err parse(ondemand::parser &parser, padded_string_view input, struct arena 
     return ERR_OK;
 }
 
+/* The most that the index of a text may have. A token is an operator or begins at a quote, behind an operator, behind a quote or
+ * behind white space; inside of strings these bytes are counted in vain. */
+size_t index_bytes(struct str text)
+{
+    size_t tokens = 3;
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i], brace = c | 0x20;
+        tokens += 2 * (size_t)(c == ',' || c == ':' || brace == '{' || brace == '}') + (c == '"' || c <= ' ');
+    }
+    return tokens * sizeof(uint32_t);
+}
+
+template <bool KEEP>
+enum err parse_large(padded_string_view input, struct arena *arena, struct json **ret)
+{
+    ondemand::parser own;
+    if (own.allocate(input.length()))
+        panic(__FILE__, __LINE__, "out of memory");
+    enum err err = parse<KEEP>(own, input, arena, ret), over;
+    return err != ERR_OK && (over = arena_over(arena)) != ERR_OK ? over : err;
+}
+
 template <bool KEEP>
 enum err parse_text(struct str text, struct arena *arena, struct json **ret)
 {
     if (text.n > TEXT_MAX)
         return ERR_TOO_LARGE;
-    enum err over = text.n > KEPT_MAX ? arena_over(arena) : ERR_OK;
-    if (over != ERR_OK)
-        return over;
+    bool large = text.n > KEPT_MAX;
+    enum err err = large ? arena_over_with(arena, text.n) : ERR_OK;
+    if (err != ERR_OK)
+        return err;
     char *copy = (char *)arena_alloc(arena, text.n + 2 + SIMDJSON_PADDING);
     copy[0] = '[';
     if (text.n)
@@ -356,12 +380,13 @@ enum err parse_text(struct str text, struct arena *arena, struct json **ret)
     memset(copy + text.n + 2, 0, SIMDJSON_PADDING);
     padded_string_view input(copy, text.n + 2, text.n + 2 + SIMDJSON_PADDING);
     static thread_local ondemand::parser kept;
-    if (text.n <= KEPT_MAX)
+    if (!large)
         return parse<KEEP>(kept, input, arena, ret);
-    ondemand::parser own;
-    enum err err = parse<KEEP>(own, input, arena, ret);
-    if (err != ERR_OK && (over = arena_over(arena)) != ERR_OK)
-        return over;
+    size_t index = index_bytes(text);
+    if ((err = arena_take(arena, index)) != ERR_OK)
+        return err;
+    err = parse_large<KEEP>(input, arena, ret);
+    arena_give_back(arena, index);
     return err;
 }
 

@@ -126,6 +126,31 @@ static void test_arena(void **state)
     arena_free(arena);
 }
 
+/* What the parser holds while it parses is counted: where there are many tokens, four bytes for each, beside the copy. */
+static void test_index(void **state)
+{
+    (void)state;
+    struct budget_figures figures;
+    struct arena *own = arena_new(), *arena = arena_new();
+    size_t n = 100 * KB + 1;
+    char *dense = arena_alloc(own, n), *plain = arena_alloc(own, n);
+    for (size_t i = 0; i < n; i++)
+        dense[i] = i == 0 ? '[' : i % 2 ? '0' : ',';
+    dense[n - 1] = ']';
+    memset(plain, 'x', n);
+    plain[0] = plain[n - 1] = '"';
+    assert_int_equal(json_check((struct str){dense, n}, arena), ERR_OK); /* not a request's */
+    arena_reset(arena);
+    arena_count(arena, budget_peer(STR("a")), false);
+    assert_int_equal(json_check((struct str){plain, n}, arena), ERR_OK);
+    budget_stats(&figures);
+    assert_true(figures.total >= n && figures.total < 150 * KB); /* the copy stays, the index is given back */
+    arena_reset(arena);
+    assert_int_equal(json_check((struct str){dense, n}, arena), ERR_TOO_LARGE);
+    arena_free(arena);
+    arena_free(own);
+}
+
 /* A tree is stopped while it is made, and a text of bytes that were counted by others is not begun. */
 static void test_trees(void **state)
 {
@@ -170,6 +195,7 @@ static void test_trees(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_one), TEST(test_peer), TEST(test_early), TEST(test_inside), TEST(test_arena), TEST(test_trees)};
+    const struct CMUnitTest tests[] = {TEST(test_one),   TEST(test_peer),  TEST(test_early), TEST(test_inside),
+                                       TEST(test_arena), TEST(test_index), TEST(test_trees)};
     return RUN(tests);
 }

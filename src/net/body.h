@@ -3,7 +3,8 @@
  *
  * In: who wants a body embeds a `body_sink` and calls body_read, at once or later; nothing is taken from the socket
  * before. Then `piece` is called, again and again, and at last `end`, exactly once. Bounds: a body in flight holds at most two
- * pieces of NET_PIECE_BYTES, whatever its length; a sink that keeps a piece stops the sender's socket.
+ * pieces of NET_PIECE_BYTES, whatever its length, or of NET_PIECE_LARGE_BYTES behind the first NET_PIECE_LARGE_FROM; a sink that
+ * keeps a piece stops the sender's socket.
  * Out: who makes a body calls body_write until it is told ERR_BUSY, and goes on when `writable` is called.
  *
  * Threads: a reader and a writer belong to their `loop`, where every callback runs. body_next, body_write, body_finish and

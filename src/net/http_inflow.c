@@ -5,6 +5,9 @@
  * other fills, and when it is full nothing is read from the socket: http__inflow_wants is what the connection asks. Before
  * body_read nothing is read either, and "100 Continue" is not said.
  *
+ * Behind the first megabyte of a body a piece that comes back makes room for a larger one, if there is memory for it: each hand-over
+ * to a thread costs as much as hashing 64 KiB.
+ *
  * The end is told once, behind the last piece that was kept: BODY_WHOLE behind all bytes, any other without the bytes that
  * nobody took yet. Pieces are handed over from within the connection's engine, where an answer only marks its exchange, or, once
  * the connection is gone, from here, where an answer lets go of it: a release waits until the sink has returned (`delivering`).
@@ -25,6 +28,11 @@ static struct http_inflow *inflow_of(struct body_reader *reader)
     return CONTAINER_OF(reader, struct http_inflow, reader);
 }
 
+static struct http_piece piece_of(size_t cap)
+{
+    return (struct http_piece){.p = mem_alloc(cap), .cap = cap};
+}
+
 enum err http__inflow_new(struct http_exchange *exchange)
 {
     enum err err = http__exchange_count(exchange, NET_PIECE_BYTES);
@@ -33,7 +41,8 @@ enum err http__inflow_new(struct http_exchange *exchange)
     struct http_inflow *in = mem_zalloc(sizeof(*in));
     in->reader = (struct body_reader){.ops = &inflow_ops, .loop = exchange->request.loop, .length = -1};
     in->exchange = exchange;
-    in->fill = mem_alloc(NET_PIECE_BYTES);
+    in->fill = piece_of(NET_PIECE_BYTES);
+    in->cap_max = NET_PIECE_LARGE_BYTES;
     in->keep_alive = exchange->keep_alive;
     exchange->in = in;
     exchange->keep_alive = false; /* until the body is whole */
@@ -45,8 +54,8 @@ void http__inflow_free(struct http_exchange *exchange)
     struct http_inflow *in = exchange->in;
     if (!in)
         return;
-    free(in->fill);
-    free(in->lent);
+    free(in->fill.p);
+    free(in->lent.p);
     free(in);
     exchange->in = NULL;
 }
@@ -54,61 +63,77 @@ void http__inflow_free(struct http_exchange *exchange)
 enum err http__inflow_both(struct http_inflow *in)
 {
     enum err err = http__exchange_count(in->exchange, NET_PIECE_BYTES);
-    if (err == ERR_OK)
-        in->lent = mem_alloc(NET_PIECE_BYTES);
-    return err;
+    if (err != ERR_OK)
+        return err;
+    in->lent = piece_of(NET_PIECE_BYTES);
+    in->cap_max = NET_PIECE_BYTES; /* its window is not larger */
+    return ERR_OK;
 }
 
 size_t http__inflow_held(const struct http_inflow *in)
 {
-    return (in->stopped ? 0 : in->fill_n) + (in->out ? in->lent_n : 0);
+    return (in->stopped ? 0 : in->fill.n) + (in->out ? in->lent.n : 0);
 }
 
 void http__inflow_add(struct http_inflow *in, struct str piece)
 {
-    ENSURE(piece.n <= NET_PIECE_BYTES - in->fill_n);
-    memcpy(in->fill + in->fill_n, piece.p, piece.n);
-    in->fill_n += piece.n;
+    ENSURE(piece.n <= http__inflow_room(in));
+    memcpy(in->fill.p + in->fill.n, piece.p, piece.n);
+    in->fill.n += piece.n;
     in->total += piece.n;
 }
 
 bool http__inflow_wants(const struct http_inflow *in)
 {
-    return in->stopped || (in->sink && in->fill && in->fill_n < NET_PIECE_BYTES);
+    return in->stopped || (in->sink && http__inflow_room(in));
 }
 
 /* The filled piece is lent, and another takes its place, if there is memory for one. */
 static struct str inflow_lend(struct http_inflow *in)
 {
-    char *piece = in->fill;
-    struct str bytes = {piece, in->fill_n};
+    struct http_piece filled = in->fill;
     in->fill = in->lent;
-    in->lent = piece;
-    in->lent_n = in->fill_n;
-    in->fill_n = 0;
-    return bytes;
+    in->fill.n = 0;
+    in->lent = filled;
+    return (struct str){filled.p, filled.n};
 }
 
 /* The sink keeps the piece: the other one fills meanwhile. */
 static void inflow_keep(struct http_inflow *in)
 {
     in->out = true;
-    if (!in->fill && !in->ended && http__exchange_count(in->exchange, NET_PIECE_BYTES) == ERR_OK)
-        in->fill = mem_alloc(NET_PIECE_BYTES);
+    if (!in->fill.p && !in->ended && http__exchange_count(in->exchange, NET_PIECE_BYTES) == ERR_OK)
+        in->fill = piece_of(NET_PIECE_BYTES);
+}
+
+/* Asked for once: what has no room for it stays as it is. */
+static void inflow_widen(struct http_inflow *in)
+{
+    struct http_piece *piece = &in->lent;
+    if (piece->cap >= in->cap_max || in->total < NET_PIECE_LARGE_FROM || in->ended || in->stopped)
+        return;
+    if (http__exchange_count(in->exchange, in->cap_max - piece->cap) != ERR_OK) {
+        in->cap_max = piece->cap;
+        return;
+    }
+    free(piece->p);
+    *piece = piece_of(in->cap_max);
 }
 
 static void inflow_take_back(struct http_inflow *in)
 {
     in->out = false;
-    if (in->fill)
+    inflow_widen(in);
+    if (in->fill.p)
         return;
     in->fill = in->lent;
-    in->lent = NULL;
+    in->fill.n = 0;
+    in->lent = (struct http_piece){0};
 }
 
 static void inflow_hand_over(struct http_inflow *in)
 {
-    while (in->sink && !in->stopped && !in->out && in->fill_n && !(in->ended && in->how != BODY_WHOLE)) {
+    while (in->sink && !in->stopped && !in->out && in->fill.n && !(in->ended && in->how != BODY_WHOLE)) {
         struct str piece = inflow_lend(in);
         if (in->sink->hashed)
             sha256_add(&in->hash, piece);
@@ -126,7 +151,7 @@ static void inflow_hand_over(struct http_inflow *in)
         }
     }
     if (in->stopped) {
-        in->fill_n = 0;
+        in->fill.n = 0;
     } else if (in->ended && in->sink && !in->out) {
         in->stopped = true;
         if (in->sink->hashed)

@@ -68,10 +68,7 @@ static int pass_body(struct http_parser *parser, struct str piece)
     struct http_inflow *in = parser->inflow;
     if (piece.n > parser->body_max - in->total)
         return refuse_in_callback(&parser->llhttp, 413);
-    ENSURE(piece.n <= NET_PIECE_BYTES - in->fill_n);
-    memcpy(in->fill + in->fill_n, piece.p, piece.n);
-    in->fill_n += piece.n;
-    in->total += piece.n;
+    http__inflow_add(in, piece);
     return 0;
 }
 
@@ -555,14 +552,14 @@ static enum http_parsed step_pass_length(struct http_parser *parser)
     struct http_inflow *in = parser->inflow;
     if (parser->content_length > parser->body_max)
         return break_off(parser, 413);
-    size_t there = parser->block->n - parser->fed, room = in->fill ? NET_PIECE_BYTES - in->fill_n : 0;
+    size_t there = parser->block->n - parser->fed, room = http__inflow_room(in);
     uint64_t left = parser->content_length - in->total;
     size_t take = there < room ? there : room;
     take = take < left ? take : (size_t)left;
     if (take)
-        memcpy(in->fill + in->fill_n, parser->block->bytes + parser->fed, take);
+        memcpy(in->fill.p + in->fill.n, parser->block->bytes + parser->fed, take);
     parser->fed += take;
-    in->fill_n += take;
+    in->fill.n += take;
     in->total += take;
     if (take == left)
         return body_passed(parser);
@@ -573,7 +570,7 @@ static enum http_parsed step_pass_chunked(struct http_parser *parser)
 {
     struct http_inflow *in = parser->inflow;
     while (http__parser_has_input(parser)) {
-        size_t room = in->fill ? NET_PIECE_BYTES - in->fill_n : 0;
+        size_t room = http__inflow_room(in);
         if (!room)
             return PARSED_FULL;
         int status;
@@ -698,11 +695,11 @@ char *http__parser_space(struct http_parser *parser, size_t *ret_n)
     }
     if (reads_into_piece(parser)) {
         struct http_inflow *in = parser->inflow;
-        size_t room = NET_PIECE_BYTES - in->fill_n;
+        size_t room = http__inflow_room(in);
         uint64_t left = parser->content_length - in->total;
-        ENSURE(in->fill && room > 0 && !http__parser_has_input(parser));
+        ENSURE(room > 0 && !http__parser_has_input(parser));
         *ret_n = room < left ? room : (size_t)left;
-        return in->fill + in->fill_n;
+        return in->fill.p + in->fill.n;
     }
     if (!parser->block) {
         parser->block = http__block_take(parser->pool, 0);
@@ -726,7 +723,7 @@ void http__parser_filled(struct http_parser *parser, size_t n)
     if (reads_into_body(parser)) {
         parser->exchange->request.body.n += n;
     } else if (reads_into_piece(parser)) {
-        parser->inflow->fill_n += n;
+        parser->inflow->fill.n += n;
         parser->inflow->total += n;
     } else {
         parser->block->n += n;

@@ -26,15 +26,19 @@ struct http_outflow;
 struct http2_stream;
 struct http_exchange;
 
+struct http_piece {
+    char *p; /* NULL: there is none */
+    size_t n, cap;
+};
+
 /* A body that its handler reads in pieces, from the parser to the sink (http_inflow.c). */
 struct http_inflow {
     struct body_reader reader;
     struct http_exchange *exchange;
     struct body_sink *sink; /* NULL: nobody reads yet */
-    char *fill;             /* the piece that is being filled; NULL: there is no memory for one while the other is lent */
-    size_t fill_n;
-    char *lent;      /* with the sink, or spare */
-    size_t lent_n;
+    struct http_piece fill; /* is being filled; NULL: there is no memory for one while the other is lent */
+    struct http_piece lent; /* with the sink, or spare */
+    size_t cap_max;         /* of a piece */
     bool out;        /* lent is with the sink */
     bool ended;      /* nothing more will come */
     bool stopped;    /* the sink wants nothing more, or was told the end */
@@ -185,7 +189,7 @@ struct http_exchange *http__parser_take(struct http_parser *parser); /* one for 
 char *http__parser_space(struct http_parser *parser, size_t *ret_n);
 void http__parser_filled(struct http_parser *parser, size_t n);
 enum http_parsed http__parser_next(struct http_parser *parser, struct http_exchange **ret);
-/* After HEAD: its body goes into inflow->fill, NET_PIECE_BYTES large. The exchange is the user's from now on. */
+/* After HEAD: its body goes into inflow->fill. The exchange is the user's from now on. */
 void http__parser_pass(struct http_parser *parser, struct http_inflow *inflow);
 /* After HTTP2: ends the parser; everything that came, valid until it is cleared. */
 struct str http__parser_preface(struct http_parser *parser);
@@ -207,6 +211,10 @@ void http__inflow_free(struct http_exchange *exchange);
 enum err http__inflow_both(struct http_inflow *in);
 size_t http__inflow_held(const struct http_inflow *in);
 void http__inflow_add(struct http_inflow *in, struct str piece);
+static inline size_t http__inflow_room(const struct http_inflow *in) /* of the piece that is being filled */
+{
+    return in->fill.p ? in->fill.cap - in->fill.n : 0;
+}
 bool http__inflow_wants(const struct http_inflow *in); /* bytes */
 void http__inflow_deliver(struct http_inflow *in); /* what came, to its sink, and the end; nothing may be known of it afterwards */
 void http__inflow_drop(struct http_inflow *in);    /* it was answered: nothing more is delivered */

@@ -8,6 +8,8 @@
 #define NET_BODY_BYTES_MAX (70u << 20)              /* Lambda's CreateFunction: 50 MB zip as base64 in JSON; the largest of all */
 #define NET_BODY_STREAM_MAX (5ull << 30)            /* S3: an object in one PUT, a part of a multipart upload: 5 GiB */
 #define NET_PIECE_BYTES (64u << 10)                 /* of a body that passes by; at most two are held for each way */
+#define NET_PIECE_LARGE_BYTES (512u << 10)          /* in HTTP/1.1, behind the first NET_PIECE_LARGE_FROM of a body */
+#define NET_PIECE_LARGE_FROM (1u << 20)
 #define NET_BODY_UNKNOWN_MAX (1u << 20)             /* a call whose headers do not say for which service it is */
 #define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
 #define NET_BODIES_ONLY_MAX (64u << 20) /* of them, by a listener on one loop; and those together never take the second half */

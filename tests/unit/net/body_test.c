@@ -17,6 +17,7 @@ struct reading {
     struct http_request *request;
     struct body_reader *reader;
     size_t n, pieces;
+    size_t keeps_from; /* the first piece behind so many bytes as well; 0: no */
     bool keep, early, finished;
     struct body_writer *writer; /* of an answer that has begun before the body is asked for */
     struct body_worker worker;
@@ -46,10 +47,14 @@ static void answer_seen(struct reading *reading, enum body_end how)
 static enum body_want on_piece(struct body_sink *sink, struct str piece)
 {
     struct reading *reading = CONTAINER_OF(sink, struct reading, sink);
-    ENSURE(loop_current() == reading->request->loop && piece.n > 0 && (piece.n <= NET_PIECE_BYTES || reading->request->body.n) &&
+    ENSURE(loop_current() == reading->request->loop && piece.n > 0 && (piece.n <= NET_PIECE_LARGE_BYTES || reading->request->body.n) &&
            !reading->finished);
     reading->n += piece.n;
     reading->pieces++;
+    if (reading->keeps_from && reading->n > reading->keeps_from) {
+        reading->keeps_from = 0;
+        reading->keep = true;
+    }
     if (reading->early) {
         reading->finished = true;
         http_respond_text(reading->request, 403, "text/plain", STR("no"));
@@ -139,6 +144,7 @@ static void handle_body(struct http_request *request, void *arg)
     }
     reading->reader = http_body(request);
     reading->keep = str_eq(path, STR("/keep")) || str_eq(path, STR("/last"));
+    reading->keeps_from = str_eq(request->query, STR("late")) ? 4 * NET_PIECE_LARGE_FROM : 0;
     reading->early = str_eq(path, STR("/early"));
     if (str_eq(path, STR("/worker"))) {
         reading->worker = (struct body_worker){.run = work_piece, .done = work_done, .workers = site.workers, .lane = LANE_BODY};
@@ -272,6 +278,18 @@ static void test_whole(void **state)
     arena_free(arena);
 }
 
+struct sending {
+    int fd;
+    struct str body;
+};
+
+static void *send_in_thread(void *arg)
+{
+    const struct sending *sending = arg;
+    send_length(sending->fd, "/keep?late", sending->body);
+    return NULL;
+}
+
 /* A reader that keeps a piece stops the sender; memory is two pieces. */
 static void test_pressure(void **state)
 {
@@ -311,6 +329,36 @@ static void begin_reading(struct loop_task *task)
 {
     struct reading *reading = CONTAINER_OF(task, struct reading, begin);
     body_read(reading->reader, &reading->sink);
+}
+
+/* A long body comes to have larger pieces, if there is memory for them. */
+static void test_long(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    struct str body = big_body(arena, 24 << 20);
+    for (int scarce = 0; scarce < 2; scarce++) {
+        if (scarce) {
+            site_close();
+            struct http_limits limits = http__limits_default;
+            limits.bodies_bytes_max = 3 * NET_PIECE_BYTES;
+            open_streaming(&limits);
+        }
+        int fd = dial();
+        pthread_t sender;
+        struct sending sending = {fd, body};
+        ENSURE(pthread_create(&sender, NULL, send_in_thread, &sending) == 0);
+        wait_count(&seen.kept_count, 1);
+        release_kept();
+        wait_count(&seen.kept_count, 2);
+        wait_count(&site.server->bodies_held, 2 * (scarce ? NET_PIECE_BYTES : NET_PIECE_LARGE_BYTES));
+        release_kept();
+        pthread_join(sender, NULL);
+        expect(fd, 200, digest_of(body));
+        assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+        close(fd);
+    }
+    arena_free(arena);
 }
 
 /* On its loop. */
@@ -600,6 +648,7 @@ int main(void)
         TEST(test_budget, open_usual),
         TEST(test_server_ends, open_usual),
         TEST(test_answered_when_gone, open_usual),
+        TEST(test_long, open_usual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

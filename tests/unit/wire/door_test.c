@@ -206,7 +206,7 @@ static void echo_give_back(struct loop_task *task)
 static enum body_want echo_piece(struct body_sink *sink, struct str piece)
 {
     struct stream_echo *echo = CONTAINER_OF(sink, struct stream_echo, sink);
-    ENSURE(piece.n <= NET_PIECE_BYTES || !echo->n);     /* only what was gathered comes in one */
+    ENSURE(piece.n <= NET_PIECE_LARGE_BYTES || !echo->n);     /* only what was gathered comes in one */
     echo->n += piece.n;
     echo->pieces++;
     if (!atomic_load(&echo_keeps))

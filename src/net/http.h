@@ -4,12 +4,11 @@
  * A request is handed to its listener's handler once it is complete (headers and body), or, where its listener's body_plan
  * says so, once its headers are: its body is then read in pieces (http_body). It belongs to the loop of its connection. The handler
  * answers exactly once, now or later, with http_respond on that loop, or http_respond_from from any thread. A client that went away
- * is not seen by the handler: the answer is dropped, but it must be given, as it releases the request. Of pipelined requests (HTTP/1.1)
- * those with safe methods may be with handlers at the same time; any other waits for the answers before it. Streams of HTTP/2 run
- * side by side. Malformed or ambiguous
- * messages (both lengths, bad chunk, obs-fold, bare CR, repeated or differing Content-Length) get 400 and the connection closes;
- * nothing reaches a handler. Limits: net/limits.h. Source: RFC 9110, 9112, 9113. An answer's arena is the request's; it is freed when the
- * last byte was written. */
+ * is not seen by the handler: the answer is dropped, but it must be given, as it releases the request. Of pipelined requests
+ * (HTTP/1.1) those with safe methods may be with handlers at the same time; any other waits for the answers before it. Streams of
+ * HTTP/2 run side by side. Malformed or ambiguous messages (both lengths, bad chunk, obs-fold, bare CR, repeated or differing
+ * Content-Length) get 400 and the connection closes; nothing reaches a handler. Limits: net/limits.h. Source: RFC 9110, 9112, 9113.
+ * An answer's arena is the request's; it is freed when the last byte was written. */
 #ifndef CLOUDLESS_NET_HTTP_H
 #define CLOUDLESS_NET_HTTP_H
 #include "base/arena.h"

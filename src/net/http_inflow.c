@@ -5,8 +5,8 @@
  * other fills, and when it is full nothing is read from the socket: http__inflow_wants is what the connection asks. Before
  * body_read nothing is read either, and "100 Continue" is not said.
  *
- * Behind the first megabyte of a body a piece that comes back makes room for a larger one, if there is memory for it: each hand-over
- * to a thread costs as much as hashing 64 KiB.
+ * Behind the first megabyte of a body a piece that comes back makes room for a larger one, if there is memory for it: each
+ * hand-over to a thread costs as much as hashing 64 KiB.
  *
  * The end is told once, behind the last piece that was kept: BODY_WHOLE behind all bytes, any other without the bytes that
  * nobody took yet. Pieces are handed over from within the connection's engine, where an answer only marks its exchange, or, once

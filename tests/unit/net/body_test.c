@@ -47,8 +47,8 @@ static void answer_seen(struct reading *reading, enum body_end how)
 static enum body_want on_piece(struct body_sink *sink, struct str piece)
 {
     struct reading *reading = CONTAINER_OF(sink, struct reading, sink);
-    ENSURE(loop_current() == reading->request->loop && piece.n > 0 && (piece.n <= NET_PIECE_LARGE_BYTES || reading->request->body.n) &&
-           !reading->finished);
+    ENSURE(loop_current() == reading->request->loop && !reading->finished);
+    ENSURE(piece.n > 0 && (piece.n <= NET_PIECE_LARGE_BYTES || reading->request->body.n));
     reading->n += piece.n;
     reading->pieces++;
     if (reading->keeps_from && reading->n > reading->keeps_from) {

@@ -247,7 +247,7 @@ static void handle(struct http_request *request, void *arg)
         http_respond(request, &(struct http_response){.status = (int)number_of(request->query), .body = STR("body")});
     } else if (str_eq(path, STR("/split"))) {
         http_respond_text(request, 200, "a\r\nSet-Cookie: b", STR("body"));
-    } else if (str_eq(path, STR("/value"))) {     /* a header value of 30 bytes: the byte that the query's number says, at its place */
+    } else if (str_eq(path, STR("/value"))) { /* a header value of 30 bytes, one of them the query's: 256 * place + byte */
         size_t n = number_of(request->query);
         char *value = arena_alloc(request->arena, 31);
         memset(value, 'v', 30);

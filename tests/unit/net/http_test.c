@@ -78,7 +78,8 @@ static void test_response_splitting(void **state)
     expect(fd, 200, "hello");
     for (unsigned place = 0; place < 30; place++) {
         static const struct { unsigned byte; bool fine; } rows[] = {
-            {1, false}, {'\t', true}, {'\n', false}, {'\r', false}, {0x1f, false}, {' ', true}, {'~', true}, {0x7f, false}, {0xff, true}};
+            {1, false},   {'\t', true}, {'\n', false},  {'\r', false}, {0x1f, false},
+            {' ', true}, {'~', true},  {0x7f, false}, {0xff, true}};
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
             char text[100];
             snprintf(text, sizeof text, "GET /value?%u HTTP/1.1\r\n" H "\r\n", place * 256 + rows[i].byte);

@@ -92,8 +92,10 @@ static enum err function_compile(struct store *store, struct str account, struct
         .timeout_ms = json_i64(config, "Timeout", 3) * 1000, .memory_mb = json_i64(config, "MemorySize", 128),
         .tmp_mb = json_i64(tmp, "Size", 512), .variables = json_at(json_at(config, "Environment"), "Variables"),
     };
-    if (policy.n)       /* it was checked when it was stored */
-        ENSURE(policy_compile(policy, POLICY_RESOURCE, &f->policy, arena, &message) == ERR_OK);
+    if (policy.n && policy_compile(policy, POLICY_RESOURCE, &f->policy, arena, &message) != ERR_OK) {
+        arena_free(arena); /* another release wrote it, or something else did */
+        return ERR_CORRUPT;
+    }
     *ret = f;
     return ERR_OK;
 }

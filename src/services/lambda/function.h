@@ -23,7 +23,7 @@ struct lambda__functions;
 /* Borrows the store. Each of `loops` loops has a cache of its own; off the loops nothing is cached. */
 struct lambda__functions *lambda__functions_new(struct store *store, size_t loops);
 void lambda__functions_free(struct lambda__functions *functions);      /* NULL is fine; after the loops have stopped */
-/* A reference, cached a loop. ERR_NOT_FOUND, ERR_IO. */
+/* A reference, cached a loop. ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO. */
 enum err lambda__functions_get(struct lambda__functions *functions, struct str account, struct str region, struct str name,
                                struct lambda__function **ret);
 struct lambda__function *lambda__function_ref(struct lambda__function *function);

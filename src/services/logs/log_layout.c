@@ -14,12 +14,14 @@ struct store_key logs__group_key(struct str account, struct str region, struct s
     return (struct store_key){LOGS_SPACE, doc_collection(arena, account, region, "log-group"), name};
 }
 
-static void fill_group(struct json *doc, struct logs__group *ret)
+static enum err fill_group(struct json *doc, struct logs__group *ret)
 {
     uint64_t space = 0;
-    ENSURE(str_to_u64(json_str(doc, "space"), &space));
+    if (!str_to_u64(json_str(doc, "space"), &space))
+        return ERR_CORRUPT;
     *ret = (struct logs__group){.space = space, .created_ms = json_i64(doc, "createdMs", 0),
                                 .retention_days = json_i64(doc, "retentionDays", 0), .doc = doc};
+    return ERR_OK;
 }
 
 enum err logs__group_find(struct store_txn *txn, struct str account, struct str region, struct str name, struct arena *arena,
@@ -27,9 +29,7 @@ enum err logs__group_find(struct store_txn *txn, struct str account, struct str 
 {
     struct json *doc;
     enum err err = doc_get(txn, logs__group_key(account, region, name, arena), arena, &doc);
-    if (err == ERR_OK)
-        fill_group(doc, ret);
-    return err;
+    return err == ERR_OK ? fill_group(doc, ret) : err;
 }
 
 /* The name in a group's ARN, arn:aws:logs:REGION:ACCOUNT:log-group:NAME[:*]; none when it is of elsewhere or of something else. */
@@ -77,7 +77,7 @@ void logs__group_make(struct store_txn *txn, struct str account, struct str regi
     json_add_i64(arena, doc, "createdMs", now_ms);
     json_add(doc, "tags", tags_object(arena, tags));
     doc_put(txn, logs__group_key(account, region, name, arena), doc, arena);
-    fill_group(doc, ret);
+    ENSURE(fill_group(doc, ret) == ERR_OK);
 }
 
 static struct store_key stream_key(uint64_t space, struct str stream)

@@ -145,8 +145,25 @@ static void test_a_group_that_is_gone(void **state)
     jobs_free(jobs);
 }
 
+static enum err damage_group(struct store_txn *txn, void *arg)
+{
+    struct fixture *f = arg;
+    doc_put(txn, (struct store_key){LOGS_SPACE, doc_collection(f->arena, ACCOUNT, REGION, "log-group"), STR("damaged")},
+            json_new(f->arena, JSON_OBJECT), f->arena);
+    return ERR_OK;
+}
+
+static void test_a_damaged_group(void **state)
+{
+    struct fixture *f = *state;
+    struct logs__group group;
+    assert_int_equal(store_mutate(f->store, damage_group, f), ERR_OK);
+    assert_int_equal(logs__group_find(store_reader(f->store), ACCOUNT, REGION, STR("damaged"), f->arena, &group), ERR_CORRUPT);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST_ENGINES(test_passes), TEST_ENGINES(test_a_group_that_is_gone)};
+    const struct CMUnitTest tests[] = {TEST_ENGINES(test_a_damaged_group), TEST_ENGINES(test_passes),
+                                       TEST_ENGINES(test_a_group_that_is_gone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,33 @@ size_t utf8_count(struct str s)
     return count;
 }
 
+struct str utf8_mended(struct str s, struct arena *arena)
+{
+    if (utf8_valid(s))
+        return s;
+    struct buf buf;
+    buf_init(&buf, arena, 3 * s.n);
+    for (size_t at = 0, length; at < s.n; at += length ? length : 1) {
+        length = utf8_sequence((const uint8_t *)s.p + at, s.n - at);
+        if (length)
+            buf_add(&buf, str_slice(s, at, at + length));
+        else
+            buf_lit(&buf, "\xEF\xBF\xBD");
+    }
+    return buf_str(&buf);
+}
+
+size_t utf8_unfinished(struct str s)
+{
+    for (size_t back = 1; back <= 3 && back <= s.n; back++) {
+        uint8_t byte = (uint8_t)s.p[s.n - back];
+        size_t length = byte < 0xC2 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : byte < 0xF5 ? 4 : 1;
+        if ((byte & 0xC0) != 0x80)
+            return length > back ? back : 0;
+    }
+    return 0;
+}
+
 /* ---- base64, RFC 4648 section 4 ---- */
 
 void base64_write(struct buf *buf, struct str bytes)

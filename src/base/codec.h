@@ -7,6 +7,10 @@
 
 bool utf8_valid(struct str s);                              /* no surrogates, no overlong forms */
 size_t utf8_count(struct str s);                            /* code points of valid UTF-8 */
+/* s itself if it is valid; else a copy with U+FFFD for each byte that belongs to no character. */
+struct str utf8_mended(struct str s, struct arena *arena);
+/* How many bytes at the end of s begin a character whose rest is missing; 0 to 3. */
+size_t utf8_unfinished(struct str s);
 
 void base64_write(struct buf *buf, struct str bytes);       /* standard alphabet, padded */
 /* Strict: padding needed, no white space, zero trailing bits. ERR_INVALID leaves *ret untouched. */

@@ -267,21 +267,41 @@ def handle(event):
 
 def test_output_without_a_newline_is_split(client, fn, deploy, unique):
     name = deploy(PRELUDE + '''
-sys.stdout.write('a' * 300000 + 'b')
-sys.stdout.flush()
+sys.stdout.buffer.write('ä'.encode() * 600000 + b'b')
+sys.stdout.buffer.flush()
 def handle(event):
     return event
 ''' + SERVE)
     assert invoke(fn, name, 1) == (None, 1)
     logs, sizes = client('logs'), []
     deadline = time.monotonic() + 30
-    while sum(sizes) < 300001 and time.monotonic() < deadline:
+    while sum(sizes) < 600001 and time.monotonic() < deadline:
         try:
-            events = logs.filter_log_events(logGroupName=f'/aws/lambda/{name}')['events']
-            sizes = [len(e['message']) for e in events if e['message'][0] in 'ab']
+            pages = logs.get_paginator('filter_log_events').paginate(logGroupName=f'/aws/lambda/{name}')
+            sizes = [len(e['message']) for page in pages for e in page['events'] if e['message'][0] in 'äb']
         except logs.exceptions.ResourceNotFoundException:
             pass
-    assert sizes == [262144 - 26, 300001 - (262144 - 26)]
+    assert sizes == [(1048576 - 26) // 2, 600001 - (1048576 - 26) // 2]
+
+
+def test_output_that_is_no_text(client, fn, deploy):
+    """As CloudWatch shows it: each byte that belongs to no character is U+FFFD."""
+    name = deploy(PRELUDE + """
+sys.stdout.buffer.write(b'bytes \\xff\\xc3 and \\xe2\\x82\\xac\\n')
+sys.stdout.buffer.flush()
+def handle(event):
+    return event
+""" + SERVE)
+    assert invoke(fn, name, 1) == (None, 1)
+    logs = client('logs')
+
+    def found():
+        try:
+            return [e['message'] for e in logs.filter_log_events(logGroupName=f'/aws/lambda/{name}')['events'] if e['message'].startswith('bytes')]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+    harness.until(found)
+    assert found() == ['bytes \ufffd\ufffd and €\n']
 
 
 def test_a_role_that_lambda_may_not_assume_any_more(server, fn, deploy_function, unique):

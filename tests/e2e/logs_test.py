@@ -53,8 +53,10 @@ def test_groups_are_named_once_and_where_they_are(logs, stream, unique):
     arn = f'arn:aws:logs:us-east-1:000000000000:log-group:{group}'
     for name in (group, arn):
         assert logs.describe_log_streams(logGroupIdentifier=name)['logStreams'][0]['logStreamName'] == 'one'
-    with pytest.raises(logs.exceptions.InvalidParameterException, match='Exactly one of'):
+    assert 'uploadSequenceToken' not in logs.describe_log_streams(logGroupName=group)['logStreams'][0]
+    with pytest.raises(logs.exceptions.ClientError, match='LogGroup name and LogGroup ARN are mutually exclusive parameters.') as e:
         logs.describe_log_streams(logGroupName=group, logGroupIdentifier=arn)
+    assert e.value.response['Error']['Code'] == 'ValidationException'
     with pytest.raises(logs.exceptions.InvalidParameterException, match='Exactly one of'):
         logs.describe_log_streams()
     elsewhere = arn.replace('us-east-1', 'eu-west-1')
@@ -135,7 +137,7 @@ def test_bounds_of_a_batch(logs, stream):
     event = lambda n, i=0: {'timestamp': at + i, 'message': 'x' * n}
     batch = lambda events: logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=events)
     for events, message in [
-            ([event(262144 - 25)], 'Log event too large: 262145 bytes exceeds limit of 262144'),
+            ([event(1048576 - 25)], 'Log event too large: 1048577 bytes exceeds limit of 1048576'),
             ([event(262144 - 26)] * 4 + [event(1)], 'Upload too large: 1048603 bytes exceeds limit of 1048576'),
             ([{'timestamp': at - 24 * 3600 * 1000 - 1, 'message': 'a'}, event(1)], 'cannot span more than 24 hours')]:
         with pytest.raises(logs.exceptions.InvalidParameterException, match=message):

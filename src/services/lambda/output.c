@@ -1,9 +1,11 @@
-/* output.c -- one line printed is one log event. Events are kept only if the execution role may write them, as on AWS:
+/* output.c -- one line printed is one log event; a longer one than an event may be is split between characters, and bytes that are
+ * none become U+FFFD. Events are kept only if the execution role may write them, as on AWS:
  * logs:CreateLogStream and logs:PutLogEvents on the stream, and logs:CreateLogGroup when the group has to be made; the
  * decision is asked for again every PERMISSION_MS. The last 4 KB since the invocation's start are its tail, role or not. */
 #include "services/lambda/output.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/codec.h"
 #include "base/panic.h"
 #include "auth/auth.h"
 #include "base/arn.h"
@@ -13,7 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LINE_BYTES_MAX (256u * 1024 - 26)       /* CloudWatch Logs quota: event size */
+#define LINE_BYTES_MAX ((1u << 20) - 26) /* CloudWatch Logs quota: event size */
+#define LINE_BYTES_KEPT (16u << 10)      /* of memory between lines */
 #define PERMISSION_MS 1000
 
 struct lambda__output {
@@ -95,15 +98,33 @@ static void output_event(struct lambda__output *o, struct str text)
     int64_t now = loop_now_ms();
     ask_permission(o, now);
     keep_tail(o, text);
-    if (o->may_write)
-        logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, text, o->may_make_group);
+    if (!o->may_write)
+        return;
+    struct arena *arena = arena_new();
+    logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, utf8_mended(text, arena),
+                o->may_make_group);
+    arena_free(arena);
 }
 
 void lambda__output_end_line(struct lambda__output *o)
 {
     if (o->line.n)
         output_event(o, buf_str(&o->line));
+    bool large = o->line.n > LINE_BYTES_KEPT;
     buf_reset(&o->line);
+    if (large)
+        buf_clear(&o->line);
+}
+
+/* The line is as long as an event may be: what is there of its last character begins the next one. */
+static void split_line(struct lambda__output *o)
+{
+    char rest[4];
+    size_t n = utf8_unfinished(buf_str(&o->line));
+    memcpy(rest, o->line.p + o->line.n - n, n);
+    o->line.n -= n;
+    lambda__output_end_line(o);
+    buf_add(&o->line, (struct str){rest, n});
 }
 
 size_t lambda__output_bytes(struct lambda__output *o, struct str bytes)
@@ -117,10 +138,11 @@ size_t lambda__output_bytes(struct lambda__output *o, struct str bytes)
         take = split ? room : take;
         buf_add(&o->line, str_slice(bytes, 0, take));
         bytes = str_slice(bytes, take, bytes.n);
-        if (whole || split) {
+        if (split)
+            split_line(o);
+        else if (whole)
             lambda__output_end_line(o);
-            cost += LAMBDA_LINE_COST;
-        }
+        cost += split || whole ? LAMBDA_LINE_COST : 0;
     }
     return cost;
 }

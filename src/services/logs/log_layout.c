@@ -55,6 +55,10 @@ struct str logs__call_group_name(struct call *call)
 bool logs__call_group(struct call *call, struct store_txn *txn, struct logs__group *ret)
 {
     struct str name = logs__call_group_name(call);
+    if (call_has(call, "logGroupName") && call_has(call, "logGroupIdentifier")) {
+        call_fail(call, "ValidationException", "LogGroup name and LogGroup ARN are mutually exclusive parameters.");
+        return false;
+    }
     if (call_has(call, "logGroupName") + call_has(call, "logGroupIdentifier") + call_has(call, "resourceArn") != 1) {
         call_fail(call, "InvalidParameterException", "Exactly one of logGroupName and logGroupIdentifier must be specified.");
         return false;

@@ -14,7 +14,7 @@
 
 #define LOGS_EVENT_KEY_BYTES 16
 #define LOGS_EVENT_OVERHEAD 26              /* bytes that each event counts beside its text. API reference, PutLogEvents */
-#define LOGS_EVENT_BYTES_MAX (256u * 1024)  /* quota: event size */
+#define LOGS_EVENT_BYTES_MAX (1u << 20)     /* quota: event size */
 #define LOGS_BATCH_BYTES_MAX 1048576u       /* API reference, PutLogEvents */
 #define LOGS_PAGE_BYTES_MAX (1u << 20)      /* API reference, GetLogEvents and FilterLogEvents */
 #define LOGS_PAGE_EVENTS_MAX 10000

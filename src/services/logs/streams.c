@@ -78,8 +78,6 @@ static void describe_stream(struct call *call, struct json *list, const struct s
         json_add_i64(call->arena, out, "lastEventTimestamp", row->last_ms);
         json_add_i64(call->arena, out, "lastIngestionTime", row->ingested_ms);
     }
-    json_add_str(call->arena, out, "uploadSequenceToken",
-                 arena_printf(call->arena, "%056llu", (unsigned long long)row->ingested_ms));
     json_add_str(call->arena, out, "arn",
                  call_arn(call, "logs", "log-group:" STR_FMT ":log-stream:" STR_FMT, STR_ARG(group), STR_ARG(row->name)));
     json_add_i64(call->arena, out, "storedBytes", 0);   /* AWS answers 0 for every stream since 2019 */

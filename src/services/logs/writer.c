@@ -127,8 +127,10 @@ bool logs_append(struct logs *logs, struct str account, struct str region, struc
                  struct str message, bool may_make_group)
 {
     struct logs__writer *w = logs->writer;
-    struct event *e =
-        event_new(account, region, group, stream, epoch_ms, str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD));
+    struct str text = str_slice(message, 0, LOGS_EVENT_BYTES_MAX - LOGS_EVENT_OVERHEAD);
+    if (text.n < message.n)
+        text.n -= utf8_unfinished(text);
+    struct event *e = event_new(account, region, group, stream, epoch_ms, text);
     e->may_make_group = may_make_group;
     pthread_mutex_lock(&w->lock);
     size_t *share = share_of(w, stream);

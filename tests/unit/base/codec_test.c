@@ -18,6 +18,30 @@ static void utf8(void **state)
     assert_int_equal(utf8_count(STR("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")), 4);
 }
 
+static void utf8_broken(void **state)
+{
+    static const struct {
+        const char *text, *mended;
+        size_t unfinished;
+    } cases[] = {
+        {"", "", 0},
+        {"plain", "plain", 0},
+        {"\xC3\xA4", "\xC3\xA4", 0},
+        {"a\xC3", "a\xEF\xBF\xBD", 1},
+        {"\xE2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},
+        {"\xF0\x9F\x98", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3},
+        {"\xFF\xFE!", "\xEF\xBF\xBD\xEF\xBF\xBD!", 0},
+        {"\x80\x80\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 0},
+        {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD", 0},
+        {"\xE2\x82\xAC\xE2", "\xE2\x82\xAC\xEF\xBF\xBD", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_true(str_eq(utf8_mended(str_of(cases[i].text), arena), str_of(cases[i].mended)));
+        assert_int_equal(utf8_unfinished(str_of(cases[i].text)), cases[i].unfinished);
+    }
+}
+
 /* RFC 4648 section 10. */
 static void base64_vectors(void **state)
 {
@@ -116,8 +140,12 @@ static void ordered_integers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(utf8), cmocka_unit_test(base64_vectors),
-                                       cmocka_unit_test(base64_round_trip), cmocka_unit_test(hex), cmocka_unit_test(percent),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(utf8),
+                                       cmocka_unit_test(utf8_broken),
+                                       cmocka_unit_test(base64_vectors),
+                                       cmocka_unit_test(base64_round_trip),
+                                       cmocka_unit_test(hex),
+                                       cmocka_unit_test(percent),
                                        cmocka_unit_test(ordered_integers)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

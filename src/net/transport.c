@@ -19,7 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READS_MAX 8 /* of one turn, while they fill what they are given */
+#define READS_MAX      8             /* of one turn, while they fill what they are given, */
+#define READ_BYTES_MAX (512u << 10) /* and its bytes */
 
 /* ---- waiting ---- */
 
@@ -225,7 +226,8 @@ static ssize_t tcp_send_file(struct transport *transport, int fd, off_t offset, 
 
 static void tcp_read(struct transport *transport)
 {
-    for (int i = 0; i < READS_MAX && transport->reading && !transport->closing; i++) {
+    size_t turn = 0;
+    for (int i = 0; i < READS_MAX && turn < READ_BYTES_MAX && transport->reading && !transport->closing; i++) {
         size_t room;
         char *at = transport->user->space(transport, &room);
         ssize_t n;
@@ -237,6 +239,7 @@ static void tcp_read(struct transport *transport)
         transport->user->got(transport, n);
         if (n < 0 || (size_t)n < room)
             return;
+        turn += (size_t)n;
     }
 }
 

@@ -64,7 +64,8 @@ static struct str class_of(struct binder *b, const struct model_shape *shape)
     if (shape->type == MODEL_STRING)
         return STR("java.lang.String");
     struct str prefix = str_of(b->call->api->errors->model_prefix);
-    return arena_printf(b->call->arena, STR_FMT ".%s", STR_ARG(str_slice(prefix, 0, str_find(prefix, '#'))), model_text(b->m, shape->name));
+    return arena_printf(b->call->arena, STR_FMT ".%s", STR_ARG(str_slice(prefix, 0, str_find(prefix, '#'))),
+                        model_text(b->m, shape->name));
 }
 
 static bool refuse_array_old(struct binder *b, const struct model_shape *shape)

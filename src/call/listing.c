@@ -2,6 +2,7 @@
 #include "call/listing.h"
 #include "base/codec.h"
 #include "call/page_token.h"
+#include "store/doc.h"
 
 static struct str key_beginning(struct str key)
 {
@@ -50,4 +51,20 @@ struct str listing_token(struct call *call, const struct listing *page, struct s
     put_u32((uint8_t *)position, (uint32_t)page->last_twins);
     str_pack(&at, page->last);
     return page_token_make(call, scope, (struct str){position, 4 + page->last.n});
+}
+
+enum err listing_docs(struct call *call, struct store_txn *txn, struct store_key list, size_t max, const char *member,
+                      struct str scope, struct json **ret, struct str *ret_token)
+{
+    struct str after = STR_NONE;
+    struct json *rows;
+    bool more;
+    if (call_has(call, member) && !page_token_read(call, call_str(call, member), scope, &after))
+        return ERR_INVALID;
+    enum err err = doc_list(txn, list.space, list.collection, list.key, after, max, call->arena, &rows, &more);
+    if (err != ERR_OK)
+        return err;
+    *ret = rows;
+    *ret_token = more ? page_token_make(call, scope, json_str(rows->last, "k")) : STR_NONE;
+    return ERR_OK;
 }

@@ -28,7 +28,8 @@ struct service_error {
 };
 
 struct service_errors {
-    const char *model_prefix;   /* before the code in __type: "com.amazonaws.dynamodb.v20120810#"; its package is in the old parser's texts */
+    /* Before the code in __type: "com.amazonaws.dynamodb.v20120810#"; its package stands in the old parser's texts. */
+    const char *model_prefix;
     const char *coral_prefix;   /* the same for FAULTs: "com.amazon.coral.service#"; FAULT_VALIDATION has its own */
     const char *validate_prefix;
     bool crc32;                 /* answers carry x-amz-crc32 */

@@ -4,6 +4,7 @@
  * The path is made anew from the operation's template and the decoded input, so no spelling of a URL slips by a policy. */
 #include "services/apigateway/apigateway.h"
 #include "call/service_errors.h"
+#include "base/arn.h"
 #include "base/codec.h"
 #include "call/tags.h"
 #include "services/apigateway/handlers.h"
@@ -28,24 +29,24 @@ static void needs_path(struct call *call, struct needs *needs)
 {
     const struct model *m = call->api->model;
     struct str uri = str_of(model_text(m, call->operation->uri));
-    struct buf arn;
-    buf_init(&arn, call->arena, RESOURCE_ARN_MAX);
-    buf_printf(&arn, "arn:aws:apigateway:" STR_FMT "::", STR_ARG(call->region));
+    struct buf path;
+    buf_init(&path, call->arena, RESOURCE_ARN_MAX);
     while (uri.n) {
         size_t n = str_find(uri, '{');
-        buf_add(&arn, str_slice(uri, 0, n));
+        buf_add(&path, str_slice(uri, 0, n));
         uri = str_slice(uri, n, uri.n);
         if (uri.n == 0)
             break;
         size_t end = str_find(uri, '}');
-        percent_write(&arn, uri_input(call, str_slice(uri, 1, end)), false);
+        percent_write(&path, uri_input(call, str_slice(uri, 1, end)), false);
         uri = str_slice(uri, end + 1, uri.n);
     }
-    if (arn.failed) {
+    if (path.failed) {
         call_fail(call, "BadRequestException", "Invalid resource path specified");
         return;
     }
-    need_add(needs, arena_printf(call->arena, "apigateway:%s", model_text(m, call->operation->method)).p, buf_str(&arn));
+    need_add(needs, arena_printf(call->arena, "apigateway:%s", model_text(m, call->operation->method)).p,
+             arn_make(call->arena, "apigateway", call->region, STR_NONE, STR_FMT, STR_ARG(buf_str(&path))));
     tags_need_request(call, needs, json_at(call->input, "tags"), json_at(call->input, "tagKeys"));
 }
 

@@ -149,42 +149,37 @@ static size_t page_limit(struct call *call)
     return limit > APIGATEWAY_PAGE_MAX ? APIGATEWAY_PAGE_MAX : (size_t)limit;
 }
 
-static bool page_begin_at(struct call *call, struct listing *page, struct str scope)
+static void bad_position(struct call *call)
 {
-    if (listing_begin(call, page, page_limit(call), "position", scope))
-        return true;
     call_fail(call, "BadRequestException", "Invalid position parameter specified");
-    return false;
 }
 
-static void answer_items(struct call *call, const struct listing *page, struct str scope, struct json *items)
+static void answer_items(struct call *call, struct str token, struct json *items)
 {
     call->output = json_new(call->arena, JSON_OBJECT);
-    if (page->truncated)
-        json_add_str(call->arena, call->output, "position", listing_token(call, page, scope));
+    if (token.n)
+        json_add_str(call->arena, call->output, "position", token);
     json_add(call->output, "items", items);
 }
 
 /* Ids are short, so a page is read from where the last one ended. */
 void apigateway__answer_page_of(struct call *call, struct store_txn *txn, const char *type)
 {
-    struct str api_id = call_str(call, "restApiId");
+    struct str api_id = call_str(call, "restApiId"), token;
     struct json *items = json_new(call->arena, JSON_ARRAY), *rows;
-    struct listing page;
-    bool more;
-    if (!page_begin_at(call, &page, api_id))
-        return;
-    struct store_key after = apigateway__key(call, type, api_id, page.after);
-    enum err err = doc_list(txn, after.space, after.collection, apigateway__prefix(call, api_id),
-                            page.after.n ? after.key : STR_NONE, page.max + 1, call->arena, &rows, &more);
+    struct store_key list = apigateway__key(call, type, api_id, STR_NONE);
+    list.key = apigateway__prefix(call, api_id);
+    enum err err = listing_docs(call, txn, list, page_limit(call), "position", api_id, &rows, &token);
     if (err != ERR_OK) {
-        call_fail_err(call, err);
+        if (err == ERR_INVALID)
+            bad_position(call);
+        else
+            call_fail_err(call, err);
         return;
     }
     for JSON_EACH (entry, rows)
-        if (listing_take(&page, json_str(json_at(entry, "d"), "id")))
-            json_add(items, NULL, json_at(entry, "d"));
-    answer_items(call, &page, api_id, items);
+        json_add(items, NULL, json_at(entry, "d"));
+    answer_items(call, token, items);
 }
 
 void apigateway__answer_page(struct call *call, struct json *items, const char *key)
@@ -192,8 +187,10 @@ void apigateway__answer_page(struct call *call, struct json *items, const char *
     struct json *shown = json_new(call->arena, JSON_ARRAY), *next;
     struct str scope = call_str(call, "restApiId");
     struct listing page;
-    if (!page_begin_at(call, &page, scope))
+    if (!listing_begin(call, &page, page_limit(call), "position", scope)) {
+        bad_position(call);
         return;
+    }
     for (struct json *item = items->first; item && !page.truncated; item = next) {
         next = item->next;
         if (!listing_take(&page, json_str(item, key)))
@@ -201,7 +198,7 @@ void apigateway__answer_page(struct call *call, struct json *items, const char *
         item->next = NULL;
         json_add(shown, NULL, item);
     }
-    answer_items(call, &page, scope, shown);
+    answer_items(call, page.truncated ? listing_token(call, &page, scope) : STR_NONE, shown);
 }
 
 void apigateway__copy(struct call *call, struct json *document, const char *const *members)

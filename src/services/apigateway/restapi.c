@@ -117,8 +117,8 @@ void apigateway__get_rest_apis(struct call *call)
     struct store_key key = apigateway__key(call, APIGATEWAY_RESTAPIS, STR_NONE, STR_NONE);
     struct json *list, *apis = json_new(call->arena, JSON_ARRAY);
     bool more;
-    enum err err = doc_list(apigateway__reader(call), key.space, key.collection, STR_NONE, STR_NONE, APIGATEWAY_APIS_MAX, call->arena,
-                            &list, &more);
+    enum err err = doc_list(apigateway__reader(call), key.space, key.collection, STR_NONE, STR_NONE, APIGATEWAY_APIS_MAX,
+                            call->arena, &list, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;

@@ -231,7 +231,7 @@ void create_table_prepare(struct call *call)
     json_add_epoch_ms(call->arena, d, "CreationDateTime", now);
     add_throughput(call, create, now);
     json_add_str(call->arena, d, "TableArn", create->arn);
-    json_add_str(call->arena, d, "TableId", uuid4(call->arena));
+    json_add_str(call->arena, d, "TableId", call_uuid(call));
     if (call_has(call, "TableClass"))
         json_add_str(call->arena, json_add_object(call->arena, d, "TableClassSummary"), "TableClass", call_str(call, "TableClass"));
     json_add_bool(call->arena, d, "DeletionProtectionEnabled", false);

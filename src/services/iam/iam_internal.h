@@ -83,7 +83,8 @@ void iam__array_remove(struct json *array, size_t index);
 /* ---- policies ---- */
 /* By ARN, AWS-managed ones too, in the stored form. ERR_NOT_FOUND, ERR_IO. */
 enum err iam__policy_find(struct store_txn *txn, struct str account, struct str arn, struct arena *arena, struct json **ret);
-enum err iam__policy_get(struct call *call, struct store_txn *txn, struct str arn, struct json **ret);    /* the call's, read once */
+/* The same of the call's account, read once (call_doc.h). */
+enum err iam__policy_get(struct call *call, struct store_txn *txn, struct str arn, struct json **ret);
 /* The same with call_fail(NoSuchEntity); `message` has one %.*s for the ARN. NULL: failed. */
 struct json *iam__policy_load(struct call *call, struct store_txn *txn, struct str arn, const char *message);
 #define IAM_NOT_ATTACHABLE "Policy %.*s does not exist or is not attachable."

@@ -11,7 +11,10 @@
 
 bool iam__is_managed(struct str arn)
 {
-    return str_starts(arn, STR("arn:aws:iam::aws:policy/"));
+    struct arn part;
+
+    return arn_parse_of(arn, "iam", &part) && part.region.n == 0 && str_eq(part.account, STR("aws")) &&
+           str_starts(part.resource, STR("policy/"));
 }
 
 static struct str policy_arn(struct arena *arena, struct str account, const struct json *doc)
@@ -34,7 +37,8 @@ static enum err policy_managed(struct arena *arena, struct str arn, struct json 
 }
 
 /* The document at the name's place is the ARN's only if its path is the same. */
-static enum err policy_if(enum err err, struct arena *arena, struct str account, struct str arn, struct json *doc, struct json **ret)
+static enum err policy_if(enum err err, struct arena *arena, struct str account, struct str arn, struct json *doc,
+                          struct json **ret)
 {
     if (err == ERR_OK && !str_eq(policy_arn(arena, account, doc), arn))
         err = ERR_NOT_FOUND;

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
-#include "call/page_token.h"
+#include "call/listing.h"
 #include "call/tags.h"
 #include "services/lambda/code.h"
 #include "services/lambda/config.h"
@@ -216,32 +216,30 @@ void lambda__get_function(struct call *call)
     call->output = out;
 }
 
+#define FUNCTIONS_PAGE_MAX 50           /* API reference, ListFunctions */
+
 static void list_functions_page(struct call *call, const char *member)
 {
     struct json *page, *list;
-    bool more = false;
-    struct str last = STR_NONE;
-    size_t limit = (size_t)json_i64(call->input, "MaxItems", 50);
-    struct str after = STR_NONE;
-    if (call_has(call, "Marker") && !page_token_read(call, call_str(call, "Marker"), STR_NONE, &after)) {
+    struct str token;
+    size_t limit = (size_t)json_i64(call->input, "MaxItems", FUNCTIONS_PAGE_MAX);
+    enum err err =
+        listing_docs(call, lambda__reader(call), lambda__key(call->arena, call->account, call->region, STR_NONE),
+                     limit > FUNCTIONS_PAGE_MAX ? FUNCTIONS_PAGE_MAX : limit, "Marker", STR_NONE, &page, &token);
+    if (err == ERR_INVALID) {
         call_fail(call, "InvalidParameterValueException", "The value of Marker is not one that was given.");
         return;
     }
-    enum err err =
-        doc_list(lambda__reader(call), LAMBDA_SPACE, doc_collection(call->arena, call->account, call->region, "function"), STR_NONE,
-                 after, limit > 50 ? 50 : limit, call->arena, &page, &more);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
     }
     struct json *out = json_new(call->arena, JSON_OBJECT);
     list = json_add_array(call->arena, out, member);
-    for JSON_EACH (entry, page) {
-        last = json_str(entry, "k");
+    for JSON_EACH (entry, page)
         json_add(list, NULL, json_clone(call->arena, json_at(json_at(entry, "d"), "config")));
-    }
-    if (more)
-        json_add_str(call->arena, out, "NextMarker", page_token_make(call, STR_NONE, last));
+    if (token.n)
+        json_add_str(call->arena, out, "NextMarker", token);
     call->output = out;
 }
 

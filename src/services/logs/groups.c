@@ -1,6 +1,6 @@
 /* groups.c -- operations on log groups: create, describe, delete, retention, tags. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
-#include "call/page_token.h"
+#include "call/listing.h"
 #include "call/tags.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
@@ -110,46 +110,38 @@ void logs__page_bad_token(struct call *call)
     call_fail(call, "InvalidParameterException", "The specified nextToken is invalid.");
 }
 
-bool logs__page_after(struct call *call, struct str scope, struct str *ret)
+bool logs__page(struct call *call, enum err err)
 {
-    struct str token = call_str(call, "nextToken");
-    *ret = STR_NONE;
-    if (!call_has(call, "nextToken") || page_token_read(call, token, scope, ret))
-        return true;
-    logs__page_bad_token(call);
-    return false;
+    if (err == ERR_INVALID)
+        logs__page_bad_token(call);
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK;
 }
 
 void logs__describe_groups(struct call *call)
 {
     struct json *page, *list;
-    struct str after;
-    bool more = false;
     size_t limit = (size_t)json_i64(call->input, "limit", GROUPS_PAGE_MAX);
-    struct str pattern = call_str(call, "logGroupNamePattern"), last = STR_NONE;
+    struct str pattern = call_str(call, "logGroupNamePattern"), token;
 
     if (pattern.n && call_has(call, "logGroupNamePrefix")) {
         call_fail(call, "InvalidParameterException",
                   "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
         return;
     }
-    if (!logs__page_after(call, STR_NONE, &after))
+    const struct store_key groups =
+        logs__group_key(call->account, call->region, call_str(call, "logGroupNamePrefix"), call->arena);
+    if (!logs__page(call, listing_docs(call, logs__reader(call), groups, limit, "nextToken", STR_NONE, &page, &token)))
         return;
-    enum err err = doc_list(logs__reader(call), LOGS_SPACE, doc_collection(call->arena, call->account, call->region, "log-group"),
-                            call_str(call, "logGroupNamePrefix"), after, limit, call->arena, &page, &more);
-    if (err != ERR_OK) {
-        call_fail_err(call, err);
-        return;
-    }
     call->output = json_new(call->arena, JSON_OBJECT);
     list = json_add_array(call->arena, call->output, "logGroups");
     for JSON_EACH (entry, page) {
-        last = json_str(entry, "k");
-        if (str_contains(last, pattern))
+        if (str_contains(json_str(entry, "k"), pattern))
             describe_group(call, list, json_at(entry, "d"));
     }
-    if (more)
-        json_add_str(call->arena, call->output, "nextToken", page_token_make(call, STR_NONE, last));
+    if (token.n)
+        json_add_str(call->arena, call->output, "nextToken", token);
 }
 
 /* ---- tags ---- */

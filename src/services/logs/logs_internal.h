@@ -37,8 +37,8 @@ struct logs {                               /* the service's state: call->servic
 struct logs *logs__of(const struct call *call);
 struct store_txn *logs__reader(const struct call *call);
 
-/* The position in nextToken (call/page_token.h); STR_NONE without one. False: call_fail was called. */
-bool logs__page_after(struct call *call, struct str scope, struct str *ret);
+/* Of listing_docs: false when it is an error, which the call then has. */
+bool logs__page(struct call *call, enum err err);
 void logs__page_bad_token(struct call *call);
 struct store_key logs__group_key(struct str account, struct str region, struct str name, struct arena *arena);
 /* ERR_NOT_FOUND: no such group. */

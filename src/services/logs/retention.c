@@ -26,7 +26,8 @@ static const char retention_kind[] = "logs-retention";
 
 static struct str retention_key(struct call *call, struct str group)
 {
-    return arena_printf(call->arena, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(call->account), STR_ARG(call->region), STR_ARG(group));
+    return arena_printf(call->arena, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(call->account), STR_ARG(call->region),
+                        STR_ARG(group));
 }
 
 void logs__retention_ask(struct call *call, struct store_txn *txn, struct str group)
@@ -95,8 +96,8 @@ static enum err expire_stream(const struct pass *pass, struct str stream, int64_
 static enum err expire_streams(const struct pass *pass, bool *ret_more)
 {
     struct json *page;
-    enum err err = doc_list(pass->txn, pass->group.space, STR("streams"), STR_NONE, pass->after, STREAMS_STEP, pass->job->arena, &page,
-                            ret_more);
+    enum err err = doc_list(pass->txn, pass->group.space, STR("streams"), STR_NONE, pass->after, STREAMS_STEP, pass->job->arena,
+                            &page, ret_more);
     if (err != ERR_OK)
         return err;
     struct str last = pass->after;
@@ -201,7 +202,8 @@ static enum err find_groups(struct job *job, struct adoption *adoption)
         after.collection = str_slice(job->cursor, 0, end);
         after.key = str_slice(job->cursor, end + 1, job->cursor.n);
     }
-    struct store_iter *iter = store_walk(store_reader(job->store), LOGS_SPACE, 0, UINT64_MAX, job->cursor.n ? &after : NULL, job->arena);
+    struct store_iter *iter =
+        store_walk(store_reader(job->store), LOGS_SPACE, 0, UINT64_MAX, job->cursor.n ? &after : NULL, job->arena);
     struct str value;
     enum err err = ERR_OK;
     while (adoption->count < GROUPS_STEP && (err = store_next(iter, &key, &value)) == ERR_OK) {

@@ -1,5 +1,6 @@
 /* streams.c -- operations on log streams: create, describe, delete. Source: CloudWatch Logs API reference. */
 #include "base/clock.h"
+#include "call/listing.h"
 #include "call/page_token.h"
 #include "base/codec.h"
 #include "services/logs/logs_internal.h"
@@ -99,25 +100,18 @@ static struct str streams_scope(struct call *call, uint64_t space, const char *o
 static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t space, size_t limit)
 {
     struct json *page;
-    struct str scope = streams_scope(call, space, "names"), after, last = STR_NONE;
-    bool more = false;
-    if (!logs__page_after(call, scope, &after))
+    struct str token;
+    const struct store_key names = {space, STR("streams"), call_str(call, "logStreamNamePrefix")};
+    if (!logs__page(call, listing_docs(call, txn, names, limit, "nextToken", streams_scope(call, space, "names"), &page, &token)))
         return;
-    enum err err =
-        doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), after, limit, call->arena, &page, &more);
-    if (err != ERR_OK) {
-        call_fail_err(call, err);
-        return;
-    }
     call->output = json_new(call->arena, JSON_OBJECT);
     struct json *list = json_add_array(call->arena, call->output, "logStreams");
     for JSON_EACH (entry, page) {
         struct stream_row row = row_of(txn, space, entry, call->arena);
         describe_stream(call, list, &row);
-        last = row.name;
     }
-    if (more)
-        json_add_str(call->arena, call->output, "nextToken", page_token_make(call, scope, last));
+    if (token.n)
+        json_add_str(call->arena, call->output, "nextToken", token);
 }
 
 /* By time or descending: the order is made anew for each page, and the token is an offset in it. */
@@ -125,10 +119,12 @@ static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t 
 {
     struct json *page;
     bool more = false, descending = json_bool(call->input, "descending", false);
-    struct str scope = streams_scope(call, space, by_time ? "times" : "descending"), after;
+    struct str scope = streams_scope(call, space, by_time ? "times" : "descending"), after = STR_NONE;
     uint64_t offset = 0;
-    if (!logs__page_after(call, scope, &after))
+    if (call_has(call, "nextToken") && !page_token_read(call, call_str(call, "nextToken"), scope, &after)) {
+        logs__page_bad_token(call);
         return;
+    }
     str_to_u64(after, &offset);         /* what we signed */
     enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), STR_NONE, ORDERED_STREAMS_MAX,
                             call->arena, &page, &more);

@@ -19,17 +19,8 @@ static void test_the_tail_of_its_log_is_the_invocations(void **state)
     (void)state;
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
-    struct asked asked = {.arena = arena_new()};
-    asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 0),
-                                          .arena = asked.arena,
-                                          .account = ACCOUNT,
-                                          .region = REGION,
-                                          .function = STR("f"),
-                                          .payload = STR("{}"),
-                                          .tail_log = true,
-                                          .done = asked_done,
-                                          .arg = &asked};
-    lambda__invoke(stage->lambda, &asked.i);
+    struct asked asked;
+    ask_with(&asked, (struct lambda__invocation){.function = STR("f"), .tail_log = true});
     assert_true(await_asked(&asked));
     struct str id = asked.i.request_id, tail = asked.i.log_tail;
     assert_true(str_starts(tail, arena_printf(asked.arena, "START RequestId: " STR_FMT " Version: $LATEST\n", STR_ARG(id))));

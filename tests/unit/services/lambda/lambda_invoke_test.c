@@ -7,17 +7,8 @@ static void test_a_function_that_is_not_there(void **state)
     stage_open(2, NULL, 0);
     invoke_refused("nobody", "ResourceNotFoundException", 404);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
-    struct asked asked = {.arena = arena_new()};
-    asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 1),
-                                          .arena = asked.arena,
-                                          .account = ACCOUNT,
-                                          .region = REGION,
-                                          .function = STR("f"),
-                                          .qualifier = STR("7"),
-                                          .payload = STR("{}"),
-                                          .done = asked_done,
-                                          .arg = &asked};
-    lambda__invoke(stage->lambda, &asked.i);
+    struct asked asked;
+    ask_with(&asked, (struct lambda__invocation){.function = STR("f"), .qualifier = STR("7")});
     assert_true(await_asked(&asked));
     assert_int_equal(asked.i.error_status, 404);
     assert_true(str_ends(asked.i.error_message, STR(":function:f:7")));
@@ -34,17 +25,9 @@ static void test_a_payload_over_the_maximum(void **state)
     (void)state;
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
-    struct asked asked = {.arena = arena_new()};
-    char *payload = arena_zalloc(asked.arena, EVENT_PAYLOAD_BYTES_MAX + 1);
-    asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 0),
-                                          .arena = asked.arena,
-                                          .account = ACCOUNT,
-                                          .region = REGION,
-                                          .function = STR("f"),
-                                          .payload = {payload, EVENT_PAYLOAD_BYTES_MAX + 1},
-                                          .done = asked_done,
-                                          .arg = &asked};
-    lambda__invoke(stage->lambda, &asked.i);
+    struct asked asked;
+    char *payload = arena_zalloc(stage->arena, EVENT_PAYLOAD_BYTES_MAX + 1);
+    ask_with(&asked, (struct lambda__invocation){.function = STR("f"), .payload = {payload, EVENT_PAYLOAD_BYTES_MAX + 1}});
     assert_true(await_asked(&asked));
     assert_string_equal(asked.i.error_code, "RequestTooLargeException");
     assert_int_equal(asked.i.error_status, 413);
@@ -70,17 +53,8 @@ static void test_the_tracing_header_is_completed(void **state)
     stage_open(1, NULL, 0);
     PLAY("f", 900, {.answer = ANSWER_ECHO});
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct asked asked = {.arena = arena_new()};
-        asked.i = (struct lambda__invocation){.loop = loops_at(stage->loops, 0),
-                                              .arena = asked.arena,
-                                              .account = ACCOUNT,
-                                              .region = REGION,
-                                              .function = STR("f"),
-                                              .payload = STR("{}"),
-                                              .trace_id = str_of(rows[i].given),
-                                              .done = asked_done,
-                                              .arg = &asked};
-        lambda__invoke(stage->lambda, &asked.i);
+        struct asked asked;
+        ask_with(&asked, (struct lambda__invocation){.function = STR("f"), .trace_id = str_of(rows[i].given)});
         assert_true(await_asked(&asked));
         assert_true(str_starts(asked.i.trace_id, str_of(rows[i].begins)));
         assert_non_null(memmem(asked.i.trace_id.p, asked.i.trace_id.n, rows[i].has, strlen(rows[i].has)));

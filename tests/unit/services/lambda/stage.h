@@ -530,18 +530,23 @@ static void asked_done(struct lambda__invocation *invocation)
     pthread_mutex_unlock(&stage->lock);
 }
 
+/* `given`: which function, and what else an invocation has; the rest is made here. */
+static void ask_with(struct asked *asked, struct lambda__invocation given)
+{
+    *asked = (struct asked){.i = given, .arena = arena_new()};
+    asked->i.loop = loops_next(stage->loops);
+    asked->i.arena = asked->arena;
+    asked->i.account = ACCOUNT;
+    asked->i.region = REGION;
+    asked->i.payload = given.payload.n ? given.payload : STR("{}");
+    asked->i.done = asked_done;
+    asked->i.arg = asked;
+    lambda__invoke(stage->lambda, &asked->i);
+}
+
 static void ask_function(struct asked *asked, const char *function, const char *payload)
 {
-    *asked = (struct asked){.arena = arena_new()};
-    asked->i = (struct lambda__invocation){.loop = loops_next(stage->loops),
-                                           .arena = asked->arena,
-                                           .account = ACCOUNT,
-                                           .region = REGION,
-                                           .function = str_of(function),
-                                           .payload = str_of(payload),
-                                           .done = asked_done,
-                                           .arg = asked};
-    lambda__invoke(stage->lambda, &asked->i);
+    ask_with(asked, (struct lambda__invocation){.function = str_of(function), .payload = str_of(payload)});
 }
 
 static bool await_asked(struct asked *asked)

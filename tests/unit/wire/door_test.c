@@ -6,16 +6,9 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "net/limits.h"
-#include "wire/door.h"
-#include "base/log.h"
-#include "base/panic.h"
-#include <arpa/inet.h>
-#include "../base/files.h"
+#include "site.h"
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* ---- authentication: the header "x-who" says everything ---- */
 
@@ -293,106 +286,16 @@ static const struct service_binding bindings[] = {{.api = &streams}, {.api = &dy
 
 /* ---- the server ---- */
 
-static struct site {
-    char dir[64];
-    struct arena *arena;
-    struct store *store;
-    struct workers *workers;
-    struct loops *loops;
-    struct http_server *http;
-    struct calls *calls;
-    struct door *door;
-    uint16_t port;
-} site;
-
-static void on_request(struct http_request *request, void *arg)
-{
-    (void)arg;
-    const struct service_binding *of = door_find(site.door, request);
-    if (of)
-        door_handle(site.door, of, request);
-    else http_respond_text(request, 404, "text/plain", STR("nobody's"));
-}
-
-static struct http_body_plan body_plan(const struct http_request *request, void *arg)
-{
-    (void)arg;
-    return door_body_plan(site.door, request);
-}
-
-static void refuse(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg)
-{
-    (void)arg;
-    if (!door_refuse(site.door, request, status, arena, ret)) ret->status = status;
-}
-
 static int open_site(void **state)
 {
     (void)state;
-    log_set_level(LOG_ERROR);
-    strcpy(site.dir, "/tmp/api-test-XXXXXX");
-    ENSURE(mkdtemp(site.dir) != NULL);
-    site.arena = arena_new();
-    struct store_options store = {.dir = site.dir};
-    struct str message;
-    ENSURE(store_open(&store, site.arena, &site.store, &message) == ERR_OK);
-    site.loops = loops_new(2);
-    site.workers = workers_new(NULL);
-    site.http = http_server_new(site.loops);
-    struct calls_options options = {.store = site.store, .workers = site.workers,
-                                    .default_account = STR("000000000000"), .default_region = STR("us-east-1")};
+    site_make();
     echo_model = model_lambda;
     echo_model.signing_name = "echo";
     streams_model = model_dynamodb;
     streams_model.target_prefix = "DynamoDBStreams_20120810";
-    site.calls = calls_new(&options);
-    site.door = door_new(site.calls, bindings);
-    int fd = -1;
-    ENSURE(http_bind(STR("127.0.0.1:0"), &fd) == ERR_OK);
-    struct sockaddr_in in;
-    socklen_t n = sizeof in;
-    ENSURE(getsockname(fd, (struct sockaddr *)&in, &n) == 0);
-    site.port = ntohs(in.sin_port);
-    struct http_listener_options listener = {.fd = fd, .handler = on_request, .body_max = 1 << 20, .body_plan = body_plan, .refuse = refuse};
-    http_listen(site.http, &listener);
-    loops_start(site.loops);
+    site_serve(bindings, NULL);
     return 0;
-}
-
-static int close_site(void **state)
-{
-    (void)state;
-    http_server_drain(site.http);
-    loops_stop(site.loops);
-    workers_free(site.workers);
-    door_free(site.door);
-    calls_free(site.calls);
-    store_close(site.store);
-    http_server_free(site.http);
-    loops_free(site.loops);
-    arena_free(site.arena);
-    files_remove_tree(site.dir);
-    return 0;
-}
-
-/* ---- a client ---- */
-
-static char answer[65536];
-
-/* Sends one request and reads the whole answer (head and body) into `answer`. */
-static void exchange(const char *method, const char *path, const char *headers, const char *body)
-{
-    static char request[512 << 10];
-    int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
-                     headers, strlen(body), body);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
-    assert_int_equal(send(fd, request, (size_t)n, MSG_NOSIGNAL), n);
-    size_t got = 0;
-    for (ssize_t r; got < sizeof answer - 1 && (r = recv(fd, answer + got, sizeof answer - 1 - got, 0)) > 0;) got += (size_t)r;
-    answer[got] = '\0';
-    close(fd);
 }
 
 static const char *dynamo(const char *who, const char *operation, const char *body)
@@ -404,11 +307,6 @@ static const char *dynamo(const char *who, const char *operation, const char *bo
     exchange("POST", "/", headers, body);
     return answer;
 }
-
-#define assert_has(text)                                          \
-    do {                                                          \
-        if (!strstr(answer, (text))) fail_msg("%s\n--- lacks %s", answer, (text)); \
-    } while (0)
 
 static void nothing_is_told_to_strangers(void **state)
 {

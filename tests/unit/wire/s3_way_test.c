@@ -5,15 +5,8 @@
 #include "auth/auth.h"
 #include "base/clock.h"
 #include "base/codec.h"
-#include "base/log.h"
-#include "base/panic.h"
 #include "net/body.h"
-#include "wire/door.h"
-#include "../base/files.h"
-#include <arpa/inet.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "site.h"
 
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 #define STREAMED "/2015-03-31/functions/f/invocations"
@@ -110,37 +103,12 @@ static const struct service_binding bindings[] = {{.api = &s3}, {.api = &other},
 
 /* ---- the server ---- */
 
-static struct {
-    char dir[64];
-    struct arena *arena;
-    struct store *store;
-    struct auth *auth;
-    struct workers *workers;
-    struct loops *loops;
-    struct http_server *http;
-    struct calls *calls;
-    struct door *door;
-    uint16_t port;
-} s3_site;
-
-static void s3_request(struct http_request *request, void *arg)
-{
-    (void)arg;
-    const struct service_binding *of = door_find(s3_site.door, request);
-    ENSURE(of);
-    door_handle(s3_site.door, of, request);
-}
-
-static struct http_body_plan s3_body_plan(const struct http_request *request, void *arg)
-{
-    (void)arg;
-    return door_body_plan(s3_site.door, request);
-}
+static struct auth *s3_auth;
 
 /* No operation that streams may come in gzip, of those that there are. */
 static const struct model_operation *operations_with_gzip(void)
 {
-    struct model_operation *all = arena_array(s3_site.arena, struct model_operation, model_lambda.operation_count);
+    struct model_operation *all = arena_array(site.arena, struct model_operation, model_lambda.operation_count);
     memcpy(all, model_lambda.operations, model_lambda.operation_count * sizeof *all);
     for (size_t i = 0; i < model_lambda.operation_count; i++)
         if (strcmp(model_text(&model_lambda, all[i].name), "Invoke") == 0)
@@ -151,56 +119,25 @@ static const struct model_operation *operations_with_gzip(void)
 static int open_s3(void **state)
 {
     const struct auth_source source = {.find_key = key_of_anybody, .generation = one_generation};
-    struct str message;
 
     (void)state;
-    log_set_level(LOG_ERROR);
-    strcpy(s3_site.dir, "/tmp/s3-way-XXXXXX");
-    ENSURE(mkdtemp(s3_site.dir) != NULL);
-    s3_site.arena = arena_new();
-    const struct store_options store = {.dir = s3_site.dir};
-    ENSURE(store_open(&store, s3_site.arena, &s3_site.store, &message) == ERR_OK);
-    ENSURE(auth_new(s3_site.store, 2, &s3_site.auth) == ERR_OK);
-    auth_set_source(s3_site.auth, &source);
-    s3_site.loops = loops_new(2);
-    s3_site.workers = workers_new(NULL);
-    s3_site.http = http_server_new(s3_site.loops);
+    site_make();
+    ENSURE(auth_new(site.store, 2, &s3_auth) == ERR_OK);
+    auth_set_source(s3_auth, &source);
     s3_model = model_lambda;
     s3_model.signing_name = "s3";
     s3_model.signs_as_s3 = true;
     other_model = model_lambda;
     other_model.signing_name = "other";
     other_model.operations = operations_with_gzip();
-    const struct calls_options options = {.store = s3_site.store, .auth = s3_site.auth, .workers = s3_site.workers,
-                                          .default_account = STR("000000000000"), .default_region = STR("us-east-1")};
-    s3_site.calls = calls_new(&options);
-    s3_site.door = door_new(s3_site.calls, bindings);
-    int fd = -1;
-    ENSURE(http_bind(STR("127.0.0.1:0"), &fd) == ERR_OK);
-    struct sockaddr_in in;
-    socklen_t n = sizeof in;
-    ENSURE(getsockname(fd, (struct sockaddr *)&in, &n) == 0);
-    s3_site.port = ntohs(in.sin_port);
-    const struct http_listener_options listener = {.fd = fd, .handler = s3_request, .body_max = 1 << 20, .body_plan = s3_body_plan};
-    http_listen(s3_site.http, &listener);
-    loops_start(s3_site.loops);
+    site_serve(bindings, s3_auth);
     return 0;
 }
 
 static int close_s3(void **state)
 {
-    (void)state;
-    http_server_drain(s3_site.http);
-    loops_stop(s3_site.loops);
-    workers_free(s3_site.workers);
-    door_free(s3_site.door);
-    calls_free(s3_site.calls);
-    auth_free(s3_site.auth);
-    store_close(s3_site.store);
-    http_server_free(s3_site.http);
-    loops_free(s3_site.loops);
-    arena_free(s3_site.arena);
-    files_remove_tree(s3_site.dir);
+    close_site(state);
+    auth_free(s3_auth);
     return 0;
 }
 
@@ -268,28 +205,9 @@ static const char *presigned_target(struct signer *s, const char *path, const ch
     return arena_cstr(s->arena, arena_printf(s->arena, "%s?" STR_FMT "&X-Amz-Signature=" STR_FMT, path, STR_ARG(query), STR_ARG(s->signature)));
 }
 
-static char s3_answer[16384];
-
 static void post(const char *target, const char *headers, const char *body)
 {
-    static char request[64 << 10];
-    int n = snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", target, headers,
-                     strlen(body), body);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(s3_site.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
-    assert_int_equal(send(fd, request, (size_t)n, MSG_NOSIGNAL), n);
-    size_t got = 0;
-    for (ssize_t r; got < sizeof s3_answer - 1 && (r = recv(fd, s3_answer + got, sizeof s3_answer - 1 - got, 0)) > 0;)
-        got += (size_t)r;
-    s3_answer[got] = '\0';
-    close(fd);
-}
-
-static void assert_answer(const char *text)
-{
-    if (!strstr(s3_answer, text))
-        fail_msg("%s\n--- lacks %s", s3_answer, text);
+    exchange("POST", target, headers, body);
 }
 
 #define ROOT " bytes of arn:aws:iam::000000000000:root"
@@ -302,20 +220,20 @@ static void hashes_are_compared(void **state)
     struct signer s = signer_at(clock_epoch_ms());
     const char *hash = arena_cstr(s.arena, sha256_hex(s.arena, STR("hello")));
     post(STREAMED, signed_headers(&s, STREAMED, hash), "hello");
-    assert_answer("5" ROOT);
+    assert_has("5" ROOT);
     post(STREAMED, signed_headers(&s, STREAMED, hash), "jello");
-    assert_answer("XAmzContentSHA256Mismatch");
+    assert_has("XAmzContentSHA256Mismatch");
     post(STREAMED, signed_headers(&s, STREAMED, EMPTY_SHA256), "");
-    assert_answer("0" ROOT);
+    assert_has("0" ROOT);
     post(GATHERED, signed_headers(&s, GATHERED, hash), "hello");
-    assert_answer("HTTP/1.1 202 ");
+    assert_has("HTTP/1.1 202 ");
     assert_int_equal(gathered_bytes, 5);
     post(GATHERED, signed_headers(&s, GATHERED, hash), "jello");
-    assert_answer("HTTP/1.1 400 ");
-    assert_answer("XAmzContentSHA256Mismatch");
-    assert_answer("The provided 'x-amz-content-sha256' header does not match what was computed.");
+    assert_has("HTTP/1.1 400 ");
+    assert_has("XAmzContentSHA256Mismatch");
+    assert_has("The provided 'x-amz-content-sha256' header does not match what was computed.");
     post(GATHERED, signed_headers(&s, GATHERED, "nonsense"), "hello");
-    assert_answer("InvalidArgument");
+    assert_has("InvalidArgument");
     arena_free(s.arena);
 }
 
@@ -327,11 +245,11 @@ static void bodies_need_not_be_signed(void **state)
     for (size_t t = 0; t < COUNT_OF(targets); t++)
         for (size_t b = 0; b < COUNT_OF(bodies); b++) {
             post(targets[t], signed_headers(&s, targets[t], "UNSIGNED-PAYLOAD"), bodies[b]);
-            assert_answer(t ? b ? "Value null at 'invokeArgs'" : "HTTP/1.1 202 " : b ? "0" ROOT : "5" ROOT);
+            assert_has(t ? b ? "Value null at 'invokeArgs'" : "HTTP/1.1 202 " : b ? "0" ROOT : "5" ROOT);
         }
     const char *headers = signed_headers(&s, STREAMED, "UNSIGNED-PAYLOAD");
     post(STREAMED, arena_cstr(s.arena, arena_printf(s.arena, "x-amz-acl: public\r\n%s", headers)), "hello");
-    assert_answer("'x-amz-acl' must be a 'SignedHeader' in the AWS Authorization.");
+    assert_has("'x-amz-acl' must be a 'SignedHeader' in the AWS Authorization.");
     arena_free(s.arena);
 }
 
@@ -347,7 +265,7 @@ static void chunks_are_signed(void **state)
         headers = arena_cstr(s.arena, arena_printf(s.arena, "%sx-amz-decoded-content-length: 11\r\n", headers));
         post(targets[t], headers, "");
         if (t < 2)
-            assert_answer("'x-amz-decoded-content-length' must be a 'SignedHeader'");
+            assert_has("'x-amz-decoded-content-length' must be a 'SignedHeader'");
         arena_free(s.arena);
         s = signer_for(services[t], clock_epoch_ms());
         sign_canonical(&s, arena_printf(s.arena, "POST\n%s\n\nhost:x\nx-amz-content-sha256:STREAMING-AWS4-HMAC-SHA256-PAYLOAD\nx-amz-date:" STR_FMT
@@ -374,12 +292,12 @@ static void chunks_are_signed(void **state)
         }
         char *text = (char *)(uintptr_t)arena_cstr(s.arena, buf_str(&body));
         post(targets[t], headers, text);
-        assert_answer(t == 1 ? "HTTP/1.1 202 " : "11" ROOT);
+        assert_has(t == 1 ? "HTTP/1.1 202 " : "11" ROOT);
         *strstr(text, "world") = 'W';
         post(targets[t], headers, text);
-        assert_answer("HTTP/1.1 403 ");
-        assert_answer(t < 2 ? "SignatureDoesNotMatch" : "InvalidSignatureException");
-        assert_answer(SERVICE_MESSAGE_MISMATCH);
+        assert_has("HTTP/1.1 403 ");
+        assert_has(t < 2 ? "SignatureDoesNotMatch" : "InvalidSignatureException");
+        assert_has(SERVICE_MESSAGE_MISMATCH);
         arena_free(s.arena);
     }
 }
@@ -389,25 +307,25 @@ static void presigned_urls_end(void **state)
     (void)state;
     struct signer s = signer_at(clock_epoch_ms());
     post(presigned_target(&s, STREAMED, "60", "UNSIGNED-PAYLOAD"), "", "hello");
-    assert_answer("5" ROOT);
+    assert_has("5" ROOT);
     post(presigned_target(&s, GATHERED, "60", "UNSIGNED-PAYLOAD"), "", "hello");
-    assert_answer("HTTP/1.1 202 ");
+    assert_has("HTTP/1.1 202 ");
     const char *hash = arena_cstr(s.arena, sha256_hex(s.arena, STR("hello")));
     post(presigned_target(&s, STREAMED, "60", hash), "", "hello");
-    assert_answer("5" ROOT);
+    assert_has("5" ROOT);
     post(presigned_target(&s, STREAMED, "60", hash), "", "jello");
-    assert_answer("XAmzContentSHA256Mismatch");
+    assert_has("XAmzContentSHA256Mismatch");
     post(presigned_target(&s, GATHERED, "60", hash), "", "jello");
-    assert_answer("XAmzContentSHA256Mismatch");
+    assert_has("XAmzContentSHA256Mismatch");
     post(presigned_target(&s, STREAMED, "604801", "UNSIGNED-PAYLOAD"), "", "hello");
-    assert_answer("AuthorizationQueryParametersError");
+    assert_has("AuthorizationQueryParametersError");
     arena_free(s.arena);
     s = signer_at(clock_epoch_ms() - 3600 * 1000);
     post(presigned_target(&s, STREAMED, "7200", "UNSIGNED-PAYLOAD"), "", "hello");
-    assert_answer("5" ROOT);
+    assert_has("5" ROOT);
     post(presigned_target(&s, STREAMED, "60", "UNSIGNED-PAYLOAD"), "", "hello");
-    assert_answer("HTTP/1.1 403 ");
-    assert_answer("Request has expired");
+    assert_has("HTTP/1.1 403 ");
+    assert_has("Request has expired");
     arena_free(s.arena);
 }
 
@@ -415,15 +333,15 @@ static void nobody_in_particular_needs_a_policy(void **state)
 {
     (void)state;
     post(STREAMED, "x-policy: *\r\n", "hello");
-    assert_answer("5 bytes of anonymous");
+    assert_has("5 bytes of anonymous");
     post(STREAMED, "x-policy: 000000000000\r\n", "hello");
-    assert_answer("User: anonymous is not authorized to perform: s3:PutObject");
+    assert_has("User: anonymous is not authorized to perform: s3:PutObject");
     post(STREAMED, "", "hello");
-    assert_answer("because no resource-based policy allows the s3:PutObject action");
+    assert_has("because no resource-based policy allows the s3:PutObject action");
     post(STREAMED, "x-policy: *\r\nx-amz-content-sha256: " EMPTY_SHA256 "\r\n", "hello");
-    assert_answer("XAmzContentSHA256Mismatch");
+    assert_has("XAmzContentSHA256Mismatch");
     post(GATHERED, "x-policy: *\r\n", "hello");
-    assert_answer("MissingAuthenticationToken");
+    assert_has("MissingAuthenticationToken");
 }
 
 /* Elsewhere the body is hashed, whatever the header says: one on its way is what its signed hash says, or it is empty. */
@@ -435,18 +353,18 @@ static void other_services_sign_their_bodies(void **state)
     const char *const targets[] = {STREAMED, GATHERED};
     for (size_t t = 0; t < COUNT_OF(targets); t++) {
         post(targets[t], signed_headers(&s, targets[t], hash), "hello");
-        assert_answer(t ? "HTTP/1.1 202 " : "5" ROOT);
+        assert_has(t ? "HTTP/1.1 202 " : "5" ROOT);
         post(targets[t], signed_headers(&s, targets[t], hash), "jello");
-        assert_answer("InvalidSignatureException");
+        assert_has("InvalidSignatureException");
         post(targets[t], signed_headers(&s, targets[t], "UNSIGNED-PAYLOAD"), "hello");
-        assert_answer("InvalidSignatureException");
+        assert_has("InvalidSignatureException");
         post(targets[t], headers_signing(&s, targets[t], "UNSIGNED-PAYLOAD", EMPTY_SHA256), "hello");
-        assert_answer("InvalidSignatureException");
+        assert_has("InvalidSignatureException");
     }
     post(STREAMED, headers_signing(&s, STREAMED, "UNSIGNED-PAYLOAD", EMPTY_SHA256), "");
-    assert_answer("0" ROOT);
+    assert_has("0" ROOT);
     post(GATHERED, headers_signing(&s, GATHERED, "UNSIGNED-PAYLOAD", hash), "hello");
-    assert_answer("HTTP/1.1 202 ");
+    assert_has("HTTP/1.1 202 ");
     arena_free(s.arena);
 }
 
@@ -462,10 +380,10 @@ static void gzip_is_not_ignored(void **state)
     struct signer s = signer_for("other", clock_epoch_ms()), s3_signer = signer_at(clock_epoch_ms());
     const char *hash = arena_cstr(s.arena, sha256_hex(s.arena, STR("hello")));
     post(STREAMED, in_gzip(&s, signed_headers(&s, STREAMED, hash)), "hello");
-    assert_answer("HTTP/1.1 501 ");
-    assert_answer("Cloudless does not implement the Content-Encoding gzip of lambda:Invoke.");
+    assert_has("HTTP/1.1 501 ");
+    assert_has("Cloudless does not implement the Content-Encoding gzip of lambda:Invoke.");
     post(STREAMED, in_gzip(&s3_signer, signed_headers(&s3_signer, STREAMED, hash)), "hello");
-    assert_answer("5" ROOT);
+    assert_has("5" ROOT);
     arena_free(s.arena);
     arena_free(s3_signer.arena);
 }

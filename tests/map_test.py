@@ -194,6 +194,10 @@ def test_no_file_is_too_long():
     assert {name: n for name, n in lengths.items() if n > LINES_MAX} == {}
 
 
+def test_lines_have_132_columns():
+    assert [f"{name_of(p)}:{n}" for p in SOURCES for n, line in enumerate(p.read_text().split("\n"), 1) if len(line) > 132] == []
+
+
 def test_every_file_begins_with_its_design():
     code = [p for p in FILES if p.suffix in (".c", ".h", ".cc")]
     heads = {p: p.read_text().split("\n", 1)[0] for p in code}

@@ -18,12 +18,14 @@ void arena_reset(struct arena *arena);                      /* keeps one block f
 size_t arena_bytes(const struct arena *arena);              /* held from malloc */
 
 #define ARENA_UNCOUNTED 16384
-void arena_count(struct arena *arena, uint16_t peer, bool inside);          /* from now on, for that client, who is not known yet if outside */
-void arena_count_as(struct arena *arena, const struct arena *other);        /* for the client of another one's request, if it is counted */
+/* From now on, for that client, who is not known yet if outside; for the client of another one's request, if that is counted. */
+void arena_count(struct arena *arena, uint16_t peer, bool inside);
+void arena_count_as(struct arena *arena, const struct arena *other);
 void arena_beside(struct arena *arena,
                   struct budget_account *account); /* of the same request: known with it; until it is counted again */
 void arena_known(struct arena *arena);                                      /* the client is authenticated */
-enum err arena_over(struct arena *arena);       /* budget_state: ask before making much more; an answer other than ERR_OK stays until reset */
+/* budget_state: ask before making much more; an answer other than ERR_OK stays until reset. */
+enum err arena_over(struct arena *arena);
 enum err arena_over_with(struct arena *arena, size_t more); /* the same before one piece of that size */
 /* The same for who makes many small pieces of what a client sent: counts them in *made, and asks now and then. */
 enum err arena_over_next(struct arena *arena, size_t *made);

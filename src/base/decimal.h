@@ -1,5 +1,5 @@
-/* decimal.h -- DynamoDB's number: up to 38 significant digits, magnitude 1E-130 … 9.9999999999999999999999999999999999999E+125, or 0.
- * Source: "Naming rules and data types" of the DynamoDB developer guide. Exact decimal arithmetic, no floats. */
+/* decimal.h -- DynamoDB's number: up to 38 significant digits, magnitude 1E-130 … 9.9999999999999999999999999999999999999E+125, or
+ * 0. Source: "Naming rules and data types" of the DynamoDB developer guide. Exact decimal arithmetic, no floats. */
 #ifndef CLOUDLESS_BASE_DECIMAL_H
 #define CLOUDLESS_BASE_DECIMAL_H
 #include "base/buf.h"

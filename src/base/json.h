@@ -22,7 +22,8 @@ struct json {
 };
 
 /* Parses exactly one value, surrounded by white space at most. `text` need not be padded. Invalid UTF-8, lone
- * surrogates, trailing bytes and depth are ERR_INVALID; an arena over its budget is ERR_BUSY or ERR_TOO_LARGE (budget.h). *ret untouched on failure. A repeated key: the last one wins. */
+ * surrogates, trailing bytes and depth are ERR_INVALID; an arena over its budget is ERR_BUSY or ERR_TOO_LARGE (budget.h). *ret is
+ * untouched on failure. A repeated key: the last one wins. */
 enum err json_parse(struct str text, struct arena *arena, struct json **ret);
 /* The same verdict without the tree; takes the arena for one copy of the text. Some 200 MB/s on the smallest values. */
 enum err json_check(struct str text, struct arena *arena);

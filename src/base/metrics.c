@@ -76,7 +76,8 @@ static void add_number(struct buf *out, double value)
         buf_printf(out, " %.15g\n", value);
 }
 
-void metrics_value(struct buf *out, const struct metric_family *family, const struct metric_label *labels, size_t count, double value)
+void metrics_value(struct buf *out, const struct metric_family *family, const struct metric_label *labels, size_t count,
+                   double value)
 {
     buf_add(out, str_of(family->name));
     add_labels(out, labels, count, NULL);

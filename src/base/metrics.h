@@ -65,7 +65,8 @@ struct metric_family {
 struct metric_label { const char *name; struct str value; };
 
 void metrics_head(struct buf *out, const struct metric_family *family);     /* once, before its samples */
-void metrics_value(struct buf *out, const struct metric_family *family, const struct metric_label *labels, size_t count, double value);
+void metrics_value(struct buf *out, const struct metric_family *family, const struct metric_label *labels, size_t count,
+                   double value);
 void metrics_histogram(struct buf *out, const struct metric_family *family, const struct metric_label *labels, size_t count,
                        const struct histogram_sum *sum);
 /* Head and one sample without labels. */
@@ -89,7 +90,8 @@ typedef void metrics_source(struct buf *out, void *arg);        /* any thread, s
 struct metrics;
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);                     /* NULL is fine */
-void metrics_add_source(struct metrics *metrics, metrics_source *source, void *arg);    /* before anybody asks; metrics NULL: nobody will */
+/* Before anybody asks; metrics NULL: nobody will. */
+void metrics_add_source(struct metrics *metrics, metrics_source *source, void *arg);
 /* False: the text would be longer than METRICS_BYTES_MAX. */
 bool metrics_render(struct metrics *metrics, struct arena *arena, struct str *ret);
 #endif

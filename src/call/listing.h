@@ -22,8 +22,8 @@ bool listing_begin(struct call *call, struct listing *page, size_t max, const ch
 bool listing_take(struct listing *page, struct str key);
 struct str listing_token(struct call *call, const struct listing *page, struct str scope);
 
-/* A page of documents in the order of their keys, which are names: the token holds the whole of the last one. `list`: its key is what
- * the names begin with. *ret: as doc_list gives it; *ret_token: of the page behind it, STR_NONE: there is none.
+/* A page of documents in the order of their keys, which are names: the token holds the whole of the last one. `list`: its key is
+ * what the names begin with. *ret: as doc_list gives it; *ret_token: of the page behind it, STR_NONE: there is none.
  * ERR_INVALID: the member's token is none of ours; the store's errors. */
 enum err listing_docs(struct call *call, struct store_txn *txn, struct store_key list, size_t max, const char *member,
                       struct str scope, struct json **ret, struct str *ret_token);

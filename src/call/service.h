@@ -36,7 +36,8 @@ struct platform_options {
     size_t environments_max;                /* sandboxes that the process has descriptors for; 0: the default */
 };
 
-/* The parts that services stand on. It and all that is in it is borrowed and outlives them; a test fills in what its services use. */
+/* The parts that services stand on. It and all that is in it is borrowed and outlives them; a test fills in what its services
+ * use. */
 struct platform {
     const struct platform_options *options;
     struct store *store;

@@ -320,7 +320,8 @@ struct str chunked_trailer(const struct chunked *chunked, struct str name)
 /* Source: "List of error codes", S3's API reference. */
 struct chunked_words chunked_words(enum chunked_status status)
 {
-    static const char incomplete[] = "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header.";
+    static const char incomplete[] =
+        "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header.";
     static const struct chunked_words words[] = {
         [CHUNKED_MORE] = {"IncompleteBody", incomplete},
         [CHUNKED_LENGTH] = {"IncompleteBody", incomplete},

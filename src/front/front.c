@@ -239,7 +239,9 @@ void front_refuse(const struct http_request *request, int status, struct arena *
     }
     if (kind == FRONT_AWS && door_refuse(front->options.door, request, status, arena, ret))
         return;
-    static const struct http_header json[] = {{{"Content-Type", 12}, {"application/json", 16}}, {{"Retry-After", 11}, {"1", 1}}};
-    *ret = (struct http_response){.status = status, .headers = (struct http_header *)json, .header_count = status == 503 ? 2 : 1,
+    static struct http_header json = {{"Content-Type", 12}, {"application/json", 16}};
+    *ret = (struct http_response){.status = status,
+                                  .headers = &json,
+                                  .header_count = 1,
                                   .body = arena_printf(arena, "{\"message\":\"%s\"}", http_status_text(status))};
 }

@@ -77,14 +77,13 @@ void gateway_refuse(const struct http_request *request, int status, struct arena
                        : status >= 500 ? errors[GATEWAY_UNAVAILABLE].type
                                        : errors[GATEWAY_BAD_REQUEST].type;
     const char *message = too_large ? errors[GATEWAY_TOO_LARGE].message : http_status_text(status);
-    struct http_header *headers = arena_array(arena, struct http_header, 5);
-    headers[4] = (struct http_header){STR("Retry-After"), STR("1")};
+    struct http_header *headers = arena_array(arena, struct http_header, 4);
     headers[0] = (struct http_header){STR("Content-Type"), STR("application/json")};
     headers[1] = (struct http_header){STR("x-amzn-RequestId"), ids.request_id};
     headers[2] = (struct http_header){STR("x-amzn-ErrorType"), str_of(type)};
     headers[3] = (struct http_header){STR("x-amz-apigw-id"), ids.extended_id};
     *ret = (struct http_response){
-        .status = status, .headers = headers, .header_count = status == 503 ? 5 : 4, .body = message_body(arena, str_of(message))};
+        .status = status, .headers = headers, .header_count = 4, .body = message_body(arena, str_of(message))};
 }
 
 /* ---- a proxied function's answer ---- */

@@ -102,8 +102,8 @@ struct http_listener_options {
     size_t body_max;
     struct http_body_plan (*body_plan)(const struct http_request *headers_only, void *arg);
     size_t body_unasked;            /* bodies with a length up to this are gathered without asking body_plan */
-    /* Instead of a bare 413/400/408/431 of our own: fill the answer for a request that is refused before its handler.
-     * request has what was parsed so far. May be NULL. */
+    /* Instead of a bare 413/400/408/431/503 of our own: fill the answer for a request that is refused before its handler.
+     * request has what was parsed so far; a 503 gets its Retry-After here. May be NULL. */
     void (*refuse)(const struct http_request *request, int status, struct arena *arena, struct http_response *ret, void *arg);
     bool watched;                   /* see http_server_watch */
     struct tls *tls; /* TLS and plain text on this port, told apart by the first byte; NULL: plain text. Outlives the server */

@@ -321,6 +321,16 @@ void http_respond_text(struct http_request *request, int status, const char *con
     http_respond(request, &(struct http_response){.status = status, .headers = &header, .header_count = 1, .body = body});
 }
 
+/* Who is refused for now hears when to come again, whoever found the words. */
+static void add_retry_after(struct http_response *response, struct arena *arena)
+{
+    struct http_header *headers = arena_array(arena, struct http_header, response->header_count + 1);
+    if (response->header_count)
+        memcpy(headers, response->headers, response->header_count * sizeof *headers);
+    headers[response->header_count++] = (struct http_header){STR("Retry-After"), STR("1")};
+    response->headers = headers;
+}
+
 void http__refuse(struct http_exchange *exchange, struct http_listener *listener, int status)
 {
     struct http_response response = {.status = status};
@@ -329,11 +339,9 @@ void http__refuse(struct http_exchange *exchange, struct http_listener *listener
         response = (struct http_response){.status = status, .headers = &plain, .header_count = 1, .body = STR(HTTP_UNWELCOME)};
     } else if (listener->options.refuse) {
         listener->options.refuse(&exchange->request, status, exchange->request.arena, &response, listener->options.arg);
-    } else if (status == 503) {
-        static struct http_header later = {{"Retry-After", 11}, {"1", 1}};
-        response.headers = &later;
-        response.header_count = 1;
     }
+    if (status == 503)
+        add_retry_after(&response, exchange->request.arena);
     http__answer_whole(exchange, &response);
 }
 

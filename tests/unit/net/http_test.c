@@ -281,7 +281,9 @@ static void refuse_in_words(const struct http_request *request, int status, stru
 static int open_with_hooks(void **state)
 {
     (void)state;
-    site_open(NULL, &(struct http_listener_options){.body_plan = limit_by_path, .body_unasked = 3, .refuse = refuse_in_words});
+    struct http_limits limits = http__limits_default;
+    limits.bodies_bytes_max = 4096;
+    site_open(&limits, &(struct http_listener_options){.body_plan = limit_by_path, .body_unasked = 3, .refuse = refuse_in_words});
     return 0;
 }
 
@@ -303,6 +305,13 @@ static void test_hooks(void **state)
     fd = dial();
     send_text(fd, "\x01");
     expect(fd, 400, "400  ");
+    close(fd);
+    atomic_store(&site.server->bodies_held, 4000);
+    fd = dial(); /* for now: it hears when to come again */
+    send_text(fd, "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\r\n0\r\n0\r\n\r\n");
+    expect(fd, 503, "503 /echo ");
+    assert_true(has_line(&answer, "Retry-After: 1"));
+    atomic_store(&site.server->bodies_held, 0);
     close(fd);
 }
 

@@ -24,7 +24,9 @@ using namespace simdjson;
 
 namespace {
 
+/* The budget is asked with every so many nodes of a thread, in whatever tree and place: a byte or two of text may be a node. */
 constexpr size_t BUDGET_NODES = 256;
+thread_local size_t nodes_made;
 constexpr size_t KEPT_MAX = 64 * 1024;
 constexpr size_t TEXT_MAX = size_t{1} << 30;    /* far above every request limit; simdjson's own is 4 GiB */
 
@@ -215,8 +217,7 @@ inline struct json *child_new(struct arena *arena, struct json *parent, struct j
 {
     if (!KEEP)
         return scratch;
-    /* The budget is asked now and then: a byte or two of text may be a node. */
-    if (parent->count % BUDGET_NODES == BUDGET_NODES - 1 && arena_over(arena) != ERR_OK)
+    if (++nodes_made % BUDGET_NODES == 0 && arena_over(arena) != ERR_OK)
         return nullptr;
     struct json *child = node_new(arena);
     append(parent, child);
@@ -380,14 +381,17 @@ enum err parse_text(struct str text, struct arena *arena, struct json **ret)
     memset(copy + text.n + 2, 0, SIMDJSON_PADDING);
     padded_string_view input(copy, text.n + 2, text.n + 2 + SIMDJSON_PADDING);
     static thread_local ondemand::parser kept;
-    if (!large)
-        return parse<KEEP>(kept, input, arena, ret);
-    size_t index = index_bytes(text);
-    if ((err = arena_take(arena, index)) != ERR_OK)
-        return err;
-    err = parse_large<KEEP>(input, arena, ret);
-    arena_give_back(arena, index);
-    return err;
+    if (large) {
+        size_t index = index_bytes(text);
+        if ((err = arena_take(arena, index)) != ERR_OK)
+            return err;
+        err = parse_large<KEEP>(input, arena, ret);
+        arena_give_back(arena, index);
+    } else {
+        err = parse<KEEP>(kept, input, arena, ret);
+    }
+    enum err over = err == ERR_OK ? ERR_OK : arena_over(arena);
+    return over == ERR_OK ? err : over;
 }
 
 } /* namespace */

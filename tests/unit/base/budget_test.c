@@ -191,11 +191,43 @@ static void test_trees(void **state)
     arena_free(own);
 }
 
+/* Many short lists, none of them long enough to be asked for on its own; and a text that is small itself. */
+static void test_nested_trees(void **state)
+{
+    (void)state;
+    struct arena *own = arena_new(), *arena = arena_new();
+    struct json *tree;
+    struct buf text;
+    buf_init(&text, own, 1024 * KB);
+    for (int i = 0; i < 100 * 100; i++) {
+        buf_add(&text, str_of(i == 0 ? "[[" : i % 100 ? "," : "],["));
+        for (int k = 0; k < 10; k++)
+            buf_add(&text, str_of(k ? ",0" : "[0"));
+        buf_lit(&text, "]");
+    }
+    buf_lit(&text, "]]");
+    assert_int_equal(json_parse(buf_str(&text), own, &tree), ERR_OK);
+    arena_count(arena, budget_peer(STR("a")), false);
+    assert_int_equal(json_parse(buf_str(&text), arena, &tree), ERR_TOO_LARGE);
+    assert_true(arena_bytes(arena) < 1200 * KB);
+    arena_reset(arena);
+    arena_count(arena, budget_peer(STR("a")), false);
+    buf_reset(&text);
+    buf_lit(&text, "[0");
+    while (text.n < 60 * KB)
+        buf_lit(&text, ",0");
+    buf_lit(&text, "]");
+    assert_int_equal(json_parse(buf_str(&text), arena, &tree), ERR_TOO_LARGE);
+    assert_true(arena_bytes(arena) < 1200 * KB);
+    arena_free(arena);
+    arena_free(own);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_tight, set_default)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_one),   TEST(test_peer),  TEST(test_early), TEST(test_inside),
-                                       TEST(test_arena), TEST(test_index), TEST(test_trees)};
+                                       TEST(test_arena), TEST(test_index), TEST(test_trees), TEST(test_nested_trees)};
     return RUN(tests);
 }

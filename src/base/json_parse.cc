@@ -360,8 +360,7 @@ enum err parse_large(padded_string_view input, struct arena *arena, struct json 
     ondemand::parser own;
     if (own.allocate(input.length()))
         panic(__FILE__, __LINE__, "out of memory");
-    enum err err = parse<KEEP>(own, input, arena, ret), over;
-    return err != ERR_OK && (over = arena_over(arena)) != ERR_OK ? over : err;
+    return parse<KEEP>(own, input, arena, ret);
 }
 
 template <bool KEEP>

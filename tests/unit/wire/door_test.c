@@ -630,17 +630,117 @@ static void gathered_bodies_are_decoded(void **state)
     }
 }
 
+/* ---- full queues: while something holds the committer, or all threads of a lane ---- */
+
+static atomic_bool gate_open;
+static atomic_size_t passed;
+
+/* Its bound is for a broken product: then the test fails and ends. */
+static void wait_at_gate(void)
+{
+    for (int i = 0; i < 20000 && !atomic_load(&gate_open); i++)
+        usleep(1000);
+}
+
+static void wait_passed(size_t count)
+{
+    for (int i = 0; i < 20000 && atomic_load(&passed) < count; i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&passed), count);
+}
+
+static enum err mutate_at_gate(struct store_txn *txn, void *arg)
+{
+    (void)txn, (void)arg;
+    wait_at_gate();
+    return ERR_OK;
+}
+
+static void count_passed(struct store_mutation *mutation, enum err err)
+{
+    (void)mutation;
+    ENSURE(err == ERR_OK);
+    atomic_fetch_add(&passed, 1);
+}
+
+static void assert_busy_503(void)
+{
+    assert_has("HTTP/1.1 503 ");
+    assert_has("Retry-After: 1");
+}
+
+static void mutations_wait_in_a_bounded_queue(void **state)
+{
+    (void)state;
+    static struct store_mutation waiting[STORE_QUEUE_MAX + 10000]; /* a batch of them leaves the queue, to the gate */
+    size_t count = 0;
+    atomic_store(&gate_open, false);
+    atomic_store(&passed, 0);
+    while (store_queued(site.store) <= STORE_QUEUE_MAX) {
+        ENSURE(count < COUNT_OF(waiting));
+        waiting[count] = (struct store_mutation){.mutate = mutate_at_gate, .done = count_passed, .name = "gate"};
+        store_submit(site.store, &waiting[count++]);
+    }
+    dynamo("alice", "UpdateTable", "{\"TableName\":\"abc\"}");
+    assert_busy_503();
+    atomic_store(&gate_open, true);
+    wait_passed(count);
+    dynamo("alice", "UpdateTable", "{\"TableName\":\"abc\"}");
+    assert_has("HTTP/1.1 200 ");
+}
+
+static void work_at_gate(struct work *work)
+{
+    (void)work;
+    wait_at_gate();
+    atomic_fetch_add(&passed, 1);
+}
+
+static void lanes_have_bounded_queues(void **state)
+{
+    (void)state;
+    static struct work waiting[NET_LANE_QUEUE_MAX + NET_LANE_SCAN_THREADS + 1];
+    struct lane_stats stats;
+    size_t count = 0;
+    atomic_store(&gate_open, false);
+    atomic_store(&passed, 0);
+    do {
+        waiting[count] = (struct work){.run = work_at_gate};
+        if (workers_submit(site.workers, LANE_SCAN, &waiting[count]) == ERR_OK)
+            count++;
+        workers_stats(site.workers, LANE_SCAN, &stats);
+    } while (stats.queued < NET_LANE_QUEUE_MAX || stats.running < NET_LANE_SCAN_THREADS);
+    dynamo("alice", "Scan", "{\"TableName\":\"abc\"}");
+    assert_busy_503();
+    dynamo("alice", "GetItem", "{\"TableName\":\"abc\",\"Key\":{}}");
+    assert_has("HTTP/1.1 200 ");
+    atomic_store(&gate_open, true);
+    wait_passed(count);
+    dynamo("alice", "Scan", "{\"TableName\":\"abc\"}");
+    assert_has("HTTP/1.1 200 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_told_to_strangers),     cmocka_unit_test(authenticated_callers_are_told),
-        cmocka_unit_test(permissions_come_before_refusals), cmocka_unit_test(rows_run_where_they_say),
-        cmocka_unit_test(mutations_are_answered_when_durable), cmocka_unit_test(async_calls_complete_once),
-        cmocka_unit_test(services_are_found),               cmocka_unit_test(bodies_are_limited),
-        cmocka_unit_test(bodies_are_streamed),              cmocka_unit_test(chunked_bodies_are_decoded),
-        cmocka_unit_test(a_signing_name_may_be_shared),     cmocka_unit_test(open_operations_need_no_caller),
-        cmocka_unit_test(anonymous_callers_are_let_in_by_policy), cmocka_unit_test(services_may_have_an_authentication_of_their_own),
-        cmocka_unit_test(what_nobody_signs_is_told_to_be_missing), cmocka_unit_test(gathered_bodies_are_decoded),
+        cmocka_unit_test(nothing_is_told_to_strangers),
+        cmocka_unit_test(authenticated_callers_are_told),
+        cmocka_unit_test(permissions_come_before_refusals),
+        cmocka_unit_test(rows_run_where_they_say),
+        cmocka_unit_test(mutations_are_answered_when_durable),
+        cmocka_unit_test(async_calls_complete_once),
+        cmocka_unit_test(services_are_found),
+        cmocka_unit_test(bodies_are_limited),
+        cmocka_unit_test(bodies_are_streamed),
+        cmocka_unit_test(chunked_bodies_are_decoded),
+        cmocka_unit_test(a_signing_name_may_be_shared),
+        cmocka_unit_test(open_operations_need_no_caller),
+        cmocka_unit_test(anonymous_callers_are_let_in_by_policy),
+        cmocka_unit_test(services_may_have_an_authentication_of_their_own),
+        cmocka_unit_test(what_nobody_signs_is_told_to_be_missing),
+        cmocka_unit_test(gathered_bodies_are_decoded),
+        cmocka_unit_test(mutations_wait_in_a_bounded_queue),
+        cmocka_unit_test(lanes_have_bounded_queues),
     };
     return cmocka_run_group_tests(tests, open_site, close_site);
 }

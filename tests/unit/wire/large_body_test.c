@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "test_models.h"
 #include "wire/cbor_tree.h"
+#include "wire/request_body.h"
 #include "wire/xml.h"
 #include <sys/mman.h>
 
@@ -24,7 +25,7 @@ static const struct budget_limits tight = {.total = 4096 * KB,
 
 struct large {
     struct arena *arena;
-    struct http_header headers[2];
+    struct http_header headers[3];
     struct http_request request;
     struct wire_exchange exchange;
     struct call call;
@@ -170,6 +171,10 @@ static void query_map_body(void)
         buf_printf(&body, "&Numbers.entry.%d.key=%d&Numbers.entry.%d.value=%d", i + 1, i % 250, i + 1, i);
 }
 
+static void no_body(void)
+{
+}
+
 /* ---- requests ---- */
 
 static const struct kind {
@@ -184,7 +189,7 @@ static const struct kind {
   json = {.path = "/echo", .type = "application/json", .model = &model_test_rest},
   query = {.path = "/", .type = "application/x-www-form-urlencoded", .model = &model_test_rpc};
 
-static void read_large(struct large *l, const struct kind *kind, void (*make)(void))
+static void set_up_large(struct large *l, const struct kind *kind, void (*make)(void))
 {
     begin_body();
     make();
@@ -207,6 +212,11 @@ static void read_large(struct large *l, const struct kind *kind, void (*make)(vo
         (struct wire_exchange){.request = &l->request, .body = l->request.body, .protocol = wire_protocol_of(api, &l->request)};
     l->call = (struct call){.arena = l->arena, .door_state = &l->exchange, .api = api, .request_id = STR("ID")};
     arena_count(l->arena, budget_peer(STR("client")), false);
+}
+
+static void read_large(struct large *l, const struct kind *kind, void (*make)(void))
+{
+    set_up_large(l, kind, make);
     assert_true(l->exchange.protocol->find(&l->call));
     l->exchange.protocol->read(&l->call);
 }
@@ -263,6 +273,46 @@ static void too_large_at_the_moment(void **state)
     for (size_t i = 0; i < COUNT_OF(trees); i++)
         assert_refused(trees[i].kind, trees[i].make, 503);
     budget_credit(&others, others.held);
+}
+
+/* Many chunks are put together, and gzip comes off, where there is room for it. */
+static void bodies_of_encodings(void **state)
+{
+    static const struct kind put = {.path = "/maycheck",
+                                    .type = "text/plain",
+                                    .model = &model_test_rest,
+                                    .header = "x-amz-decoded-content-length",
+                                    .value = "1048576"};
+    static const struct kind squeezed = {.path = "/service/TestRpc/operation/Squeeze",
+                                         .type = "application/cbor",
+                                         .protocol = "rpc-v2-cbor",
+                                         .model = &model_test_rpc};
+    static const char says_1mb[18] = {[16] = 0x10}; /* a gzip file's last four bytes */
+    struct large l;
+    (void)state;
+    budget_set_limits(&tight);
+    set_up_large(&l, &put, no_body);
+    for (int i = 0; i < 32; i++)
+        buf_printf(&body, "8000\r\n%*d\r\n", 0x8000, 0);
+    buf_lit(&body, "0\r\n\r\n");
+    l.request.method = STR("PUT");
+    l.exchange.body = buf_str(&body);
+    l.exchange.payload = STR("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_true(l.exchange.protocol->find(&l.call));
+    assert_false(request_body_open(&l.call));
+    assert_int_equal(l.call.error_status, 413);
+    assert_true(arena_bytes(l.arena) < 1024 * KB);
+    end_large(&l);
+
+    set_up_large(&l, &squeezed, no_body);
+    l.headers[2] = (struct http_header){STR("Content-Encoding"), STR("gzip")};
+    l.request.header_count = 3;
+    l.exchange.body = (struct str){says_1mb, sizeof says_1mb};
+    assert_true(l.exchange.protocol->find(&l.call));
+    assert_false(request_body_open(&l.call));
+    assert_int_equal(l.call.error_status, 413);
+    assert_true(arena_bytes(l.arena) < 1024 * KB);
+    end_large(&l);
 }
 
 /* ---- many keys ---- */
@@ -363,10 +413,6 @@ static void query_deep_body(void)
     buf_add_char(&body, '=');
 }
 
-static void no_body(void)
-{
-}
-
 static void bounds_of_readers(void **state)
 {
     static const struct {
@@ -437,9 +483,12 @@ static void bounds_of_answers(void **state)
 int main(void)
 {
     log_set_level(LOG_ERROR);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(too_large_alone, set_default),   cmocka_unit_test_teardown(too_large_at_the_moment, set_default),
-        cmocka_unit_test_teardown(maps_of_many_keys, set_default), cmocka_unit_test_teardown(bounds_of_readers, set_default),
-        cmocka_unit_test_teardown(bounds_of_headers, set_default), cmocka_unit_test_teardown(bounds_of_answers, set_default)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(too_large_alone, set_default),
+                                       cmocka_unit_test_teardown(too_large_at_the_moment, set_default),
+                                       cmocka_unit_test_teardown(bodies_of_encodings, set_default),
+                                       cmocka_unit_test_teardown(maps_of_many_keys, set_default),
+                                       cmocka_unit_test_teardown(bounds_of_readers, set_default),
+                                       cmocka_unit_test_teardown(bounds_of_headers, set_default),
+                                       cmocka_unit_test_teardown(bounds_of_answers, set_default)};
     return RUN(tests);
 }

@@ -135,8 +135,8 @@ struct row {
     call_needs_fn *needs;           /* NULL only where AWS needs no permission: sts:GetCallerIdentity */
     enum row_caller caller;
     call_authenticate_fn *authenticate;     /* CALLER_OWN; else NULL */
-    call_run_fn *prepare;           /* or NULL; before run/mutate */
-    call_run_fn *handle;            /* RUN_INLINE, RUN_WORKER, RUN_ASYNC */
+    call_run_fn *prepare;                   /* or NULL; before run/mutate. On a worker if the store's reads may block */
+    call_run_fn *handle;            /* RUN_INLINE, RUN_WORKER, RUN_ASYNC: this one on the loop, so prepare reads what it needs */
     call_mutate_fn *mutate;         /* RUN_MUTATION */
     call_run_fn *committed;         /* or NULL; after a durable commit, on the loop, before the answer */
     bool streams;                   /* its input's blob is not gathered: RUN_ASYNC's handle reads call->body */

@@ -31,7 +31,8 @@ struct event_target {
     const char *service, *resource;     /* "lambda", "function:" */
     /* The rest of the resource: sets name and qualifier. False: nothing can be called that. */
     bool (*read_name)(struct str rest, struct event_address *ret);
-    /* False: the target's policy does not let it, or there is no such target. Does not block. */
+    /* False: the target's policy does not let it, or there is no such target. Reads the store, so it is not for a loop if that may
+     * block; else it does not. */
     bool (*permits)(const struct event_address *to, const struct event_source *source, struct arena *arena);
     void (*deliver)(struct event_delivery *delivery);       /* any thread; delivery->to is one of its own */
 };

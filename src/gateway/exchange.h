@@ -15,12 +15,23 @@ struct gateway_exchange {
     struct http_request *request;
     struct arena *arena;                /* the request's */
     struct gateway_ids ids;
+    struct workers *workers;
+    struct work work;    /* of gateway__read, and what is read: */
+    uint64_t generation; /* of the stage's documents */
+    enum err err;
+    bool permitted;
     struct gateway_stage *stage;        /* a reference, dropped with the arena; NULL until found */
     const struct gateway_method *method;
     struct route_param *params;
     size_t param_count;
-    struct str stage_name, path, domain;    /* as front gave them; path is raw */
+    struct str api_id, stage_name, path, domain; /* as front gave them; path is raw */
+    struct str stage_key;                        /* in the loop's cache of stages */
 };
+
+/* ---- handle.c ---- */
+/* Runs `read`, which reads the store, and `then` on the exchange's loop: at once, or by a worker if reads may block. Both find the
+ * exchange by its `work`. Answers 503 if no worker takes it. */
+void gateway__read(struct gateway_exchange *x, void (*read)(struct work *work), void (*then)(struct work *work));
 
 /* ---- answer.c: every way to answer ---- */
 enum gateway_error {
@@ -56,5 +67,5 @@ void gateway__answer_mock(struct gateway_exchange *x);
 struct str gateway__not_json(struct arena *arena, struct str body);
 
 /* ---- proxy_invoke.c ---- */
-void gateway__invoke(struct gateway_exchange *x, struct workers *workers);
+void gateway__invoke(struct gateway_exchange *x);
 #endif

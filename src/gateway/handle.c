@@ -1,10 +1,11 @@
 /* handle.c -- the data plane's entry: finds the stage, the route, and hands over to the integration.
  * Each loop keeps the stages that it has served, compiled; a commit to API Gateway's documents changes the store's
  * generation and drops them all. A stage in use by a running exchange lives on until that exchange is over. No locks: a cache
- * belongs to its loop. */
+ * belongs to its loop. Over a store whose reads may block, what is not cached is read by a worker (gateway__read). */
 #include "base/gencache.h"
 #include "base/panic.h"
 #include "gateway/exchange.h"
+#include "net/worker.h"
 #include <stdlib.h>
 
 #define STAGES_MAX 1024             /* compiled stages a loop */
@@ -48,51 +49,61 @@ void gateway_free(struct gateway *gateway)
     free(gateway);
 }
 
-/* Compiles the stage and keeps it. A commit between the reads of its documents may make them disagree, so a stage that
- * seems to be missing is looked up again when the generation has changed meanwhile. */
-static enum err stage_load(struct gateway *gateway, struct gencache *cache, struct str api_id, struct str name, struct str key,
-                           struct gateway_stage **ret)
+void gateway__read(struct gateway_exchange *x, void (*read)(struct work *work), void (*then)(struct work *work))
 {
-    enum err err = ERR_NOT_FOUND;
-    uint64_t generation = 0;
-    for (int tries = 0; tries < LOAD_TRIES; tries++) {
-        generation = store_generation(gateway->store, APIGATEWAY_SPACE);
-        err = gateway__stage_load(store_reader(gateway->store), gateway->services, api_id, name, ret);
-        if (err != ERR_NOT_FOUND || generation == store_generation(gateway->store, APIGATEWAY_SPACE))
-            break;
+    x->work = (struct work){.run = read, .done = then, .loop = x->request->loop};
+    if (!store_read_may_block(x->gateway->store)) {
+        read(&x->work);
+        then(&x->work);
+    } else if (workers_submit(x->workers, LANE_READ, &x->work) != ERR_OK) {
+        gateway__answer_error(x, GATEWAY_UNAVAILABLE);
     }
-    if (err == ERR_OK)
-        gencache_put(cache, generation, key, *ret, arena_bytes((*ret)->arena));
-    return err;
 }
 
-/* With a reference that the request's arena drops: an answer may point into the stage until its last byte is written. */
-static enum err find_stage(struct gateway *gateway, struct http_request *request, struct str api_id, struct str name,
-                           struct gateway_stage **ret)
-{
-    struct gencache *cache = gateway->caches[loop_index(request->loop)];
-    char text[STAGE_KEY_MAX];
-    if (api_id.n + name.n + 1 > sizeof(text) || api_id.n == 0 || name.n == 0)
-        return ERR_NOT_FOUND;
-    memcpy(text, api_id.p, api_id.n);
-    text[api_id.n] = '/';
-    memcpy(text + api_id.n + 1, name.p, name.n);
-    struct str key = {text, api_id.n + 1 + name.n};
+/* ---- the stage ---- */
 
-    struct gateway_stage *stage = gencache_get(cache, store_generation(gateway->store, APIGATEWAY_SPACE), key);
-    if (!stage) {
-        enum err err = stage_load(gateway, cache, api_id, name, key, &stage);
-        if (err != ERR_OK)
-            return err;
+static struct gateway_exchange *exchange_of_work(struct work *work)
+{
+    return CONTAINER_OF(work, struct gateway_exchange, work);
+}
+
+static struct gencache *cache_of(const struct gateway_exchange *x)
+{
+    return x->gateway->caches[loop_index(x->request->loop)];
+}
+
+/* False: no stage is called that. */
+static bool name_stage(struct gateway_exchange *x)
+{
+    if (x->api_id.n + x->stage_name.n + 1 > STAGE_KEY_MAX || x->api_id.n == 0 || x->stage_name.n == 0)
+        return false;
+    x->stage_key = arena_printf(x->arena, STR_FMT "/" STR_FMT, STR_ARG(x->api_id), STR_ARG(x->stage_name));
+    return true;
+}
+
+/* A commit between the reads of its documents may make them disagree, so a stage that seems to be missing is looked up again when
+ * the generation has changed meanwhile. */
+static void read_stage(struct work *work)
+{
+    struct gateway_exchange *x = exchange_of_work(work);
+    struct gateway *gateway = x->gateway;
+    for (int tries = 0; tries < LOAD_TRIES; tries++) {
+        x->generation = store_generation(gateway->store, APIGATEWAY_SPACE);
+        x->err = gateway__stage_load(store_reader(gateway->store), gateway->services, x->api_id, x->stage_name, &x->stage);
+        if (x->err != ERR_NOT_FOUND || x->generation == store_generation(gateway->store, APIGATEWAY_SPACE))
+            break;
     }
-    stage->refs++;
-    arena_on_free(request->arena, drop_stage, stage);
-    *ret = stage;
-    return ERR_OK;
+}
+
+/* A reference that the request's arena drops: an answer may point into the stage until its last byte is written. */
+static void hold_stage(struct gateway_exchange *x)
+{
+    x->stage->refs++;
+    arena_on_free(x->arena, drop_stage, x->stage);
 }
 
 /* All that APIs answer is one series: their names are their users' to choose, and without a bound. */
-static void exchange_about(struct gateway_exchange *x, struct str api_id)
+static void exchange_about(struct gateway_exchange *x)
 {
     static const char series;
     struct http_about *about = &x->request->about;
@@ -100,39 +111,75 @@ static void exchange_about(struct gateway_exchange *x, struct str api_id)
     about->service = STR("execute-api");
     about->operation = STR("Invoke");
     about->request_id = x->ids.request_id;
-    about->route = arena_printf(x->arena, STR_FMT "/" STR_FMT, STR_ARG(api_id), STR_ARG(x->stage_name));
+    about->route = arena_printf(x->arena, STR_FMT "/" STR_FMT, STR_ARG(x->api_id), STR_ARG(x->stage_name));
+}
+
+static void serve_stage(struct gateway_exchange *x)
+{
+    struct http_about *about = &x->request->about;
+    if (x->stage->disabled) {
+        about->reason = STR("the stage is disabled");
+        gateway__answer_error(x, GATEWAY_FORBIDDEN);
+        return;
+    }
+    struct route_match match;
+    if (!route_find(x->stage->routes, x->path, x->request->method, x->arena, &match)) {
+        about->reason = STR("no route for this method and path");
+        gateway__answer_error(x, GATEWAY_MISSING_TOKEN);
+        return;
+    }
+    x->method = match.target;
+    about->route = arena_printf(x->arena, STR_FMT " " STR_FMT, STR_ARG(about->route), STR_ARG(x->method->resource_path));
+    x->params = match.params;
+    x->param_count = match.param_count;
+    if (x->method->type == GATEWAY_MOCK)
+        gateway__answer_mock(x);
+    else
+        gateway__invoke(x);
+}
+
+static void refuse_stage(struct gateway_exchange *x, enum err err)
+{
+    if (err == ERR_NOT_FOUND)
+        x->request->about.reason = STR("no such API or stage");
+    gateway__answer_error(x, err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
+}
+
+static void stage_loaded(struct work *work)
+{
+    struct gateway_exchange *x = exchange_of_work(work);
+    if (x->err != ERR_OK) {
+        refuse_stage(x, x->err);
+        return;
+    }
+    hold_stage(x);
+    gencache_put(cache_of(x), x->generation, x->stage_key, x->stage, arena_bytes(x->stage->arena));
+    serve_stage(x);
 }
 
 void gateway_handle(struct gateway *gateway, struct http_request *request, struct str api_id, struct str stage, struct str path,
                     struct str domain)
 {
     struct gateway_exchange *x = arena_new_of(request->arena, struct gateway_exchange);
-    *x = (struct gateway_exchange){
-        .gateway = gateway, .request = request, .arena = request->arena, .stage_name = stage, .path = path, .domain = domain};
+    *x = (struct gateway_exchange){.gateway = gateway,
+                                   .request = request,
+                                   .arena = request->arena,
+                                   .workers = gateway->workers,
+                                   .api_id = api_id,
+                                   .stage_name = stage,
+                                   .path = path,
+                                   .domain = domain};
     gateway__make_ids(request, x->arena, &x->ids);
-    exchange_about(x, api_id);
-
-    enum err err = find_stage(gateway, request, api_id, stage, &x->stage);
-    if (err != ERR_OK || x->stage->disabled) {
-        request->about.reason = err == ERR_OK          ? STR("the stage is disabled")
-                                : err == ERR_NOT_FOUND ? STR("no such API or stage")
-                                                       : STR_NONE;
-        gateway__answer_error(x, err == ERR_OK || err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
+    exchange_about(x);
+    if (!name_stage(x)) {
+        refuse_stage(x, ERR_NOT_FOUND);
         return;
     }
-    struct route_match match;
-    if (!route_find(x->stage->routes, path, request->method, x->arena, &match)) {
-        request->about.reason = STR("no route for this method and path");
-        gateway__answer_error(x, GATEWAY_MISSING_TOKEN);
+    x->stage = gencache_get(cache_of(x), store_generation(gateway->store, APIGATEWAY_SPACE), x->stage_key);
+    if (!x->stage) {
+        gateway__read(x, read_stage, stage_loaded);
         return;
     }
-    x->method = match.target;
-    request->about.route =
-        arena_printf(x->arena, STR_FMT " " STR_FMT, STR_ARG(request->about.route), STR_ARG(x->method->resource_path));
-    x->params = match.params;
-    x->param_count = match.param_count;
-    if (x->method->type == GATEWAY_MOCK)
-        gateway__answer_mock(x);
-    else
-        gateway__invoke(x, gateway->workers);
+    hold_stage(x);
+    serve_stage(x);
 }

@@ -3,11 +3,11 @@
  * an arena of its own; when the function is in time, that arena is handed to the request's, which keeps it until the answer is
  * sent.
  *
- *   gateway__invoke → make_payload → start → (Lambda) → on_done → read_answer → answer
+ *   gateway__invoke → read_permission → make_payload → start → (Lambda) → on_done → read_answer → answer
  *
- * On the loop of the request, all of it, but for make_payload of a large body and read_answer of a large answer: these take
- * up to 70 ns a byte and run on a worker, which then has the exchange to itself. `exchange` is NULL once the timeout
- * answered. */
+ * On the loop of the request, all of it, but for read_permission over a store whose reads may block, and make_payload of a large
+ * body and read_answer of a large answer, which take up to 70 ns a byte: these run on a worker, which then has the exchange to
+ * itself. `exchange` is NULL once the timeout answered. */
 #include "base/log.h"
 #include "base/arn.h"
 #include "gateway/exchange.h"
@@ -203,15 +203,16 @@ static bool permitted(const struct gateway_exchange *x)
     return to->target->permits(to, &source, x->arena);
 }
 
-void gateway__invoke(struct gateway_exchange *x, struct workers *workers)
+static void read_permission(struct work *work)
 {
-    const struct gateway_method *method = x->method;
-    if (method->broken) {
-        log_failure(x, "gateway.configuration_error", str_of(method->broken_reason));
-        gateway__answer_error(x, GATEWAY_INTERNAL);
-        return;
-    }
-    if (!permitted(x)) {
+    struct gateway_exchange *x = CONTAINER_OF(work, struct gateway_exchange, work);
+    x->permitted = permitted(x);
+}
+
+static void permission_read(struct work *work)
+{
+    struct gateway_exchange *x = CONTAINER_OF(work, struct gateway_exchange, work);
+    if (!x->permitted) {
         log_failure(x, "gateway.not_permitted",
                     STR("the function's policy does not let apigateway.amazonaws.com invoke it for this API"));
         gateway__answer_error(x, GATEWAY_INTERNAL);
@@ -227,8 +228,8 @@ void gateway__invoke(struct gateway_exchange *x, struct workers *workers)
     struct pending *pending = arena_new_of(arena, struct pending);
     pending->arena = arena;
     pending->exchange = x;
-    pending->workers = workers;
-    pending->delivery = (struct event_delivery){.to = event_address_dup(arena, &method->to),
+    pending->workers = x->workers;
+    pending->delivery = (struct event_delivery){.to = event_address_dup(arena, &x->method->to),
                                                 .loop = x->request->loop,
                                                 .arena = arena,
                                                 .trace_id = arena_dup(arena, x->ids.trace),
@@ -240,4 +241,14 @@ void gateway__invoke(struct gateway_exchange *x, struct workers *workers)
     }
     make_payload(&pending->work);
     pending_start(&pending->work);
+}
+
+void gateway__invoke(struct gateway_exchange *x)
+{
+    if (x->method->broken) {
+        log_failure(x, "gateway.configuration_error", str_of(x->method->broken_reason));
+        gateway__answer_error(x, GATEWAY_INTERNAL);
+        return;
+    }
+    gateway__read(x, read_permission, permission_read);
 }

@@ -1,11 +1,13 @@
-/* function.c -- functions compiled from their documents, counted and cached a loop; the cache is dropped when the
- * generation of LAMBDA_SPACE changes. Off a loop (tests) nothing is cached. */
+/* function.c -- functions compiled from their documents, counted and cached a loop, and once more for all other threads together;
+ * the caches are dropped when the generation of LAMBDA_SPACE changes. Over a store whose reads may block the last one is everybody's,
+ * and filled off the loops. */
 #include "services/lambda/function.h"
 #include "base/gencache.h"
 #include "base/panic.h"
 #include "net/loop.h"
 #include "services/lambda/function_doc.h"
 #include "store/doc.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +16,9 @@
 
 struct lambda__functions {
     struct store *store;
-    size_t cache_count;
-    struct gencache *caches[]; /* one a loop: key → struct lambda__function, one reference */
+    pthread_mutex_t lock; /* over the last cache, never while the store is read */
+    size_t loops;
+    struct gencache *caches[]; /* one a loop and one more: key → struct lambda__function, one reference */
 };
 
 struct lambda__function *lambda__function_ref(struct lambda__function *function)
@@ -43,10 +46,11 @@ static void drop_function(void *value)
 
 struct lambda__functions *lambda__functions_new(struct store *store, size_t loops)
 {
-    struct lambda__functions *functions = mem_zalloc(sizeof *functions + loops * sizeof functions->caches[0]);
+    struct lambda__functions *functions = mem_zalloc(sizeof *functions + (loops + 1) * sizeof functions->caches[0]);
     functions->store = store;
-    functions->cache_count = loops;
-    for (size_t i = 0; i < loops; i++)
+    functions->loops = loops;
+    pthread_mutex_init(&functions->lock, NULL);
+    for (size_t i = 0; i <= loops; i++)
         functions->caches[i] = gencache_new(CACHED_MAX, 0, drop_function);
     return functions;
 }
@@ -55,8 +59,9 @@ void lambda__functions_free(struct lambda__functions *functions)
 {
     if (!functions)
         return;
-    for (size_t i = 0; i < functions->cache_count; i++)
+    for (size_t i = 0; i <= functions->loops; i++)
         gencache_free(functions->caches[i]);
+    pthread_mutex_destroy(&functions->lock);
     free(functions);
 }
 
@@ -100,27 +105,50 @@ static enum err function_compile(struct store *store, struct str account, struct
     return ERR_OK;
 }
 
+/* Of the calling thread: its loop's number, or behind those of all loops. */
+static size_t cache_number(const struct lambda__functions *functions)
+{
+    struct loop *loop = loop_current();
+    ENSURE(!loop || loop_index(loop) < functions->loops);
+    return loop && !store_read_may_block(functions->store) ? loop_index(loop) : functions->loops;
+}
+
+static struct gencache *take_cache(struct lambda__functions *functions)
+{
+    size_t number = cache_number(functions);
+    if (number == functions->loops)
+        pthread_mutex_lock(&functions->lock);
+    return functions->caches[number];
+}
+
+static void give_cache(struct lambda__functions *functions)
+{
+    if (cache_number(functions) == functions->loops)
+        pthread_mutex_unlock(&functions->lock);
+}
+
 enum err lambda__functions_get(struct lambda__functions *functions, struct str account, struct str region, struct str name,
                                struct lambda__function **ret)
 {
-    struct loop *loop = loop_current();
     char key[LAMBDA_FUNCTION_KEY_BYTES];
     struct str id;
     if (!lambda__function_key(key, account, region, name, &id))
         return ERR_NOT_FOUND;
-    if (!loop)
-        return function_compile(functions->store, account, region, name, ret);
-
-    ENSURE(loop_index(loop) < functions->cache_count);
-    struct gencache *cache = functions->caches[loop_index(loop)];
     uint64_t generation = store_generation(functions->store, LAMBDA_SPACE);
-    struct lambda__function *function = gencache_get(cache, generation, id);
+    struct lambda__function *function = gencache_get(take_cache(functions), generation, id);
+    if (function)
+        lambda__function_ref(function);
+    give_cache(functions);
+    if (!function && loop_current() && store_read_may_block(functions->store))
+        return ERR_BUSY;
     if (!function) {
         enum err err = function_compile(functions->store, account, region, name, &function);
         if (err != ERR_OK)
             return err;
-        gencache_put(cache, generation, id, function, 0);
+        lambda__function_ref(function);
+        gencache_put(take_cache(functions), generation, id, function, 0);
+        give_cache(functions);
     }
-    *ret = lambda__function_ref(function);
+    *ret = function;
     return ERR_OK;
 }

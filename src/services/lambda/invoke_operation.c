@@ -2,6 +2,8 @@
 #include "services/lambda/invoke_operation.h"
 #include "base/codec.h"
 #include "base/panic.h"
+#include "call/call_doc.h"
+#include "services/lambda/function_doc.h"
 #include "services/lambda/lambda_call.h"
 #include "services/lambda/lambda_invoke.h"
 #include "services/lambda/output.h"
@@ -11,12 +13,16 @@
 void lambda__prepare_invoke(struct call *call)
 {
     struct str type = call_str(call, "InvocationType"), context = call_str(call, "ClientContext"), decoded, name;
+    struct json *doc;
     if (!lambda__call_name(call, &name))
         return;
     if (str_eq(type, STR("Event"))) {
         call_fail_not_implemented(call, "InvocationType Event");
         return;
     }
+    /* The handler runs on the loop and finds this read. What lacks is told there, behind what is wrong with the payload. */
+    if (str_eq(type, STR("DryRun")))
+        call_doc_get(call, lambda__reader(call), lambda__key(call->arena, call->account, call->region, name), &doc);
     if (context.n && base64_decode(context, call->arena, &decoded) != ERR_OK)
         call_fail(call, "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.");
     else if (context.n)

@@ -11,25 +11,60 @@
 #include "services/lambda/pool.h"
 #include <stdatomic.h>
 
+#define READS_MAX 8                     /* of a function that others change each time */
+
 struct invoke_door {                    /* invocation->internal begins with its flight */
     struct lambda__flight flight;
     struct lambda *lambda;
+    struct lambda__invocation *invocation;
+    struct work work;                   /* of a function that no loop may read */
+    unsigned reads;
+    enum err err;
 };
 
-/* On the home loop. */
-static void arrive(struct lambda *lambda, struct lambda__invocation *i)
+static void arrive(struct invoke_door *door);
+
+/* On a worker: into the cache. */
+static void read_function(struct work *work)
 {
-    if (i->qualifier.n && !str_eq(i->qualifier, STR("$LATEST")))
-        lambda__invocation_not_found(i);
+    struct invoke_door *door = CONTAINER_OF(work, struct invoke_door, work);
+    const struct lambda__invocation *i = door->invocation;
+    struct lambda__function *function = NULL;
+    door->err = lambda__functions_get(door->lambda->functions, i->account, i->region, i->function, &function);
+    lambda__function_unref(&function);
+}
+
+static void function_is_read(struct work *work)
+{
+    struct invoke_door *door = CONTAINER_OF(work, struct invoke_door, work);
+    if (door->err == ERR_NOT_FOUND)
+        lambda__invocation_not_found(door->invocation);
+    else if (door->err != ERR_OK)
+        lambda__invocation_refuse(door->invocation, "ServiceException", 500, str_of(err_text(door->err)));
     else
-        lambda__pools_submit(lambda->pools, i);
+        arrive(door);
+}
+
+/* On the home loop. */
+static void arrive(struct invoke_door *door)
+{
+    struct lambda__invocation *i = door->invocation;
+    struct workers *workers = door->lambda->platform->workers;
+    if (i->qualifier.n && !str_eq(i->qualifier, STR("$LATEST"))) {
+        lambda__invocation_not_found(i);
+        return;
+    }
+    if (lambda__pools_submit(door->lambda->pools, i))
+        return;
+    door->work = (struct work){.run = read_function, .done = function_is_read, .loop = loop_current()};
+    if (++door->reads > READS_MAX || workers_submit(workers, LANE_READ, &door->work) != ERR_OK)
+        lambda__invocation_refuse(i, "ServiceException", 500, str_of(err_text(ERR_BUSY)));
 }
 
 static void run_arrival(struct loop_task *task)
 {
     struct lambda__invocation *invocation = CONTAINER_OF(task, struct lambda__invocation, task);
-    struct invoke_door *door = CONTAINER_OF(lambda__flight(invocation), struct invoke_door, flight);
-    arrive(door->lambda, invocation);
+    arrive(CONTAINER_OF(lambda__flight(invocation), struct invoke_door, flight));
 }
 
 /* The tracing header as Lambda hands it on: with a root (the caller's, if there is one), a parent and the decision not to sample.
@@ -56,7 +91,7 @@ void lambda__invoke(struct lambda *lambda, struct lambda__invocation *invocation
 {
     struct loop *home = lambda__pools_home(lambda->pools, invocation->account, invocation->region, invocation->function);
     struct invoke_door *door = arena_new_of(invocation->arena, struct invoke_door);
-    *door = (struct invoke_door){.flight = {.in_flight = &lambda->in_flight}, .lambda = lambda};
+    *door = (struct invoke_door){.flight = {.in_flight = &lambda->in_flight}, .lambda = lambda, .invocation = invocation};
     invocation->internal = &door->flight;
     if (invocation->request_id.n == 0)
         invocation->request_id = uuid4(invocation->arena);
@@ -75,7 +110,7 @@ void lambda__invoke(struct lambda *lambda, struct lambda__invocation *invocation
         return;
     }
     if (home == loop_current()) {
-        arrive(lambda, invocation);
+        arrive(door);
         return;
     }
     invocation->task.run = run_arrival;

@@ -249,25 +249,27 @@ static void schedule_pool(struct lambda__pool *pool)
 
 /* The function is read in the same step of the home loop in which its invocation joins the pool: what a delete has committed and
  * told this loop is not read any more, so a pool that is marked as deleted gets life only from a function made again. */
-void lambda__pools_submit(struct lambda__pools *pools, struct lambda__invocation *invocation)
+bool lambda__pools_submit(struct lambda__pools *pools, struct lambda__invocation *invocation)
 {
     struct lambda__flight *f = lambda__flight(invocation);
     struct lambda__function *function = NULL;
     enum err err =
         lambda__functions_get(pools->functions, invocation->account, invocation->region, invocation->function, &function);
+    if (err == ERR_BUSY)
+        return false;
     if (err == ERR_NOT_FOUND) {
         lambda__invocation_not_found(invocation);
-        return;
+        return true;
     }
     if (err != ERR_OK) {
         lambda__invocation_refuse(invocation, "ServiceException", 500, str_of(err_text(err)));
-        return;
+        return true;
     }
     f->function = function;
     f->queued_ns = clock_mono_ns();
     if (atomic_load(&pools->stopping)) {
         lambda__invocation_refuse(invocation, "ServiceException", 500, SHUTTING_DOWN);
-        return;
+        return true;
     }
     struct lambda__pool *pool = pool_of(pools, function);
     if (pool->function != function) {
@@ -281,6 +283,7 @@ void lambda__pools_submit(struct lambda__pools *pools, struct lambda__invocation
     pool->queued++;
     schedule_pool(pool);
     free_pool_if_empty(pool);
+    return true;
 }
 
 /* ---- what environments report ---- */

@@ -14,8 +14,9 @@ void lambda__pools_stop(struct lambda__pools *pools);       /* off the loops, wh
 
 /* The loop of a function. */
 struct loop *lambda__pools_home(const struct lambda__pools *pools, struct str account, struct str region, struct str name);
-/* On its home loop. Refused when there is no such function, or one whose environments are all busy. */
-void lambda__pools_submit(struct lambda__pools *pools, struct lambda__invocation *invocation);
+/* On its home loop. Refused when there is no such function, or one whose environments are all busy. False: nothing happened, the
+ * function has to be read off the loops first (function.h). */
+bool lambda__pools_submit(struct lambda__pools *pools, struct lambda__invocation *invocation);
 /* Any thread: the function was changed or deleted; idle environments of older revisions go. */
 void lambda__pools_changed(struct lambda__pools *pools, struct str account, struct str region, struct str name);
 #endif

@@ -456,6 +456,12 @@ static void write_meanwhile(void *arg)
     while (sem_wait(&other->done) != 0) {}
 }
 
+static void read_off_the_loops(struct str from)
+{
+    (void)from;
+    ENSURE(!loop_current());
+}
+
 static void a_store_that_blocks_and_conflicts(void **state)
 {
     (void)state;
@@ -467,6 +473,7 @@ static void a_store_that_blocks_and_conflicts(void **state)
     sem_init(&other.done, 0, 0);
     engine_add(&memory_engine_ops);
     memory_read_may_block = true;
+    memory_before_read = read_off_the_loops;
     assert_int_equal(store_open(&options, place.arena, &store, &message), ERR_OK);
     assert_int_equal(store_open(&options, place.arena, &other.store, &message), ERR_OK);
     const struct calls_options over_it = {.store = store, .workers = place.workers, .bindings = shared_bindings,
@@ -497,6 +504,7 @@ static void a_store_that_blocks_and_conflicts(void **state)
     store_close(store);
     store_close(other.store);
     memory_forget("a cluster");
+    memory_before_read = NULL;
     free(over);                                 /* calls_free would take the patterns of the others along */
 }
 

@@ -10,6 +10,7 @@
 #define CLOUDLESS_MEMORY_ENGINE_H
 #include "base/panic.h"
 #include "store/engine.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ struct memory_iter { struct engine_iter head; struct memory_cluster *cluster; ui
 
 static struct memory_cluster *memory_clusters;
 static bool memory_read_may_block;              /* of stores opened from now on */
+static void (*memory_before_read)(struct str from); /* called before each read, on the thread that reads; or NULL */
 static void (*memory_before_commit)(void *arg); /* called once, before the next commit that writes, then cleared */
 static void *memory_before_commit_arg;
 static bool memory_disk_full;                   /* commits fail */
@@ -137,6 +139,8 @@ static inline void memory_close(struct engine *engine)
 static inline enum err memory_get(struct engine *engine, struct engine_view *view, struct str key, struct arena *arena, struct str *ret)
 {
     struct memory_cluster *c = ((struct memory_engine *)engine)->cluster;
+    if (memory_before_read)
+        memory_before_read(key);
     char *behind = arena_cstr(arena, key);      /* a 00 more is the smallest key behind it */
     memory_note(view, key, (struct str){behind, key.n + 1});
     pthread_mutex_lock(&c->lock);
@@ -173,6 +177,8 @@ static inline void memory_iter_move(struct engine_iter *head, enum engine_move m
 {
     struct memory_iter *iter = (struct memory_iter *)head;
     struct memory_cluster *c = iter->cluster;
+    if (memory_before_read)
+        memory_before_read((struct str){iter->bounds, iter->from_n});
     struct str from = {iter->bounds, iter->from_n}, to = {iter->bounds + iter->from_n, iter->to_n};
     bool back = move == MOVE_LAST || move == MOVE_BELOW || move == MOVE_PREV;
     ENSURE((move != MOVE_NEXT && move != MOVE_PREV) || head->err == ERR_OK);

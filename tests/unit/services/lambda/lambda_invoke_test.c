@@ -1,4 +1,5 @@
 /* lambda_invoke_test.c -- the doors: what is refused before a function is asked, what an invocation carries. */
+#include "../../store/memory_engine.h"
 #include "stage.h"
 
 static void test_a_function_that_is_not_there(void **state)
@@ -144,6 +145,24 @@ static void test_events_by_arn(void **state)
     stage_close();
 }
 
+/* Keys begin with a byte of version and the space. */
+static void read_functions_off_the_loops(struct str from)
+{
+    ENSURE(!loop_current() || from.p[8] != LAMBDA_SPACE);
+}
+
+static void test_over_a_store_whose_reads_may_block(void **state)
+{
+    engine_add(&memory_engine_ops);
+    memory_read_may_block = true;
+    memory_before_read = read_functions_off_the_loops;
+    stage_engine = "memory";
+    test_events_by_arn(state);
+    test_answers_go_where_they_were_asked(state);
+    memory_before_read = NULL;
+    stage_engine = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_the_tracing_header_is_completed),
         cmocka_unit_test(test_answers_go_where_they_were_asked),
         cmocka_unit_test(test_events_by_arn),
+        cmocka_unit_test(test_over_a_store_whose_reads_may_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

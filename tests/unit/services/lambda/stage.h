@@ -621,6 +621,8 @@ static const struct lambda__limits patient = {
     .second_ms = 1000,
 };
 
+static const char *stage_engine; /* of the next stage's store; NULL: the default */
+
 static void stage_open(size_t loops, const struct lambda__limits *limits, size_t concurrency_max)
 {
     static const struct service *const played[] = {&iam_service, &lambda_service, &logs_service, NULL};
@@ -632,8 +634,8 @@ static void stage_open(size_t loops, const struct lambda__limits *limits, size_t
     strcpy(stage->dir, "/tmp/cloudless-stage-XXXXXX");
     ENSURE(mkdtemp(stage->dir));
     stage->arena = arena_new();
-    ENSURE(store_open(&(struct store_options){.dir = arena_printf(stage->arena, "%s/store", stage->dir).p}, stage->arena,
-                      &stage->store, &message) == ERR_OK);
+    ENSURE(store_open(&(struct store_options){.dir = arena_printf(stage->arena, "%s/store", stage->dir).p, .engine = stage_engine},
+                      stage->arena, &stage->store, &message) == ERR_OK);
     ENSURE(blobs_open(stage->dir, &stage->blobs) == ERR_OK);
     stage->loops = loops_new(loops);
     ENSURE(auth_new(stage->store, loops, &stage->auth) == ERR_OK);

@@ -8,6 +8,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.plain
+
 ROWS = ['GetItem 1 KB', '· nginx, fixed 1 KB', 'GetItem 1 KB over TLS', 'Idle connection, plain', 'Idle connection, TLS', 'Query of 10 items', 'PutItem 300 B, durable', '· db_bench fillrandom, sync, 64 threads',
         'Warm invoke, direct, 1 connection', 'Warm invoke through the REST API, 4 connections', 'Ready after start',
         'Idle anonymous memory, a new data directory', 'Program, stripped',

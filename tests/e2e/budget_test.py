@@ -14,6 +14,8 @@ import apis
 import harness
 from seen_test import metrics_of, value, wait_for
 
+pytestmark = pytest.mark.also_plain
+
 MEMORY = 256 << 20
 
 IDLE = 1 << 20          # the page that is asked holds some, too

@@ -14,7 +14,7 @@ import harness
 ADA = r'"name": ?"Ada"'
 DEMO = os.path.join(harness.ROOT, 'tools', 'demo.sh')
 ORDINARY = pytest.mark.skipif(harness.BINARY != os.path.join(harness.ROOT, 'build', 'cloudless'), reason='the demo runs the ordinary build')
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.plain]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.plain
+
 ROOT = Path(harness.ROOT)
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 BLOCK = re.compile(r'^```sh run\n(.*?)^```\n(?:\n*```text output\n(.*?)^```\n)?', re.MULTILINE | re.DOTALL)

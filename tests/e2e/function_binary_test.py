@@ -10,6 +10,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.plain
+
 PROGRAMS = ['router', 'todo', 'items', 'orders', 'new project']
 GLIBC = (2, 34)                 # of Amazon Linux 2023, the system of provided.al2023
 BYTES_MAX = 6_000_000

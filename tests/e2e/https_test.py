@@ -317,6 +317,7 @@ def test_garbage_and_halves_leave_the_server_well(server):
 
 # ---- what connections cost ----
 
+@pytest.mark.plain
 @pytest.mark.skipif('san-' in BINARY, reason='figures of a sanitizer build say nothing')
 @pytest.mark.parametrize('secure, kib_max', [(False, 10), (True, 40)])
 def test_memory_of_idle_connections(secure, kib_max):

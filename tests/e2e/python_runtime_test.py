@@ -14,6 +14,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.plain
+
 RUNTIMES = os.path.join(os.path.dirname(__file__), '..', '..', 'build', 'runtimes')
 API = '/2018-06-01/runtime/'
 ARN = 'arn:aws:lambda:us-east-1:123456789012:function:f'

@@ -10,6 +10,8 @@ import harness
 import seeds
 from apis import Api
 
+pytestmark = pytest.mark.plain
+
 TABLE = 'lambda-apigateway'
 
 

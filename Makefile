@@ -288,6 +288,9 @@ demo: all examples
 	@tools/demo.sh start
 demo-stop:
 	@tools/demo.sh stop
+$(O)/many_jobs: tests/many_jobs.c $(call libs_of,jobs) $(LLHTTP)
+	$(call say,LD $@)
+	$(call one_program)
 $(O)/bench_inside: bench/inside.c $(call libs_of,main) $(SERVICES_A) $(LLHTTP)
 	$(call say,LD $@)
 	$(call one_program)

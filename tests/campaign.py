@@ -11,12 +11,14 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
 
 from run import ASAN, ASAN_BIN, PYTEST, ROOT, make, run
 
 MINUTES = float(os.environ.get('CAMPAIGN_MINUTES', '60'))
 CRASH_ROUNDS = 20           # of one data directory; then another begins
+JOBS, JOBS_A_SECOND = 1_000_000, 3000
 FUZZ_ROOT = os.path.join(ROOT, 'build/san-address-undefined-fuzzer-no-link/fuzz')
 
 Found = collections.namedtuple('Found', 'passed failed figures')
@@ -46,7 +48,7 @@ def crash_rounds(seconds):
 
 def fuzzing(seconds):
     fuzzers = len(glob.glob(os.path.join(ROOT, 'tests/fuzz/*_fuzz.c')))
-    each = max(1, int(seconds / fuzzers))
+    each = max(1, int(seconds * os.cpu_count() / fuzzers))      # so many run side by side
     _, closing, _ = told({}, make('fuzz', f'FUZZ_SECONDS={each}'), '')
     rows, total = [], collections.Counter()
     for path in sorted(glob.glob(os.path.join(FUZZ_ROOT, '*.log'))):
@@ -74,10 +76,23 @@ def soak(binary):
     return stage
 
 
+def many_jobs(seconds):
+    jobs = max(JOBS // 100, min(JOBS, int(seconds * JOBS_A_SECOND)))
+    with tempfile.TemporaryDirectory(prefix='cloudless-jobs-') as store:
+        status, _, figures = told({}, ['build/many_jobs', store, str(jobs)], r'figures (\{.*\})')
+    if status or not figures:
+        return Found(0, 1, 'ended early')
+    of = json.loads(figures[0])
+    before, early, most, after = of['memory']
+    return Found(1, 0, f'{of["jobs"]:,} due jobs, made in {of["made_s"]:.0f} s, run in {of["ran_s"]:.0f} s ({of["per_s"]:,.0f}/s), each once; '
+                       f'memory {before} MiB before, at most {early} in the first tenth and {most} in all, {after} after')
+
+
 # name, parts of the time, what is built before, the stage
 STAGES = [
     ('crash rounds', 5, [make('all')], crash_rounds),
-    ('fuzzing', 9, [make('fuzz', 'FUZZ_SECONDS=0')], fuzzing),
+    ('fuzzing', 7, [make('fuzz', 'FUZZ_SECONDS=0')], fuzzing),
+    ('many jobs', 2, [make('build/many_jobs')], many_jobs),
     ('soak', 3, [make('all')], soak('build/cloudless')),
     ('soak, ASan and UBSan', 3, [make(ASAN, 'all')], soak(ASAN_BIN)),
 ]

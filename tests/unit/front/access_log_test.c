@@ -38,7 +38,8 @@ static void test_full_queue(void **state)
     assert_int_equal(access_log_open(path, 1000, &log), ERR_OK);
     size_t added = 0;
     while (access_log_dropped(log) < 3) {
-        struct http_request request = {.arena = arena_new(), .method = STR("GET"), .path = STR("/a b"), .peer_ip = STR("127.0.0.1")};
+        struct http_request request = {
+            .arena = arena_new(), .method = STR("GET"), .path = STR("/a b"), .peer_ip = STR("127.0.0.1")};
         access_log_add(log, &request, &(struct http_served){.status = 200, .bytes_out = 10, .ns = 1500000});
         arena_free(request.arena);
         added++;

@@ -17,7 +17,8 @@ static struct str render(struct record *record, struct arena *arena)
 static void count_request(struct record *record, struct loop *loop, const void *series, const char *operation, int status)
 {
     struct http_request request = {.loop = loop, .about = {.series = series, .service = STR("s"), .operation = str_of(operation)}};
-    record_watch(&request, &(struct http_served){.status = status, .bytes_in = 2, .bytes_out = 3, .ns = 20000, .cut = status == 0}, record);
+    record_watch(&request, &(struct http_served){.status = status, .bytes_in = 2, .bytes_out = 3, .ns = 20000, .cut = status == 0},
+                 record);
 }
 
 static void assert_line(struct str text, const char *line)

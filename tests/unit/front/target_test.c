@@ -11,11 +11,15 @@ static void test_targets(void **state)
         enum front_kind kind;
         const char *api, *stage, *rest, *domain;
     } cases[] = {
-        {"abc.execute-api.us-east-1.localhost:4566", "/prod/a/b", FRONT_GATEWAY, "abc", "prod", "/a/b", "abc.execute-api.us-east-1.localhost"},
-        {"abc.execute-api.us-east-1.amazonaws.com", "/prod", FRONT_GATEWAY, "abc", "prod", "", "abc.execute-api.us-east-1.amazonaws.com"},
+        {"abc.execute-api.us-east-1.localhost:4566", "/prod/a/b", FRONT_GATEWAY, "abc", "prod", "/a/b",
+         "abc.execute-api.us-east-1.localhost"},
+        {"abc.execute-api.us-east-1.amazonaws.com", "/prod", FRONT_GATEWAY, "abc", "prod", "",
+         "abc.execute-api.us-east-1.amazonaws.com"},
         {"abc.execute-api.us-east-1.localhost", "/", FRONT_GATEWAY, "abc", "", "", "abc.execute-api.us-east-1.localhost"},
-        {"127.0.0.1:4566", "/_aws/execute-api/abc/prod/x", FRONT_GATEWAY, "abc", "prod", "/x", "abc.execute-api.eu-west-1.localhost"},
-        {"[::1]:4566", "/restapis/abc/prod/_user_request_/x/", FRONT_GATEWAY, "abc", "prod", "/x/", "abc.execute-api.eu-west-1.localhost"},
+        {"127.0.0.1:4566", "/_aws/execute-api/abc/prod/x", FRONT_GATEWAY, "abc", "prod", "/x",
+         "abc.execute-api.eu-west-1.localhost"},
+        {"[::1]:4566", "/restapis/abc/prod/_user_request_/x/", FRONT_GATEWAY, "abc", "prod", "/x/",
+         "abc.execute-api.eu-west-1.localhost"},
         {"127.0.0.1", "/restapis/abc/prod/_user_request_", FRONT_GATEWAY, "abc", "prod", "", "abc.execute-api.eu-west-1.localhost"},
         {"127.0.0.1", "/restapis/abc/stages/prod", FRONT_AWS, "", "", "", ""},
         {"127.0.0.1", "/_cloudless/health", FRONT_HEALTH, "", "", "", ""},

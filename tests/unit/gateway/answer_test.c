@@ -7,13 +7,38 @@ static void malformed(void **state)
 {
     (void)state;
     static const char *const answers[] = {
-        "", "null", "1", "[]", "\"text\"", "{", "{\"message\":\"x\"}", "{\"statusCode\":200,\"extra\":1}",
-        "{\"statusCode\":\"abc\"}", "{\"statusCode\":\"\"}", "{\"statusCode\":200.5}", "{\"statusCode\":true}", "{\"statusCode\":99}",
-        "{\"statusCode\":199}", "{\"statusCode\":600}", "{\"statusCode\":\"1e2\"}", "{\"body\":{\"a\":1}}", "{\"body\":1}",
-        "{\"headers\":[]}", "{\"headers\":\"x\"}", "{\"headers\":{\"a\":1}}", "{\"headers\":{\"a\":null}}", "{\"headers\":{\"a\":{}}}",
-        "{\"headers\":{\"a\":\"x\\r\\nSet-Cookie: y\"}}", "{\"headers\":{\"a b\":\"x\"}}", "{\"headers\":{\"\":\"x\"}}",
-        "{\"headers\":{\"a\\r\\nb\":\"x\"}}", "{\"multiValueHeaders\":{\"a\":\"x\"}}", "{\"multiValueHeaders\":{\"a\":[1]}}",
-        "{\"multiValueHeaders\":[]}", "{\"isBase64Encoded\":\"false\"}", "{\"errorMessage\":\"x\",\"errorType\":\"E\"}",
+        "",
+        "null",
+        "1",
+        "[]",
+        "\"text\"",
+        "{",
+        "{\"message\":\"x\"}",
+        "{\"statusCode\":200,\"extra\":1}",
+        "{\"statusCode\":\"abc\"}",
+        "{\"statusCode\":\"\"}",
+        "{\"statusCode\":200.5}",
+        "{\"statusCode\":true}",
+        "{\"statusCode\":99}",
+        "{\"statusCode\":199}",
+        "{\"statusCode\":600}",
+        "{\"statusCode\":\"1e2\"}",
+        "{\"body\":{\"a\":1}}",
+        "{\"body\":1}",
+        "{\"headers\":[]}",
+        "{\"headers\":\"x\"}",
+        "{\"headers\":{\"a\":1}}",
+        "{\"headers\":{\"a\":null}}",
+        "{\"headers\":{\"a\":{}}}",
+        "{\"headers\":{\"a\":\"x\\r\\nSet-Cookie: y\"}}",
+        "{\"headers\":{\"a b\":\"x\"}}",
+        "{\"headers\":{\"\":\"x\"}}",
+        "{\"headers\":{\"a\\r\\nb\":\"x\"}}",
+        "{\"multiValueHeaders\":{\"a\":\"x\"}}",
+        "{\"multiValueHeaders\":{\"a\":[1]}}",
+        "{\"multiValueHeaders\":[]}",
+        "{\"isBase64Encoded\":\"false\"}",
+        "{\"errorMessage\":\"x\",\"errorType\":\"E\"}",
     };
     struct arena *arena = arena_new();
     struct gateway_proxy_answer answer;
@@ -107,7 +132,7 @@ static void not_json(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(malformed), cmocka_unit_test(good), cmocka_unit_test(headers_have_a_quota), cmocka_unit_test(refused_before_the_body),
-                                       cmocka_unit_test(not_json)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(malformed), cmocka_unit_test(good), cmocka_unit_test(headers_have_a_quota),
+                                       cmocka_unit_test(refused_before_the_body), cmocka_unit_test(not_json)};
     return RUN(tests);
 }

@@ -1,5 +1,5 @@
-/* compiled_stage_test.c -- what a stage is compiled to: the time an integration has, functions behind URIs with stage variables, what
- * cannot work. Sources: "Quotas for configuring and running a REST API" (29 seconds), "Using stage variables". */
+/* compiled_stage_test.c -- what a stage is compiled to: the time an integration has, functions behind URIs with stage variables,
+ * what cannot work. Sources: "Quotas for configuring and running a REST API" (29 seconds), "Using stage variables". */
 #include "gateway/compiled_stage.h"
 #include "../base/unit.h"
 
@@ -32,14 +32,16 @@ static const struct service *const list[] = {&has_targets, NULL};
 static struct services *services;
 
 /* One resource /a with the method GET, whose integration is given. */
-static struct gateway_method *compile(struct arena *arena, const char *integration, const char *variables, struct gateway_stage **ret)
+static struct gateway_method *compile(struct arena *arena, const char *integration, const char *variables,
+                                      struct gateway_stage **ret)
 {
     struct apigateway_stage documents = {.account = STR("000000000000"), .region = STR("us-east-1")};
     struct route_match match;
     struct str snapshot = arena_printf(arena, "{\"resources\":[{\"id\":\"r\",\"path\":\"/a\",\"resourceMethods\":{\"GET\":"
                                               "{\"methodResponses\":{\"200\":{}},\"methodIntegration\":%s}}}]}", integration);
     assert_int_equal(json_parse(STR("{}"), arena, &documents.api), ERR_OK);
-    assert_int_equal(json_parse(arena_printf(arena, "{\"deploymentId\":\"d\",\"variables\":%s}", variables), arena, &documents.stage), ERR_OK);
+    assert_int_equal(
+        json_parse(arena_printf(arena, "{\"deploymentId\":\"d\",\"variables\":%s}", variables), arena, &documents.stage), ERR_OK);
     assert_int_equal(json_parse(snapshot, arena, &documents.snapshot), ERR_OK);
     *ret = gateway__stage_compile(&documents, services, STR("api"), STR("prod"), arena);
     assert_true(route_find((*ret)->routes, STR("/a"), STR("GET"), arena, &match));
@@ -67,7 +69,8 @@ static void integrations(void **state)
         struct gateway_stage *stage;
         struct str uri = arena_printf(arena, URI, cases[i].arn);
         struct gateway_method *method =
-            compile(arena, arena_printf(arena, "{%s,\"uri\":\"" STR_FMT "\"}", cases[i].members, STR_ARG(uri)).p, cases[i].variables, &stage);
+            compile(arena, arena_printf(arena, "{%s,\"uri\":\"" STR_FMT "\"}", cases[i].members, STR_ARG(uri)).p,
+                    cases[i].variables, &stage);
         assert_int_equal(method->timeout_ms, cases[i].timeout_ms);
         assert_int_equal(method->broken, cases[i].broken);
         assert_str(method->resource_id, "r");
@@ -85,10 +88,13 @@ static void responses(void **state)
     (void)state;
     struct arena *arena = arena_new();
     struct gateway_stage *stage;
-    struct gateway_method *method = compile(arena,
-        "{\"type\":\"MOCK\",\"requestTemplates\":{\"application/json\":\"{\\\"statusCode\\\":200}\"},\"passthroughBehavior\":\"NEVER\","
-        "\"integrationResponses\":{\"200\":{\"responseParameters\":{\"method.response.header.A\":\"'b'\"}},"
-        "\"404\":{\"selectionPattern\":\"4..\"}}}", "{}", &stage);
+    struct gateway_method *method =
+        compile(arena,
+                "{\"type\":\"MOCK\",\"requestTemplates\":{\"application/"
+                "json\":\"{\\\"statusCode\\\":200}\"},\"passthroughBehavior\":\"NEVER\","
+                "\"integrationResponses\":{\"200\":{\"responseParameters\":{\"method.response.header.A\":\"'b'\"}},"
+                "\"404\":{\"selectionPattern\":\"4..\"}}}",
+                "{}", &stage);
     assert_int_equal(method->type, GATEWAY_MOCK);
     assert_int_equal(method->passthrough, GATEWAY_NEVER);
     assert_int_equal(method->response_count, 2);

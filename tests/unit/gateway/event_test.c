@@ -26,8 +26,13 @@ static void set_up(struct setup *s, struct http_header *headers, size_t count)
     s->method = (struct gateway_method){.resource_id = STR("abc123"), .resource_path = STR("/{proxy+}")};
     s->stage = (struct gateway_stage){.account = STR("000000000000"), .api_id = STR("api1234567"), .deployment_id = STR("dep123"),
                                       .variables = STR("null")};
-    s->x = (struct gateway_exchange){.request = &s->request, .arena = s->arena, .stage = &s->stage, .method = &s->method,
-                                     .stage_name = STR("prod"), .path = STR("/a"), .domain = STR("api1234567.execute-api.us-east-1.localhost")};
+    s->x = (struct gateway_exchange){.request = &s->request,
+                                     .arena = s->arena,
+                                     .stage = &s->stage,
+                                     .method = &s->method,
+                                     .stage_name = STR("prod"),
+                                     .path = STR("/a"),
+                                     .domain = STR("api1234567.execute-api.us-east-1.localhost")};
     gateway__make_ids(&s->request, s->arena, &s->x.ids);
 }
 
@@ -60,15 +65,17 @@ static void least_request(void **state)
     same(&s, json_at(root, "resource"), "\"/{proxy+}\"");
     same(&s, json_at(root, "path"), "\"/a\"");
     same(&s, json_at(root, "httpMethod"), "\"GET\"");
-    same(&s, json_at(root, "headers"), "{\"X-Amzn-Trace-Id\":\"Root=1-0-0\",\"X-Forwarded-For\":\"127.0.0.1\",\"X-Forwarded-Port\":\"4566\","
-                                       "\"X-Forwarded-Proto\":\"http\"}");
+    same(&s, json_at(root, "headers"),
+         "{\"X-Amzn-Trace-Id\":\"Root=1-0-0\",\"X-Forwarded-For\":\"127.0.0.1\",\"X-Forwarded-Port\":\"4566\","
+         "\"X-Forwarded-Proto\":\"http\"}");
     same(&s, json_at(root, "multiValueHeaders"), "{\"X-Amzn-Trace-Id\":[\"Root=1-0-0\"],\"X-Forwarded-For\":[\"127.0.0.1\"],"
                                                  "\"X-Forwarded-Port\":[\"4566\"],\"X-Forwarded-Proto\":[\"http\"]}");
     s.request.secure = true;
     same(&s, json_at(json_at(event(&s), "headers"), "X-Forwarded-Proto"), "\"https\"");
     s.request.host = STR("a");
     same(&s, json_at(json_at(event(&s), "headers"), "X-Forwarded-Port"), "\"443\"");
-    static const char *const nulls[] = {"queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables", "body"};
+    static const char *const nulls[] = {"queryStringParameters", "multiValueQueryStringParameters", "pathParameters",
+                                        "stageVariables", "body"};
     for (size_t i = 0; i < COUNT_OF(nulls); i++)
         same(&s, json_at(root, nulls[i]), "null");
     same(&s, json_at(root, "isBase64Encoded"), "false");
@@ -103,10 +110,16 @@ static void context(void **state)
 static void headers_grouped(void **state)
 {
     (void)state;
-    struct http_header headers[] = {
-        header("Host", "localhost:4566"), header("tEsT-HEADeR", "aValUE"), header("x-multi", "1"), header("X-Multi", "2"),
-        header("Connection", "keep-alive"), header("Content-Length", "3"), header("X-Forwarded-For", "10.0.0.9"), header("x-multi", "3"),
-        header("X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678;Sampled=1"), header("X-Bytes", "\xff\xc3\xa9")};
+    struct http_header headers[] = {header("Host", "localhost:4566"),
+                                    header("tEsT-HEADeR", "aValUE"),
+                                    header("x-multi", "1"),
+                                    header("X-Multi", "2"),
+                                    header("Connection", "keep-alive"),
+                                    header("Content-Length", "3"),
+                                    header("X-Forwarded-For", "10.0.0.9"),
+                                    header("x-multi", "3"),
+                                    header("X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678;Sampled=1"),
+                                    header("X-Bytes", "\xff\xc3\xa9")};
     struct setup s;
     set_up(&s, headers, COUNT_OF(headers));
     struct json *root = event(&s);
@@ -127,7 +140,8 @@ static void query_decoded(void **state)
                           "&price=10&price=20&&flag&e=&=x&price=30&%ff=%C3%A9");
     struct json *root = event(&s);
     same(&s, json_at(root, "queryStringParameters"),
-         "{\"dateTimeOffset\":\"2023-06-12T18:05:10.123456 00:00\",\"email\":\"test+alias@gmail.com\",\"plus\":\"test alias@gmail.com\","
+         "{\"dateTimeOffset\":\"2023-06-12T18:05:10.123456 00:00\",\"email\":\"test+alias@gmail.com\",\"plus\":\"test "
+         "alias@gmail.com\","
          "\"price\":\"30\",\"flag\":\"\",\"e\":\"\",\"\":\"x\",\"\xEF\xBF\xBD\":\"\xc3\xa9\"}");
     same(&s, json_at(json_at(root, "multiValueQueryStringParameters"), "price"), "[\"10\",\"20\",\"30\"]");
     same(&s, json_at(json_at(root, "multiValueQueryStringParameters"), "flag"), "[\"\"]");
@@ -198,8 +212,9 @@ static void limits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(least_request), cmocka_unit_test(context), cmocka_unit_test(headers_grouped), cmocka_unit_test(query_decoded),
-        cmocka_unit_test(paths), cmocka_unit_test(body_and_variables), cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(least_request),   cmocka_unit_test(context),
+                                       cmocka_unit_test(headers_grouped), cmocka_unit_test(query_decoded),
+                                       cmocka_unit_test(paths),           cmocka_unit_test(body_and_variables),
+                                       cmocka_unit_test(limits)};
     return RUN(tests);
 }

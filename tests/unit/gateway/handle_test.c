@@ -1,6 +1,6 @@
 /* handle_test.c -- requests for a stage over a store whose reads may block, and over one whose reads do not: the same answers; over
- * the first no loop reads. The stage is documents as API Gateway keeps them; where its events go is a target of the test's own, which
- * asks the store whether it lets the gateway, as Lambda does. */
+ * the first no loop reads. The stage is documents as API Gateway keeps them; where its events go is a target of the test's own,
+ * which asks the store whether it lets the gateway, as Lambda does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,8 @@ static const struct service *const list[] = {&has_target, NULL};
 /* ---- the stage ---- */
 
 #define METHOD(function)                                                                                                           \
-    "{\"GET\":{\"methodIntegration\":{\"type\":\"AWS_PROXY\",\"httpMethod\":\"POST\",\"uri\":\"arn:aws:apigateway:us-east-1:lambda:"            \
+    "{\"GET\":{\"methodIntegration\":{\"type\":\"AWS_PROXY\",\"httpMethod\":\"POST\",\"uri\":\"arn:aws:apigateway:us-east-1:"      \
+    "lambda:"                                                                                                                      \
     "path/2015-03-31/functions/arn:aws:lambda:us-east-1:" ACCOUNT ":function:" function "/invocations\"}}}"
 
 static void put_text(struct store_txn *txn, struct arena *arena, const char *type, const char *key, const char *text)

@@ -198,7 +198,7 @@ static void agrees_with_model(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(precedence), cmocka_unit_test(own_method_before_any), cmocka_unit_test(malformed),
-                                       cmocka_unit_test(agrees_with_model)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(precedence), cmocka_unit_test(own_method_before_any),
+                                       cmocka_unit_test(malformed), cmocka_unit_test(agrees_with_model)};
     return RUN(tests);
 }

@@ -29,7 +29,8 @@ static void same(struct arena *arena, struct json *tree, const char *path, const
     if (expected)
         assert_int_equal(json_parse(str_of(expected), arena, &wanted), ERR_OK);
     if (actual && wanted ? !json_equal(actual, wanted) : actual != wanted) {
-        print_error("%s: " STR_FMT " is not %s\n", path, STR_ARG(actual ? json_text(arena, actual) : STR("(absent)")), expected ? expected : "(absent)");
+        print_error("%s: " STR_FMT " is not %s\n", path, STR_ARG(actual ? json_text(arena, actual) : STR("(absent)")),
+                    expected ? expected : "(absent)");
         fail();
     }
 }
@@ -38,18 +39,24 @@ static void same(struct arena *arena, struct json *tree, const char *path, const
 #define GET(...) {.method = S("GET"), .path = S("/"), .stage = S("$default"), __VA_ARGS__}
 #define HEADERS(...) .headers = (struct http_header[]){__VA_ARGS__}, .header_count = COUNT_OF(((struct http_header[]){__VA_ARGS__}))
 #define HEADER(name, value) {{name, sizeof(name) - 1}, {value, sizeof(value) - 1}}
-#define HOST "\"host\":\"sample.execute-api.us-east-1.localhost\",\"x-amzn-trace-id\":\"Root=1-0\",\"x-forwarded-for\":\"127.0.0.1\"," \
-             "\"x-forwarded-port\":\"80\",\"x-forwarded-proto\":\"http\""
+#define HOST                                                                                                                       \
+    "\"host\":\"sample.execute-api.us-east-1.localhost\",\"x-amzn-trace-id\":\"Root=1-0\",\"x-forwarded-for\":\"127.0.0.1\","      \
+    "\"x-forwarded-port\":\"80\",\"x-forwarded-proto\":\"http\""
 #define TRACE HEADER("X-Amzn-Trace-Id", "Root=1-0")
 
 static void http_api_members(void **state)
 {
     (void)state;
     struct arena *arena = arena_new();
-    const struct gateway_sample sample = {.method = STR("POST"), .path = STR("/todos/a%20b"), .stage = STR("$default"), .resource = STR("/todos/{id}"),
-        .query = STR("a=1&a=2&b=%20c&d"), .body = STR("{\"x\":1}"),
-        HEADERS(TRACE, HEADER("Content-Type", "application/json"), HEADER("Cookie", "a=b; c=d"), HEADER("cookie", "e=f"), HEADER("X-A", "1"),
-                HEADER("x-a", "2"), HEADER("User-Agent", "curl/8"))};
+    const struct gateway_sample sample = {.method = STR("POST"),
+                                          .path = STR("/todos/a%20b"),
+                                          .stage = STR("$default"),
+                                          .resource = STR("/todos/{id}"),
+                                          .query = STR("a=1&a=2&b=%20c&d"),
+                                          .body = STR("{\"x\":1}"),
+                                          HEADERS(TRACE, HEADER("Content-Type", "application/json"), HEADER("Cookie", "a=b; c=d"),
+                                                  HEADER("cookie", "e=f"), HEADER("X-A", "1"), HEADER("x-a", "2"),
+                                                  HEADER("User-Agent", "curl/8"))};
     struct json *tree = event(arena, gateway_sample_http_event, &sample);
     assert_int_equal(at(tree, "requestContext.requestId")->text.n, 16);
     assert_true(json_is(at(tree, "requestContext.timeEpoch"), JSON_NUMBER));
@@ -57,15 +64,19 @@ static void http_api_members(void **state)
     static const char *const vary[] = {"requestId", "timeEpoch", "time"};
     for (size_t i = 0; i < COUNT_OF(vary); i++)
         assert_true(json_remove(at(tree, "requestContext"), str_of(vary[i])));
-    same(arena, tree, "",
-         "{\"version\":\"2.0\",\"routeKey\":\"POST /todos/{id}\",\"rawPath\":\"/todos/a b\",\"rawQueryString\":\"a=1&a=2&b=%20c&d\","
-         "\"cookies\":[\"a=b\",\"c=d\",\"e=f\"],"
-         "\"headers\":{\"content-type\":\"application/json\",\"x-a\":\"1,2\",\"user-agent\":\"curl/8\",\"content-length\":\"7\"," HOST "},"
-         "\"queryStringParameters\":{\"a\":\"1,2\",\"b\":\" c\",\"d\":\"\"},"
-         "\"requestContext\":{\"accountId\":\"000000000000\",\"apiId\":\"sample\",\"domainName\":\"sample.execute-api.us-east-1.localhost\","
-         "\"domainPrefix\":\"sample\",\"http\":{\"method\":\"POST\",\"path\":\"/todos/a b\",\"protocol\":\"HTTP/1.1\",\"sourceIp\":\"127.0.0.1\","
-         "\"userAgent\":\"curl/8\"},\"routeKey\":\"POST /todos/{id}\",\"stage\":\"$default\"},"
-         "\"pathParameters\":{\"id\":\"a b\"},\"body\":\"{\\\"x\\\":1}\",\"isBase64Encoded\":false}");
+    same(
+        arena, tree, "",
+        "{\"version\":\"2.0\",\"routeKey\":\"POST /todos/{id}\",\"rawPath\":\"/todos/a b\",\"rawQueryString\":\"a=1&a=2&b=%20c&d\","
+        "\"cookies\":[\"a=b\",\"c=d\",\"e=f\"],"
+        "\"headers\":{\"content-type\":\"application/json\",\"x-a\":\"1,2\",\"user-agent\":\"curl/"
+        "8\",\"content-length\":\"7\"," HOST "},"
+        "\"queryStringParameters\":{\"a\":\"1,2\",\"b\":\" c\",\"d\":\"\"},"
+        "\"requestContext\":{\"accountId\":\"000000000000\",\"apiId\":\"sample\",\"domainName\":\"sample.execute-api.us-east-1."
+        "localhost\","
+        "\"domainPrefix\":\"sample\",\"http\":{\"method\":\"POST\",\"path\":\"/todos/a "
+        "b\",\"protocol\":\"HTTP/1.1\",\"sourceIp\":\"127.0.0.1\","
+        "\"userAgent\":\"curl/8\"},\"routeKey\":\"POST /todos/{id}\",\"stage\":\"$default\"},"
+        "\"pathParameters\":{\"id\":\"a b\"},\"body\":\"{\\\"x\\\":1}\",\"isBase64Encoded\":false}");
     arena_free(arena);
 }
 
@@ -90,7 +101,9 @@ static void http_api_cases(void **state)
         {{.method = S("GET"), .path = S("/a"), .stage = S("dev")}, "rawPath", "\"/dev/a\""},
         {{.method = S("GET"), .path = S("/a"), .stage = S("dev")}, "requestContext.http.path", "\"/dev/a\""},
         {{.method = S("GET"), .path = S("/a"), .stage = S("dev")}, "requestContext.stage", "\"dev\""},
-        {{.method = S("GET"), .path = S("/a/b"), .stage = S("$default"), .resource = S("/{proxy+}")}, "pathParameters", "{\"proxy\":\"a/b\"}"},
+        {{.method = S("GET"), .path = S("/a/b"), .stage = S("$default"), .resource = S("/{proxy+}")},
+         "pathParameters",
+         "{\"proxy\":\"a/b\"}"},
         /* which bodies are text */
         {GET(.body = S("x")), "body", "\"eA==\""},
         {GET(.body = S("x"), HEADERS(HEADER("Content-Type", "text/html; charset=utf-8"))), "body", "\"x\""},
@@ -110,7 +123,8 @@ static void rest_api_has_a_host(void **state)
 {
     (void)state;
     struct arena *arena = arena_new();
-    const struct gateway_sample sample = {.method = STR("GET"), .path = STR("/a"), .stage = STR("prod"), .resource = STR("/{proxy+}")};
+    const struct gateway_sample sample = {
+        .method = STR("GET"), .path = STR("/a"), .stage = STR("prod"), .resource = STR("/{proxy+}")};
     struct json *tree = event(arena, gateway_sample_event, &sample);
     same(arena, tree, "headers.Host", "\"sample.execute-api.us-east-1.localhost\"");
     same(arena, tree, "requestContext.domainName", "\"sample.execute-api.us-east-1.localhost\"");
@@ -132,7 +146,10 @@ static void what_fits_no_route(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(http_api_members), cmocka_unit_test(http_api_cases), cmocka_unit_test(rest_api_has_a_host), cmocka_unit_test(what_fits_no_route),
+        cmocka_unit_test(http_api_members),
+        cmocka_unit_test(http_api_cases),
+        cmocka_unit_test(rest_api_has_a_host),
+        cmocka_unit_test(what_fits_no_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

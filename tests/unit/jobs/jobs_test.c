@@ -465,7 +465,8 @@ static enum err too_long(struct store_txn *txn, void *arg)
 {
     static char long_key[JOBS_CURSOR_MAX + 1];
     bool cursor = *(bool *)arg;
-    jobs_add(txn, "count", (struct str){long_key, cursor ? 1 : JOBS_KEY_MAX + 1}, 0, (struct str){long_key, cursor ? sizeof long_key : 0});
+    jobs_add(txn, "count", (struct str){long_key, cursor ? 1 : JOBS_KEY_MAX + 1}, 0,
+             (struct str){long_key, cursor ? sizeof long_key : 0});
     return ERR_OK;
 }
 
@@ -592,11 +593,21 @@ int main(void)
 {
 #define TEST_MEMORY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_memory, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST_ENGINES(test_runs_when_due), TEST_ENGINES(test_in_order), TEST_ENGINES(test_cursor), TEST_ENGINES(test_failing),
-        TEST_ENGINES(test_given_up), TEST_ENGINES(test_later), TEST_ENGINES(test_moved_and_cancelled), TEST_ENGINES(test_bounds),
-        TEST_ENGINES(test_asked_for_while_it_runs), TEST_ENGINES(test_regular), TEST_ENGINES(test_limits), TEST_ENGINES(test_drop_space),
+        TEST_ENGINES(test_runs_when_due),
+        TEST_ENGINES(test_in_order),
+        TEST_ENGINES(test_cursor),
+        TEST_ENGINES(test_failing),
+        TEST_ENGINES(test_given_up),
+        TEST_ENGINES(test_later),
+        TEST_ENGINES(test_moved_and_cancelled),
+        TEST_ENGINES(test_bounds),
+        TEST_ENGINES(test_asked_for_while_it_runs),
+        TEST_ENGINES(test_regular),
+        TEST_ENGINES(test_limits),
+        TEST_ENGINES(test_drop_space),
         cmocka_unit_test_setup_teardown(test_long_queue, fixture_setup, fixture_teardown),
-        TEST_MEMORY(test_lease_runs_out), TEST_MEMORY(test_two_processes),
+        TEST_MEMORY(test_lease_runs_out),
+        TEST_MEMORY(test_two_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,8 @@ static void note(const char *what, struct str id, struct str type, struct str bo
 {
     pthread_mutex_lock(&lock);
     size_t n = strlen(happened);
-    snprintf(happened + n, sizeof happened - n, "%s(%.*s,%.*s,%.*s) ", what, STR_ARG(id), STR_ARG(type), (int)(body.n < 60 ? body.n : 60), body.p ? body.p : "");
+    snprintf(happened + n, sizeof happened - n, "%s(%.*s,%.*s,%.*s) ", what, STR_ARG(id), STR_ARG(type),
+             (int)(body.n < 60 ? body.n : 60), body.p ? body.p : "");
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
 }
@@ -144,7 +145,8 @@ static void open_api(void)
     ENSURE(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 8) == 0);
     getsockname(fd, (struct sockaddr *)&at, &size);
     port = ntohs(at.sin_port);
-    const struct runtime_api_hooks hooks = {on_ready, on_response, on_error, on_init_error, on_too_large, on_closed, on_asked, NULL};
+    const struct runtime_api_hooks hooks = {on_ready,     on_response, on_error, on_init_error,
+                                            on_too_large, on_closed,   on_asked, NULL};
     ENSURE(runtime_api_open(server, loops_at(loops, 0), fd, &hooks, &api) == ERR_OK);
 }
 
@@ -313,8 +315,10 @@ static void test_an_error(void **state)
 static void test_an_error_in_trailers(void **state)
 {
     (void)state;
-    static const struct { const char *trailers, *happened; } rows[] = {
-        {"Lambda-Runtime-Function-Error-Type: Late\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n", "error(" ID ",Late,{\"a\":1}) "},
+    static const struct { const char *trailers, *happened;
+    } rows[] = {
+        {"Lambda-Runtime-Function-Error-Type: Late\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n",
+         "error(" ID ",Late,{\"a\":1}) "},
         {"lambda-runtime-function-error-type:Late\r\n", "error(" ID ",Late,) "},
         {"Lambda-Runtime-Function-Error-Type: Late\r\nLambda-Runtime-Function-Error-Body: {}\r\n", "error(" ID ",Late,{}) "},
         {"Other: x\r\n", "response(" ID ",,abc) "},
@@ -323,7 +327,8 @@ static void test_an_error_in_trailers(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         say(s, NEXT);
         hear(s, 1);
-        say(s, "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n");
+        say(s, "POST /2018-06-01/runtime/invocation/" ID
+               "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n");
         say(s, rows[i].trailers);
         say(s, "\r\n");
         hear(s, 1);
@@ -504,7 +509,8 @@ static void test_too_large(void **state)
     say(s, NEXT);
     hear(s, 1);
     expect("HTTP/1.1 200");
-    say(s, "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n600065\r\n");
+    say(s,
+        "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n600065\r\n");
     send_bytes(s, 0x600065);
     hear(s, 1);
     expect("HTTP/1.1 413");

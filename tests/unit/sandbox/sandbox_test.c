@@ -199,9 +199,17 @@ static void test_sees_nothing_of_the_host(void **state)
     assert_true(strncmp(run.text, "pid=", 4) == 0);
     assert_int_equal(fact(&run, "processes"), 2);           /* the holder and itself */
     assert_true(fact(&run, "descriptors") <= 4);            /* 0, 1, 2 and the directory being read */
-    const char *lines[] = {"Uid:\t993\t993\t993\t993", "Gid:\t993\t993\t993\t993", "CapInh:\t0000000000000000", "CapPrm:\t0000000000000000",
-        "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2",
-        "host=169-254-0-1", "cwd=/var/task"};
+    const char *lines[] = {"Uid:\t993\t993\t993\t993",
+                           "Gid:\t993\t993\t993\t993",
+                           "CapInh:\t0000000000000000",
+                           "CapPrm:\t0000000000000000",
+                           "CapEff:\t0000000000000000",
+                           "CapBnd:\t0000000000000000",
+                           "CapAmb:\t0000000000000000",
+                           "NoNewPrivs:\t1",
+                           "Seccomp:\t2",
+                           "host=169-254-0-1",
+                           "cwd=/var/task"};
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         if (!strstr(run.text, lines[i]))
             fail_msg("no \"%s\" in:\n%s", lines[i], run.text);
@@ -269,7 +277,8 @@ static void test_programs_that_cannot_start(void **state)
     (void)state;
     skip_without_sandboxes();
     static struct run run;
-    const char *none[] = {"/var/task/nothing", NULL}, *not_executable[] = {"/var/task/data", NULL}, *no_format[] = {"/var/task/text", NULL};
+    const char *none[] = {"/var/task/nothing", NULL}, *not_executable[] = {"/var/task/data", NULL},
+               *no_format[] = {"/var/task/text", NULL};
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, none), ERR_NOT_FOUND);
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, not_executable), ERR_DENIED);
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, no_format), ERR_UNSUPPORTED);
@@ -466,10 +475,12 @@ static void test_python_runtime(void **state)
     (void)state;
     skip_without_sandboxes();
     char own_prefix[128];
-    snprintf(own_prefix, sizeof own_prefix, "%s/.pyenv/versions/3.1[123].*/bin/python3.1[123]", getenv("HOME") ? getenv("HOME") : "");
+    snprintf(own_prefix, sizeof own_prefix, "%s/.pyenv/versions/3.1[123].*/bin/python3.1[123]",
+             getenv("HOME") ? getenv("HOME") : "");
     const char *const places[] = {"/usr/bin/python3.11", own_prefix};
-    static const char *const code[] = {"def handler(event, context): return 1\n",
-                                       "import boto3\ntable = boto3.resource('dynamodb').Table('t')\ndef handler(event, context): return 1\n"};
+    static const char *const code[] = {
+        "def handler(event, context): return 1\n",
+        "import boto3\ntable = boto3.resource('dynamodb').Table('t')\ndef handler(event, context): return 1\n"};
     char path[128], runtime[128], lang[PATH_MAX], inside[64];
     size_t ran = 0;
     for (size_t i = 0; i < COUNT_OF(places); i++) {
@@ -490,7 +501,8 @@ static void test_python_runtime(void **state)
                 static struct run run;
                 const char *argv[] = {inside, "-S", "/var/runtime/bootstrap.py", NULL};
                 uint64_t t = clock_mono_ns();
-                assert_int_equal(begin_in(&run, (struct sandbox_spec){.runtime_dir = runtime, .lang_dir = i ? lang : NULL}, argv), ERR_OK);
+                assert_int_equal(begin_in(&run, (struct sandbox_spec){.runtime_dir = runtime, .lang_dir = i ? lang : NULL}, argv),
+                                 ERR_OK);
                 int listener = sandbox_take_runtime_listener(run.sandbox), connection;
                 struct pollfd watch = {listener, POLLIN, 0};
                 if (poll(&watch, 1, END_MS_MAX) != 1) {
@@ -592,7 +604,8 @@ static bool has_cgroup_below(const char *path, int depth)
     DIR *dir = opendir(path);
     bool found = false;
     for (struct dirent *entry; dir && !found && (entry = readdir(dir));) {
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below)
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+            snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below)
             continue;
         found = strcmp(entry->d_name, name) == 0 || (depth > 0 && has_cgroup_below(below, depth - 1));
     }
@@ -642,7 +655,7 @@ static void kill_server(bool launcher_too)
     close(told[0]);
     struct family family = {.count = 0};
     collect(server, &family);
-    assert_true(family.count >= 1 + 4 + 4 + 2 * 8);         /* launcher, four holders with a function, the stubborn ones' children */
+    assert_true(family.count >= 1 + 4 + 4 + 2 * 8); /* launcher, four holders with a function, the stubborn ones' children */
     if (launcher_too)
         for (size_t i = 0; i < family.count; i++) {
             char path[64], name[64] = "";

@@ -37,7 +37,15 @@ static void put_number(struct store_txn *txn, struct store_key key, uint64_t num
     store_put(txn, key, (struct str){(char *)bytes, 8});
 }
 
-struct add { struct store_mutation mutation; struct arena *arena; const char *key; uint64_t by; enum err err; sem_t ended; unsigned runs; };
+struct add {
+    struct store_mutation mutation;
+    struct arena *arena;
+    const char *key;
+    uint64_t by;
+    enum err err;
+    sem_t ended;
+    unsigned runs;
+};
 
 static enum err add(struct store_txn *txn, void *arg)
 {

@@ -35,7 +35,13 @@ struct engine_view {
     size_t reads_n;
     struct { struct str from, to; } reads[MEMORY_READS_MAX];
 };
-struct memory_iter { struct engine_iter head; struct memory_cluster *cluster; uint64_t number; size_t from_n, to_n; char bounds[]; };
+struct memory_iter {
+    struct engine_iter head;
+    struct memory_cluster *cluster;
+    uint64_t number;
+    size_t from_n, to_n;
+    char bounds[];
+};
 
 static struct memory_cluster *memory_clusters;
 static bool memory_read_may_block;              /* of stores opened from now on */
@@ -122,7 +128,8 @@ static inline void memory_note(struct engine_view *view, struct str from, struct
     view->reads[view->reads_n++].to = memory_copy(to);
 }
 
-static inline enum err memory_open(const struct store_options *options, struct arena *arena, struct engine **ret, struct str *ret_message);
+static inline enum err memory_open(const struct store_options *options, struct arena *arena, struct engine **ret,
+                                   struct str *ret_message);
 
 static inline void memory_close(struct engine *engine)
 {
@@ -136,7 +143,8 @@ static inline void memory_close(struct engine *engine)
     free(engine);
 }
 
-static inline enum err memory_get(struct engine *engine, struct engine_view *view, struct str key, struct arena *arena, struct str *ret)
+static inline enum err memory_get(struct engine *engine, struct engine_view *view, struct str key, struct arena *arena,
+                                  struct str *ret)
 {
     struct memory_cluster *c = ((struct memory_engine *)engine)->cluster;
     if (memory_before_read)
@@ -182,7 +190,10 @@ static inline void memory_iter_move(struct engine_iter *head, enum engine_move m
     struct str from = {iter->bounds, iter->from_n}, to = {iter->bounds + iter->from_n, iter->to_n};
     bool back = move == MOVE_LAST || move == MOVE_BELOW || move == MOVE_PREV;
     ENSURE((move != MOVE_NEXT && move != MOVE_PREV) || head->err == ERR_OK);
-    struct str start = move == MOVE_FIRST ? from : move == MOVE_LAST ? to : move == MOVE_NEXT || move == MOVE_PREV ? head->key : key;
+    struct str start = move == MOVE_FIRST                       ? from
+                       : move == MOVE_LAST                      ? to
+                       : move == MOVE_NEXT || move == MOVE_PREV ? head->key
+                                                                : key;
     pthread_mutex_lock(&c->lock);
     size_t at = memory_at(c, start);
     if (move == MOVE_NEXT)
@@ -227,7 +238,8 @@ static inline bool memory_conflicts(const struct memory_cluster *c, const struct
     if (view->everything && c->number != view->number)
         return true;
     for (size_t i = 0; i < view->reads_n; i++)
-        for (size_t at = memory_at(c, view->reads[i].from); at < c->rows_n && str_cmp(memory_key(c, at), view->reads[i].to) < 0; at++)
+        for (size_t at = memory_at(c, view->reads[i].from); at < c->rows_n && str_cmp(memory_key(c, at), view->reads[i].to) < 0;
+             at++)
             if (c->rows[at].newest->number > view->number)
                 return true;
     return false;
@@ -253,7 +265,8 @@ static inline void memory_apply(struct memory_cluster *c, const struct layer *wr
 {
     c->number++;
     for (size_t i = 0; i < writes->gaps_n; i++)
-        for (size_t at = memory_at(c, writes->gaps[i].from); at < c->rows_n && str_cmp(memory_key(c, at), writes->gaps[i].to) < 0; at++)
+        for (size_t at = memory_at(c, writes->gaps[i].from); at < c->rows_n && str_cmp(memory_key(c, at), writes->gaps[i].to) < 0;
+             at++)
             if (!c->rows[at].newest->deleted)
                 memory_set(c, memory_key(c, at), STR_NONE, true);
     for (const struct layer_node *node = writes->first[0]; node; node = node->next[0])
@@ -293,7 +306,8 @@ static const struct engine_ops memory_engine_ops = {
     .commit = memory_commit,
 };
 
-static inline enum err memory_open(const struct store_options *options, struct arena *arena, struct engine **ret, struct str *ret_message)
+static inline enum err memory_open(const struct store_options *options, struct arena *arena, struct engine **ret,
+                                   struct str *ret_message)
 {
     (void)arena, (void)ret_message;
     struct memory_engine *e = mem_zalloc(sizeof *e);

@@ -1,6 +1,6 @@
 /* damage_test.c -- a directory in which one file was changed, cut or removed: it is refused, with a sentence and unchanged, or
- * everything that was acknowledged is there. Only a damaged block of a file of the engine's, which nobody looks at before it is read,
- * may be found later: then by an error, never by a key that is not there. */
+ * everything that was acknowledged is there. Only a damaged block of a file of the engine's, which nobody looks at before it is
+ * read, may be found later: then by an error, never by a key that is not there. */
 #include "../store_test.h"
 #include "base/codec.h"
 #include <dirent.h>

@@ -206,7 +206,7 @@ class Bench:
             time.sleep(2)
             anonymous = memory_mib(server.process.pid, 'RssAnon')
             rest = sum(memory_mib(pid, 'RssAnon') for pid in tree(server.process.pid)[1:])
-            goal = {'goal': '≤ 12 MiB', 'holds': anonymous <= 12} if server is fresh else {}
+            goal = {'goal': '≤ 8 MiB', 'holds': anonymous <= 8} if server is fresh else {}
             self.row(f'Idle anonymous memory, {what}', f'{anonymous:.1f} MiB (its waiting sandboxes: {rest:.1f} MiB)',
                      figures={'mib': anonymous, 'sandboxes_mib': rest}, **goal)
             server.stop()

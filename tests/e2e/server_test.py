@@ -40,7 +40,8 @@ def test_help_and_version():
 @pytest.mark.parametrize('words, says', [
     ([], 'usage'), (['fly'], "no command 'fly'"), (['serve', '--colour', 'red'], "'--colour' is no option"),
     (['serve', '--account', '12'], '12 digits'), (['serve', '--listen', '0.0.0.0:4566'], 'only loopback addresses'),
-    (['serve', '--listen', '127.0.0.1'], 'ADDRESS:PORT'), (['serve', '--region', 'US EAST'], 'us-east-1'), (['serve', '--log'], 'value is missing'),
+    (['serve', '--listen', '127.0.0.1'], 'ADDRESS:PORT'), (['serve', '--region', 'US EAST'], 'us-east-1'),
+    (['serve', '--log'], 'value is missing'),
     (['serve', '--runtime', 'python3.11'], 'python3.13='), (['serve', '--runtime', 'cobol85=/bin/sh'], 'python3.9, python3.10'),
     (['serve', '--runtime', 'python3.11=/nowhere/python3.11'], 'no program')])
 def test_wrong_usage_exits_with_2(words, says):
@@ -74,7 +75,8 @@ def test_credentials_file_is_private_and_works_as_a_profile(server):
 
 
 def test_env_gives_a_shell_what_a_client_needs(server):
-    script = f'eval "$({harness.BINARY} env --data {server.data})" && printenv AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL AWS_REGION'
+    names = 'AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL AWS_REGION'
+    script = f'eval "$({harness.BINARY} env --data {server.data})" && printenv {names}'
     seen = subprocess.run(['bash', '-c', script], capture_output=True, text=True, check=True).stdout.split()
     assert seen == [server.access_key, server.secret_key, server.url, 'us-east-1']
     assert 'start `cloudless serve' in run('env', '--data', '/nowhere').stderr
@@ -115,7 +117,8 @@ def test_preset_root_key_and_account():
     server = harness.Server(args=['--account', '123456789012'],
                             env={'CLOUDLESS_ROOT_ACCESS_KEY_ID': key, 'CLOUDLESS_ROOT_SECRET_ACCESS_KEY': secret}).start()
     try:
-        sts = boto3.client('sts', endpoint_url=server.url, region_name='us-east-1', aws_access_key_id=key, aws_secret_access_key=secret)
+        sts = boto3.client('sts', endpoint_url=server.url, region_name='us-east-1', aws_access_key_id=key,
+                           aws_secret_access_key=secret)
         assert sts.get_caller_identity()['Arn'] == 'arn:aws:iam::123456789012:root'
         assert not any(secret in line for line in server.log)
     finally:

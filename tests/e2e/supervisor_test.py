@@ -1,4 +1,5 @@
-"""`serve --supervised`: a crashed server is started again at once, its sockets survive, its obituary is kept; `cloudless status`."""
+"""`serve --supervised`: a crashed server is started again at once, its sockets survive, its obituary is kept, nothing waits for
+its log's reader; `cloudless status`."""
 import contextlib
 import os
 import re
@@ -150,7 +151,8 @@ def test_hangup_goes_on(tmp_path):
 @contextlib.contextmanager
 def begun(data, **how):
     """A supervisor whose server is not waited for, and the number of that server."""
-    process = subprocess.Popen([harness.BINARY, 'serve', '--supervised', '--data', data, '--listen', f'127.0.0.1:{harness.free_port()}'],
+    address = f'127.0.0.1:{harness.free_port()}'
+    process = subprocess.Popen([harness.BINARY, 'serve', '--supervised', '--data', data, '--listen', address],
                                stdout=subprocess.PIPE, text=True, **how)
     children = []
 
@@ -196,7 +198,8 @@ def test_a_reader_of_the_log_that_stopped_stops_nobody(tmp_path):
     os.close(write_end)
 
 
-@pytest.mark.parametrize('args,code', [(['--access-log', '/missing/file'], 1), (['--listen', '8.8.8.8:1'], 2), (['--log', 'loud'], 2)])
+@pytest.mark.parametrize('args,code', [
+    (['--access-log', '/missing/file'], 1), (['--listen', '8.8.8.8:1'], 2), (['--log', 'loud'], 2)])
 def test_wrong_configuration_is_not_tried_again(args, code):
     server = Supervised(args=args)
     with pytest.raises(RuntimeError, match=f'ended with {code}'):

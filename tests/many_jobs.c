@@ -110,6 +110,7 @@ int main(int argc, char **argv)
             early = most;
     }
     double running = seconds_since(begun);
+    ENSURE(jobs_stats(jobs, 0, &stats) == ERR_OK);      /* its rows are counted before its ends */
     jobs_free(jobs);
     double after = resident_mib();
     ENSURE(stats.waiting == 0 && stats.failed == 0 && rows_count() == count);

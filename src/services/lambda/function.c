@@ -1,6 +1,6 @@
 /* function.c -- functions compiled from their documents, counted and cached a loop, and once more for all other threads together;
- * the caches are dropped when the generation of LAMBDA_SPACE changes. Over a store whose reads may block the last one is everybody's,
- * and filled off the loops. */
+ * the caches are dropped when the generation of LAMBDA_SPACE changes. Over a store whose reads may block the last one is
+ * everybody's, and filled off the loops. */
 #include "services/lambda/function.h"
 #include "base/gencache.h"
 #include "base/panic.h"

@@ -23,8 +23,8 @@ struct lambda__functions;
 /* Borrows the store. Each of `loops` loops has a cache of its own, all other threads have one together. */
 struct lambda__functions *lambda__functions_new(struct store *store, size_t loops);
 void lambda__functions_free(struct lambda__functions *functions);      /* NULL is fine; after the loops have stopped */
-/* A reference, cached. ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO. ERR_BUSY: on a loop over a store whose reads may block, and it is not cached:
- * another thread has to get it first. */
+/* A reference, cached. ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO. ERR_BUSY: on a loop over a store whose reads may block, and it is not
+ * cached: another thread has to get it first. */
 enum err lambda__functions_get(struct lambda__functions *functions, struct str account, struct str region, struct str name,
                                struct lambda__function **ret);
 struct lambda__function *lambda__function_ref(struct lambda__function *function);

@@ -11,7 +11,7 @@
 #include "services/lambda/pool.h"
 #include <stdatomic.h>
 
-#define READS_MAX 8                     /* of a function that others change each time */
+#define FUNCTION_READS_MAX 8            /* of a function that others change each time */
 
 struct invoke_door {                    /* invocation->internal begins with its flight */
     struct lambda__flight flight;
@@ -57,7 +57,7 @@ static void arrive(struct invoke_door *door)
     if (lambda__pools_submit(door->lambda->pools, i))
         return;
     door->work = (struct work){.run = read_function, .done = function_is_read, .loop = loop_current()};
-    if (++door->reads > READS_MAX || workers_submit(workers, LANE_READ, &door->work) != ERR_OK)
+    if (++door->reads > FUNCTION_READS_MAX || workers_submit(workers, LANE_READ, &door->work) != ERR_OK)
         lambda__invocation_refuse(i, "ServiceException", 500, str_of(err_text(ERR_BUSY)));
 }
 

@@ -31,7 +31,6 @@ V       ?=
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@echo "$(1)")
 FUZZ_SECONDS ?= 60
-CRASH_ROUNDS ?= 20
 
 # As many commands at a time as there are processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)

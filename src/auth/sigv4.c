@@ -1,4 +1,4 @@
-/* sigv4.c -- computes a signature again from what sigv4_parse.c has read, and compares.
+/* sigv4.c -- computes a signature again from what sigv4_parse.c has read, with the hash of a gathered body, and compares.
  *
  * Checking builds the canonical request in one piece of arena
  * memory of known size, hashes it, and signs with HMAC states that the per-loop cache keeps for a scope: one day's

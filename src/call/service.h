@@ -52,8 +52,7 @@ struct platform {
     struct sandbox_host *sandboxes;         /* the driver's. NULL: there are none, and sandboxes_missing says why */
     struct str sandboxes_missing;
     struct metrics *metrics;                /* for metrics_add_source in open; NULL: nobody asks */
-    http_handler *inside;                   /* answers requests that come from within a sandbox */
-    void *inside_arg;
+    struct http_listener_options inside;    /* of the AWS endpoint within a sandbox, but for whose it is: fd, only, closed */
 };
 
 /* Requests below a path of our own (/_aws/NAME/…) that are no calls. */
@@ -73,7 +72,7 @@ struct service {
     const struct jobs_kind *jobs;           /* its kinds (jobs.h), ended by a row without a name; each gets the state as its arg */
     /* The store can be read and written; loops do not run. *ret_state goes to every call (call->service_state). */
     enum err (*open)(const struct platform *platform, void **ret_state);
-    void (*start)(void *state);             /* all services are open; loops do not run yet. NULL: nothing */
+    void (*start)(void *state);             /* all services are open, loops run; no request comes yet. NULL: nothing */
     void (*stop)(void *state);              /* no request comes any more; loops, workers and store still run. NULL: nothing */
     void (*close)(void *state);             /* no thread but this one runs, the store's excepted. NULL: nothing */
 };

@@ -20,6 +20,7 @@
  *                                                · length of cursor 4 · cursor
  *   collection "due/KIND"   time 8 · key       → empty. The time is when it is due, or when its lease ends
  *   collection "lease"      KIND · 00 · key    → owner 8
+ *   collection "failed/KIND" key               → empty: it failed as often as it may
  * A kind has collections of its own, so that one that must wait for a thread does not stand before the others. */
 #ifndef CLOUDLESS_JOBS_JOBS_H
 #define CLOUDLESS_JOBS_JOBS_H

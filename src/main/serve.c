@@ -277,8 +277,13 @@ static int serve_services(struct server *s)
         .sandboxes = s->sandboxes,
         .sandboxes_missing = s->sandboxes_missing,
         .metrics = s->metrics,
-        .inside = front_handle_inside,
-        .inside_arg = s->front,
+        .inside = {.handler = front_handle_inside,
+                   .arg = s->front,
+                   .body_max = NET_BODY_BYTES_MAX,
+                   .body_plan = front_body_plan,
+                   .body_unasked = FRONT_BODY_UNASKED,
+                   .refuse = front_refuse,
+                   .watched = true},
     };
     enum err err = services_open(s->services, &s->platform, &failed);
     if (err != ERR_OK)

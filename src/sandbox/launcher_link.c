@@ -6,7 +6,7 @@
  * ended is dead; one that was silent for SILENCES_MAX requests in a row is killed. Either is replaced within the same request, so
  * that who starts a sandbox then does not hear of it. A replacement that fails is not tried again for LINK_RETRY_MS.
  * `lock` is held during an exchange and guards all; the state may be asked for meanwhile, so it is kept beside, atomically.
- * Processes are known by pidfds only: a number may be somebody else's by the time it is used. */
+ * Processes are known by pidfds: a number may be somebody else's by the time it is used (but for end_unheld). */
 #include "sandbox/sandbox_internal.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -1,6 +1,7 @@
 """The function of security_test.py: what code inside a sandbox tries. Each function answers what it found."""
 import ctypes
 import errno
+import http.client
 import json
 import mmap
 import os
@@ -150,6 +151,14 @@ def processes(event):
 def memory(event):
     held = b'x' * (event['mb'] << 20)
     return len(held) >> 20
+
+
+def post(event):
+    """One request to the AWS endpoint of the sandbox: status and body."""
+    connection = http.client.HTTPConnection('127.0.0.1', 4566)
+    connection.request('POST', '/', b'x' * event['bytes'], event['headers'])
+    answer = connection.getresponse()
+    return [answer.status, answer.read().decode()]
 
 
 def half_bodies(event):

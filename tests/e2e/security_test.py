@@ -419,6 +419,17 @@ def test_all_functions_together_have_limits():
         assert ask(do='memory', mb=100) == 100
 
 
+def test_a_body_is_as_long_inside_as_outside(server, intruder):
+    """512 KB for IAM; what is longer is refused in its words before it is sent."""
+    headers = {'Authorization': 'AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=00',
+               'Content-Type': 'application/x-www-form-urlencoded'}
+    for size, status in ((500 << 10, 400), (600 << 10, 413)):
+        inside, outside = intruder('post', bytes=size, headers=headers), http('POST', server.url + '/', b'x' * size, headers)
+        assert inside[0] == outside.status == status
+        code = lambda text: re.search('<Code>(.*?)</Code>', text).group(1)
+        assert code(inside[1]) == code(outside.text)
+
+
 def test_half_sent_bodies_of_a_function_leave_room_for_others(server, client, intruder, unique):
     role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
     thread = threading.Thread(target=intruder, args=('half_bodies',), kwargs={'s': 1.5})

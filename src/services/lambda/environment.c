@@ -31,7 +31,6 @@
 #define DRAIN_END_COST_MAX (4 << 20)            /* the same after the end, when nothing is read later */
 #define OUTPUT_COST_MS 5000 /* of lambda__output_bytes: 5 MB/s or 25,000 lines, less than the log's writer takes */
 #define OUTPUT_CREDIT_MAX (1 << 20)             /* saved up for a burst: a fraction of the writer's queue, which all share */
-#define AWS_ENDPOINT_BODY_MAX (16u << 20)       /* BatchWriteItem, the largest call a function makes */
 #define PEAK_READ_MS 100                        /* the memory peak is read at most that often */
 
 enum environment_state { STARTING, INIT, IDLE, BUSY, SETTLING, DYING };
@@ -544,14 +543,11 @@ static void open_listeners(struct lambda__environment *e)
                                       .too_large = on_too_large,
                                       .closed = listener_closed,
                                       .arg = e};
-    struct http_listener_options aws = {.fd = driver->take_aws_listener(sandbox),
-                                        .only = loop_current(),
-                                        .handler = o->platform->inside,
-                                        .arg = o->platform->inside_arg,
-                                        .body_max = AWS_ENDPOINT_BODY_MAX,
-                                        .closed = listener_closed,
-                                        .closed_arg = e,
-                                        .watched = true};
+    struct http_listener_options aws = o->platform->inside;
+    aws.fd = driver->take_aws_listener(sandbox);
+    aws.only = loop_current();
+    aws.closed = listener_closed;
+    aws.closed_arg = e;
     e->open = 2;
     ENSURE(runtime_api_open(o->platform->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->platform->http, &aws);

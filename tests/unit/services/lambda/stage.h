@@ -660,7 +660,7 @@ static void stage_open(size_t loops, const struct lambda__limits *limits, size_t
         .services = stage->services,
         .sandbox_driver = &script_driver,
         .sandboxes = (struct sandbox_host *)stage,
-        .inside = no_aws,
+        .inside = {.handler = no_aws, .body_max = 16u << 20, .watched = true},
     };
     ENSURE(services_open(stage->services, &stage->platform, &failed) == ERR_OK);
     stage->lambda = services_state(stage->services, "lambda");

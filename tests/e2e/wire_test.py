@@ -90,7 +90,7 @@ FORM = {'Content-Type': 'application/x-www-form-urlencoded; charset=utf-8'}
     ('dynamodb', '/', {'X-Amz-Target': 'DynamoDB_20120810.PutItem', 'Content-Type': 'application/x-amz-json-1.0'}, 16 << 20,
      'com.amazon.coral.service#RequestEntityTooLargeException'),
     ('logs', '/', {'X-Amz-Target': 'Logs_20140328.PutLogEvents', 'Content-Type': 'application/x-amz-json-1.1'}, 7 << 20, 'RequestEntityTooLargeException'),
-    ('lambda', '/2015-03-31/functions', {}, 70 << 20, 'RequestTooLargeException'),
+    ('lambda', '/2015-03-31/functions', {}, 70 << 20, 'RequestEntityTooLargeException'),
     ('apigateway', '/restapis', {}, 1 << 20, 'RequestEntityTooLargeException'),
     ('iam', '/', FORM, 512 << 10, 'RequestEntityTooLarge'), ('sts', '/', FORM, 64 << 10, 'RequestEntityTooLarge')])
 def test_each_service_has_its_own_limit_of_a_body(server, service, path, headers, limit, code):

@@ -18,6 +18,8 @@
 #include "services/lambda/pool.h"
 #include "store/doc.h"
 
+#define REQUEST_BYTES_TOLD 70167211 /* what AWS's answer to a package over 50 MB says: its base64, and 256 KB */
+
 struct package {            /* call->state between prepare and mutate */
     struct str name, blob, sha256_base64;
     size_t bytes;
@@ -44,12 +46,14 @@ static bool take_package(struct call *call, struct json *holder, struct package 
                   "Could not unzip uploaded file. Please check your file, then try to upload again.");
         return false;
     }
-    if (zip.n > LAMBDA_ZIP_BYTES_MAX) {
-        call_fail(call, "RequestTooLargeException", "Request must be smaller than %u bytes for the %s operation",
-                  LAMBDA_ZIP_BYTES_MAX, model_text(call->api->model, call->operation->name));
+    const struct lambda__limits *limits = &lambda__of(call)->limits;
+    if (zip.n > limits->zip_bytes_max) {
+        call_fault(call, FAULT_TOO_LARGE,
+                   arena_printf(call->arena, "Request must be smaller than %d bytes for the %s operation", REQUEST_BYTES_TOLD,
+                                model_text(call->api->model, call->operation->name)));
         return false;
     }
-    const char *wrong = lambda__package_check(zip);
+    const char *wrong = lambda__package_check(zip, limits->unzipped_bytes_max);
     if (wrong) {
         call_fail(call, "InvalidParameterValueException", "%s", wrong);
         return false;

@@ -12,7 +12,7 @@
 struct lambda__code;
 struct lambda__environment;
 
-/* Bounds and times of environments; a test makes them small. */
+/* Bounds and times of environments, and sizes of packages; a test makes them small. */
 struct lambda__limits {
     size_t environments_max;        /* of the server, and no more than may run at the same time; all busy: 429 */
     size_t starts_max;              /* environments of one function that start at the same time */
@@ -21,6 +21,8 @@ struct lambda__limits {
     uint64_t init_error_ms;         /* a runtime that reported its initialisation's error has so long to end by itself */
     uint64_t idle_ms;               /* an environment without work for so long is retired */
     uint64_t second_ms;             /* of a function's timeout: 1,000 */
+    size_t zip_bytes_max;           /* of a package that is uploaded, */
+    size_t unzipped_bytes_max;      /* and of its files */
 };
 
 /* What the owner does when its environment reports; on the home loop. */

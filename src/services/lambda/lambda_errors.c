@@ -10,15 +10,17 @@ const struct service_errors lambda_errors = {
     .validate_prefix = "",
     .type_member = true,
     .lists_null = true,
-    .faults = {
-        SERVICE_CALLER_ROWS(403),
-        [FAULT_MISSING_TOKEN] = {"MissingAuthenticationTokenException", 403, SERVICE_MESSAGE_MISSING_REST},
-        [FAULT_VALIDATION] = {"ValidationException", 400, NULL},
-        [FAULT_INTERNAL] = {"ServiceException", 500, SERVICE_MESSAGE_INTERNAL},
-        [FAULT_UNKNOWN_OPERATION] = {"UnknownOperationException", 404, NULL},
-        [FAULT_TOO_LARGE] = {"RequestTooLargeException", 413, "Request must be smaller than the maximum size of the operation"},
-        [FAULT_BUSY] = {"ServiceUnavailableException", 503, SERVICE_MESSAGE_BUSY},
-    },
+    .faults =
+        {
+            SERVICE_CALLER_ROWS(403),
+            [FAULT_MISSING_TOKEN] = {"MissingAuthenticationTokenException", 403, SERVICE_MESSAGE_MISSING_REST},
+            [FAULT_VALIDATION] = {"ValidationException", 400, NULL},
+            [FAULT_INTERNAL] = {"ServiceException", 500, SERVICE_MESSAGE_INTERNAL},
+            [FAULT_UNKNOWN_OPERATION] = {"UnknownOperationException", 404, NULL},
+            [FAULT_TOO_LARGE] = {"RequestEntityTooLargeException", 413,
+                                 "Request must be smaller than the maximum size of the operation"},
+            [FAULT_BUSY] = {"ServiceUnavailableException", 503, SERVICE_MESSAGE_BUSY},
+        },
 };
 
 /* An unknown runtime has a sentence of its own. */

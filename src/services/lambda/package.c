@@ -32,8 +32,12 @@ static bool name_safe(const char *name)
     return true;
 }
 
+struct unzipped {
+    uint64_t bytes, max;
+};
+
 /* One entry's content to fd (-1: counted only). False: damaged, or over the quota. */
-static bool copy_entry(struct archive *a, int fd, uint64_t *total)
+static bool copy_entry(struct archive *a, int fd, struct unzipped *unzipped)
 {
     static _Thread_local char piece[PIECE];
     for (;;) {
@@ -42,8 +46,8 @@ static bool copy_entry(struct archive *a, int fd, uint64_t *total)
             return true;
         if (n < 0)
             return false;
-        *total += (uint64_t)n;
-        if (*total > LAMBDA_UNZIPPED_BYTES_MAX)
+        unzipped->bytes += (uint64_t)n;
+        if (unzipped->bytes > unzipped->max)
             return false;
         if (fd >= 0 && !file_write(fd, (struct str){piece, (size_t)n}))
             return false;
@@ -74,7 +78,7 @@ static bool make_parents(char *path, size_t root_bytes)
 }
 
 /* Writes one entry below root. Files are readable by everyone and executable when the package says so. */
-static bool write_entry(struct archive *a, struct archive_entry *entry, const char *root, uint64_t *total)
+static bool write_entry(struct archive *a, struct archive_entry *entry, const char *root, struct unzipped *unzipped)
 {
     const char *name = archive_entry_pathname(entry);
     char path[4096];
@@ -89,7 +93,7 @@ static bool write_entry(struct archive *a, struct archive_entry *entry, const ch
         fd = open(path, flags, mode);
     if (fd < 0)
         return false;
-    bool fine = copy_entry(a, fd, total) && fchmod(fd, mode) == 0;
+    bool fine = copy_entry(a, fd, unzipped) && fchmod(fd, mode) == 0;
     return close(fd) == 0 && fine;
 }
 
@@ -115,13 +119,13 @@ static bool count_folders(struct map *folders, const char *name)
 }
 
 /* Walks the zip; with root NULL only checks. NULL, or what is wrong. */
-static const char *walk(struct str zip, const char *root)
+static const char *walk(struct str zip, const char *root, size_t unzipped_max)
 {
     struct archive *a = archive_read_new();
     struct archive_entry *entry;
     struct map *folders = map_new(LAMBDA_ENTRIES_MAX, NULL);
     const char *wrong = NULL;
-    uint64_t total = 0;
+    struct unzipped unzipped = {.max = unzipped_max};
     size_t entries = 0, files = 0;
     int status = ARCHIVE_OK;
 
@@ -134,8 +138,8 @@ static const char *walk(struct str zip, const char *root)
         if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) ||
             ++entries > LAMBDA_ENTRIES_MAX || !count_folders(folders, name))
             wrong = NOT_A_ZIP;
-        else if (!(root ? write_entry(a, entry, root, &total) : copy_entry(a, -1, &total)))
-            wrong = total > LAMBDA_UNZIPPED_BYTES_MAX ? TOO_LARGE : NOT_A_ZIP;
+        else if (!(root ? write_entry(a, entry, root, &unzipped) : copy_entry(a, -1, &unzipped)))
+            wrong = unzipped.bytes > unzipped.max ? TOO_LARGE : NOT_A_ZIP;
         files += type == AE_IFREG;
     }
     if (!wrong && status != ARCHIVE_EOF)
@@ -147,13 +151,13 @@ static const char *walk(struct str zip, const char *root)
     return wrong;
 }
 
-const char *lambda__package_check(struct str zip)
+const char *lambda__package_check(struct str zip, size_t unzipped_max)
 {
     /* An archive without entries is its end record alone, which libarchive does not take for a zip. */
-    return zip.n == 0 || str_starts(zip, STR("PK\005\006")) ? EMPTY : walk(zip, NULL);
+    return zip.n == 0 || str_starts(zip, STR("PK\005\006")) ? EMPTY : walk(zip, NULL, unzipped_max);
 }
 
 bool lambda__package_unpack(struct str zip, const char *dir)
 {
-    return walk(zip, dir) == NULL;
+    return walk(zip, dir, LAMBDA_UNZIPPED_BYTES_MAX) == NULL;
 }

@@ -7,8 +7,8 @@
 #define LAMBDA_UNZIPPED_BYTES_MAX 262144000u            /* quota: unzipped */
 #define LAMBDA_ENTRIES_MAX 100000                       /* files of a package, and folders, ours */
 
-/* What is wrong with a zip, in AWS's words, or NULL: names, links, sizes. Reads all of it. */
-const char *lambda__package_check(struct str zip);
+/* What is wrong with a zip, in AWS's words, or NULL: names, links, more than so many bytes of files. Reads all of it. */
+const char *lambda__package_check(struct str zip, size_t unzipped_max);
 /* Into an existing folder, a package that passed the check. False: the disk is full, or it did not. */
 bool lambda__package_unpack(struct str zip, const char *dir);
 #endif

@@ -10,6 +10,7 @@
 #include "services/lambda/lambda.h"
 #include "services/lambda/lambda_invoke.h"
 #include "services/lambda/lambda_parts.h"
+#include "services/lambda/package.h"
 #include "services/lambda/pool.h"
 #include <stdlib.h>
 
@@ -23,6 +24,8 @@ static const struct lambda__limits lambda_limits_default = {
     .init_error_ms = 1000,
     .idle_ms = 5 * 60 * 1000,
     .second_ms = 1000,
+    .zip_bytes_max = LAMBDA_ZIP_BYTES_MAX,
+    .unzipped_bytes_max = LAMBDA_UNZIPPED_BYTES_MAX,
 };
 
 static void write_lambda_metrics(struct buf *out, void *arg)

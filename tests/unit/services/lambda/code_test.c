@@ -118,7 +118,7 @@ static int tear_down(void **state)
 static struct str package(struct world *w, char first)
 {
     struct str blob, bytes = zip_of(w->arena, "f", FOLDER_BYTES - 16384, first);
-    assert_null(lambda__package_check(bytes));
+    assert_null(lambda__package_check(bytes, LAMBDA_UNZIPPED_BYTES_MAX));
     assert_int_equal(blob_put(w->blobs, bytes, w->arena, &blob), ERR_OK);
     return blob;
 }

@@ -619,6 +619,8 @@ static const struct lambda__limits patient = {
     .init_error_ms = 600000,
     .idle_ms = 600000,
     .second_ms = 1000,
+    .zip_bytes_max = 1 << 20,
+    .unzipped_bytes_max = 1 << 20,
 };
 
 static const char *stage_engine; /* of the next stage's store; NULL: the default */

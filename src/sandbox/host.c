@@ -39,6 +39,7 @@
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
+#define HOLDER_MS_DEFAULT 5000
 #define FILLER_PAUSE_S 1            /* after a holder could not be made */
 #define TAKE_TRIES 4                /* spares that turn out dead before the start gives up */
 #define END_MS_MAX 5000             /* for a killed sandbox to be gone */
@@ -69,6 +70,7 @@ struct sandbox_host {
     struct sandbox__link *link;
     struct sandbox__cgroups cgroups;
     unsigned cpu_percent_max; /* of all together; 0: no limit */
+    int holder_ms;
     pthread_mutex_t lock;
     pthread_cond_t wake;                    /* the filler: a spare was taken, or stop */
     pthread_t filler;
@@ -184,7 +186,7 @@ static enum err await_ready(struct sandbox *sandbox)
 {
     struct sandbox__report ready;
     size_t count;
-    if (!sandbox__wait_readable(sandbox->control, SANDBOX_START_MS_MAX))
+    if (!sandbox__wait_readable(sandbox->control, sandbox->host->holder_ms))
         return ERR_TIMEOUT;
     ssize_t n = sandbox__recv(sandbox->control, &ready, sizeof ready, sandbox->listener, 2, &count);
     if (n != (ssize_t)sizeof ready || ready.kind != SANDBOX__READY || ready.value != 0 || count != 2)
@@ -346,7 +348,7 @@ static enum err await_started(struct sandbox *sandbox)
 {
     struct sandbox__report started;
     size_t count;
-    if (!sandbox__wait_readable(sandbox->control, SANDBOX_START_MS_MAX))
+    if (!sandbox__wait_readable(sandbox->control, sandbox->host->holder_ms))
         return ERR_TIMEOUT;
     if (sandbox__recv(sandbox->control, &started, sizeof started, NULL, 0, &count) != (ssize_t)sizeof started ||
         started.kind != SANDBOX__STARTED)
@@ -632,6 +634,7 @@ enum err sandbox_host_begin(const struct sandbox_host_options *options, struct a
     host->cgroups = (struct sandbox__cgroups){.parent = {-1, -1, -1}, .dir = {-1, -1, -1}};
     host->spares_wanted = options->spares;
     host->cpu_percent_max = options->together.cpu_percent;
+    host->holder_ms = options->holder_ms ? (int)options->holder_ms : HOLDER_MS_DEFAULT;
     host->next_id = 1;
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->wake, NULL);

@@ -16,7 +16,6 @@
 #define SANDBOX_UID 993                 /* the function's user inside, as on AWS */
 #define SANDBOX_PIDS_MAX 1024           /* Lambda quota: processes and threads */
 #define SANDBOX_FILES_MAX 1024          /* Lambda quota: descriptors */
-#define SANDBOX_START_MS_MAX 5000       /* a holder that does not answer in that time is killed: ERR_TIMEOUT */
 
 struct sandbox_host;
 struct sandbox;
@@ -33,6 +32,7 @@ struct sandbox_host_options {
     const char *state_dir;              /* DIR/run: mount points, cgroup names; made if missing */
     size_t spares;                      /* holders kept waiting; 0: none */
     unsigned launcher_ms;               /* the launcher's time to answer a request; 0: 10,000 */
+    unsigned holder_ms;                 /* a holder's; one that takes longer is killed: ERR_TIMEOUT; 0: 5,000 */
 };
 /* Before any thread exists. An ordinary user's server enters a user namespace of its own here. ERR_BUSY: another server has
  * state_dir. ERR_UNSUPPORTED: *ret_message says what the machine lacks (functions then answer an error,

@@ -4,6 +4,7 @@
 #include "base/panic.h"
 #include "base/clock.h"
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -88,6 +89,15 @@ static void await_child_state(const char *name, char wanted)
     }
 }
 
+static void await_children(const char *name, size_t wanted)
+{
+    uint64_t until = clock_mono_ns() + WAIT_S_MAX * 1000000000ULL;
+    while (children_of_name(name) != wanted) {
+        ENSURE(clock_mono_ns() < until);
+        sched_yield();
+    }
+}
+
 static void await_host_state(enum sandbox_state wanted)
 {
     uint64_t until = clock_mono_ns() + WAIT_S_MAX * 1000000000ULL;
@@ -149,14 +159,13 @@ static void run_exits(const char *status)
 
 /* ---- a server ---- */
 
-static int serve_and(unsigned launcher_ms, void (*body)(void))
+static int serve_and(const struct sandbox_host_options *options, void (*body)(void))
 {
     pid_t pid = fork();
     if (pid == 0) {
-        struct sandbox_host_options options = {.state_dir = state_dir, .launcher_ms = launcher_ms};
         struct arena *arena = arena_new();
         struct str message = STR_NONE;
-        enum err err = sandbox_host_start(&options, arena, &host, &message);
+        enum err err = sandbox_host_start(options, arena, &host, &message);
         if (err != ERR_OK) {
             fprintf(stderr, "no sandboxes here: " STR_FMT "\n", STR_ARG(message));
             _exit(err == ERR_UNSUPPORTED ? 77 : 1);
@@ -164,7 +173,7 @@ static int serve_and(unsigned launcher_ms, void (*body)(void))
         loops = loops_new(1);
         loops_start(loops);
         body();
-        ENSURE(children_of_name("cl-holder") == 0);     /* nothing is left that nobody asked for */
+        ENSURE(options->spares || children_of_name("cl-holder") == 0); /* nothing is left that nobody asked for */
         loops_stop(loops);
         sandbox_host_stop(host);
         ENSURE(children_of_name("cl-launcher") == 0 && children_of_name("cl-keeper") == 0);
@@ -177,9 +186,10 @@ static int serve_and(unsigned launcher_ms, void (*body)(void))
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
 }
 
-static void check(unsigned launcher_ms, void (*body)(void))
+static void check(struct sandbox_host_options options, void (*body)(void))
 {
-    int status = serve_and(launcher_ms, body);
+    options.state_dir = state_dir;
+    int status = serve_and(&options, body);
     if (status == 77)
         skip();
     assert_int_equal(status, 0);
@@ -250,28 +260,57 @@ static void both_are_killed(void)
     end_run(&before);
 }
 
+/* The one that waits is stopped: who gets it is told in time, it is killed, and the next one works. One that is stopped before it
+ * waits goes to nobody. */
+static void a_holder_is_stopped(void)
+{
+    struct link_run late;
+    enum err err;
+    pid_t holder;
+    for (;;) {
+        await_children("cl-holder", 1);
+        holder = child_of_name("cl-holder");
+        ENSURE(kill(holder, SIGSTOP) == 0);
+        await_child_state("cl-holder", 'T');
+        err = start_run(&late, "exit", "1");
+        if (err != ERR_OK)
+            break;
+        end_run(&late);
+        kill(holder, SIGCONT);
+    }
+    ENSURE(err == ERR_TIMEOUT);
+    ENSURE(kill(holder, 0) == -1 && errno == ESRCH);
+    run_exits("5");
+}
+
 static void test_a_launcher_that_died_is_replaced(void **state)
 {
     (void)state;
-    check(0, it_is_killed);
+    check((struct sandbox_host_options){0}, it_is_killed);
 }
 
 static void test_a_late_answer_is_nobodys(void **state)
 {
     (void)state;
-    check(ANSWER_MS, it_is_stopped_for_a_while);
+    check((struct sandbox_host_options){.launcher_ms = ANSWER_MS}, it_is_stopped_for_a_while);
 }
 
 static void test_a_launcher_that_is_silent_is_replaced(void **state)
 {
     (void)state;
-    check(ANSWER_MS, it_is_stopped_for_good);
+    check((struct sandbox_host_options){.launcher_ms = ANSWER_MS}, it_is_stopped_for_good);
 }
 
 static void test_without_a_keeper_a_lost_launcher_is_told(void **state)
 {
     (void)state;
-    check(0, both_are_killed);
+    check((struct sandbox_host_options){0}, both_are_killed);
+}
+
+static void test_a_holder_that_is_silent_is_killed(void **state)
+{
+    (void)state;
+    check((struct sandbox_host_options){.spares = 1, .holder_ms = 3 * ANSWER_MS}, a_holder_is_stopped);
 }
 
 static int prepare_code(void **state)
@@ -301,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_a_late_answer_is_nobodys),
         cmocka_unit_test(test_a_launcher_that_is_silent_is_replaced),
         cmocka_unit_test(test_without_a_keeper_a_lost_launcher_is_told),
+        cmocka_unit_test(test_a_holder_that_is_silent_is_killed),
     };
     return cmocka_run_group_tests(tests, prepare_code, remove_code);
 }

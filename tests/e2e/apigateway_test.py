@@ -656,11 +656,16 @@ def test_function_missing_and_late(gateway, api, answers):
 
 def test_body_limits(api, echo):
     api.function('/', 'POST', echo)
+    api.function('/custom', 'POST', echo, kind='AWS')
     api.deploy()
     too_large = (413, {'message': 'Request Too Long'})
     answer = api.call('POST', '/', 'x' * (7 << 20))                          # over Lambda's 6 MB
     assert (answer.status, answer.json) == too_large
     answer = api.call('POST', '/', 'x' * ((10 << 20) + 1))                   # over the gateway's own 10 MB
+    assert (answer.status, answer.json) == too_large
+    body = '[' + ' ' * ((6 << 20) - 2) + ']'                                 # what a custom integration passes on is the event
+    assert api.call('POST', '/custom', body).json['body'] == '[]'
+    answer = api.call('POST', '/custom', body + ' ')
     assert (answer.status, answer.json) == too_large
 
 

@@ -84,6 +84,24 @@ def test_items_of_a_batch(server, unique):
     client.delete_table(TableName=table)
 
 
+def test_names_of_tables(server):
+    client = server.client('dynamodb')
+
+    def create(name):
+        client.create_table(TableName=name, BillingMode='PAY_PER_REQUEST', KeySchema=[{'AttributeName': 'k', 'KeyType': 'HASH'}],
+                            AttributeDefinitions=[{'AttributeName': 'k', 'AttributeType': 'S'}])
+    create('t' * 255)
+    code, message = refusal(lambda: create('t' * 256))
+    assert code == 'ValidationException' and "at 'tableName' failed to satisfy constraint: Member must have length less than or equal to 255" in message
+    assert refusal(lambda: client.describe_table(TableName='t' * 256)) == (
+        'ValidationException', 'TableName must be at least 3 characters long and at most 255 characters long')
+    arn = client.describe_table(TableName='t' * 255)['Table']['TableArn']
+    assert client.describe_table(TableName=arn)['Table']['TableName'] == 't' * 255
+    code, message = refusal(lambda: client.describe_table(TableName=arn + 't'))
+    assert code == 'ValidationException' and 'Member must have length less than or equal to 255' in message
+    client.delete_table(TableName='t' * 255)
+
+
 def test_terms_of_a_filter(server, unique):
     client, group = server.client('logs'), unique('/quotas')
     client.create_log_group(logGroupName=group)
@@ -105,11 +123,30 @@ def test_policies_of_sessions(server, unique):
     role = harness.make_role(server, unique('session'), trust=json.dumps({'Version': '2012-10-17', 'Statement': [
         {'Effect': 'Allow', 'Principal': {'AWS': harness.ACCOUNT}, 'Action': 'sts:AssumeRole'}]}))
 
-    def assume(spaces):
-        policy = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
-        sts.assume_role(RoleArn=role, RoleSessionName='session', Policy=policy + ' ' * (spaces - len(policy)))
-    assume(2048)
-    assert refusal(lambda: assume(2049))[0] == 'ValidationError'
+    def assume(client=sts, **more):
+        return client.assume_role(RoleArn=role, RoleSessionName='session', **more)
+
+    def policy(char, n):
+        document = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::%s"}}'
+        return document % (char * (n - len(document) + 2))
+    for char in 'a\u00ff':
+        key = assume(Policy=policy(char, 2048))['Credentials']
+        server.client('sts', key['AccessKeyId'], key['SecretAccessKey'], key['SessionToken']).get_caller_identity()
+        code, message = refusal(lambda: assume(Policy=policy(char, 2049)))
+        assert code == 'ValidationError' and 'Member must have length less than or equal to 2048' in message
+    code, message = refusal(lambda: assume(Policy=policy('\u0100', 200)))      # two bytes is the most that a character has
+    assert code == 'ValidationError' and 'Member must satisfy regular expression pattern' in message
+
+    # Role chaining: an hour, whatever the role's own maximum is.
+    name = role.rsplit('/', 1)[1]
+    iam.update_role(RoleName=name, MaxSessionDuration=7200)
+    iam.put_role_policy(RoleName=name, PolicyName='p', PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': {
+        'Effect': 'Allow', 'Action': 'sts:AssumeRole', 'Resource': '*'}}))
+    key = assume(DurationSeconds=7200)['Credentials']
+    chained = server.client('sts', key['AccessKeyId'], key['SecretAccessKey'], key['SessionToken'])
+    assume(chained, DurationSeconds=3600)
+    assert refusal(lambda: assume(chained, DurationSeconds=3601)) == (
+        'ValidationError', 'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.')
 
 
 def test_statements_of_a_function(server, unique):

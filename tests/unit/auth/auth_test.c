@@ -30,6 +30,7 @@ struct fixture {
     bool active, secure;
     uint64_t generation;
     int key_reads, policy_reads;
+    size_t policy_copies; /* of `policy`, if there is one */
 };
 
 static enum err find_key(void *arg, struct str id, struct arena *arena, struct auth_key *ret)
@@ -54,11 +55,12 @@ static enum err identity(void *arg, const struct principal *principal, struct ar
 
     (void)principal;
     f->policy_reads++;
-    *ret = (struct auth_identity){.policies = arena_array(arena, struct str, 1),
-                                  .policy_count = f->policy.n ? 1 : 0,
+    *ret = (struct auth_identity){.policies = arena_array(arena, struct str, f->policy_copies),
+                                  .policy_count = f->policy.n ? f->policy_copies : 0,
                                   .tags = arena_array(arena, struct auth_tag, 1),
                                   .tag_count = f->tag.n ? 1 : 0};
-    ret->policies[0] = f->policy;
+    for (size_t i = 0; i < f->policy_copies; i++)
+        ret->policies[i] = f->policy;
     ret->tags[0] = (struct auth_tag){STR("team"), f->tag};
     return ERR_OK;
 }
@@ -95,6 +97,7 @@ static int setup(void **state)
     f->policy = STR(ALLOW_GET);
     f->active = true;
     f->generation = 1;
+    f->policy_copies = 1;
     open_auth(f);
     *state = f;
     return 0;
@@ -276,6 +279,22 @@ static enum err authorize(struct fixture *f, const struct principal *principal, 
     const struct policy_request request = {.action = str_of(action), .resource = TABLE, .principal = principal};
 
     return auth_authorize(f->auth, &request, resource_policy, f->arena, message);
+}
+
+/* More policies than a principal can have on AWS are no decision, and not kept as one. */
+static void test_policies_of_a_principal(void **state)
+{
+    static const struct {
+        size_t count;
+        enum err expected;
+    } rows[] = {{256, ERR_OK}, {257, ERR_TOO_LARGE}, {256, ERR_OK}};
+    struct fixture *f = *state;
+    struct str message;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        f->policy_copies = rows[i].count;
+        f->generation++;
+        assert_int_equal(authorize(f, &worker, "dynamodb:GetItem", STR_NONE, &message), rows[i].expected);
+    }
 }
 
 /* A policy of the resource that was compiled before counts as its text does, and stays the caller's. */
@@ -519,12 +538,17 @@ static void test_two_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_long_term_key, setup, teardown), cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),      cmocka_unit_test_setup_teardown(test_authorize, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_term_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_authorize, setup, teardown),
         cmocka_unit_test_setup_teardown(test_authorize_with_a_compiled_policy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_global_keys, setup, teardown),   cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_anonymous, setup, teardown),     cmocka_unit_test_setup_teardown(test_presigned_sessions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_global_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_anonymous, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_presigned_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_bodies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_policies_of_a_principal, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,6 +308,33 @@ static void test_unusable_files(void **state)
     expect_refused(certs_path("first", "cert"), certs_path("locked", "key"), "without a passphrase");
 }
 
+/* The certificate and fifteen above it, and one more. */
+static void test_a_chain_is_bounded(void **state)
+{
+    (void)state;
+    enum { CHAIN_LIMIT = 16, PEM_MAX = 4096 };
+    char pem[PEM_MAX], *text = calloc(CHAIN_LIMIT + 1, PEM_MAX);
+    FILE *in = fopen(certs_path("first", "cert"), "r");
+    assert_true(in && text);
+    pem[fread(pem, 1, sizeof(pem) - 1, in)] = 0;
+    fclose(in);
+    for (int i = 0; i < CHAIN_LIMIT; i++)
+        strcat(text, pem);
+    certs_write(certs_path("chain", "cert"), text);
+    struct tls_options options = {
+        .pairs = {{certs_path("chain", "cert"), certs_path("first", "key")}}, .pair_count = 1, .alpn = HTTP_ALPN};
+    struct arena *arena = arena_new();
+    struct str message = STR_NONE;
+    struct tls *made = NULL;
+    if (tls_new(&options, arena, &made, &message) != ERR_OK)
+        fail_msg(STR_FMT, STR_ARG(message));
+    tls_free(made);
+    arena_free(arena);
+    certs_write(certs_path("chain", "cert"), strcat(text, pem));
+    expect_refused(certs_path("chain", "cert"), certs_path("first", "key"), "the certificates cannot be read");
+    free(text);
+}
+
 /* ---- how it is spoken ---- */
 
 static bool connects(int least, int most, const char *suites)
@@ -736,6 +763,7 @@ int main(void)
         TLS_TEST(test_names),
         TLS_TEST(test_changed_files),
         TLS_TEST(test_unusable_files),
+        TLS_TEST(test_a_chain_is_bounded),
         TLS_TEST(test_versions),
         TLS_TEST(test_suites),
         TLS_TEST(test_no_renegotiation),

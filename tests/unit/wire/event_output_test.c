@@ -204,10 +204,30 @@ static void what_is_no_event_is_refused(void **state)
     arena_free(w->arena);
 }
 
+/* 32, of which a message has three of its own. */
+static void headers_are_bounded(void **state)
+{
+    (void)state;
+    struct watch *w = watch_begin(&model_test_json11, "{}");
+    struct json *wide = json_new(w->arena, JSON_OBJECT), *event = json_add_object(w->arena, wide, "Wide");
+    for (int i = 0; i < 29; i++)
+        json_add_i64(w->arena, event, arena_printf(w->arena, "H%d", i).p, i);
+    assert_true(events_write(&w->call, wide, &w->sent));
+    struct str text = described(w->arena, buf_str(&w->sent));
+    assert_non_null(strstr(text.p, ":event-type=Wide H0=4:0 "));
+    assert_non_null(strstr(text.p, " H28=4:28 :content-type="));
+    size_t sent = w->sent.n;
+    json_add_i64(w->arena, event, "H29", 29);
+    assert_false(events_write(&w->call, wide, &w->sent));
+    assert_int_equal(w->sent.n, sent);
+    arena_free(w->arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(json_streams), cmocka_unit_test(rest_streams), cmocka_unit_test(headers_are_typed),
-                                       cmocka_unit_test(cbor_streams), cmocka_unit_test(failures_end_a_stream),
-                                       cmocka_unit_test(what_is_no_event_is_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(json_streams),          cmocka_unit_test(rest_streams),
+                                       cmocka_unit_test(headers_are_typed),     cmocka_unit_test(cbor_streams),
+                                       cmocka_unit_test(failures_end_a_stream), cmocka_unit_test(what_is_no_event_is_refused),
+                                       cmocka_unit_test(headers_are_bounded)};
     return RUN(tests);
 }

@@ -42,6 +42,7 @@
 #define BLOCK_CACHE_BYTES (256u << 20)
 #define SERVE_ROW_CACHE_BYTES (128u << 20)
 #define CLIENT_MEMORY_MAX ((size_t)1 << 30)
+#define PROCESSES_MAX (4u << 20) /* of any machine: the kernel's PID_MAX_LIMIT */
 #define MALLOC_OWN_BYTES (512 << 10)
 
 struct server {
@@ -172,14 +173,33 @@ static void told_full(bool inside, uint64_t refused, void *arg)
     arena_free(arena);
 }
 
-/* Clients may hold as much as they were given, else 1 GiB, or half of a small machine. What large requests used goes back to the
- * system: their blocks are of their own from a size on that does not grow by itself. */
-static void share_memory(const struct options *options)
+/* The number in a small file of the kernel's; UINT64_MAX if there is none ("max" is none). */
+static uint64_t kernel_number(const char *dir, const char *name, struct arena *arena)
+{
+    struct str text;
+    uint64_t n;
+    return datadir_read(dir, name, arena, &text) == ERR_OK && str_to_u64(str_trim(text), &n) ? n : UINT64_MAX;
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Of this machine, or of the container that we are in. */
+static size_t machine_memory(struct arena *arena)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t half = pages > 0 && page > 0 ? (size_t)pages / 2 * (size_t)page : 0;
-    size_t total = options->memory ? options->memory : half && half < CLIENT_MEMORY_MAX ? half : CLIENT_MEMORY_MAX;
-    budget_share(total);
+    uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : (uint64_t)CLIENT_MEMORY_MAX * 2;
+    bytes = lesser(bytes, kernel_number("/sys/fs/cgroup", "memory.max", arena));
+    return (size_t)lesser(bytes, kernel_number("/sys/fs/cgroup/memory", "memory.limit_in_bytes", arena));
+}
+
+/* Clients may hold as much as they were given, else 1 GiB, or half of a small machine. What large requests used goes back to the
+ * system: their blocks are of their own from a size on that does not grow by itself. */
+static void share_memory(const struct options *options, struct arena *arena)
+{
+    budget_share(options->memory ? options->memory : (size_t)lesser(machine_memory(arena) / 2, CLIENT_MEMORY_MAX));
     mallopt(M_MMAP_THRESHOLD, MALLOC_OWN_BYTES);
 }
 
@@ -433,23 +453,20 @@ static void serve_stop(struct server *s)
     sandbox_host_stop(s->sandboxes);
 }
 
-/* Of the machine's processes and threads; its own default if that cannot be read. */
-static size_t processes_max(struct arena *arena)
+/* Processes and threads that the machine, or the container, may have. */
+static size_t machine_processes(struct arena *arena)
 {
-    struct str text;
-    uint64_t n = 0;
-    if (datadir_read("/proc/sys/kernel", "pid_max", arena, &text) != ERR_OK || !str_to_u64(str_trim(text), &n))
-        n = 32768;
-    return (size_t)n;
+    uint64_t n = lesser(kernel_number("/proc/sys/kernel", "pid_max", arena), kernel_number("/proc/sys/kernel", "threads-max", arena));
+    n = lesser(n, kernel_number("/sys/fs/cgroup", "pids.max", arena));
+    return (size_t)lesser(n, PROCESSES_MAX);
 }
 
 /* What all functions may take together: as told, else so much that the machine and the server go on. */
 static struct sandbox_limits function_limits(const struct options *o, struct arena *arena)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t memory = pages > 0 && page > 0 ? (size_t)pages / 4 * 3 * (size_t)page : 0;
+    size_t memory = machine_memory(arena) / 4 * 3, processes = machine_processes(arena) / 2;
     return (struct sandbox_limits){.memory_bytes = o->functions_memory ? o->functions_memory : memory,
-                                   .processes = o->functions_processes ? o->functions_processes : processes_max(arena) / 2,
+                                   .processes = o->functions_processes ? o->functions_processes : processes,
                                    .cpu_percent = o->functions_cpu};
 }
 
@@ -486,7 +503,7 @@ int command_serve(const struct options *given, struct arena *arena)
     default_listen(&options);
     log_set_level(options.log);
     descriptors_raise(&server.descriptors);
-    share_memory(&options);
+    share_memory(&options, arena);
     supervised_take(&options, &server.supervised, fds);
     int status = server.supervised.yes ? EXIT_FINE : bind_all(&options, fds);
     if (status != EXIT_FINE)

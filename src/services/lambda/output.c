@@ -101,8 +101,12 @@ static void output_event(struct lambda__output *o, struct str text)
     if (!o->may_write)
         return;
     struct arena *arena = arena_new();
-    logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, utf8_mended(text, arena),
-                o->may_make_group);
+    text = utf8_mended(text, arena);            /* may be longer now than an event may be */
+    for (struct str piece; text.n; text = str_slice(text, piece.n, text.n)) {
+        piece = str_slice(text, 0, LINE_BYTES_MAX);
+        piece.n -= piece.n < text.n ? utf8_unfinished(piece) : 0;
+        logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, piece, o->may_make_group);
+    }
     arena_free(arena);
 }
 

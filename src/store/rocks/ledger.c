@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -241,6 +242,12 @@ enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger 
     return ERR_OK;
 }
 
+bool rocks__ledger_unused(const struct ledger *ledger)
+{
+    uint64_t number;
+    return ledger->file < 0 && manifest_current(ledger, &number) == ERR_NOT_FOUND && !has_data(ledger);
+}
+
 bool rocks__ledger_blank(const struct ledger *ledger)
 {
     return !ledger->count;
@@ -270,7 +277,12 @@ static enum err make_file(struct ledger *ledger)
     ledger->file = fd;
     bool written = file_write(fd, (struct str){zeros, sizeof zeros}) && note(ledger);
     bool made = written && fsync(fd) == 0 && renameat(ledger->dir, LEDGER_NAME ".new", ledger->dir, LEDGER_NAME) == 0;
-    return made && fsync(ledger->dir) == 0 ? ERR_OK : ERR_IO;
+    if (made && fsync(ledger->dir) == 0)
+        return ERR_OK;
+    close(fd);                          /* the next begin tries again */
+    ledger->file = -1;
+    (void)unlinkat(ledger->dir, LEDGER_NAME ".new", 0);
+    return ERR_IO;
 }
 
 enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence)
@@ -306,6 +318,21 @@ enum err rocks__ledger_kept(const struct ledger *ledger, struct arena *arena, st
         return ERR_NOT_FOUND;
     *ret = arena_dup(arena, (struct str){(const char *)block + 4, get_u32(block)});
     return ERR_OK;
+}
+
+enum err rocks__ledger_copy(const struct ledger *ledger, const char *folder)
+{
+    char bytes[RECORD_AT + 4 + LEDGER_RECORD_MAX + 4], path[PATH_MAX];
+    if (ledger->file < 0)
+        return ERR_OK;
+    ssize_t n = pread(ledger->file, bytes, sizeof bytes, 0);
+    if (n < 0 || snprintf(path, sizeof path, "%s/" LEDGER_NAME, folder) >= (int)sizeof path)
+        return ERR_IO;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool fine = fd >= 0 && file_write(fd, (struct str){bytes, (size_t)n}) && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return fine ? ERR_OK : ERR_IO;
 }
 
 void rocks__ledger_close(struct ledger *ledger)

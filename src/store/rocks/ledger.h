@@ -22,6 +22,7 @@ enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger 
 /* Before the engine opens its folder: what is not as it was, without a full stop; or NULL. A folder of the engine without a ledger
  * is one of an older release, and is taken as it is. */
 const char *rocks__ledger_wrong(const struct ledger *ledger, struct arena *arena);
+bool rocks__ledger_unused(const struct ledger *ledger);     /* and the engine has written nothing either */
 bool rocks__ledger_blank(const struct ledger *ledger); /* there is none, or it cannot be read */
 /* The sequence number of the last entry that was acknowledged, as far as is known. */
 uint64_t rocks__ledger_sequence(const struct ledger *ledger);
@@ -34,5 +35,7 @@ void rocks__ledger_note(struct ledger *ledger, uint64_t sequence);
 #define LEDGER_RECORD_MAX 256
 enum err rocks__ledger_keep(struct ledger *ledger, struct str record);
 enum err rocks__ledger_kept(const struct ledger *ledger, struct arena *arena, struct str *ret);
+/* Copies the file, if there is one, into a folder. ERR_IO: errno says why. */
+enum err rocks__ledger_copy(const struct ledger *ledger, const char *folder);
 void rocks__ledger_close(struct ledger *ledger);        /* NULL is fine */
 #endif

@@ -74,7 +74,7 @@ struct rocks_iter {
     char bounds[];                          /* RocksDB keeps pointers to them */
 };
 
-static enum err classify(const char *message)
+enum err rocks__error_of(const char *message)
 {
     return strncmp(message, "Corruption", 10) == 0 ? ERR_CORRUPT : ERR_IO;
 }
@@ -82,7 +82,7 @@ static enum err classify(const char *message)
 /* Takes the engine's message. */
 static enum err rocks_error(char *message)
 {
-    enum err err = message ? classify(message) : ERR_OK;
+    enum err err = message ? rocks__error_of(message) : ERR_OK;
     rocksdb_free(message);
     return err;
 }
@@ -211,7 +211,7 @@ static enum err open_db(struct rocks *rocks, struct arena *arena, struct str *re
     rocks__wal_sweep(rocks->dir);
     rocksdb_options_set_wal_recovery_mode(rocks->options, LOGS_WHOLE);
     rocks->db = rocksdb_open(rocks->options, rocks->dir, &message);
-    if (message && classify(message) == ERR_CORRUPT) {
+    if (message && rocks__error_of(message) == ERR_CORRUPT) {
         rocksdb_free(message);
         message = NULL;
         enum err err = check_torn_logs(rocks, arena, ret_message);

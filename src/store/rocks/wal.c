@@ -11,62 +11,84 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether an entry of the directory is a log; *ret_number: which. */
-static bool is_log(const struct dirent *entry, uint64_t *ret_number)
+#define LOG_NAME_BYTES 32
+
+static bool is_log(const char *entry, uint64_t *ret_number)
 {
-    struct str name = str_of(entry->d_name);
+    struct str name = str_of(entry);
     return str_ends(name, STR(".log")) && str_to_u64(str_slice(name, 0, name.n - 4), ret_number);
 }
 
-static void forget_log(struct wal *wal)
+/* Calls `visit` for each log until it fails; true: it never did. The folder is read by its open descriptor. */
+static bool each_log(int dir, bool (*visit)(int dir, const char *name, uint64_t number, void *arg), void *arg)
 {
-    if (wal->fd >= 0)
-        close(wal->fd);
-    wal->fd = -1;
-    wal->number = wal->bytes = 0;
+    char entries[8192] __attribute__((aligned(8)));
+    ssize_t n = -1;
+    if (lseek(dir, 0, SEEK_SET) < 0)
+        return false;
+    while ((n = getdents64(dir, entries, sizeof entries)) > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            uint64_t number;
+            at += entry->d_reclen;
+            if (is_log(entry->d_name, &number) && !visit(dir, entry->d_name, number, arg))
+                return false;
+        }
+    }
+    return n == 0;
 }
 
-/* The log with the highest number. */
+static bool log_size(int dir, uint64_t number, uint64_t *ret)
+{
+    char name[LOG_NAME_BYTES];
+    struct stat st;
+    snprintf(name, sizeof name, "%06llu.log", (unsigned long long)number);
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    *ret = (uint64_t)st.st_size;
+    return true;
+}
+
+static bool take_highest(int dir, const char *name, uint64_t number, void *arg)
+{
+    uint64_t *highest = arg;
+    (void)dir, (void)name;
+    *highest = number > *highest ? number : *highest;
+    return true;
+}
+
+/* Not known from here on if the folder cannot be read: then nothing can be cut. */
 static void find_log(struct wal *wal)
 {
-    DIR *entries = opendir(wal->dir);
-    uint64_t number;
-    char name[32];
-    struct stat st;
-    forget_log(wal);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (is_log(entry, &number) && number > wal->number)
-            wal->number = number;
-    snprintf(name, sizeof name, "%06llu.log", (unsigned long long)wal->number);
-    if (entries && wal->number)
-        wal->fd = openat(dirfd(entries), name, O_RDONLY | O_CLOEXEC);
-    if (entries)
-        closedir(entries);
-    if (wal->fd >= 0 && fstat(wal->fd, &st) == 0)
-        wal->bytes = (uint64_t)st.st_size;
-    else
-        forget_log(wal);
+    uint64_t highest = 0;
+    bool found = wal->dir >= 0 && each_log(wal->dir, take_highest, &highest) && log_size(wal->dir, highest, &wal->bytes);
+    wal->number = found ? highest : 0;
 }
 
 void rocks__wal_begin(struct wal *wal, const char *dir)
 {
-    wal->dir = dir;
+    rocks__wal_end(wal);
+    wal->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     find_log(wal);
 }
 
 void rocks__wal_note(struct wal *wal)
 {
-    struct stat st;
-    if (wal->fd >= 0 && fstat(wal->fd, &st) == 0 && (uint64_t)st.st_size > wal->bytes)
-        wal->bytes = (uint64_t)st.st_size;
+    uint64_t bytes;
+    if (wal->number && log_size(wal->dir, wal->number, &bytes) && bytes > wal->bytes)
+        wal->bytes = bytes;
     else
         find_log(wal);
 }
 
-static bool cut_log(int dir, const char *name, uint64_t bytes)
+static bool cut_log(int dir, const char *name, uint64_t number, void *arg)
 {
-    int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
+    const struct wal *wal = arg;
+    uint64_t bytes = number == wal->number ? wal->bytes : 0;
     struct stat st;
+    if (number < wal->number)
+        return true;
+    int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
     bool fine = fd >= 0 && fstat(fd, &st) == 0;
     if (fine && (uint64_t)st.st_size > bytes)
         fine = ftruncate(fd, (off_t)bytes) == 0 && fsync(fd) == 0;
@@ -77,30 +99,31 @@ static bool cut_log(int dir, const char *name, uint64_t bytes)
 
 enum err rocks__wal_cut(const struct wal *wal)
 {
-    DIR *entries = opendir(wal->dir);
-    bool fine = entries && wal->number;
-    uint64_t number;
-    for (struct dirent *entry; fine && (entry = readdir(entries));)
-        if (is_log(entry, &number) && number >= wal->number)
-            fine = cut_log(dirfd(entries), entry->d_name, number == wal->number ? wal->bytes : 0);
-    if (entries)
-        closedir(entries);
-    return fine ? ERR_OK : ERR_IO;
+    struct wal copy = *wal;
+    return wal->number && each_log(wal->dir, cut_log, &copy) ? ERR_OK : ERR_IO;
 }
 
 void rocks__wal_end(struct wal *wal)
 {
-    forget_log(wal);
+    if (wal->dir >= 0)
+        close(wal->dir);
+    *wal = WAL_NONE;
+}
+
+static bool remove_empty(int dir, const char *name, uint64_t number, void *arg)
+{
+    struct stat st;
+    (void)number, (void)arg;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+        (void)unlinkat(dir, name, 0);
+    return true;
 }
 
 void rocks__wal_sweep(const char *dir)
 {
-    DIR *entries = opendir(dir);
-    uint64_t number;
-    struct stat st;
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (is_log(entry, &number) && fstatat(dirfd(entries), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
-            (void)unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    each_log(fd, remove_empty, NULL);
+    close(fd);
 }

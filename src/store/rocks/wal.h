@@ -7,12 +7,11 @@
 
 /* From one thread at a time. */
 struct wal {
-    const char *dir;            /* the engine's folder; borrowed */
+    int dir;                    /* the engine's folder, open, so that noting needs no descriptor; -1: none */
     uint64_t number, bytes;     /* the log and its length; number 0: not known */
-    int fd;                     /* of that log; -1: none */
 };
-#define WAL_NONE ((struct wal){.fd = -1})
-void rocks__wal_begin(struct wal *wal, const char *dir); /* WAL_NONE, or again; the engine is open, and nobody writes */
+#define WAL_NONE ((struct wal){.dir = -1})
+void rocks__wal_begin(struct wal *wal, const char *dir);    /* WAL_NONE, or again; the engine is open, and nobody writes */
 /* A write, the only one since the last note, is durable. A system call; more when a new log was begun. */
 void rocks__wal_note(struct wal *wal);
 /* Cuts off what came after the last note, and syncs. Nobody may be writing. ERR_IO: what was refused may still be there. */

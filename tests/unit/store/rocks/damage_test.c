@@ -127,7 +127,7 @@ static void mend(struct fixture *copy)
     assert_int_equal(store_mutate(copy->store, put, &p), ERR_OK);
     fixture_reopen(copy);
     store_close(copy->store);
-    assert_int_equal(store_repair(&options, copy->arena, &found), store_check(&options, copy->arena, &found));
+    assert_int_equal(store_check(&options, copy->arena, &found), ERR_OK);
 }
 
 /* One way to damage one file of a copy of `image`. */
@@ -146,6 +146,8 @@ static void try_damage(struct fixture *f, const char *image, const char *name, e
         struct store_options options = {.dir = copy.dir};
         err = store_check(&options, f->arena, &found); /* reads old values too */
         assert_true(err == ERR_CORRUPT ? str_ends(str_of(name), STR(".sst")) : err == ERR_OK && damaged == 0);
+        if (err == ERR_CORRUPT)
+            mend(&copy);
     } else {
         assert_true(err == ERR_CORRUPT || err == ERR_IO);
         assert_true(copy.message.n > 0);
@@ -254,12 +256,52 @@ static int memory_setup(void **state)
     return 0;
 }
 
+/* A directory that was made, and never written to: by a start that was ended at once. */
+static void test_nothing_was_written(void **state)
+{
+    struct fixture *f = *state, empty = {.arena = f->arena};
+    struct store_findings found;
+    snprintf(empty.dir, sizeof empty.dir, "%.50s.try", f->dir);
+    struct store_options options = {.dir = empty.dir};
+    assert_int_equal(store_check(&options, f->arena, &found), ERR_NOT_FOUND);
+    assert_int_equal(mkdir(empty.dir, 0700), 0);
+    assert_int_equal(store_check(&options, f->arena, &found), ERR_OK);
+    assert_int_equal(rmdir(empty.dir), 0);      /* nothing was left in it */
+}
+
+/* What a repair keeps is what was there, not what is written afterwards. */
+static void test_what_was_there_is_kept(void **state)
+{
+    struct fixture *f = *state, copy = {.arena = f->arena};
+    struct store_findings found;
+    write_all(f);
+    snprintf(copy.dir, sizeof copy.dir, "%.50s.try", f->dir);
+    copy_tree(f, f->dir, copy.dir);
+    struct store_options options = {.dir = copy.dir};
+    struct str before = files_read(arena_printf(f->arena, "%s/ledger", copy.dir).p, f->arena);
+    append_to_logs(f, arena_printf(f->arena, "%s/db", copy.dir).p, STR("\x01"));
+    do_damage(arena_printf(f->arena, "%s/db/CURRENT", copy.dir).p, REMOVE);
+    mend(&copy);
+    DIR *dir = opendir(copy.dir);
+    const char *kept = NULL;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (str_starts(str_of(entry->d_name), STR("before-repair-")))
+            kept = arena_printf(f->arena, "%s/%s/ledger", copy.dir, entry->d_name).p;
+    closedir(dir);
+    assert_non_null(kept);
+    assert_true(str_eq(files_read(kept, f->arena), before));
+    assert_int_equal(store_check(&options, f->arena, &found), ERR_OK);
+    files_remove_tree(copy.dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_after_a_kill, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_after_a_stop, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_torn_tail, memory_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_was_written, memory_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_there_is_kept, memory_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

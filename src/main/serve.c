@@ -456,7 +456,8 @@ static void serve_stop(struct server *s)
 /* Processes and threads that the machine, or the container, may have. */
 static size_t machine_processes(struct arena *arena)
 {
-    uint64_t n = lesser(kernel_number("/proc/sys/kernel", "pid_max", arena), kernel_number("/proc/sys/kernel", "threads-max", arena));
+    uint64_t n = kernel_number("/proc/sys/kernel", "pid_max", arena);
+    n = lesser(n, kernel_number("/proc/sys/kernel", "threads-max", arena));
     n = lesser(n, kernel_number("/sys/fs/cgroup", "pids.max", arena));
     return (size_t)lesser(n, PROCESSES_MAX);
 }

@@ -61,8 +61,9 @@ struct store_findings {
     struct store_finding items[STORE_FINDINGS_MAX];
     size_t count;
 };
-/* Reads everything and changes nothing of it. ERR_OK: all is as it was left. ERR_CORRUPT: something is not. ERR_NOT_FOUND: there is no
- * such directory. ERR_BUSY, ERR_DENIED, ERR_IO: it could not be looked at. ERR_UNSUPPORTED: the engine keeps its data elsewhere. */
+/* Reads everything and changes nothing of it. ERR_OK: all is as it was left. ERR_CORRUPT: something is not. ERR_NOT_FOUND: there
+ * is no such directory. ERR_BUSY, ERR_DENIED, ERR_IO: it could not be looked at. ERR_UNSUPPORTED: the engine keeps its data
+ * elsewhere. */
 enum err store_check(const struct store_options *options, struct arena *arena, struct store_findings *ret);
 /* Saves what can be saved of one that store_check finds damaged, and forgets what is lost; what was there is kept beside it. The
  * same errors; ERR_CORRUPT: nothing can be saved. Of a whole one only looks. */

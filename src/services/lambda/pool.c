@@ -423,8 +423,10 @@ static void take_change(struct lambda__pool *pool, const struct pool_change *cha
         pool->deleted = true;
         refuse_deleted(pool);
     }
+    /* Where the store may block, what it is now is not known here: the next invocation brings it. */
+    bool known = err == ERR_OK || err == ERR_NOT_FOUND;
     for (size_t i = pool->idle_count; i-- > 0;)
-        if (!is_of_now(pool, pool->idle[i]))
+        if (!known || !is_of_now(pool, pool->idle[i]))
             lambda__environment_kill(take_idle(pool, i));
     free_pool_if_empty(pool);
 }

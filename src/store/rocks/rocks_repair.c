@@ -1,11 +1,12 @@
 /* rocks_repair.c -- a directory of the embedded engine that nobody serves: what is wrong with it, and what of it can be saved.
  *
- * Looking reads every entry with its checksum, through an engine that cannot write; it leaves an empty log of events behind, and no other
- * trace. Mending first keeps what is there in DIR/before-repair-TIME: the engine's files by second names, as it never changes one in
- * place, the ledger as a copy. Then the engine opens the directory with what can be read of the logs; where the list of its files is
- * lost, that is made anew of the files themselves, which may bring back what was deleted shortly before. Where entries cannot be read,
- * those before and behind them go into a new folder, which takes the place of the old one: what lies between the first and the
- * last block that is damaged is lost, as the engine would meet such a block again and again and stop writing. */
+ * Looking reads every entry with its checksum, through an engine that cannot write; it leaves an empty log of events behind,
+ * and no other trace. Mending first keeps what is there in DIR/before-repair-TIME: the engine's files by second names, as it
+ * never changes one in place, the ledger as a copy. Then the engine opens the directory with what can be read of the logs;
+ * where the list of its files is lost, that is made anew of the files themselves, which may bring back what was deleted
+ * shortly before. Where entries cannot be read, those before and behind them go into a new folder, which takes the place of
+ * the old one: what lies between the first and the last block that is damaged is lost, as the engine would meet such a block
+ * again and again and stop writing. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -22,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BATCH_BYTES (1u << 20)
+#define SALVAGE_BATCH_BYTES (1u << 20)
 #define CHECK_CACHE_BYTES (8u << 20)
 #define CHECK_FILES_MAX 256
 
@@ -107,14 +108,14 @@ static rocksdb_iterator_t *iterate(rocksdb_t *db, rocksdb_readoptions_t **ret_re
     return rocksdb_create_iterator(db, *ret_read);
 }
 
-static struct str entry_key(rocksdb_iterator_t *it)
+static struct str found_key(rocksdb_iterator_t *it)
 {
     struct str key;
     key.p = rocksdb_iter_key(it, &key.n);
     return key;
 }
 
-static struct str entry_value(rocksdb_iterator_t *it)
+static struct str found_value(rocksdb_iterator_t *it)
 {
     struct str value;
     value.p = rocksdb_iter_value(it, &value.n);
@@ -129,7 +130,7 @@ static bool look_at_entries(struct mending *m, rocksdb_t *db)
     unsigned long long count = 0, bytes = 0;
     for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         count++;
-        bytes += entry_key(it).n + entry_value(it).n;
+        bytes += found_key(it).n + found_value(it).n;
     }
     char *message = NULL;
     rocksdb_iter_get_error(it, &message);
@@ -274,11 +275,11 @@ static void write_batch(struct salvage *s)
 
 static void save_entry(struct salvage *s, rocksdb_iterator_t *it)
 {
-    struct str key = entry_key(it), value = entry_value(it);
+    struct str key = found_key(it), value = found_value(it);
     rocksdb_writebatch_put(s->batch, key.p, key.n, value.p, value.n);
     s->count++;
     s->batch_bytes += key.n + value.n;
-    if (s->batch_bytes > BATCH_BYTES)
+    if (s->batch_bytes > SALVAGE_BATCH_BYTES)
         write_batch(s);
 }
 
@@ -292,11 +293,11 @@ static void save_entries(struct mending *m, struct salvage *s, rocksdb_t *from)
     for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it) && !s->message; rocksdb_iter_next(it)) {
         save_entry(s, it);
         buf_reset(&last);
-        buf_add(&last, entry_key(it));
+        buf_add(&last, found_key(it));
     }
     rocksdb_iter_destroy(it);
     it = rocksdb_create_iterator(from, read);
-    for (rocksdb_iter_seek_to_last(it); rocksdb_iter_valid(it) && !s->message && str_cmp(entry_key(it), buf_str(&last)) > 0;
+    for (rocksdb_iter_seek_to_last(it); rocksdb_iter_valid(it) && !s->message && str_cmp(found_key(it), buf_str(&last)) > 0;
          rocksdb_iter_prev(it))
         save_entry(s, it);
     write_batch(s);

@@ -145,6 +145,24 @@ static void test_events_by_arn(void **state)
     stage_close();
 }
 
+/* Though the loop that they are of may not read what the function is now. */
+static void test_a_change_ends_those_that_are_idle(void **state)
+{
+    struct sent sent;
+    (void)state;
+    stage_open(2, NULL, 0);
+    PLAY("f", 900, {.answer = ANSWER_ECHO}, {.answer = ANSWER_ECHO});
+    send_to(&sent, "f", "1");
+    assert_int_equal(sent.delivery.outcome, EVENT_ANSWERED);
+    arena_free(sent.delivery.arena);
+    put_function("f", 900);
+    assert_true(stage_wait(running_is, 0));
+    send_to(&sent, "f", "2");
+    assert_int_equal(sent.delivery.outcome, EVENT_ANSWERED);
+    arena_free(sent.delivery.arena);
+    stage_close();
+}
+
 /* Keys begin with a byte of version and the space. */
 static void read_functions_off_the_loops(struct str from)
 {
@@ -158,6 +176,7 @@ static void test_over_a_store_whose_reads_may_block(void **state)
     memory_before_read = read_functions_off_the_loops;
     stage_engine = "memory";
     test_events_by_arn(state);
+    test_a_change_ends_those_that_are_idle(state);
     test_answers_go_where_they_were_asked(state);
     memory_before_read = NULL;
     stage_engine = NULL;
@@ -171,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_the_tracing_header_is_completed),
         cmocka_unit_test(test_answers_go_where_they_were_asked),
         cmocka_unit_test(test_events_by_arn),
+        cmocka_unit_test(test_a_change_ends_those_that_are_idle),
         cmocka_unit_test(test_over_a_store_whose_reads_may_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,8 +53,11 @@ struct lambda__environment {
 
     struct runtime_api *api;
     struct http_listener *aws;
-    unsigned open;                      /* of the two, still closing */
+    unsigned open; /* of the two, and of what is asked, not at their end yet */
     struct lambda__output *output;
+    struct work asking; /* whether the role may log, while it is on a worker */
+    struct lambda__log_permission asked;
+    bool is_asking;
     int output_fd;
     struct loop_watch *watch;
     struct loop_timer *output_timer;    /* reading pauses */
@@ -457,7 +460,7 @@ static void free_environment(struct lambda__environment *e)
     free(e);
 }
 
-static void listener_closed(void *arg)
+static void part_ended(void *arg)
 {
     struct lambda__environment *e = arg;
     if (--e->open == 0)
@@ -500,6 +503,44 @@ static void sandbox_ended(struct sandbox *sandbox, const struct sandbox_exit *ex
         wind_up(e);
 }
 
+/* ---- whether the role may log ---- */
+
+static void ask_on_worker(struct work *work)
+{
+    struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, asking);
+    lambda__log_permission_ask(e->parts->platform->auth, e->function, e->start.stream, &e->start.principal, &e->asked);
+}
+
+static void asked_on_worker(struct work *work)
+{
+    struct lambda__environment *e = CONTAINER_OF(work, struct lambda__environment, asking);
+    e->is_asking = false;
+    lambda__output_permit(e->output, &e->asked);
+    part_ended(e);
+}
+
+/* Where the store may block, the last answer holds until the next one comes; an environment at its end asks no more. */
+static void permission_stale(void *arg)
+{
+    struct lambda__environment *e = arg;
+    if (!store_read_may_block(e->parts->platform->store)) {
+        lambda__log_permission_ask(e->parts->platform->auth, e->function, e->start.stream, &e->start.principal, &e->asked);
+        lambda__output_permit(e->output, &e->asked);
+        return;
+    }
+    if (e->is_asking || !e->open)
+        return;
+    e->asking = (struct work){.run = ask_on_worker, .done = asked_on_worker, .loop = loop_current()};
+    e->is_asking = workers_submit(e->parts->platform->workers, LANE_READ, &e->asking) == ERR_OK;
+    e->open += e->is_asking;
+}
+
+static struct lambda__output *new_output(struct lambda__environment *e)
+{
+    return lambda__output_new(e->parts->logs, e->function, e->start.stream, &e->start.log_permission,
+                              e->parts->limits->permission_ms, permission_stale, e);
+}
+
 /* ---- the start ---- */
 
 static void run_start(struct work *work)
@@ -519,7 +560,7 @@ static void start_failed(struct lambda__environment *e)
     if (e->state != DYING)
         enter_state(e, DYING);
     if (s->entry_reason.n) {
-        e->output = lambda__output_new(e->parts->platform->auth, e->parts->logs, e->function, s->stream, &s->principal);
+        e->output = new_output(e);
         report_init(e, "error\tError Type: Runtime.InvalidEntrypoint");
         if (take_waiting(e)) {
             struct lambda__failure failure = lambda__failure_entrypoint(s->entry_reason, e->current->request_id, e->current->arena);
@@ -541,12 +582,12 @@ static void open_listeners(struct lambda__environment *e)
                                       .error = on_error,
                                       .init_error = on_init_error,
                                       .too_large = on_too_large,
-                                      .closed = listener_closed,
+                                      .closed = part_ended,
                                       .arg = e};
     struct http_listener_options aws = o->platform->inside;
     aws.fd = driver->take_aws_listener(sandbox);
     aws.only = loop_current();
-    aws.closed = listener_closed;
+    aws.closed = part_ended;
     aws.closed_arg = e;
     e->open = 2;
     ENSURE(runtime_api_open(o->platform->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
@@ -566,7 +607,7 @@ static void start_done(struct work *work)
     }
     e->begun = true;
     meter_part(e, METER_SANDBOX);
-    e->output = lambda__output_new(e->parts->platform->auth, e->parts->logs, e->function, e->start.stream, &e->start.principal);
+    e->output = new_output(e);
     open_listeners(e);
     lambda__output_line(e->output, "INIT_START Runtime Version: " STR_FMT "\n", STR_ARG(e->function->runtime));
     if (e->state == STARTING) {

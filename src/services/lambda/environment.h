@@ -21,6 +21,7 @@ struct lambda__limits {
     uint64_t init_error_ms;         /* a runtime that reported its initialisation's error has so long to end by itself */
     uint64_t idle_ms;               /* an environment without work for so long is retired */
     uint64_t second_ms;             /* of a function's timeout: 1,000 */
+    uint64_t permission_ms;         /* whether the role may log is asked for again after so long */
     size_t zip_bytes_max;           /* of a package that is uploaded, */
     size_t unzipped_bytes_max;      /* and of its files */
 };

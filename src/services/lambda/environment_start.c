@@ -87,6 +87,7 @@ static bool make_session(const struct platform *platform, struct lambda__start *
     iam_role_session(&role, s->function->name, clock_epoch_ms(), s->arena, &s->principal);
     s->credentials_end_ms = clock_epoch_ms() + LAMBDA_CREDENTIALS_MS;
     auth_session_issue(platform->auth, &s->principal, s->credentials_end_ms, s->arena, ret);
+    lambda__log_permission_ask(platform->auth, s->function, s->stream, &s->principal, &s->log_permission);
     return true;
 }
 

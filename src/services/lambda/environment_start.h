@@ -5,6 +5,7 @@
 #include "call/service.h"
 #include "sandbox/sandbox.h"
 #include "services/lambda/function.h"
+#include "services/lambda/output.h"
 
 #define LAMBDA_CREDENTIALS_MS (6 * 3600 * 1000LL)
 
@@ -19,6 +20,7 @@ struct lambda__start {
     struct sandbox *sandbox;
     struct principal principal;         /* of the execution role's session */
     int64_t credentials_end_ms;
+    struct lambda__log_permission log_permission;
     struct str entry_reason;            /* not started, by the package's fault; else the invocation is refused with: */
     const char *error_code;
     int error_status;

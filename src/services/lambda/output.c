@@ -1,7 +1,8 @@
 /* output.c -- one line printed is one log event; a longer one than an event may be is split between characters, and bytes that are
  * none become U+FFFD. Events are kept only if the execution role may write them, as on AWS:
  * logs:CreateLogStream and logs:PutLogEvents on the stream, and logs:CreateLogGroup when the group has to be made; the
- * decision is asked for again every PERMISSION_MS. The last 4 KB since the invocation's start are its tail, role or not. */
+ * decision is asked for again now and then, by whoever may read the store. The last 4 KB since the invocation's start are its tail,
+ * role or not. */
 #include "services/lambda/output.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -17,35 +18,73 @@
 
 #define LINE_BYTES_MAX ((1u << 20) - 26) /* CloudWatch Logs quota: event size */
 #define LINE_BYTES_KEPT (16u << 10)      /* of memory between lines */
-#define PERMISSION_MS 1000
+
+/* ---- permission ---- */
+
+static struct str log_group(struct arena *arena, const struct lambda__function *function)
+{
+    return arena_printf(arena, "/aws/lambda/" STR_FMT, STR_ARG(function->name));
+}
+
+static bool role_may(struct auth *auth, const struct principal *principal, const char *action, struct str resource,
+                     struct arena *arena)
+{
+    struct policy_request request = {.action = str_of(action), .resource = resource, .principal = principal};
+    struct str message;
+    return auth_authorize(auth, &request, STR_NONE, arena, &message) == ERR_OK;
+}
+
+void lambda__log_permission_ask(struct auth *auth, const struct lambda__function *f, struct str stream_name,
+                                const struct principal *principal, struct lambda__log_permission *ret)
+{
+    struct arena *arena = arena_new();
+    struct str name = log_group(arena, f);
+    struct str group = arn_make(arena, "logs", f->region, f->account, "log-group:" STR_FMT ":log-stream:", STR_ARG(name));
+    struct str stream = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(group), STR_ARG(stream_name));
+    ret->may_write = role_may(auth, principal, "logs:CreateLogStream", stream, arena) &&
+                     role_may(auth, principal, "logs:PutLogEvents", stream, arena);
+    ret->may_make_group = ret->may_write && role_may(auth, principal, "logs:CreateLogGroup", group, arena);
+    ret->asked_ms = clock_epoch_ms();
+    arena_free(arena);
+}
+
+/* ---- output ---- */
 
 struct lambda__output {
-    struct auth *auth;
     struct logs *logs;
     struct lambda__function *function;
     struct arena *arena;
     struct str stream, group;
-    const struct principal *principal;
+    struct lambda__log_permission permission;
+    int64_t permission_ms;
+    void (*stale)(void *arg);
+    void *arg;
     struct buf line;                            /* what was printed since the last newline */
     char tail[LAMBDA_LOG_TAIL_BYTES];           /* ring */
     uint64_t tail_written;                      /* bytes since the invocation's start */
-    int64_t asked_ms;
-    bool may_write, may_make_group;
 };
 
-struct lambda__output *lambda__output_new(struct auth *auth, struct logs *logs, struct lambda__function *function,
-                                          struct str stream, const struct principal *principal)
+struct lambda__output *lambda__output_new(struct logs *logs, struct lambda__function *function, struct str stream,
+                                          const struct lambda__log_permission *permission, uint64_t permission_ms,
+                                          void (*stale)(void *arg), void *arg)
 {
     struct lambda__output *o = mem_zalloc(sizeof *o);
-    o->auth = auth;
     o->logs = logs;
     o->function = lambda__function_ref(function);
     o->arena = arena_new();
     o->stream = arena_dup(o->arena, stream);
-    o->group = arena_printf(o->arena, "/aws/lambda/" STR_FMT, STR_ARG(function->name));
-    o->principal = principal;
+    o->group = log_group(o->arena, function);
+    o->permission = *permission;
+    o->permission_ms = (int64_t)permission_ms;
+    o->stale = stale;
+    o->arg = arg;
     buf_init(&o->line, NULL, LINE_BYTES_MAX + 1);
     return o;
+}
+
+void lambda__output_permit(struct lambda__output *output, const struct lambda__log_permission *permission)
+{
+    output->permission = *permission;
 }
 
 void lambda__output_free(struct lambda__output **output)
@@ -61,28 +100,6 @@ void lambda__output_free(struct lambda__output **output)
     free(o);
 }
 
-static bool output_allowed(struct lambda__output *o, const char *action, struct str resource, struct arena *arena)
-{
-    struct policy_request request = {.action = str_of(action), .resource = resource, .principal = o->principal};
-    struct str message;
-    return auth_authorize(o->auth, &request, STR_NONE, arena, &message) == ERR_OK;
-}
-
-static void ask_permission(struct lambda__output *o, int64_t now)
-{
-    if (o->asked_ms && now - o->asked_ms < PERMISSION_MS)
-        return;
-    struct arena *arena = arena_new();
-    const struct lambda__function *f = o->function;
-    struct str group = arn_make(arena, "logs", f->region, f->account, "log-group:" STR_FMT ":log-stream:", STR_ARG(o->group));
-    struct str stream = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(group), STR_ARG(o->stream));
-    o->may_write =
-        output_allowed(o, "logs:CreateLogStream", stream, arena) && output_allowed(o, "logs:PutLogEvents", stream, arena);
-    o->may_make_group = o->may_write && output_allowed(o, "logs:CreateLogGroup", group, arena);
-    o->asked_ms = now;
-    arena_free(arena);
-}
-
 static void keep_tail(struct lambda__output *o, struct str text)
 {
     o->tail_written += text.n;
@@ -96,16 +113,18 @@ static void keep_tail(struct lambda__output *o, struct str text)
 static void output_event(struct lambda__output *o, struct str text)
 {
     int64_t now = loop_now_ms();
-    ask_permission(o, now);
+    if (now - o->permission.asked_ms >= o->permission_ms)
+        o->stale(o->arg);
     keep_tail(o, text);
-    if (!o->may_write)
+    if (!o->permission.may_write)
         return;
     struct arena *arena = arena_new();
     text = utf8_mended(text, arena);            /* may be longer now than an event may be */
     for (struct str piece; text.n; text = str_slice(text, piece.n, text.n)) {
         piece = str_slice(text, 0, LINE_BYTES_MAX);
         piece.n -= piece.n < text.n ? utf8_unfinished(piece) : 0;
-        logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, piece, o->may_make_group);
+        logs_append(o->logs, o->function->account, o->function->region, o->group, o->stream, now, piece,
+                    o->permission.may_make_group);
     }
     arena_free(arena);
 }

@@ -9,10 +9,24 @@
 struct auth;
 struct logs;
 struct lambda__output;
-/* Log events go to `logs`, if `auth` lets the principal write them. Borrows `principal`, the execution role's session, too; takes a
- * reference of the function. */
-struct lambda__output *lambda__output_new(struct auth *auth, struct logs *logs, struct lambda__function *function,
-                                          struct str stream, const struct principal *principal);
+struct principal;
+
+/* Whether the execution role may write events of the stream, and make their group. */
+struct lambda__log_permission {
+    int64_t asked_ms;
+    bool may_write, may_make_group;
+};
+/* Asks `auth`, which may read the store; any thread. `principal` is the role's session. */
+void lambda__log_permission_ask(struct auth *auth, const struct lambda__function *function, struct str stream,
+                                const struct principal *principal, struct lambda__log_permission *ret);
+
+/* Log events go to `logs`, as far as they are permitted. `stale` is called when one is due and the permission is `permission_ms`
+ * old: whoever made this asks again, and tells the answer by lambda__output_permit, now or later. Takes a reference of the
+ * function. */
+struct lambda__output *lambda__output_new(struct logs *logs, struct lambda__function *function, struct str stream,
+                                          const struct lambda__log_permission *permission, uint64_t permission_ms,
+                                          void (*stale)(void *arg), void *arg);
+void lambda__output_permit(struct lambda__output *output, const struct lambda__log_permission *permission);
 void lambda__output_free(struct lambda__output **output);
 /* From the pipe, in pieces. Returns what it cost: its bytes, and LAMBDA_LINE_COST for each line. */
 size_t lambda__output_bytes(struct lambda__output *output, struct str bytes);

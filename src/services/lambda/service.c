@@ -23,6 +23,7 @@ static const struct lambda__limits lambda_limits_default = {
     .init_ms = 10000,
     .init_error_ms = 1000,
     .idle_ms = 5 * 60 * 1000,
+    .permission_ms = 1000,
     .second_ms = 1000,
     .zip_bytes_max = LAMBDA_ZIP_BYTES_MAX,
     .unzipped_bytes_max = LAMBDA_UNZIPPED_BYTES_MAX,

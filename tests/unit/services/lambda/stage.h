@@ -619,6 +619,7 @@ static const struct lambda__limits patient = {
     .init_error_ms = 600000,
     .idle_ms = 600000,
     .second_ms = 1000,
+    .permission_ms = 0, /* asked with each line */
     .zip_bytes_max = 1 << 20,
     .unzipped_bytes_max = 1 << 20,
 };

@@ -258,7 +258,7 @@ FUZZ_SAN  := address,undefined,fuzzer-no-link
 FUZZERS   := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BINS := $(FUZZERS:tests/fuzz/%.c=$(O)/fuzz/%)
 FUNCTION_FUZZ_BINS := $(filter $(O)/fuzz/function_%,$(FUZZ_BINS))
-FUZZ_LIBS = $(TEST_MODELS_A) $(foreach f,$(FOLDERS),$(if $(filter main,$(f)),,$(call lib_of,$(f))))
+FUZZ_LIBS = $(SERVICES_A) $(TEST_MODELS_A) $(foreach f,$(FOLDERS),$(if $(filter main,$(f)),,$(call lib_of,$(f))))
 $(O)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS) $(LLHTTP)
 	@mkdir -p $(@D)
 	$(call say,LD $@)

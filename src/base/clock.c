@@ -85,7 +85,7 @@ struct str clock_iso8601_ms(struct arena *arena, int64_t epoch_ms)
                         c.second, c.ms);
 }
 
-struct str clock_lambda(struct arena *arena, int64_t epoch_ms)
+struct str clock_iso8601_offset(struct arena *arena, int64_t epoch_ms)
 {
     struct civil c = civil_of(epoch_ms);
     return arena_printf(arena, "%04" PRId64 "-%02u-%02uT%02u:%02u:%02u.%03u+0000", c.year, c.month, c.day, c.hour,

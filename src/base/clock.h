@@ -13,7 +13,7 @@ struct timespec clock_deadline(uint64_t ms);             /* from now, of CLOCK_M
 
 struct str clock_iso8601(struct arena *arena, int64_t epoch_ms);        /* 2026-01-31T09:05:07Z, seconds */
 struct str clock_iso8601_ms(struct arena *arena, int64_t epoch_ms);     /* 2026-01-31T09:05:07.123Z */
-struct str clock_lambda(struct arena *arena, int64_t epoch_ms);         /* 2026-01-31T09:05:07.123+0000, LastModified */
+struct str clock_iso8601_offset(struct arena *arena, int64_t epoch_ms); /* 2026-01-31T09:05:07.123+0000, LastModified */
 struct str clock_sigv4(struct arena *arena, int64_t epoch_ms);          /* 20260131T090507Z */
 struct str clock_http(struct arena *arena, int64_t epoch_ms);           /* Sat, 31 Jan 2026 09:05:07 GMT */
 struct str clock_clf(struct arena *arena, int64_t epoch_ms);            /* 31/Jan/2026:09:05:07 +0000, $context.requestTime */

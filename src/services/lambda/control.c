@@ -79,7 +79,7 @@ static void stamp_config(struct call *call, struct json *config, const struct pa
         json_put(config, STR("CodeSize"), json_new_i64(call->arena, (int64_t)package->bytes));
         json_put(config, STR("CodeSha256"), json_new_str(call->arena, package->sha256_base64));
     }
-    json_put(config, STR("LastModified"), json_new_str(call->arena, clock_lambda(call->arena, call->now_ms)));
+    json_put(config, STR("LastModified"), json_new_str(call->arena, clock_iso8601_offset(call->arena, call->now_ms)));
     json_put(config, STR("RevisionId"), json_new_str(call->arena, call_uuid(call)));
 }
 

@@ -195,7 +195,8 @@ def test_no_file_is_too_long():
 
 
 def test_lines_have_132_columns():
-    assert [f"{name_of(p)}:{n}" for p in SOURCES for n, line in enumerate(p.read_text().split("\n"), 1) if len(line) > 132] == []
+    library = [p for p in FILES if p.suffix in (".c", ".h") and name_of(p).startswith(("lib/", "include/"))]
+    assert [f"{name_of(p)}:{n}" for p in SOURCES + library for n, line in enumerate(p.read_text().split("\n"), 1) if len(line) > 132] == []
 
 
 def test_every_file_begins_with_its_design():

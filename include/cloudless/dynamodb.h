@@ -40,7 +40,8 @@ CL_API const char *cl_ddb_error_name(cl_ddb_error error);
 /* Reads the environment; connects with the first call. CL_CONFIG and a sentence when something is missing. */
 CL_API cl_result cl_dynamodb_open(cl_dynamodb **ret, cl_str *message);
 CL_API void cl_dynamodb_close(cl_dynamodb *db);             /* NULL is fine */
-CL_API cl_str cl_dynamodb_message(const cl_dynamodb *db);   /* of the last call, "GetItem on table: ResourceNotFoundException: …"; until the next */
+/* Of the last call, "GetItem on table: ResourceNotFoundException: …"; until the next. */
+CL_API cl_str cl_dynamodb_message(const cl_dynamodb *db);
 
 /* Items are maps of attribute values in DynamoDB's JSON, {"id":{"S":"1"}}. These make and read them: */
 typedef cl_json cl_item;
@@ -84,10 +85,14 @@ typedef struct cl_ddb_options {
 
 /* `options` may be NULL, `ret` too where nothing is wanted. *ret of get: NULL when there is no such item; of put and
  * delete: the old item with "ALL_OLD"; of update: the attributes that return_values asks for. */
-CL_API cl_ddb_error cl_ddb_get(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const cl_ddb_options *options, cl_item **ret);
-CL_API cl_ddb_error cl_ddb_put(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *item, const cl_ddb_options *options, cl_item **ret);
-CL_API cl_ddb_error cl_ddb_update(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const char *update, const cl_ddb_options *options, cl_item **ret);
-CL_API cl_ddb_error cl_ddb_delete(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const cl_ddb_options *options, cl_item **ret);
+CL_API cl_ddb_error cl_ddb_get(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const cl_ddb_options *options,
+                               cl_item **ret);
+CL_API cl_ddb_error cl_ddb_put(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *item, const cl_ddb_options *options,
+                               cl_item **ret);
+CL_API cl_ddb_error cl_ddb_update(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const char *update,
+                                  const cl_ddb_options *options, cl_item **ret);
+CL_API cl_ddb_error cl_ddb_delete(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *key, const cl_ddb_options *options,
+                                  cl_item **ret);
 
 /* Query and Scan as one iterator over all pages:
  *     cl_ddb_pages pages;
@@ -114,8 +119,10 @@ CL_API bool cl_ddb_next_page(cl_ddb_pages *pages, cl_json **ret_items);     /* a
 
 /* Batches of one table: any number; cut into 100 and 25, unprocessed ones asked for again until the deadline; without one until
  * 5 rounds have brought nothing (CL_DDB_THROTTLED). */
-CL_API cl_ddb_error cl_ddb_batch_get(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *const *keys, size_t count, const cl_ddb_options *options, cl_json **ret_items);
-CL_API cl_ddb_error cl_ddb_batch_write(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *const *puts, size_t put_count, const cl_item *const *delete_keys, size_t delete_count);
+CL_API cl_ddb_error cl_ddb_batch_get(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *const *keys, size_t count,
+                                     const cl_ddb_options *options, cl_json **ret_items);
+CL_API cl_ddb_error cl_ddb_batch_write(cl_dynamodb *db, cl_context *ctx, cl_str table, const cl_item *const *puts, size_t put_count,
+                                       const cl_item *const *delete_keys, size_t delete_count);
 
 typedef enum cl_ddb_action { CL_DDB_PUT, CL_DDB_UPDATE, CL_DDB_DELETE, CL_DDB_CHECK, CL_DDB_GET } cl_ddb_action;
 typedef struct cl_ddb_step {
@@ -126,8 +133,10 @@ typedef struct cl_ddb_step {
     cl_ddb_options options;         /* condition, names, values, projection */
 } cl_ddb_step;
 /* At most 100 steps. token (NULL: a random one) makes a repetition harmless for ten minutes. */
-CL_API cl_ddb_error cl_ddb_transact_write(cl_dynamodb *db, cl_context *ctx, const cl_ddb_step *steps, size_t count, const char *token);
-CL_API cl_ddb_error cl_ddb_transact_get(cl_dynamodb *db, cl_context *ctx, const cl_ddb_step *steps, size_t count, cl_json **ret_items);   /* null where none */
+CL_API cl_ddb_error cl_ddb_transact_write(cl_dynamodb *db, cl_context *ctx, const cl_ddb_step *steps, size_t count,
+                                          const char *token);
+CL_API cl_ddb_error cl_ddb_transact_get(cl_dynamodb *db, cl_context *ctx, const cl_ddb_step *steps, size_t count,
+                                        cl_json **ret_items); /* null where none */
 
 /* Any operation by its name with its JSON as it is: what the typed calls are made of. */
 CL_API cl_ddb_error cl_ddb_call(cl_dynamodb *db, cl_context *ctx, const char *operation, const cl_json *input, cl_json **ret);
@@ -150,7 +159,8 @@ CL_API void cl_expr_remove(cl_expr *expr, const char *name);
 /* Joined with AND. operator: "=", "<>", "<", "<=", ">", ">=", "begins_with", "contains", "exists", "not_exists" (value NULL);
  * any other makes DynamoDB refuse the call. */
 CL_API void cl_expr_condition(cl_expr *expr, const char *name, const char *op, const cl_json *value);
-CL_API void cl_expr_between(cl_expr *expr, const char *name, const cl_json *low, const cl_json *high);     /* a condition; both ends belong to it */
+/* A condition; both ends belong to it. */
+CL_API void cl_expr_between(cl_expr *expr, const char *name, const cl_json *low, const cl_json *high);
 CL_API void cl_expr_filter(cl_expr *expr, const char *name, const char *op, const cl_json *value);
 CL_API void cl_expr_project(cl_expr *expr, const char *name);
 CL_API const char *cl_expr_update(cl_expr *expr);                                       /* "SET … ADD … REMOVE …"; NULL: nothing */

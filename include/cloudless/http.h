@@ -26,8 +26,8 @@ typedef struct cl_request {
     int version;                /* 1 or 2 */
     cl_str method;
     cl_str path;                /* without the stage, otherwise as it came: percent-encoded as the client sent it, unless .. */
-    bool path_decoded;          /* .. it is of an HTTP API, which decodes it (in both formats). A %2F has become a '/' then, which ends a
-                                   segment like any other. REST APIs and function URLs do not */
+    bool path_decoded;          /* .. it is of an HTTP API, which decodes it (in both formats). A %2F has become a '/' then, which
+                                   ends a segment like any other. REST APIs and function URLs do not */
     cl_str stage;
     cl_str source_ip;
     cl_str request_id;          /* API Gateway's */

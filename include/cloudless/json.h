@@ -94,7 +94,7 @@ struct cl_field {
     const char *const *choices; /* of a string: NULL-terminated, or NULL for any */
     const cl_field *fields;     /* of CL_F_OBJECT, and of a CL_F_LIST of structs */
     size_t size;                /* of a CL_F_LIST of structs: sizeof one */
-    const cl_field *item;       /* of any other CL_F_LIST: one element; only type, min, max, choices and item count (of CL_F_LIST too) */
+    const cl_field *item;       /* of any other CL_F_LIST: one element; only type, min, max, choices, item count (CL_F_LIST too) */
     size_t present;             /* offsetof a bool that says whether the member was there; 0: none */
 };
 
@@ -102,7 +102,8 @@ struct cl_field {
  * of `object`. What is not CL_OK writes one sentence to *message (may be NULL); of CL_INVALID it names the path and what was
  * expected, e.g. "items.0.qty: expected an integer from 1 to 10000"; names shown are cut to 64 bytes, their control characters
  * escaped. A table that is wrong (a list without .size) ends the program with a line on stderr, when such a list first comes. */
-CL_API cl_result cl_json_bind(cl_arena *arena, const cl_json *object, const cl_field *fields, bool strict, void *into, cl_str *message);
+CL_API cl_result cl_json_bind(cl_arena *arena, const cl_json *object, const cl_field *fields, bool strict, void *into,
+                              cl_str *message);
 /* The reverse. Optional members whose `present` is false, or empty strings and NULL JSON without `present`, are left out.
  * Strings are borrowed. A decimal that is no number fails the arena, as in cl_json_number. */
 CL_API cl_json *cl_json_unbind(cl_arena *arena, const cl_field *fields, const void *from);

@@ -29,8 +29,10 @@ CL_API void cl_jwt_free(cl_jwt *jwt);
 /* CL_OK and the claims; CL_INVALID: no token at all; CL_REFUSED: signature, algorithm, key, or a rule (or kid, sub, jti that
  * are no text); CL_NO_MEMORY: it could not be found out, which is no refusal: answer 500. *message says which, fit for a log,
  * not for the client. `bearer`: the value of an Authorization header, "Bearer …". */
-CL_API cl_result cl_jwt_verify(const cl_jwt *jwt, cl_arena *arena, cl_str token, int64_t now_ms, const cl_json **ret_claims, cl_str *message);
-CL_API cl_result cl_jwt_verify_bearer(const cl_jwt *jwt, cl_arena *arena, cl_str authorization, int64_t now_ms, const cl_json **ret_claims, cl_str *message);
+CL_API cl_result cl_jwt_verify(const cl_jwt *jwt, cl_arena *arena, cl_str token, int64_t now_ms, const cl_json **ret_claims,
+                               cl_str *message);
+CL_API cl_result cl_jwt_verify_bearer(const cl_jwt *jwt, cl_arena *arena, cl_str authorization, int64_t now_ms,
+                                      const cl_json **ret_claims, cl_str *message);
 
 CL_END
 #endif

@@ -99,7 +99,9 @@ static void take_parameters(cl_arena *arena, const char *pattern, cl_request *re
         if (kind != REST && next_segment(&rest, &segment))
             value = segment;
         if (kind != LITERAL)
-            pairs.items[pairs.count++] = (cl_pair){cl_dup(arena, name_of(mold)), request->path_decoded ? cl_dup(arena, value) : cl__percent_decode(arena, value, false)};
+            pairs.items[pairs.count++] =
+                (cl_pair){cl_dup(arena, name_of(mold)),
+                          request->path_decoded ? cl_dup(arena, value) : cl__percent_decode(arena, value, false)};
     }
     request->path_parameters = pairs;
 }
@@ -164,7 +166,8 @@ static cl_result check(const cl_app *app, cl_str *message)
         if (!fault && !route->handle)
             fault = "no function";
         if (fault) {
-            *message = cl__sentence("route %zu, \"%s %s\": %s", (size_t)(route - app->routes) + 1, route->method, route->path ? route->path : "", fault);
+            *message = cl__sentence("route %zu, \"%s %s\": %s", (size_t)(route - app->routes) + 1, route->method,
+                                    route->path ? route->path : "", fault);
             return CL_CONFIG;
         }
     }

@@ -25,9 +25,11 @@ struct place {
     unsigned depth;
 };
 
-typedef cl_result bind_one(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to);
+typedef cl_result bind_one(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field,
+                           void *to);
 static bind_one *const binders[CL_F_LIST + 1];
-static cl_result bind_object(const struct binding *b, const struct place *place, const cl_json *object, const cl_field *fields, char *into);
+static cl_result bind_object(const struct binding *b, const struct place *place, const cl_json *object, const cl_field *fields,
+                             char *into);
 
 /* ---- messages ---- */
 
@@ -78,7 +80,8 @@ static bool in_bounds(const cl_field *field, int64_t value)
 }
 
 /* "expected WHAT from 1 to 20 UNIT"; max below min says there is none. */
-static cl_result wrong_bounds(const struct binding *b, const struct place *place, const cl_field *field, const char *what, const char *joint, const char *unit)
+static cl_result wrong_bounds(const struct binding *b, const struct place *place, const cl_field *field, const char *what,
+                              const char *joint, const char *unit)
 {
     if (!has_bounds(field))
         return wrong(b, place, "expected %s", what);
@@ -161,7 +164,8 @@ static size_t code_points(cl_str s)
     return n;
 }
 
-static cl_result bind_string(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to)
+static cl_result bind_string(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field,
+                             void *to)
 {
     if (json->type != CL_STRING || !in_bounds(field, (int64_t)code_points(json->text)))
         return wrong_bounds(b, place, field, "a string", "of", " characters");
@@ -197,10 +201,12 @@ static cl_result bind_bool(const struct binding *b, const struct place *place, c
     return CL_OK;
 }
 
-static cl_result bind_decimal(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to)
+static cl_result bind_decimal(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field,
+                              void *to)
 {
     struct decimal d;
-    bool good = (json->type == CL_NUMBER || json->type == CL_STRING) && cl__json_number_ok(json->text) && decimal_of(json->text, &d);
+    bool good =
+        (json->type == CL_NUMBER || json->type == CL_STRING) && cl__json_number_ok(json->text) && decimal_of(json->text, &d);
     if (good && has_bounds(field))
         good = compare_decimal(&d, field->min) >= 0 && (field->max < field->min || compare_decimal(&d, field->max) <= 0);
     if (!good)
@@ -216,7 +222,8 @@ static cl_result bind_json(const struct binding *b, const struct place *place, c
     return CL_OK;
 }
 
-static cl_result bind_struct(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field, void *to)
+static cl_result bind_struct(const struct binding *b, const struct place *place, const cl_json *json, const cl_field *field,
+                             void *to)
 {
     return bind_object(b, place, json, field->fields, to);
 }
@@ -232,7 +239,8 @@ static size_t size_of(const cl_field *list)
 {
     size_t size = list->fields ? list->size : list->item ? sizes[list->item->type] : 0;
     if (!size)
-        cl__misused("table of fields, %s: a list needs .fields and .size, or .item of another type than CL_F_OBJECT", list->name ? list->name : "a list");
+        cl__misused("table of fields, %s: a list needs .fields and .size, or .item of another type than CL_F_OBJECT",
+                    list->name ? list->name : "a list");
     return size;
 }
 
@@ -278,7 +286,8 @@ static cl_result refuse_unknown(const struct binding *b, const struct place *pla
     return CL_OK;
 }
 
-static cl_result bind_object(const struct binding *b, const struct place *place, const cl_json *object, const cl_field *fields, char *into)
+static cl_result bind_object(const struct binding *b, const struct place *place, const cl_json *object, const cl_field *fields,
+                             char *into)
 {
     if (!fields)
         cl__misused("table of fields: an object without .fields");
@@ -321,7 +330,8 @@ static cl_json *unbind_list(cl_arena *arena, const cl_field *field, const cl_lis
         cl__arena_spoil(arena, CL__TOO_DEEP);
     for (size_t i = 0; i < list->count && !cl_arena_failed(arena); i++) {
         const char *from = (const char *)list->items + i * size;
-        cl_json_append(array, field->fields ? unbind_object(arena, field->fields, from, depth + 1) : unbind_one(arena, field->item, from, true, depth + 1));
+        cl_json_append(array, field->fields ? unbind_object(arena, field->fields, from, depth + 1)
+                                            : unbind_one(arena, field->item, from, true, depth + 1));
     }
     return array;
 }

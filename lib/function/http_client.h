@@ -50,7 +50,8 @@ struct cl__http_answer {
 
 /* CL_OK: *ret is whole. CL_NO_MEMORY: the body is longer than body_max or the arena failed; status and headers are there.
  * CL_INVALID: this is no HTTP/1.1, or its head is too long. CL_UNREACHABLE: it broke off. CL_DEADLINE.
- * arena NULL: the body is read and thrown away. ret is large (about 18 KB) and may be used again for the next answer; then the old one's headers are gone. */
+ * arena NULL: the body is read and thrown away. ret is large (about 18 KB) and may be used again for the next answer; then the old
+ * one's headers are gone. */
 cl_result cl__http_read(const struct cl__transport *transport, cl_arena *arena, size_t body_max, int64_t deadline_ms,
                         struct cl__http_answer *ret);
 /* The first header of that name, or empty. */

@@ -37,7 +37,8 @@ void cl__json_quote(cl_buf *buf, cl_str s)
 
 static void write_one(cl_buf *buf, const cl_json *json)
 {
-    static const char *const words[] = {[CL_NULL] = "null", [CL_FALSE] = "false", [CL_TRUE] = "true", [CL_ARRAY] = "[", [CL_OBJECT] = "{"};
+    static const char *const words[] = {
+        [CL_NULL] = "null", [CL_FALSE] = "false", [CL_TRUE] = "true", [CL_ARRAY] = "[", [CL_OBJECT] = "{"};
     switch (json->type) {
     case CL_STRING:
         cl__json_quote(buf, json->text);

@@ -83,7 +83,8 @@ static struct told errors_told(void)
     for (unsigned long error = ERR_get_error(); error; error = ERR_get_error()) {
         int reason = ERR_GET_REASON(error);
         told.no_memory = told.no_memory || reason == ERR_R_MALLOC_FAILURE;
-        bool no_point = reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_COORDINATES_OUT_OF_RANGE || reason == EC_R_INVALID_ENCODING;
+        bool no_point =
+            reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_COORDINATES_OUT_OF_RANGE || reason == EC_R_INVALID_ENCODING;
         told.off_the_curve = told.off_the_curve || (ERR_GET_LIB(error) == ERR_LIB_EC && no_point);
     }
     return told;
@@ -207,7 +208,8 @@ cl_result cl__jwt_key_verify(const struct cl__jwt_key *key, cl_str signed_bytes,
     ERR_clear_error();
     cl__sha256(&signed_bytes, 1, hash);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-    bool ready = context && (der || !key->is_ec) && EVP_PKEY_verify_init(context) == 1 && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1;
+    bool ready = context && (der || !key->is_ec) && EVP_PKEY_verify_init(context) == 1 &&
+                 EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1;
     int verdict = ready ? EVP_PKEY_verify(context, der ? der : raw, (size_t)n, hash, sizeof hash) : -1;
     struct told told = errors_told();
     EVP_PKEY_CTX_free(context);

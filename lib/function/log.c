@@ -46,7 +46,9 @@ void cl__log_check(void)
     for (size_t i = 0; i < CL__COUNT(variables); i++) {
         const char *text = getenv(variables[i]);
         if (text && *text && !level_of(text, &level))
-            cl_log(CL_WARN, "environment variable %s is \"%.64s\", which is no level: expected TRACE, DEBUG, INFO, WARN, ERROR or FATAL", variables[i], text);
+            cl_log(CL_WARN,
+                   "environment variable %s is \"%.64s\", which is no level: expected TRACE, DEBUG, INFO, WARN, ERROR or FATAL",
+                   variables[i], text);
     }
 }
 

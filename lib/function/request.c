@@ -246,7 +246,8 @@ static cl_result read_body(const struct reader *r, cl_request *request)
 /* In HTTP APIs the path has the stage in front, unless that is $default. Their events have a version, those of REST APIs none. */
 static cl_str without_stage(cl_str path, cl_str stage)
 {
-    if (stage.n == 0 || cl_str_is(stage, "$default") || path.n <= stage.n || path.p[0] != '/' || memcmp(path.p + 1, stage.p, stage.n) != 0)
+    if (stage.n == 0 || cl_str_is(stage, "$default") || path.n <= stage.n || path.p[0] != '/' ||
+        memcmp(path.p + 1, stage.p, stage.n) != 0)
         return path;
     if (path.n == stage.n + 1)
         return (cl_str)CL_STR_LIT("/");
@@ -275,8 +276,8 @@ static bool names_a_kind(const cl_json *authorizer)
 /* Where authorizers leave what they know, best first. An HTTP API without one says {"claims":null,"scopes":null} in format 1.0. */
 static const cl_json *claims_of(const struct reader *r)
 {
-    static const char *const paths[] = {"requestContext.authorizer.jwt.claims", "requestContext.authorizer.claims", "requestContext.authorizer.lambda",
-                                        "requestContext.authorizer"};
+    static const char *const paths[] = {"requestContext.authorizer.jwt.claims", "requestContext.authorizer.claims",
+                                        "requestContext.authorizer.lambda", "requestContext.authorizer"};
     for (size_t i = 0; i < CL__COUNT(paths); i++) {
         const cl_json *claims = at(r, paths[i]);
         if (cl_json_is(claims, CL_OBJECT) && claims->count > 0 && !(i == 3 && names_a_kind(claims)))
@@ -304,7 +305,8 @@ static cl_result read_2(const struct reader *r, cl_request *request)
     if (result == CL_OK && query && query->type != CL_STRING)
         result = wrong(r, "rawQueryString", (cl_str){NULL, 0}, "expected a string");
     if (result == CL_OK)
-        result = query && query->text.n ? read_query_string(r, query->text, &request->query) : read_pairs(r, "queryStringParameters", &request->query);
+        result = query && query->text.n ? read_query_string(r, query->text, &request->query)
+                                        : read_pairs(r, "queryStringParameters", &request->query);
     return result;
 }
 
@@ -412,7 +414,8 @@ cl_result cl_request_bind(cl_context *ctx, const cl_request *request, const cl_f
     if (parsed)
         result = cl_json_bind(ctx->arena, body, fields, true, into, message);
     if (cl__arena_give_back(ctx->arena, limit))
-        return refuse_body(ctx, message, cl_printf(ctx->arena, "body: %zu bytes are more than this function has memory for", request->body.n));
+        return refuse_body(ctx, message,
+                           cl_printf(ctx->arena, "body: %zu bytes are more than this function has memory for", request->body.n));
     if (parsed || (result != CL_OK && result != CL_INVALID))
         return cl__said(result, message);
     return refuse_body(ctx, message, request->body.n && !valid ? cl_printf(ctx->arena, "body: no valid JSON at byte %zu", where)

@@ -77,7 +77,8 @@ cl_result cl_answer_write(cl_answer *answer, cl_str bytes)
 
 void cl__answer_too_large(cl_answer *answer)
 {
-    cl_answer_error(answer, "Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%zu bytes).", CL__ANSWER_MAX);
+    cl_answer_error(answer, "Function.ResponseSizeTooLarge",
+                    "Response payload size exceeded maximum allowed payload size (%zu bytes).", CL__ANSWER_MAX);
 }
 
 static void arena_failed(cl_answer *answer, const char *why)
@@ -108,7 +109,8 @@ static void send_answer(struct cl__runtime *runtime, cl_context *ctx, cl_answer 
         arena_failed(answer, cl__arena_why(ctx->arena));
     bool failed = answer->kind == CL__ANSWER_ERROR;
     if (failed)
-        cl_log(CL_ERROR, "%.*s: %.*s", (int)answer->error.type_n, answer->error.type, (int)answer->error.text_n, answer->error.text);
+        cl_log(CL_ERROR, "%.*s: %.*s", (int)answer->error.type_n, answer->error.type, (int)answer->error.text_n,
+               answer->error.text);
     if (answer->streaming) {
         if (failed)
             cl_arena_reset(ctx->arena);                         /* nothing of it is needed any more */
@@ -151,7 +153,8 @@ static bool initialise(struct cl__runtime *runtime, const cl_options *options)
     cl_result result = options->init ? options->init(options->arg, &message) : CL_OK;
     if (result == CL_OK)
         return true;
-    cl__error_set(&error, "Runtime.InitError", "%.*s", message.n ? (int)message.n : 21, message.n ? message.p : "initialisation failed");
+    cl__error_set(&error, "Runtime.InitError", "%.*s", message.n ? (int)message.n : 21,
+                  message.n ? message.p : "initialisation failed");
     cl_log(CL_FATAL, "%s: %.*s", cl_result_name(result), (int)error.text_n, error.text);
     cl__runtime_init_error(runtime, &error);
     return false;

@@ -36,7 +36,8 @@ struct cl__runtime {
 enum cl__next { CL__NEXT_EVENT, CL__NEXT_TOO_LARGE, CL__NEXT_STOP, CL__NEXT_GONE };
 
 /* `address`: AWS_LAMBDA_RUNTIME_API, "host:port". CL_INVALID when it is none. */
-cl_result cl__runtime_open(struct cl__runtime *runtime, const char *address, volatile sig_atomic_t *waiting_fd, volatile sig_atomic_t *stop);
+cl_result cl__runtime_open(struct cl__runtime *runtime, const char *address, volatile sig_atomic_t *waiting_fd,
+                           volatile sig_atomic_t *stop);
 void cl__runtime_close(struct cl__runtime *runtime);
 /* Fills ctx but for its arena and arg, from headers that stay until the answer is sent; the request id stays until the next
  * call. CL__NEXT_TOO_LARGE: an event that does not fit in the arena; ctx is filled. */

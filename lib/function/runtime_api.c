@@ -74,7 +74,8 @@ static void add_error_type(cl_buf *head, const struct cl__error *error)
 
 /* ---- connection ---- */
 
-cl_result cl__runtime_open(struct cl__runtime *r, const char *address, volatile sig_atomic_t *waiting_fd, volatile sig_atomic_t *stop)
+cl_result cl__runtime_open(struct cl__runtime *r, const char *address, volatile sig_atomic_t *waiting_fd,
+                           volatile sig_atomic_t *stop)
 {
     const char *colon = strrchr(address, ':'), *from = address, *to = colon;
     memset(r, 0, offsetof(struct cl__runtime, http));
@@ -268,7 +269,8 @@ static void post(struct cl__runtime *r, cl_str head, cl_str body, bool next)
 static void begin_post(cl_buf *head, const struct cl__runtime *r, char bytes[HEAD_MAX], cl_str request_id, const char *what)
 {
     cl__buf_fixed(head, bytes, HEAD_MAX);
-    cl_buf_printf(head, "POST " BASE "invocation/" CL_FMT "/%s HTTP/1.1\r\nHost: %s\r\n" AGENT, CL_ARG(request_id), what, r->authority);
+    cl_buf_printf(head, "POST " BASE "invocation/" CL_FMT "/%s HTTP/1.1\r\nHost: %s\r\n" AGENT, CL_ARG(request_id), what,
+                  r->authority);
 }
 
 void cl__runtime_send_response(struct cl__runtime *r, cl_str request_id, cl_str body, bool next)

@@ -77,15 +77,17 @@ static int child(const char *dir)
     struct store *store;
     struct str message;
     struct jobs *jobs;
+    struct arena *arena = arena_new();
     struct store_options options = {.dir = dir};
     const struct jobs_kind kind = {.name = "steps", .step = step, .mutate = effect, .concurrency_max = 4};
-    ENSURE(store_open(&options, arena_new(), &store, &message) == ERR_OK);
+    ENSURE(store_open(&options, arena, &store, &message) == ERR_OK);
     store_watch(store, STORE_SPACE_JOBS, after_commit, NULL);
     ENSURE(jobs_new(store, &kind, 1, &(struct jobs_options){.threads = 4}, &jobs) == ERR_OK);
     while (!all_done(store))
         usleep(1000);
     jobs_free(jobs);
     store_close(store);
+    arena_free(arena);
     return 0;
 }
 

@@ -101,6 +101,9 @@ STAGES = [
 def main():
     wanted = os.environ.get('CAMPAIGN_STAGES', '').split(';')
     stages = [stage for stage in STAGES if wanted == [''] or stage[0] in wanted]
+    unknown = set(wanted) - {'', *(stage[0] for stage in STAGES)}
+    if unknown or not stages:
+        sys.exit(f'campaign: CAMPAIGN_STAGES: no stage {", ".join(sorted(unknown))}; there are {", ".join(stage[0] for stage in STAGES)}')
     part_seconds = MINUTES * 60 / sum(stage[1] for stage in stages)
     rows, passed, failed = [], 0, 0
     for name, parts, builds, stage in stages:

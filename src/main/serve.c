@@ -121,7 +121,7 @@ static int open_data(struct server *s)
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err == ERR_CORRUPT)
         message = arena_printf(s->arena,
-                               STR_FMT " Nothing was changed. `cloudless doctor --data %s` says what can be saved, `cloudless "
+                               STR_FMT " `cloudless doctor --data %s` says what can be saved, `cloudless "
                                        "repair --data %s` saves it.",
                                STR_ARG(message), o->data, o->data);
     if (err != ERR_OK)
@@ -174,11 +174,14 @@ static void told_full(bool inside, uint64_t refused, void *arg)
 }
 
 /* The number in a small file of the kernel's; UINT64_MAX if there is none ("max" is none). */
-static uint64_t kernel_number(const char *dir, const char *name, struct arena *arena)
+static uint64_t kernel_number(const char *dir, const char *name)
 {
+    struct arena *arena = arena_new();
     struct str text;
     uint64_t n;
-    return datadir_read(dir, name, arena, &text) == ERR_OK && str_to_u64(str_trim(text), &n) ? n : UINT64_MAX;
+    bool there = datadir_read(dir, name, arena, &text) == ERR_OK && str_to_u64(str_trim(text), &n);
+    arena_free(arena);
+    return there ? n : UINT64_MAX;
 }
 
 static uint64_t lesser(uint64_t a, uint64_t b)
@@ -187,19 +190,19 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 }
 
 /* Of this machine, or of the container that we are in. */
-static size_t machine_memory(struct arena *arena)
+static size_t machine_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : (uint64_t)CLIENT_MEMORY_MAX * 2;
-    bytes = lesser(bytes, kernel_number("/sys/fs/cgroup", "memory.max", arena));
-    return (size_t)lesser(bytes, kernel_number("/sys/fs/cgroup/memory", "memory.limit_in_bytes", arena));
+    bytes = lesser(bytes, kernel_number("/sys/fs/cgroup", "memory.max"));
+    return (size_t)lesser(bytes, kernel_number("/sys/fs/cgroup/memory", "memory.limit_in_bytes"));
 }
 
 /* Clients may hold as much as they were given, else 1 GiB, or half of a small machine. What large requests used goes back to the
  * system: their blocks are of their own from a size on that does not grow by itself. */
-static void share_memory(const struct options *options, struct arena *arena)
+static void share_memory(const struct options *options)
 {
-    budget_share(options->memory ? options->memory : (size_t)lesser(machine_memory(arena) / 2, CLIENT_MEMORY_MAX));
+    budget_share(options->memory ? options->memory : (size_t)lesser(machine_memory() / 2, CLIENT_MEMORY_MAX));
     mallopt(M_MMAP_THRESHOLD, MALLOC_OWN_BYTES);
 }
 
@@ -454,18 +457,18 @@ static void serve_stop(struct server *s)
 }
 
 /* Processes and threads that the machine, or the container, may have. */
-static size_t machine_processes(struct arena *arena)
+static size_t machine_processes(void)
 {
-    uint64_t n = kernel_number("/proc/sys/kernel", "pid_max", arena);
-    n = lesser(n, kernel_number("/proc/sys/kernel", "threads-max", arena));
-    n = lesser(n, kernel_number("/sys/fs/cgroup", "pids.max", arena));
+    uint64_t n = kernel_number("/proc/sys/kernel", "pid_max");
+    n = lesser(n, kernel_number("/proc/sys/kernel", "threads-max"));
+    n = lesser(n, kernel_number("/sys/fs/cgroup", "pids.max"));
     return (size_t)lesser(n, PROCESSES_MAX);
 }
 
 /* What all functions may take together: as told, else so much that the machine and the server go on. */
-static struct sandbox_limits function_limits(const struct options *o, struct arena *arena)
+static struct sandbox_limits function_limits(const struct options *o)
 {
-    size_t memory = machine_memory(arena) / 4 * 3, processes = machine_processes(arena) / 2;
+    size_t memory = machine_memory() / 4 * 3, processes = machine_processes() / 2;
     return (struct sandbox_limits){.memory_bytes = o->functions_memory ? o->functions_memory : memory,
                                    .processes = o->functions_processes ? o->functions_processes : processes,
                                    .cpu_percent = o->functions_cpu};
@@ -504,7 +507,7 @@ int command_serve(const struct options *given, struct arena *arena)
     default_listen(&options);
     log_set_level(options.log);
     descriptors_raise(&server.descriptors);
-    share_memory(&options, arena);
+    share_memory(&options);
     supervised_take(&options, &server.supervised, fds);
     int status = server.supervised.yes ? EXIT_FINE : bind_all(&options, fds);
     if (status != EXIT_FINE)
@@ -515,9 +518,8 @@ int command_serve(const struct options *given, struct arena *arena)
     if (err != ERR_OK)
         return serve_fail("the data directory", message);
 
-    struct sandbox_host_options sandbox = {.together = function_limits(&options, arena),
-                                           .state_dir = datadir_path(arena, options.data, "run"),
-                                           .spares = SANDBOX_SPARES};
+    struct sandbox_host_options sandbox = {
+        .together = function_limits(&options), .state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
     if (sandbox_host_begin(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(&server);
     supervised_stay(&server.supervised);        /* behind the change of credentials that an ordinary user's sandboxes need */

@@ -2,7 +2,7 @@
  *
  * RocksDB takes a log that is missing, cut or damaged for one that ends there, and a manifest that is cut for an older state:
  * it opens, says nothing, and removes the files that it then does not know. The ledger remembers how far writes were
- * acknowledged and what the manifest was, so that a directory that lost something is refused before anything is changed.
+ * acknowledged and what the manifest was, so that a directory that lost something is refused before more of it goes.
  *
  *   DIR/ledger    two slots, written in turn, each with its own checksum: of a torn one the other is left, a note older;
  *                 and the record by which the store reads its data, which is lost with it (rocks__ledger_keep)

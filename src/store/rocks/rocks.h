@@ -12,9 +12,9 @@
 struct ledger;
 struct rocks;
 
-/* `ledger` is borrowed until rocks__close; what it says was acknowledged has to be there: if not, ERR_CORRUPT, and nothing is
- * changed. On a disk that is full it is opened for reading, as one whose write failed, and *ret_message says why. *ret_message: the
- * engine's own words, in the arena; STR_NONE: it is open for writing. */
+/* `ledger` is borrowed until rocks__close; what it says was acknowledged has to be there: if not, ERR_CORRUPT, and nothing
+ * that is left is lost. On a disk that is full it is opened for reading, as one whose write failed, and *ret_message says why.
+ * *ret_message: the engine's own words, in the arena; STR_NONE: it is open for writing. */
 enum err rocks__open(const char *dir, struct ledger *ledger, size_t cache_bytes, size_t files_max, struct arena *arena,
                      struct rocks **ret, struct str *ret_message);
 void rocks__close(struct rocks *rocks);      /* flushes first, so that the next open has no log to replay */

@@ -4,12 +4,12 @@
  * Properties: a request that reaches its handler has a method, a path and one host, names in lower case, values without
  * control characters, and no more headers than its limits; what comes back is whole frames of at most 16,384 bytes; the
  * connection ends once its client has sent everything; and then no body, no request and no connection is left. */
+#include "server_idle.h"
 #include "base/panic.h"
 #include "net/http_conn.h"
 #include "net/worker.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -153,12 +153,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     shutdown(fd, SHUT_WR);
     check_frames(fd);
     close(fd);
-    for (int i = 0; atomic_load(&server->all_count) > 0 || atomic_load(&server->bodies_held) > 0; i++) {
-        ENSURE(i < 200000);
-        if (i > 100)
-            usleep(100);
-        else
-            sched_yield();
-    }
+    await_server_idle(server);
     return 0;
 }

@@ -3,12 +3,12 @@
  *
  * Properties: an answer or an error is of the invocation that was given last, and comes once; there is none before one was given;
  * the connection ends once its client has sent everything. */
+#include "server_idle.h"
 #include "base/panic.h"
 #include "net/http_conn.h"
 #include "sandbox/runtime_api.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -132,12 +132,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (recv(fd, answers, sizeof answers, 0) > 0)
         ;
     close(fd);
-    for (int i = 0; atomic_load(&server->all_count) > 0 || atomic_load(&server->bodies_held) > 0; i++) {
-        ENSURE(i < 200000);
-        if (i > 100)
-            usleep(100);
-        else
-            sched_yield();
-    }
+    await_server_idle(server);
     return 0;
 }

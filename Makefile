@@ -190,15 +190,18 @@ $(FUNCTION_SO): $(FUNCTION_A)
 # For projects of users: the ordinary build's pkg-config files (beside a sanitizer's program too), and the templates of `cloudless new`.
 # cloudless-function is the archive with OpenSSL, for programs that are deployed; cloudless-function-shared the shared library.
 PKG_CONFIG_FILE = printf '%s\n' 'prefix=$(1)' 'Name: $(basename $(notdir $(4)))' 'Description: Lambda functions in C' 'Version: $(VERSION)' \
-    'Cflags: -I$(2)' 'Libs: -L$${prefix}/lib $(3)' > $(4)
+    'Cflags: -I$(2)' 'Libs: -L$${prefix}/lib $(3)' > '$(4)'
+# pkg-config wants the blanks of a path escaped.
+blank := $(subst ,, )
+escaped = $(subst $(blank),\ ,$(1))
 PKG_CONFIG_FILES = $(call PKG_CONFIG_FILE,$(1),$(2),-l:libcloudless-function.a $(FUNCTION_LIBS),$(3)/cloudless-function.pc) && \
     $(call PKG_CONFIG_FILE,$(1),$(2),-lcloudless-function,$(3)/cloudless-function-shared.pc)
 $(O)/lib/pkgconfig/cloudless-function.pc: Makefile VERSION
 	@mkdir -p $(@D)
-	@$(call PKG_CONFIG_FILES,$(abspath build),$(abspath include),$(@D))
+	@$(call PKG_CONFIG_FILES,$(call escaped,$(abspath build)),$(call escaped,$(abspath include)),$(@D))
 $(O)/share/cloudless/templates:
 	@mkdir -p $(@D)
-	@ln -s $(abspath templates) $@
+	@ln -s '$(abspath templates)' $@
 function: $(FUNCTION_A) $(if $(SAN),,$(FUNCTION_SO)) $(O)/lib/pkgconfig/cloudless-function.pc $(O)/share/cloudless/templates
 
 EXAMPLES := $(patsubst examples/%/,%,$(dir $(wildcard examples/*/app.c)))
@@ -276,8 +279,8 @@ fuzz: deps-test
 
 # ---- tests; tests/run.py says what runs under which sanitizer ----
 e2e: all examples
-	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest tests/e2e
-	@CLOUDLESS_BIN=$(abspath $(O)/cloudless) $(PY) -m pytest examples
+	@CLOUDLESS_BIN='$(abspath $(O)/cloudless)' $(PY) -m pytest tests/e2e
+	@CLOUDLESS_BIN='$(abspath $(O)/cloudless)' $(PY) -m pytest examples
 test: deps-test $(VENV)/.done
 	@$(PY) tests/run.py
 campaign: deps-test $(VENV)/.done

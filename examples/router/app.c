@@ -8,6 +8,7 @@
 #include "cloudless/log.h"
 
 #define BAD_REQUEST "BadRequest", "Bad request: "
+#define NAME_SHOWN_MAX 64 /* characters */
 
 static cl_dynamodb *db;
 
@@ -142,6 +143,20 @@ static void call_table(cl_context *ctx, const struct operation *operation, const
     }
 }
 
+/* What was sent, as JSON, its first 64 characters: "there is no \"drop\", ". Empty if it is no text. */
+static cl_str unknown(cl_arena *arena, const cl_json *operation)
+{
+    if (!operation || operation->type != CL_STRING)
+        return cl_str_of("");
+    cl_str name = cl_json_str(operation);
+    size_t characters = 0, n = 0;
+    for (; n < name.n; n++)
+        if (((unsigned char)name.p[n] & 0xc0) != 0x80 && ++characters > NAME_SHOWN_MAX)
+            break;
+    cl_str shown = cl_json_text(arena, cl_json_string(arena, (cl_str){name.p, n}));
+    return cl_printf(arena, "there is no " CL_FMT ", ", CL_ARG(shown));
+}
+
 static void handler(cl_context *ctx, cl_str text, cl_answer *answer)
 {
     cl_json *event;
@@ -163,7 +178,8 @@ static void handler(cl_context *ctx, cl_str text, cl_answer *answer)
             call_table(ctx, &operations[i], event, answer);
             return;
         }
-    cl_answer_error(answer, BAD_REQUEST "operation: expected one of create, read, update, delete, list, echo, ping");
+    cl_answer_error(answer, BAD_REQUEST "operation: " CL_FMT "expected one of create, read, update, delete, list, echo, ping",
+                    CL_ARG(unknown(ctx->arena, cl_json_get(event, "operation"))));
 }
 
 static cl_result init(void *arg, cl_str *message)

@@ -5,6 +5,7 @@ error answers with its message, and API Gateway finds the status by how that beg
 other 500. app.c is the same in C.
 """
 import base64
+import json
 import logging
 import os
 from decimal import Decimal
@@ -40,6 +41,7 @@ class TableError(Exception):
         log.error('%s', why)
 
 
+NAME_SHOWN_MAX = 64             # characters
 NO_OBJECT = 'the request must be a JSON object, in UTF-8 and at most 128 levels deep'
 
 
@@ -52,7 +54,7 @@ def handler(event, context):
     if operation == 'ping':
         return 'pong'
     if not isinstance(operation, str) or operation not in METHODS:
-        raise BadRequest('operation: expected one of create, read, update, delete, list, echo, ping')
+        raise BadRequest(f'operation: {unknown(operation)}expected one of create, read, update, delete, list, echo, ping')
     if not isinstance(table, str):
         raise BadRequest('tableName: required' if table is None else 'tableName: expected a string')
     if not isinstance(payload, (dict, type(None))):
@@ -61,6 +63,17 @@ def handler(event, context):
         return call(METHODS[operation], table, input_of(operation, payload or {}))
     except (UnicodeEncodeError, RecursionError):
         raise BadRequest(NO_OBJECT) from None
+
+
+def unknown(operation):
+    """What was sent, as JSON, its first 64 characters. Nothing if it is no text."""
+    if not isinstance(operation, str):
+        return ''
+    try:
+        operation.encode()
+    except UnicodeEncodeError:
+        raise BadRequest(NO_OBJECT) from None
+    return f'there is no {json.dumps(operation[:NAME_SHOWN_MAX], ensure_ascii=False)}, '
 
 
 def call(method, table, members):

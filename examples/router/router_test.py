@@ -75,7 +75,11 @@ def test_answers_are_exact(app, server, key):
 
 @pytest.mark.parametrize('request_, message', [
     ({}, OPERATION), ([], NO_OBJECT), (None, NO_OBJECT), (1, NO_OBJECT), ('x', NO_OBJECT),
-    ({'operation': 'drop'}, OPERATION), ({'operation': ['create']}, OPERATION), ({'operation': 1}, OPERATION),
+    ({'operation': 'drop'}, OPERATION.replace('expected', 'there is no "drop", expected')),
+    ({'operation': ''}, OPERATION.replace('expected', 'there is no "", expected')),
+    ({'operation': 'löschen "\n\0'}, OPERATION.replace('expected', r'there is no "löschen \"\n\u0000", expected')),
+    ({'operation': 'ä' * 65}, OPERATION.replace('expected', f'there is no "{"ä" * 64}", expected')),
+    ({'operation': ['create']}, OPERATION), ({'operation': 1}, OPERATION),
     ({'operation': 'read'}, 'tableName: required'), ({'operation': 'read', 'tableName': 1}, 'tableName: expected a string'),
 ], ids=str)
 def test_bad_requests(app, request_, message):
@@ -135,10 +139,10 @@ def test_dynamodb_failing(app, configured, logged):
 
 @pytest.mark.parametrize('body', [
     '{"operation":', '{"operation":"echo","payload":' + '9' * 5000 + '}' * 2,
-    '{"operation":"create","tableName":"lambda-apigateway","payload":{"Item":{"id":"\\ud800"}}}',
+    '{"operation":"create","tableName":"lambda-apigateway","payload":{"Item":{"id":"\\ud800"}}}', '{"operation":"\\ud800"}',
     '{"operation":"create","tableName":"lambda-apigateway","payload":{"Item":{"id":"1","deep":%s%s}}}' % ('[' * 900, ']' * 900),
     '{"operation":"echo","payload":%s%s}' % ('[' * 5000, ']' * 5000),
-], ids=['cut off', 'two ends', 'a surrogate', 'deep', 'very deep'])
+], ids=['cut off', 'two ends', 'a surrogate', 'a surrogate as operation', 'deep', 'very deep'])
 def test_bodies_that_are_wrong(app, body):
     assert app.ask('POST', '', body).status == 400
 

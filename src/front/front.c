@@ -137,6 +137,36 @@ static void answer_unserved(struct http_request *request, struct str service)
                                    open, STR_ARG(message), close));
 }
 
+/* A person's browser: it asks for HTML, which no AWS client does, and signs nothing. */
+static bool is_browser(const struct http_request *request)
+{
+    struct str accept = http_header(request, "Accept");
+    return str_eq(request->method, STR("GET")) && str_eq(request->path, STR("/")) && !request->query.n &&
+           !http_header(request, "Authorization").n && !http_header(request, "X-Amz-Target").n && accept.n &&
+           memmem(accept.p, accept.n, "text/html", 9);
+}
+
+static void answer_browser(struct http_request *request)
+{
+    static const char page[] =
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Cloudless</title>\n"
+        "<style>body{font:16px/1.5 sans-serif;max-width:44em;margin:3em auto;padding:0 "
+        "1em}code{background:#8882}</style></head><body>\n"
+        "<h1>Cloudless " CLOUDLESS_VERSION "</h1>\n"
+        "<p>This is the endpoint of API Gateway, Lambda, DynamoDB, IAM, STS and CloudWatch Logs on this machine. AWS clients talk "
+        "to it; "
+        "there is nothing to click here.</p>\n"
+        "<p>In a shell, as the user who runs the server:</p>\n"
+        "<pre><code>eval \"$(cloudless env)\"\naws dynamodb list-tables --endpoint-url \"$AWS_ENDPOINT_URL\"</code></pre>\n"
+        "<ul>\n<li><a href=\"/_cloudless/health\">/_cloudless/health</a>: how the server is</li>\n"
+        "<li><a href=\"/_cloudless/metrics\">/_cloudless/metrics</a>: metrics for Prometheus, on this machine only</li>\n"
+        "<li><code>/_aws/execute-api/API/STAGE/</code>: an API that was deployed</li>\n"
+        "<li>the documentation is in the folder <code>docs</code> of the source, from <code>README.md</code> on</li>\n</ul>\n"
+        "</body></html>\n";
+    about_self(request, "start");
+    http_respond_text(request, 200, "text/html; charset=utf-8", str_of(page));
+}
+
 /* A signed call for a service that this program does not have, or a request that is nobody's. */
 static void answer_nobody(struct http_request *request)
 {
@@ -144,6 +174,8 @@ static void answer_nobody(struct http_request *request)
     struct sigv4 sig;
     if (sigv4_parse(request, &any, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
         answer_unserved(request, sig.service);
+    else if (is_browser(request))
+        answer_browser(request);
     else
         front_json(request, 403,
                    "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");

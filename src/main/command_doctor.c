@@ -58,7 +58,7 @@ static bool print_data(const struct options *options, struct arena *arena)
     if (err == ERR_NOT_FOUND)
         return true;
     if (err == ERR_BUSY) {
-        print_check(true, "data: store", STR("a server has it open; stopped, it can be looked at"));
+        print_check(false, "data: store", STR("a server has it open; stopped, it can be looked at"));
         return true;
     }
     print_findings(&findings);
@@ -77,7 +77,7 @@ int command_doctor(const struct options *options, struct arena *arena)
     bool fine = true;
     for (size_t i = 0; i < count; i++) {
         print_check(checks[i].fine, checks[i].what, checks[i].detail);
-        fine = fine && checks[i].fine;
+        fine = fine && (checks[i].fine || checks[i].optional);
     }
     struct lambda_runtime *runtimes;
     count = lambda_runtimes(options->runtimes_dir, options->runtimes, arena, &runtimes);

@@ -21,8 +21,7 @@ int command_env(const struct options *options, struct arena *arena)
     if (err == ERR_OK)
         err = datadir_read(options->data, "endpoint", arena, &endpoint);
     if (err != ERR_OK) {
-        fprintf(stderr, "cloudless: %s holds no credentials to read (%s); start `cloudless serve --data %s` once\n", options->data,
-                err_text(err), options->data);
+        datadir_say_unread(options->data, "access key", err);
         return EXIT_FAILED;
     }
     struct str region = datadir_value(endpoint, "region");

@@ -228,8 +228,9 @@ int command_status(const struct options *options, struct arena *arena)
     struct str health = STR_NONE;
     struct json *tree = NULL;
     int status = 0;
-    if (datadir_read(options->data, "endpoint", arena, &s.endpoint) != ERR_OK) {
-        printf("No server has run with the data directory %s, or it may not be read.\n", options->data);
+    enum err err = datadir_read(options->data, "endpoint", arena, &s.endpoint);
+    if (err != ERR_OK) {
+        datadir_say_unread(options->data, "note of a server", err);
         return EXIT_FAILED;
     }
     struct str url = datadir_value(s.endpoint, "url");

@@ -79,8 +79,7 @@ int command_trust(const struct options *options, struct arena *arena)
     struct str authority;
     enum err err = datadir_read(options->data, HTTPS_AUTHORITY, arena, &authority);
     if (err != ERR_OK) {
-        fprintf(stderr, "cloudless: %s holds no authority to read (%s); start `cloudless serve --data %s` once\n", options->data,
-                err_text(err), options->data);
+        datadir_say_unread(options->data, "authority", err);
         return EXIT_FAILED;
     }
     const struct trust_store *store = trust_store_here();

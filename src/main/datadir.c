@@ -3,7 +3,9 @@
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SMALL_FILE_MAX 65536
@@ -55,7 +57,7 @@ enum err datadir_read(const char *dir, const char *name, struct arena *arena, st
 {
     int fd = open(datadir_path(arena, dir, name), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO;
     char *text = arena_alloc(arena, SMALL_FILE_MAX);
     size_t n = 0;
     ssize_t got;
@@ -64,6 +66,26 @@ enum err datadir_read(const char *dir, const char *name, struct arena *arena, st
     close(fd);
     *ret = (struct str){text, n};
     return ERR_OK;
+}
+
+void datadir_say_unread(const char *dir, const char *what, enum err err)
+{
+    static const char service[] = "/var/lib/cloudless";
+    fprintf(stderr, "cloudless: there is no %s to be read in %s: ", what, dir);
+    struct stat dir_stat;
+    if (err == ERR_DENIED) {
+        struct passwd *owner = stat(dir, &dir_stat) == 0 ? getpwuid(dir_stat.st_uid) : NULL;
+        fprintf(stderr, "it is for the user %s only; do it as that user or as root (sudo)\n",
+                owner ? owner->pw_name : "who runs the server");
+    } else if (err == ERR_NOT_FOUND) {
+        bool other = strcmp(dir, service) != 0 && access(service, F_OK) == 0;
+        fprintf(
+            stderr,
+            "no server has run with it; start `cloudless serve --data %s` once, or say with --data where one keeps its data%s\n",
+            dir, other ? " (the service of systemd: /var/lib/cloudless)" : "");
+    } else {
+        fprintf(stderr, "%s\n", strerror(errno));
+    }
 }
 
 struct str datadir_value(struct str text, const char *name)

@@ -16,8 +16,10 @@ const char *datadir_path(struct arena *arena, const char *dir, const char *name)
 enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena);
 /* The same without the sync: for what is true only as long as the process lives. */
 enum err datadir_note(const char *dir, const char *name, struct str text, struct arena *arena);
-/* At most 64 KiB. ERR_NOT_FOUND, ERR_IO. */
+/* At most 64 KiB. ERR_NOT_FOUND, ERR_DENIED, ERR_IO. */
 enum err datadir_read(const char *dir, const char *name, struct arena *arena, struct str *ret);
+/* Says to a person why `what` cannot be read there, by that error, and what to do. */
+void datadir_say_unread(const char *dir, const char *what, enum err err);
 /* Value of "name = value" in such a text, or STR_NONE. */
 struct str datadir_value(struct str text, const char *name);
 #endif

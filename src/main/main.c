@@ -1,5 +1,6 @@
 /* main.c -- the command line: a table of commands, a table of options, and the help made from both. */
 #include "main/command.h"
+#include "net/http.h"
 #include "services/lambda/lambda.h"
 #include <libgen.h>
 #include <limits.h>
@@ -43,7 +44,7 @@ static const struct command {
     {"run", NULL, FOR_RUN, command_run, "run a function outside the sandbox, for debuggers; its answers go to stdout",
      "PROGRAM [ARGUMENT...]", true},
     {"event", NULL, FOR_EVENT, command_event, "print an event that a function would get", "apigw-proxy|http-api-proxy", false},
-    {"version", NULL, FOR_VERSION, command_version, "print the version", NULL, false},
+    {"version", NULL, FOR_VERSION, command_version, "print the version (also --version, -v)", NULL, false},
 };
 
 typedef const char *option_fn(struct options *options, const char *value); /* NULL, or what is wrong with it */
@@ -110,7 +111,9 @@ static const char *add_listen(struct options *options, const char *value)
     if (options->listen_count == LISTEN_MAX)
         return "there are more than 8 addresses";
     options->listen[options->listen_count++] = value;
-    return NULL;
+    if (!http_is_address(str_of(value)))
+        return "it should be ADDRESS:PORT in numbers, like 127.0.0.1:4566 or [::1]:4566";
+    return str_ends(str_of(value), STR(":0")) ? "a port is from 1 to 65535" : NULL;
 }
 
 static const char *add_tls_cert(struct options *options, const char *value)
@@ -361,7 +364,8 @@ static const struct command *find_command(int argc, char **argv, int *ret_next)
 {
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         const struct command *c = &commands[i];
-        if (strcmp(c->name, argv[1]) != 0)
+        bool is_version = c->id == FOR_VERSION && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0);
+        if (strcmp(c->name, argv[1]) != 0 && !is_version)
             continue;
         if (!c->second) {
             *ret_next = 2;
@@ -395,14 +399,18 @@ static const struct option_row *find_option(const struct command *command, const
 static bool apply_option(const struct option_row *row, struct options *options, const char *equals, const char *next,
                          bool *ret_taken)
 {
-    const char *value = row->value && !equals ? next : equals, *wrong;
-    *ret_taken = row->value && !equals && next;
-    if (row->value)
-        wrong = value ? row->apply(options, value) : "its value is missing";
-    else
-        wrong = value ? "it takes no value" : row->apply(options, NULL);
+    bool next_fits = next && strncmp(next, "--", 2) != 0; /* another option is no value */
+    const char *value = row->value && !equals && next_fits ? next : equals;
+    *ret_taken = row->value && !equals && next_fits;
+    if (row->value && !value) {
+        fprintf(stderr, "cloudless: %s needs a value, %s: %s\n", row->name, row->value, row->help);
+        if (next)
+            fprintf(stderr, "cloudless: if %s is the value: %s=%s\n", next, row->name, next);
+        return false;
+    }
+    const char *wrong = !row->value && value ? "it takes no value" : row->apply(options, value);
     if (wrong)
-        fprintf(stderr, "cloudless: %s %s: %s\n", row->name, value ? value : "", wrong);
+        fprintf(stderr, "cloudless: %s '%s': %s\n", row->name, value ? value : "", wrong);
     return !wrong;
 }
 
@@ -481,6 +489,18 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
+/* "runtime lst" is no command either, and neither is an option that comes first. */
+static int no_command(int argc, char **argv)
+{
+    const char *second = NULL;
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (argc > 2 && commands[i].second && strcmp(commands[i].name, argv[1]) == 0)
+            second = argv[2];
+    fprintf(stderr, "cloudless: there is no command '%s%s%s'%s; see cloudless --help\n", argv[1], second ? " " : "",
+            second ? second : "", *argv[1] == '-' ? ", and options stand behind one" : "");
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     bool asked = argc > 1 && asks_for_help(argv[1]);        /* "help serve" is "serve --help" */
@@ -490,11 +510,8 @@ int main(int argc, char **argv)
     }
     int next = 0;
     const struct command *command = find_command(argc - asked, argv + asked, &next);
-    if (!command) {
-        fprintf(stderr, "cloudless: there is no command '%s'\n", argv[1 + asked]);
-        help(stderr);
-        return EXIT_USAGE;
-    }
+    if (!command)
+        return no_command(argc - asked, argv + asked);
     if (asked) {
         help_command(stdout, command);
         return EXIT_FINE;

@@ -98,14 +98,13 @@ static int bind_all(const struct options *options, int fds[LISTEN_MAX])
             return EXIT_USAGE;
         }
         enum err err = http_bind(str_of(address), &fds[i]);
-        if (err == ERR_INVALID) {
-            fprintf(stderr, "cloudless: --listen %s: it should be ADDRESS:PORT\n", address);
-            return EXIT_USAGE;
-        }
         if (err == ERR_EXISTS)
             return serve_fail(address, STR("the port is taken by another program; stop it, or choose another with --listen"));
+        if (err == ERR_DENIED)
+            return serve_fail(address,
+                              STR("this user may not listen there: ports below 1024 are root's; choose another with --listen"));
         if (err != ERR_OK)
-            return fail_err(address, err);
+            return serve_fail(address, str_of(strerror(errno)));
     }
     return EXIT_FINE;
 }
@@ -133,11 +132,32 @@ static int open_data(struct server *s)
     return EXIT_FINE;
 }
 
+#define ROOT_ID "CLOUDLESS_ROOT_ACCESS_KEY_ID"
+#define ROOT_SECRET "CLOUDLESS_ROOT_SECRET_ACCESS_KEY"
+
+/* One without the other would be a key that nobody knows half of. */
+static bool root_key_in_pairs(void)
+{
+    const char *id = getenv(ROOT_ID), *secret = getenv(ROOT_SECRET);
+    bool has_id = id && *id, has_secret = secret && *secret;
+    if (has_id != has_secret)
+        fprintf(stderr, "cloudless: the environment has %s without %s; set both, or neither\n", has_id ? ROOT_ID : ROOT_SECRET,
+                has_id ? ROOT_SECRET : ROOT_ID);
+    return has_id == has_secret;
+}
+
 static int write_credentials(struct server *s)
 {
-    const char *id = getenv("CLOUDLESS_ROOT_ACCESS_KEY_ID"), *secret = getenv("CLOUDLESS_ROOT_SECRET_ACCESS_KEY");
+    const char *id = getenv(ROOT_ID), *secret = getenv(ROOT_SECRET);
     struct str key_id, key_secret;
     enum err err = auth_root_key(s->auth, str_of(id), str_of(secret), s->arena, &key_id, &key_secret);
+    if (err == ERR_INVALID) {
+        serve_fail(ROOT_ID " and " ROOT_SECRET, STR("an id has letters, digits and _, 128 at most, and does not begin with ASIA; a "
+                                                    "secret has neither blanks nor control characters"));
+        return EXIT_USAGE;
+    }
+    if (err == ERR_EXISTS)
+        return serve_fail(ROOT_ID, STR("a user of IAM has a key of this id; choose another"));
     if (err != ERR_OK)
         return fail_err("the root access key", err);
     struct str text = arena_printf(s->arena, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
@@ -504,6 +524,8 @@ int command_serve(const struct options *given, struct arena *arena)
                 options.tls_key_count);
         return EXIT_USAGE;
     }
+    if (!root_key_in_pairs())
+        return EXIT_USAGE;
     default_listen(&options);
     log_set_level(options.log);
     descriptors_raise(&server.descriptors);
@@ -516,7 +538,7 @@ int command_serve(const struct options *given, struct arena *arena)
         return supervise_serve(&options, fds);
     enum err err = datadir_lock(options.data, arena, &message);
     if (err != ERR_OK)
-        return serve_fail("the data directory", message);
+        return serve_fail("--data", message);
 
     struct sandbox_host_options sandbox = {
         .together = function_limits(&options), .state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};

@@ -116,7 +116,10 @@ struct http_listener *http_listen(struct http_server *server, const struct http_
 /* On `only`, or while the loops do not run: ends its connections too. Requests that are still with a handler are gone, and
  * are answered as ever. Listeners that nobody closes end with the server, without `closed`. */
 void http_listener_close(struct http_listener *listener);
-/* A socket that listens on "127.0.0.1:4566" or "[::1]:4566"; no SO_REUSEPORT. ERR_EXISTS: in use, ERR_INVALID, ERR_IO. */
+/* Whether it is like "127.0.0.1:4566" or "[::1]:4566": numbers, of an address and a port. */
+bool http_is_address(struct str address);
+/* A socket that listens on such an address; no SO_REUSEPORT. ERR_EXISTS: in use, ERR_INVALID, ERR_DENIED, ERR_IO (errno says why).
+ */
 enum err http_bind(struct str address, int *ret_fd);
 /* Not on a loop; waits. Stops accepting, closes idle connections, gives the rest NET_DRAIN_MS. Listeners with `only` go
  * on: what still runs in sandboxes needs them. */

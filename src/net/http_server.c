@@ -539,13 +539,25 @@ static bool parse_address(struct str address, char host[64], char port[8])
     return true;
 }
 
-enum err http_bind(struct str address, int *ret_fd)
+static struct addrinfo *find_address(struct str address)
 {
     char host[64], port[8];
-    if (!parse_address(address, host, port))
-        return ERR_INVALID;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE}, *found;
-    if (getaddrinfo(host, port, &hints, &found) != 0)
+    return parse_address(address, host, port) && getaddrinfo(host, port, &hints, &found) == 0 ? found : NULL;
+}
+
+bool http_is_address(struct str address)
+{
+    struct addrinfo *found = find_address(address);
+    if (found)
+        freeaddrinfo(found);
+    return found;
+}
+
+enum err http_bind(struct str address, int *ret_fd)
+{
+    struct addrinfo *found = find_address(address);
+    if (!found)
         return ERR_INVALID;
     enum err err = ERR_IO;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -562,9 +574,11 @@ enum err http_bind(struct str address, int *ret_fd)
     *ret_fd = fd;
     fd = -1;
     err = ERR_OK;
-out:
+out:;
+    int why = errno;
     if (fd >= 0)
         close(fd);
     freeaddrinfo(found);
+    errno = why;
     return err;
 }

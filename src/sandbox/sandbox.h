@@ -107,6 +107,11 @@ struct sandbox_driver {
 extern const struct sandbox_driver sandbox_processes;      /* the real one */
 
 /* What this machine offers, for `cloudless doctor`. */
-struct sandbox_check { const char *what; bool fine; struct str detail; };    /* detail says how to get it when not fine */
+/* `detail` says how to get it when not fine; what is optional, functions run without. */
+struct sandbox_check {
+    const char *what;
+    bool fine, optional;
+    struct str detail;
+};
 size_t sandbox_doctor(struct arena *arena, struct sandbox_check **ret);
 #endif

@@ -25,7 +25,7 @@ struct report {
 static void add(struct report *report, const char *what, bool fine, struct str detail)
 {
     ENSURE(report->count < CHECKS_MAX);
-    report->checks[report->count++] = (struct sandbox_check){what, fine, detail};
+    report->checks[report->count++] = (struct sandbox_check){what, fine, false, detail};
 }
 
 /* Runs `attempt` in a child; 0 or the errno it ended with. */
@@ -94,11 +94,11 @@ static void check_cgroups(struct report *report, const char *state_dir)
     struct sandbox__cgroups cgroups;
     sandbox__cgroups_open(&cgroups, state_dir);
     for (int r = 0; r < SANDBOX__RESOURCES; r++) {
-        struct str detail = arena_printf(report->arena, "version %d", cgroups.v2 ? 2 : 1);
-        if (!cgroups.has[r])
-            detail =
-                arena_printf(report->arena, "no: %s. As root, or as a systemd service with Delegate=yes, it is there", instead[r]);
-        add(report, names[r], true, detail);            /* functions run without */
+        bool has = cgroups.has[r];
+        add(report, names[r], has,
+            has ? arena_printf(report->arena, "version %d", cgroups.v2 ? 2 : 1)
+                : arena_printf(report->arena, "%s. As root, or as a systemd service with Delegate=yes, it is there", instead[r]));
+        report->checks[report->count - 1].optional = true;
     }
     sandbox__cgroups_close(&cgroups, true);
 }

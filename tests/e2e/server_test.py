@@ -1,5 +1,6 @@
 """The program itself: its command line, its data directory, its health, its start and its end."""
 import os
+import re
 import signal
 import subprocess
 
@@ -35,18 +36,6 @@ def test_help_and_version():
     for words in (['runtime', '--help'], ['runtime', 'list', '--help'], ['help', 'runtime']):
         assert run(*words).stdout.startswith('cloudless runtime list: '), words
     assert run('help', 'fly').returncode == 2 and run('runtime', 'fly').returncode == 2
-
-
-@pytest.mark.parametrize('words, says', [
-    ([], 'usage'), (['fly'], "no command 'fly'"), (['serve', '--colour', 'red'], "'--colour' is no option"),
-    (['serve', '--account', '12'], '12 digits'), (['serve', '--listen', '0.0.0.0:4566'], 'only loopback addresses'),
-    (['serve', '--listen', '127.0.0.1'], 'ADDRESS:PORT'), (['serve', '--region', 'US EAST'], 'us-east-1'),
-    (['serve', '--log'], 'value is missing'),
-    (['serve', '--runtime', 'python3.11'], 'python3.13='), (['serve', '--runtime', 'cobol85=/bin/sh'], 'python3.9, python3.10'),
-    (['serve', '--runtime', 'python3.11=/nowhere/python3.11'], 'no program')])
-def test_wrong_usage_exits_with_2(words, says):
-    done = run(*words)
-    assert done.returncode == 2 and says in done.stderr + done.stdout
 
 
 def test_a_taken_port_and_a_taken_data_directory_are_refused(server, tmp_path):
@@ -148,3 +137,18 @@ def test_services_that_are_not_here_say_so(server):
     assert e.value.response['ResponseMetadata']['HTTPStatusCode'] == 501
     answer = http('GET', server.url + '/')
     assert answer.status == 403 and 'Missing Authentication Token' in answer.text
+
+
+def test_a_browser_is_told_what_this_is(server):
+    browser = {'Accept': 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'}
+    page = http('GET', server.url + '/', headers=browser)
+    assert page.status == 200 and page.headers['Content-Type'] == 'text/html; charset=utf-8'
+    for link in re.findall('href="([^"]*)"', page.text):
+        assert http('GET', server.url + link).status == 200, link
+    assert 'cloudless env' in page.text and '/_cloudless/health' in page.text and '/_cloudless/metrics' in page.text
+    # Whoever signs, posts, asks for something or does not want HTML is no browser.
+    for method, path, headers in [('GET', '/', {}), ('GET', '/', {'Accept': '*/*'}), ('POST', '/', browser), ('GET', '/?Action=ListUsers', browser),
+                                  ('GET', '/', {**browser, 'Authorization': 'AWS4-HMAC-SHA256 nothing'}), ('GET', '/x', browser),
+                                  ('GET', '/', {**browser, 'X-Amz-Target': 'DynamoDB_20120810.ListTables'})]:
+        answer = http(method, server.url + path, headers=headers)
+        assert answer.status >= 400 and 'html' not in answer.headers.get('Content-Type', ''), (method, path, headers)

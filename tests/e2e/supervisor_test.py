@@ -210,7 +210,7 @@ def test_wrong_configuration_is_not_tried_again(args, code):
 
 def test_status_of_nothing(tmp_path):
     run = subprocess.run([harness.BINARY, 'status', '--data', str(tmp_path)], capture_output=True, text=True)
-    assert run.returncode == 1 and 'No server has run' in run.stdout
+    assert run.returncode == 1 and 'no server has run with it' in run.stderr
 
 
 def test_systemd_is_told(tmp_path):

@@ -181,6 +181,15 @@ static bool key_id_ok(struct str id)
     return str_alnum_or(id, "_") && id.n <= 128 && !str_starts(id, STR("ASIA"));     /* that prefix is for sessions */
 }
 
+/* It stands in a file of lines. */
+static bool key_secret_ok(struct str secret)
+{
+    for (size_t i = 0; i < secret.n; i++)
+        if ((unsigned char)secret.p[i] <= ' ' || (unsigned char)secret.p[i] >= 0x7f)
+            return false;
+    return true;
+}
+
 static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_secret, struct arena *arena, struct str *ret_id,
                              struct str *ret_secret)
 {
@@ -189,7 +198,7 @@ static enum err iam_root_key(void *arg, struct str preset_id, struct str preset_
                             .preset_secret = preset_id.n ? preset_secret : STR_NONE,
                             .now_ms = clock_epoch_ms() / 1000 * 1000};
 
-    if (!key_id_ok(preset_id))
+    if (!key_id_ok(preset_id) || !key_secret_ok(preset_secret))
         return ERR_INVALID;
     root.new_id = id_access_key(arena, "AKIA");
     root.new_secret = id_secret(arena);

@@ -269,6 +269,62 @@ def test_filter_terms_and_streams(logs, stream):
         found(logStreamNames=['two'], logStreamNamePrefix='t')
 
 
+def test_filter_from_the_newest(logs, stream):
+    """startFromHead false: the latest events first, on this page and on those behind it; a token goes the way it was given for."""
+    group, name = stream
+    at = now()
+    put(logs, group, name, *[f'm{i}' for i in range(7)], at=at)
+    found = lambda **kw: logs.filter_log_events(logGroupName=group, **kw)
+    whole = [f'm{i}' for i in range(7)]
+    assert messages(found(startFromHead=True)) == messages(found()) == whole
+    assert messages(found(startFromHead=False, startTime=at)) == whole[::-1]
+    assert messages(found(startFromHead=False, startTime=at + 2, endTime=at + 4)) == ['m4', 'm3', 'm2']
+    for limit in (1, 2, 3):
+        seen, page = [], found(startFromHead=False, limit=limit)
+        while True:
+            seen += messages(page)
+            if 'nextToken' not in page:
+                break
+            page = found(nextToken=page['nextToken'], limit=limit, startFromHead=True)
+        assert seen == whole[::-1]
+    first = found(limit=3)
+    assert messages(found(nextToken=first['nextToken'], startFromHead=False)) == whole[3:]
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='startFromHead'):
+        found(startFromHead=False, startTime=1704067200000 - 1)
+    assert messages(found(startFromHead=False, startTime=1704067200000)) == whole[::-1]
+    for token in ('b/' + first['nextToken'][2:], 'f/x', 'b/x', 'b/', 'x'):
+        with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+            found(nextToken=token)
+
+
+def test_streams_by_last_event(logs, stream):
+    """The order is that of what is shown, whatever came first, in pages of both directions; what is written moves."""
+    group, _ = stream
+    at = now()
+    for i in range(12):
+        logs.create_log_stream(logGroupName=group, logStreamName=f's{i:02}')
+        put(logs, group, f's{i:02}', 'x', at=at - i % 4 * 1000 - i)
+    shown = {}
+
+    def names(**kw):
+        pages = logs.get_paginator('describe_log_streams').paginate(logGroupName=group, orderBy='LastEventTime', **kw)
+        streams = [s for page in pages for s in page['logStreams']]
+        shown.update({s['logStreamName']: s.get('lastEventTimestamp', 0) for s in streams})
+        return [s['logStreamName'] for s in streams]
+    for size in (1, 5, 50):
+        newest = names(descending=True, PaginationConfig={'PageSize': size})
+        assert newest == sorted(shown, key=lambda s: (shown[s], s), reverse=True) and len(newest) == 13 and newest[-1] == 'one'
+        assert names(PaginationConfig={'PageSize': size}) == newest[::-1]
+    put(logs, group, 's11', 'y', at=at + 1)
+    put(logs, group, 's00', 'y', at=at - 9000)          # older than its last one: stays where it is
+    assert names(descending=True)[:2] == ['s11', 's00']
+    logs.delete_log_stream(logGroupName=group, logStreamName='s11')
+    assert names(descending=True)[0] == 's00' and len(names()) == 12
+    page = logs.describe_log_streams(logGroupName=group, orderBy='LastEventTime', descending=True, limit=2)
+    with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+        logs.describe_log_streams(logGroupName=group, orderBy='LastEventTime', nextToken=page['nextToken'])     # the other way
+
+
 def test_streams_are_described_by_name_and_time_and_deleted(logs, stream):
     group, _ = stream
     for name in ('b', 'a'):

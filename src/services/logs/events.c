@@ -9,6 +9,7 @@
 #define TOO_OLD_MS (14 * CLOCK_DAY_MS)
 #define TOO_NEW_MS (2 * CLOCK_HOUR_MS)
 #define BATCH_SPAN_MS CLOCK_DAY_MS
+#define NEWEST_FIRST_FROM_MS 1704067200000 /* 2024-01-01: how far back FilterLogEvents goes from the newest on. API reference */
 #define SCANNED_MAX 100000              /* events that one FilterLogEvents looks at before it answers with a token */
 
 /* ---- PutLogEvents ---- */
@@ -58,7 +59,7 @@ void logs__put_events(struct call *call, struct store_txn *txn)
 {
     struct logs__group group;
     struct str stream = call_str(call, "logStreamName");
-    int64_t now = call->now_ms, bytes = 0;
+    int64_t now = call->now_ms, bytes = 0, last = 0;
     size_t index = 0, too_old = 0, expired = 0, too_new = SIZE_MAX;
 
     if (!logs__call_group(call, txn, &group))
@@ -84,6 +85,7 @@ void logs__put_events(struct call *call, struct store_txn *txn)
         } else {
             logs__event_put(txn, group.space, stream, at, sequence + index, now, message, call->arena);
             bytes += (int64_t)message.n + LOGS_EVENT_OVERHEAD;
+            last = at;
         }
     }
     if (too_new != SIZE_MAX)
@@ -92,8 +94,10 @@ void logs__put_events(struct call *call, struct store_txn *txn)
         reject(call, "tooOldLogEventEndIndex", too_old);
     if (expired)
         reject(call, "expiredLogEventEndIndex", expired);
-    if (bytes)
-        logs__add_bytes(txn, group.space, bytes, call->arena);
+    if (!bytes)
+        return;
+    logs__add_bytes(txn, group.space, bytes, call->arena);
+    logs__order_written(txn, group.space, stream, last, call->arena);
 }
 
 /* ---- reading ---- */
@@ -275,20 +279,28 @@ static struct str event_id(struct arena *arena, const struct logs__event *event)
                         (unsigned long long)get_u64(event->key + 8));
 }
 
+/* Which way a page of FilterLogEvents goes: as its token says, or as the request does. False after call_fail. */
 static bool filter_range(struct call *call, const struct logs__group *group, struct store_range *range)
 {
     uint8_t at[LOGS_EVENT_KEY_BYTES];
-    struct str token = call_str(call, "nextToken");
+    struct str token = call_str(call, "nextToken"), scope = event_scope(call, group, STR_NONE);
     int64_t start = json_i64(call->input, "startTime", 0), oldest = logs__oldest_ms(group, clock_epoch_ms());
 
+    range->reverse = token.n ? str_starts(token, STR("b/")) : !json_bool(call->input, "startFromHead", true);
     range->from = time_key(call->arena, start > oldest ? start : oldest);
     if (call_has(call, "endTime"))      /* inclusive here, exclusive in GetLogEvents: so says the API reference */
         range->to = time_key(call->arena, json_i64(call->input, "endTime", 0) + 1);
-    if (token.n == 0)
-        return true;
-    if (!event_token_read(call, token, "f/", event_scope(call, group, STR_NONE), at))
+    if (token.n && !event_token_read(call, token, range->reverse ? "b/" : "f/", scope, at)) {
+        logs__page_bad_token(call);
         return false;
-    range->from = key_str(call->arena, at, true);
+    }
+    if (range->reverse && call_has(call, "startTime") && start < NEWEST_FIRST_FROM_MS) {
+        call_fail(call, "InvalidParameterException",
+                  "startFromHead can be false only when startTime is on or after 2024-01-01T00:00:00Z.");
+        return false;
+    }
+    if (token.n)
+        *(range->reverse ? &range->to : &range->from) = key_str(call->arena, at, !range->reverse);
     return true;
 }
 
@@ -324,10 +336,8 @@ void logs__filter_events(struct call *call)
     if (!filter_of(call, txn, &pattern, &group))
         return;
     struct store_range range = {.space = group.space, .collection = STR("time")};
-    if (!filter_range(call, &group, &range)) {
-        logs__page_bad_token(call);
+    if (!filter_range(call, &group, &range))
         return;
-    }
     struct json *out = json_new(call->arena, JSON_OBJECT), *list = json_add_array(call->arena, out, "events");
     json_add_array(call->arena, out, "searchedLogStreams");    /* deprecated: AWS answers an empty list */
     struct store_iter *iter = store_range(txn, &range, call->arena);
@@ -348,7 +358,8 @@ void logs__filter_events(struct call *call)
     }
     store_iter_close(iter);
     if (err == ERR_OK && scanned)       /* stopped by a bound, not by the end */
-        json_add_str(call->arena, out, "nextToken", event_token(call, "f/", event_scope(call, &group, STR_NONE), last));
+        json_add_str(call->arena, out, "nextToken",
+                     event_token(call, range.reverse ? "b/" : "f/", event_scope(call, &group, STR_NONE), last));
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         call_fail_err(call, err);
     else

@@ -82,9 +82,10 @@ void logs__group_make(struct store_txn *txn, struct str account, struct str regi
     json_add(doc, "tags", tags_object(arena, tags));
     doc_put(txn, logs__group_key(account, region, name, arena), doc, arena);
     ENSURE(fill_group(doc, ret) == ERR_OK);
+    logs__order_begin(txn, ret->space);
 }
 
-static struct store_key stream_key(uint64_t space, struct str stream)
+struct store_key logs__stream_key(uint64_t space, struct str stream)
 {
     return (struct store_key){space, STR("streams"), stream};
 }
@@ -92,19 +93,29 @@ static struct store_key stream_key(uint64_t space, struct str stream)
 bool logs__stream_exists(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena)
 {
     struct str value;
-    return store_get(txn, stream_key(space, stream), arena, &value) == ERR_OK;
-}
-
-void logs__stream_make(struct store_txn *txn, uint64_t space, struct str stream, int64_t now_ms, struct arena *arena)
-{
-    struct json *doc = json_new(arena, JSON_OBJECT);
-    json_add_i64(arena, doc, "createdMs", now_ms);
-    doc_put(txn, stream_key(space, stream), doc, arena);
+    return store_get(txn, logs__stream_key(space, stream), arena, &value) == ERR_OK;
 }
 
 struct str logs__stream_collection(struct arena *arena, struct str stream)
 {
     return arena_printf(arena, "stream/" STR_FMT, STR_ARG(stream));
+}
+
+enum err logs__stream_edge(struct store_txn *txn, uint64_t space, struct str stream, bool last, struct str before,
+                           struct arena *arena, struct str *ret_key)
+{
+    struct store_range range = {
+        .space = space, .collection = logs__stream_collection(arena, stream), .to = before, .reverse = last};
+    struct store_iter *iter = store_range(txn, &range, arena);
+    struct store_key key;
+    struct str value;
+    enum err err = store_next(iter, &key, &value);
+    if (err == ERR_OK && key.key.n != LOGS_EVENT_KEY_BYTES)
+        err = ERR_CORRUPT;
+    if (err == ERR_OK)
+        *ret_key = arena_dup(arena, key.key);
+    store_iter_close(iter);
+    return err;
 }
 
 void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, uint64_t sequence, int64_t now_ms,

@@ -1,12 +1,15 @@
 /* logs_internal.h -- how log groups, streams and events lie in the store; shared by the files of this folder.
  *
  * A group is a document in LOGS_SPACE and a space of its own, so that deleting it is dropping a space:
- *   collection "streams"       stream name              → JSON {"createdMs": …}
+ *   collection "streams"       stream name              → JSON {"createdMs": …, "lastSecond": where it stands in "order"}
+ *   collection "order"         second 8 · stream name   → empty: streams by the second of their last event; 0: no event
  *   collection "time"          time 8 · sequence 8      → version 1 · ingestion time 8 · length 4 · stream name · message
  *   collection "stream/NAME"   time 8 · sequence 8      → empty; the event stands under the same key in "time"
  *   collection "meta"          "bytes"                  → 8 bytes: what the group's events count, for storedBytes
  *   collection "meta"          "sequence"               → 8 bytes: how many sequences were given: events of one millisecond
- *                                                         stand in the order of their commits */
+ *                                                         stand in the order of their commits
+ *   collection "meta"          "ordered"                → 1: each stream stands in "order". 0 · name: those up to this one do, and
+ * those written to since; none: a group of an earlier release (stream_order.c) */
 #ifndef CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
 #define CLOUDLESS_SERVICES_LOGS_LOGS_INTERNAL_H
 #include "jobs/jobs.h"
@@ -54,6 +57,32 @@ void logs__group_make(struct store_txn *txn, struct str account, struct str regi
 bool logs__stream_exists(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena);
 void logs__stream_make(struct store_txn *txn, uint64_t space, struct str stream, int64_t now_ms, struct arena *arena);
 struct str logs__stream_collection(struct arena *arena, struct str stream);
+/* The first or last event of a stream, before the time `before` (none: of all). ERR_NOT_FOUND: there is none. */
+enum err logs__stream_edge(struct store_txn *txn, uint64_t space, struct str stream, bool last, struct str before,
+                           struct arena *arena, struct str *ret_key);
+struct store_key logs__stream_key(uint64_t space, struct str stream);
+
+/* stream_order.c: a stream as it is described. */
+struct logs__stream_row {
+    struct str name;
+    int64_t created_ms, first_ms, last_ms, ingested_ms; /* 0: no event */
+    int64_t order_ms; /* logs__order_page: the last event's time, or what its place says when that one has just gone */
+};
+/* `before`: a time as in keys of events, as far as the last event goes; STR_NONE: all. */
+struct logs__stream_row logs__stream_row(struct store_txn *txn, uint64_t space, struct str name, const struct json *doc,
+                                         struct str before, struct arena *arena);
+/* Mutations. The group is new: all its streams are in order. The stream has events up to this time now. It may have none any more:
+ * it goes to where its last one says. The stream goes, its document and its place. */
+void logs__order_begin(struct store_txn *txn, uint64_t space);
+void logs__order_written(struct store_txn *txn, uint64_t space, struct str stream, int64_t last_ms, struct arena *arena);
+enum err logs__order_expired(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena);
+enum err logs__stream_remove(struct store_txn *txn, uint64_t space, struct str stream, struct arena *arena);
+/* Puts streams of an earlier release in order, some in each commit; nothing to do after the first time. On a worker. */
+enum err logs__order_complete(struct store *store, struct str account, struct str region, struct str group, uint64_t space);
+/* The next `max` streams by the times of their last events and by their names, behind `after` (its order_ms and name; NULL: from
+ * the beginning), oldest first or newest first. */
+enum err logs__order_page(struct store_txn *reader, uint64_t space, const struct logs__stream_row *after, bool descending,
+                          struct arena *arena, struct logs__stream_row *ret, size_t max, size_t *ret_count);
 
 /* Mutation: one event and its place in its stream. Does not count bytes: logs__add_bytes once a batch. */
 void logs__event_put(struct store_txn *txn, uint64_t space, struct str stream, int64_t time_ms, uint64_t sequence, int64_t now_ms,

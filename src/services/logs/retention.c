@@ -84,12 +84,12 @@ static enum err expire_stream(const struct pass *pass, struct str stream, int64_
     struct str collection = logs__stream_collection(pass->job->arena, stream), left;
     struct store_range range = expired(pass, collection), all = {.space = pass->group.space, .collection = collection};
     store_delete_range(pass->txn, &range);
-    if (created_ms >= (int64_t)get_u64((const uint8_t *)pass->cutoff.p))
-        return ERR_OK;
     enum err err = first_in(pass, &all, &left);
-    if (err == ERR_NOT_FOUND)
-        store_delete(pass->txn, (struct store_key){pass->group.space, STR("streams"), stream});
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (err != ERR_NOT_FOUND)
+        return err;
+    if (created_ms >= (int64_t)get_u64((const uint8_t *)pass->cutoff.p))
+        return logs__order_expired(pass->txn, pass->group.space, stream, pass->job->arena);
+    return logs__stream_remove(pass->txn, pass->group.space, stream, pass->job->arena);
 }
 
 /* *ret_more: there are others behind these. */

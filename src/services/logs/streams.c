@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #define STREAMS_PAGE_MAX 50             /* API reference, DescribeLogStreams */
-#define ORDERED_STREAMS_MAX 10000       /* streams that an order by time, or descending, looks at, by name; others are left out */
 #define DELETE_STEP 1000                /* events that one mutation of DeleteLogStream removes */
 
 void logs__prepare_create_stream(struct call *call)
@@ -33,42 +32,7 @@ void logs__create_stream(struct call *call, struct store_txn *txn)
         logs__stream_make(txn, group.space, name, call->now_ms, call->arena);
 }
 
-struct stream_row {
-    struct str name;
-    int64_t created_ms, first_ms, last_ms, ingested_ms;     /* 0: no event */
-};
-
-/* The key of the first or last event of a stream. */
-static bool edge(struct store_txn *txn, uint64_t space, struct str stream, bool last, struct arena *arena, struct str *ret)
-{
-    struct store_range range = {.space = space, .collection = logs__stream_collection(arena, stream), .reverse = last};
-    struct store_iter *iter = store_range(txn, &range, arena);
-    struct store_key key;
-    struct str value;
-    bool found = store_next(iter, &key, &value) == ERR_OK && key.key.n == LOGS_EVENT_KEY_BYTES;
-    if (found)
-        *ret = arena_dup(arena, key.key);
-    store_iter_close(iter);
-    return found;
-}
-
-static struct stream_row row_of(struct store_txn *txn, uint64_t space, struct json *entry, struct arena *arena)
-{
-    struct stream_row row = {.name = json_str(entry, "k"), .created_ms = json_i64(json_at(entry, "d"), "createdMs", 0)};
-    struct logs__event event;
-    struct str first, last, value;
-    if (!edge(txn, space, row.name, false, arena, &first) || !edge(txn, space, row.name, true, arena, &last))
-        return row;
-    struct store_key at = {space, STR("time"), last};
-    if (store_get(txn, at, arena, &value) == ERR_OK && logs__event_decode(last, value, &event)) {
-        row.first_ms = (int64_t)get_u64((const uint8_t *)first.p);
-        row.last_ms = event.time_ms;
-        row.ingested_ms = event.ingested_ms;
-    }
-    return row;
-}
-
-static void describe_stream(struct call *call, struct json *list, const struct stream_row *row)
+static void describe_stream(struct call *call, struct json *list, const struct logs__stream_row *row)
 {
     struct json *out = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
     struct str group = logs__call_group_name(call);
@@ -84,12 +48,6 @@ static void describe_stream(struct call *call, struct json *list, const struct s
     json_add_i64(call->arena, out, "storedBytes", 0);   /* AWS answers 0 for every stream since 2019 */
 }
 
-static int by_last_event(const void *a, const void *b)
-{
-    const struct stream_row *x = a, *y = b;
-    return x->last_ms != y->last_ms ? (x->last_ms > y->last_ms) - (x->last_ms < y->last_ms) : str_cmp(x->name, y->name);
-}
-
 /* A token is of the group as it was made, and of one order. */
 static struct str streams_scope(struct call *call, uint64_t space, const char *order)
 {
@@ -97,7 +55,7 @@ static struct str streams_scope(struct call *call, uint64_t space, const char *o
 }
 
 /* In the order of names: a page is read from where the last one ended, and its token is its last name. */
-static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t space, size_t limit)
+static void describe_ascending(struct call *call, struct store_txn *txn, uint64_t space, size_t limit)
 {
     struct json *page;
     struct str token;
@@ -107,52 +65,91 @@ static void describe_by_name(struct call *call, struct store_txn *txn, uint64_t 
     call->output = json_new(call->arena, JSON_OBJECT);
     struct json *list = json_add_array(call->arena, call->output, "logStreams");
     for JSON_EACH (entry, page) {
-        struct stream_row row = row_of(txn, space, entry, call->arena);
+        struct logs__stream_row row =
+            logs__stream_row(txn, space, json_str(entry, "k"), json_at(entry, "d"), STR_NONE, call->arena);
         describe_stream(call, list, &row);
     }
     if (token.n)
         json_add_str(call->arena, call->output, "nextToken", token);
 }
 
-/* By time or descending: the order is made anew for each page, and the token is an offset in it. */
-static void describe_ordered(struct call *call, struct store_txn *txn, uint64_t space, size_t limit, bool by_time)
+/* The same backwards. */
+static void describe_descending(struct call *call, struct store_txn *txn, uint64_t space, size_t limit)
 {
-    struct json *page;
-    bool more = false, descending = json_bool(call->input, "descending", false);
-    struct str scope = streams_scope(call, space, by_time ? "times" : "descending"), after = STR_NONE;
-    uint64_t offset = 0;
-    if (call_has(call, "nextToken") && !page_token_read(call, call_str(call, "nextToken"), scope, &after)) {
+    struct str prefix = call_str(call, "logStreamNamePrefix"), scope = streams_scope(call, space, "descending");
+    struct store_range range = {
+        .space = space, .collection = STR("streams"), .from = prefix, .to = arena_behind(call->arena, prefix), .reverse = true};
+    if (call_has(call, "nextToken") && !page_token_read(call, call_str(call, "nextToken"), scope, &range.to)) {
         logs__page_bad_token(call);
         return;
     }
-    str_to_u64(after, &offset);         /* what we signed */
-    enum err err = doc_list(txn, space, STR("streams"), call_str(call, "logStreamNamePrefix"), STR_NONE, ORDERED_STREAMS_MAX,
-                            call->arena, &page, &more);
+    struct json *out = json_new(call->arena, JSON_OBJECT), *list = json_add_array(call->arena, out, "logStreams"), *doc;
+    struct store_iter *iter = store_range(txn, &range, call->arena);
+    struct store_key key;
+    struct str value, last = STR_NONE;
+    enum err err;
+    while ((err = store_next(iter, &key, &value)) == ERR_OK && list->count < limit) {
+        last = arena_dup(call->arena, key.key);
+        err = doc_get(txn, logs__stream_key(space, last), call->arena, &doc);
+        if (err == ERR_NOT_FOUND)
+            continue; /* deleted meanwhile */
+        if (err != ERR_OK)
+            break;
+        struct logs__stream_row row = logs__stream_row(txn, space, last, doc, STR_NONE, call->arena);
+        describe_stream(call, list, &row);
+    }
+    store_iter_close(iter);
+    if (err == ERR_OK)
+        json_add_str(call->arena, out, "nextToken", page_token_make(call, scope, last));
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        call_fail_err(call, err);
+    else
+        call->output = out;
+}
+
+/* By the last event. The token is the page's last stream: where it stands (8) · its name. */
+static struct str place_token(struct call *call, struct str scope, const struct logs__stream_row *last)
+{
+    char *position = arena_alloc(call->arena, 8 + last->name.n), *at = position + 8;
+    put_u64((uint8_t *)position, (uint64_t)last->order_ms);
+    str_pack(&at, last->name);
+    return page_token_make(call, scope, (struct str){position, 8 + last->name.n});
+}
+
+static bool read_place_token(struct call *call, struct str scope, struct logs__stream_row *ret)
+{
+    struct str position;
+    if (!page_token_read(call, call_str(call, "nextToken"), scope, &position) || position.n <= 8)
+        return false;
+    *ret = (struct logs__stream_row){.name = str_slice(position, 8, position.n),
+                                     .order_ms = (int64_t)get_u64((const uint8_t *)position.p)};
+    return true;
+}
+
+static void describe_by_time(struct call *call, struct store_txn *txn, const struct logs__group *group, size_t limit)
+{
+    bool descending = json_bool(call->input, "descending", false), more = call_has(call, "nextToken");
+    struct str scope = streams_scope(call, group->space, descending ? "newest" : "oldest");
+    struct logs__stream_row after, *rows = arena_array(call->arena, struct logs__stream_row, limit + 1);
+    size_t count = 0;
+    if (more && !read_place_token(call, scope, &after)) {
+        logs__page_bad_token(call);
+        return;
+    }
+    enum err err =
+        logs__order_complete(logs__of(call)->store, call->account, call->region, logs__call_group_name(call), group->space);
+    if (err == ERR_OK)
+        err = logs__order_page(txn, group->space, more ? &after : NULL, descending, call->arena, rows, limit + 1, &count);
     if (err != ERR_OK) {
         call_fail_err(call, err);
         return;
     }
-    size_t count = 0;
-    struct stream_row *rows = arena_array(call->arena, struct stream_row, page->count + 1);
-    struct json **entries = arena_array(call->arena, struct json *, page->count + 1);
-    for JSON_EACH (entry, page) {
-        entries[count] = entry;
-        if (by_time)
-            rows[count] = row_of(txn, space, entry, call->arena);
-        count++;
-    }
-    if (by_time && count)
-        qsort(rows, count, sizeof *rows, by_last_event);
     call->output = json_new(call->arena, JSON_OBJECT);
     struct json *list = json_add_array(call->arena, call->output, "logStreams");
-    for (size_t i = offset; i < count && i - offset < limit; i++) {
-        size_t at = descending ? count - 1 - i : i;
-        struct stream_row row = by_time ? rows[at] : row_of(txn, space, entries[at], call->arena);
-        describe_stream(call, list, &row);
-    }
-    if (offset + limit < count)
-        json_add_str(call->arena, call->output, "nextToken",
-                     page_token_make(call, scope, arena_printf(call->arena, "%llu", (unsigned long long)(offset + limit))));
+    for (size_t i = 0; i < count && i < limit; i++)
+        describe_stream(call, list, &rows[i]);
+    if (count > limit)
+        json_add_str(call->arena, call->output, "nextToken", place_token(call, scope, &rows[limit - 1]));
 }
 
 void logs__describe_streams(struct call *call)
@@ -166,10 +163,12 @@ void logs__describe_streams(struct call *call)
         call_fail(call, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.");
     else if (!logs__call_group(call, txn, &group))
         return;
-    else if (by_time || json_bool(call->input, "descending", false))
-        describe_ordered(call, txn, group.space, limit, by_time);
+    else if (by_time)
+        describe_by_time(call, txn, &group, limit);
+    else if (json_bool(call->input, "descending", false))
+        describe_descending(call, txn, group.space, limit);
     else
-        describe_by_name(call, txn, group.space, limit);
+        describe_ascending(call, txn, group.space, limit);
 }
 
 /* ---- DeleteLogStream: the events go step by step, the stream's document last, so an interrupted delete can be repeated ---- */
@@ -200,11 +199,14 @@ static enum err delete_some(struct store_txn *txn, void *arg)
 
     while (count < DELETE_STEP && (err = store_next(iter, &key, &value)) == ERR_OK)
         keys[count++] = arena_dup(arena, key.key);
+    if (err == ERR_OK)
+        err = store_next(iter, &key, &value); /* so that no stream is left without its last event */
     store_iter_close(iter);
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
         arena_free(arena);
         return err;
     }
+    step->done = err == ERR_NOT_FOUND;
     for (size_t i = 0; i < count; i++) {
         struct store_key event = {step->space, STR("time"), keys[i]};
         struct logs__event decoded;
@@ -214,11 +216,9 @@ static enum err delete_some(struct store_txn *txn, void *arg)
         store_delete(txn, (struct store_key){step->space, range.collection, keys[i]});
     }
     logs__add_bytes(txn, step->space, -bytes, arena);
-    step->done = count < DELETE_STEP;
-    if (step->done)
-        store_delete(txn, (struct store_key){step->space, STR("streams"), step->stream});
+    err = step->done ? logs__stream_remove(txn, step->space, step->stream, arena) : ERR_OK;
     arena_free(arena);
-    return ERR_OK;
+    return err;
 }
 
 void logs__delete_stream(struct call *call)

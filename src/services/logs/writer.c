@@ -200,7 +200,7 @@ static enum err write_stream(struct store_txn *txn, void *arg)
     struct event *first = batch->events;
     struct arena *arena = arena_new();
     struct logs__group group;
-    int64_t now = batch->now_ms, bytes = 0;
+    int64_t now = batch->now_ms, bytes = 0, last = 0;
     enum err err = logs__group_find(txn, first->account, first->region, first->group, arena, &group);
 
     if (err == ERR_NOT_FOUND && !first->may_make_group) {
@@ -223,8 +223,10 @@ static enum err write_stream(struct store_txn *txn, void *arg)
         for (struct event *e = first; e; e = e->next) {
             logs__event_put(txn, group.space, e->stream, e->time_ms, ++sequence, now, e->message, arena);
             bytes += (int64_t)e->message.n + LOGS_EVENT_OVERHEAD;
+            last = e->time_ms > last ? e->time_ms : last;
         }
         logs__add_bytes(txn, group.space, bytes, arena);
+        logs__order_written(txn, group.space, first->stream, last, arena);
     }
     arena_free(arena);
     return err;

@@ -13,7 +13,7 @@
 #define DESCRIPTORS_BASE 64
 #define STORE_FILES_MAX 2048
 #define STORE_BESIDE 32
-#define FDS_AN_ENVIRONMENT 6        /* control socket, two listeners, output, and two while it starts */
+#define FDS_AN_ENVIRONMENT 8 /* control socket, two listeners, output, log channel, and three while it starts */
 #define SANDBOXES_MAX 4096
 
 static size_t least_one(size_t n, size_t max)

@@ -140,15 +140,6 @@ def main():
             setattr(module, name, getattr(transport, name))
         sys.modules['runtime_client'] = module
     from awslambdaric import bootstrap, lambda_runtime_client
-
-    class LogSink(bootstrap.StandardLogSink):
-        """A record of several lines is one event, as on AWS: its lines are joined as awslambdaric joins an error's."""
-
-        def log(self, msg, frame_type=None):
-            if '\n' in msg[:-1]:
-                msg = msg[:-1].replace('\n', '\r') + msg[-1]
-            sys.stdout.write(msg)
-    bootstrap.StandardLogSink = LogSink
     if sys.flags.no_site:
         interactive_names()
     search_path()

@@ -165,7 +165,7 @@ static int place_mounts(const struct sandbox__start *start, const int *fds, size
     snprintf(size, sizeof size, "%llu", (unsigned long long)start->tmp_bytes);
     const char *const options[] = {"size", size, "mode", "1777", NULL};
     int r = sandbox__mount_new("tmpfs", options, HOLDER_MOUNT, "/tmp");
-    size_t next = 1;                                /* fds[0] is the output */
+    size_t next = 1 + start->has_log; /* fds[0] is the output */
     for (int i = 0; i < SANDBOX__MOUNTS && r == 0; i++) {
         if (!(start->mounts & 1u << i))
             continue;
@@ -177,29 +177,32 @@ static int place_mounts(const struct sandbox__start *start, const int *fds, size
     return r;
 }
 
-/* In the child. Only an error comes back. */
-static int become(const struct sandbox__start *start, char **argv, char **env, int output, const struct sandbox__filter *filter)
+/* In the child; pipes: output, and the log channel if there is one. Only an error comes back. */
+static int become(const struct sandbox__start *start, char **argv, char **env, const int *pipes,
+                  const struct sandbox__filter *filter)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
     int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(pipes[0], 1) < 0 || dup2(pipes[0], 2) < 0)
+        return -errno;
+    if (start->has_log && dup2(pipes[1], SANDBOX_LOG_FD) < 0) /* in the place of the control socket, which is not ours */
         return -errno;
     if (chdir(sandbox__mount_at[SANDBOX__TASK]) != 0)
         return -errno;
     int r = lock_down(start, filter);
     if (r != 0)
         return r;
-    if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+    if (syscall(SYS_close_range, SANDBOX_LOG_FD + start->has_log, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
         return -errno;
     execve(argv[0], argv, env);
     return -errno;
 }
 
 /* pid of the function's main process, or -errno when it did not get as far as its own program. */
-static int start_function(const struct sandbox__start *start, char **vector, int output, const struct sandbox__filter *filter)
+static int start_function(const struct sandbox__start *start, char **vector, const int *pipes, const struct sandbox__filter *filter)
 {
     int told[2], failed = 0;
     if (pipe2(told, O_CLOEXEC) != 0)
@@ -208,7 +211,7 @@ static int start_function(const struct sandbox__start *start, char **vector, int
     struct clone_args args = {.exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
-        failed = become(start, vector, vector + start->argc + 1, output, filter);
+        failed = become(start, vector, vector + start->argc + 1, pipes, filter);
         if (write(told[1], &failed, sizeof failed) != (ssize_t)sizeof failed)
             _exit(126);
         _exit(127);
@@ -263,14 +266,15 @@ static void wait_and_run(const struct sandbox__filter *filter)
     int fds[SANDBOX__FDS_MAX], children = children_fd();
     size_t fd_count;
     ssize_t n = sandbox__recv(FD_CONTROL, message.bytes, sizeof message.bytes, fds, COUNT_OF(fds), &fd_count);
-    if (n < (ssize_t)sizeof message.start || fd_count < 1 || children < 0)
+    if (n < (ssize_t)sizeof message.start || fd_count < 1 || message.start.has_log > 1 || fd_count < 1 + message.start.has_log ||
+        children < 0)
         return;
     char *strings = message.bytes + sizeof message.start;
     int r = split_strings(&message.start, strings, (size_t)n - sizeof message.start, vector) ? 0 : -EINVAL;
     if (r == 0)
         r = place_mounts(&message.start, fds, fd_count);
     if (r == 0)
-        r = start_function(&message.start, vector, fds[0], filter);
+        r = start_function(&message.start, vector, fds, filter);
     for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
     drop_capabilities();

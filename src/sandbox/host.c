@@ -49,7 +49,7 @@ struct sandbox {
     struct sandbox *previous, *next;        /* host->live or host->spares */
     unsigned id;
     pid_t pid;
-    int pidfd, control, output;
+    int pidfd, control, output, log;
     int listener[2];                        /* runtime, aws */
     struct sandbox__cgroup cgroup;
     struct sandbox_hooks hooks;
@@ -167,6 +167,7 @@ static void discard(struct sandbox *sandbox)
     close_fd(&sandbox->listener[0]);
     close_fd(&sandbox->listener[1]);
     close_fd(&sandbox->output);
+    close_fd(&sandbox->log);
     close_fd(&sandbox->pidfd);
     sandbox__cgroup_remove(&sandbox->host->cgroups, &sandbox->cgroup);
     free(sandbox);
@@ -198,7 +199,7 @@ static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
 {
     struct sandbox *sandbox = mem_zalloc(sizeof *sandbox);
     sandbox->host = host;
-    sandbox->pidfd = sandbox->control = sandbox->output = sandbox->listener[0] = sandbox->listener[1] = -1;
+    sandbox->pidfd = sandbox->control = sandbox->output = sandbox->log = sandbox->listener[0] = sandbox->listener[1] = -1;
     pthread_mutex_lock(&host->lock);
     sandbox->id = host->next_id++;
     pthread_mutex_unlock(&host->lock);
@@ -288,7 +289,7 @@ static enum err detached_mount(const char *path, int *ret_fd)
 
 struct start_message {
     struct buf bytes;               /* struct sandbox__start and the strings */
-    int fds[1 + SANDBOX__MOUNTS];
+    int fds[2 + SANDBOX__MOUNTS];
     size_t fd_count;
 };
 
@@ -303,7 +304,7 @@ static uint32_t pack_strings(struct buf *buf, const char *const *strings)
 static enum err pack_start(const struct sandbox_host *host, const struct sandbox_spec *spec, struct start_message *message)
 {
     const char *const dirs[SANDBOX__MOUNTS] = {spec->code_dir, spec->layers_dir, spec->lang_dir, spec->runtime_dir};
-    struct sandbox__start head = {.tmp_bytes = spec->tmp_bytes};
+    struct sandbox__start head = {.tmp_bytes = spec->tmp_bytes, .has_log = spec->log_channel};
     if (!host->cgroups.has[SANDBOX__MEMORY])
         head.data_bytes = spec->memory_bytes;
     buf_add(&message->bytes, (struct str){(const char *)&head, sizeof head});
@@ -381,6 +382,18 @@ static enum err send_to_holder(struct sandbox_host *host, const struct sandbox_s
     return ERR_IO;
 }
 
+/* The sandbox gets the writing end. */
+static enum err pack_pipe(struct start_message *message, int *ret_reading)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return ERR_IO;
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    *ret_reading = ends[0];
+    message->fds[message->fd_count++] = ends[1];
+    return ERR_OK;
+}
+
 static void watch_end(struct loop_task *task);
 
 enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
@@ -388,20 +401,20 @@ enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spe
 {
     if (!spec->code_dir || !spec->argv || !spec->argv[0] || spec->memory_bytes == 0 || spec->tmp_bytes == 0)
         return ERR_INVALID;
-    struct start_message message = {.fds = {-1, -1, -1, -1, -1}};
+    struct start_message message = {.fds = {-1, -1, -1, -1, -1, -1}};
     struct sandbox *sandbox = NULL;
-    int output[2] = {-1, -1};
+    int output = -1, channel = -1;
     buf_init(&message.bytes, NULL, SANDBOX__START_BYTES_MAX);
-    enum err err = pipe2(output, O_CLOEXEC) == 0 ? ERR_OK : ERR_IO;
-    if (err == ERR_OK) {
-        fcntl(output[0], F_SETFL, O_NONBLOCK);
-        message.fds[message.fd_count++] = output[1];
+    enum err err = pack_pipe(&message, &output);
+    if (err == ERR_OK && spec->log_channel)
+        err = pack_pipe(&message, &channel);
+    if (err == ERR_OK)
         err = pack_start(host, spec, &message);
-    }
     if (err == ERR_OK)
         err = send_to_holder(host, spec, &message, &sandbox);
     if (err == ERR_OK) {
-        sandbox->output = take_fd(&output[0]);
+        sandbox->output = take_fd(&output);
+        sandbox->log = take_fd(&channel);
         sandbox->hooks = *hooks;
         err = await_started(sandbox);
         if (err == ERR_OK) {
@@ -416,7 +429,8 @@ enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spe
             discard(sandbox);
         }
     }
-    close_fd(&output[0]);
+    close_fd(&output);
+    close_fd(&channel);
     for (size_t i = 0; i < message.fd_count; i++)
         close_fd(&message.fds[i]);
     if (message.bytes.p)
@@ -494,6 +508,11 @@ int sandbox_take_output(struct sandbox *sandbox)
     return take_fd(&sandbox->output);
 }
 
+int sandbox_take_log(struct sandbox *sandbox)
+{
+    return take_fd(&sandbox->log);
+}
+
 /* While it runs and no cgroup counts: the high-water mark of the main process, which is the holder's first child. */
 static size_t rss_peak_now(pid_t holder)
 {
@@ -529,6 +548,7 @@ const struct sandbox_driver sandbox_processes = {
     .take_runtime_listener = sandbox_take_runtime_listener,
     .take_aws_listener = sandbox_take_aws_listener,
     .take_output = sandbox_take_output,
+    .take_log = sandbox_take_log,
     .memory_peak = sandbox_memory_peak,
     .kill = sandbox_kill,
     .free = sandbox_free,

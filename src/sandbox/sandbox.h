@@ -16,6 +16,7 @@
 #define SANDBOX_UID 993                 /* the function's user inside, as on AWS */
 #define SANDBOX_PIDS_MAX 1024           /* Lambda quota: processes and threads */
 #define SANDBOX_FILES_MAX 1024          /* Lambda quota: descriptors */
+#define SANDBOX_LOG_FD 3                /* inside: the log channel, of those who have one */
 
 struct sandbox_host;
 struct sandbox;
@@ -65,6 +66,7 @@ struct sandbox_spec {
     size_t memory_bytes;                /* of the whole tree, what it has written to /tmp included; > 0 */
     size_t tmp_bytes;                   /* of /tmp; > 0 */
     unsigned cpu_percent;               /* 100: one core; 0: no limit */
+    bool log_channel;                   /* a second pipe for what it says, at SANDBOX_LOG_FD */
 };
 struct sandbox_exit {
     int status;                         /* exit status, or -1 when killed */
@@ -83,10 +85,12 @@ struct sandbox_hooks {
  * ERR_TIMEOUT, ERR_CLOSED, ERR_INVALID, ERR_IO. */
 enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
                        struct sandbox **ret);
-/* Descriptors, taken by the caller (each once): listeners, non-blocking; output: read end of stdout and stderr. */
+/* Descriptors, taken by the caller (each once): listeners, non-blocking; output: read end of stdout and stderr; log: read end of
+ * the log channel, or -1. */
 int sandbox_take_runtime_listener(struct sandbox *sandbox);
 int sandbox_take_aws_listener(struct sandbox *sandbox);
 int sandbox_take_output(struct sandbox *sandbox);
+int sandbox_take_log(struct sandbox *sandbox);
 size_t sandbox_memory_peak(struct sandbox *sandbox);    /* bytes, as the cgroup (or the kernel's rusage) tells */
 void sandbox_kill(struct sandbox *sandbox);             /* SIGKILL to the whole tree; `exited` follows. Any thread */
 void sandbox_free(struct sandbox **sandbox);            /* after `exited` */
@@ -100,6 +104,7 @@ struct sandbox_driver {
     int (*take_runtime_listener)(struct sandbox *sandbox);
     int (*take_aws_listener)(struct sandbox *sandbox);
     int (*take_output)(struct sandbox *sandbox);
+    int (*take_log)(struct sandbox *sandbox);
     size_t (*memory_peak)(struct sandbox *sandbox);
     void (*kill)(struct sandbox *sandbox);
     void (*free)(struct sandbox **sandbox);

@@ -4,7 +4,7 @@
  *   server ──(SEQPACKET, one)── launcher      "ok" or what failed; then
  *                                             request: struct sandbox__make + [control socket][cgroup]; answer: pid + [pidfd]
  *   server ──(SEQPACKET, each)─ holder        READY + [runtime listener][aws listener]
- *                                             ← struct sandbox__start + strings + [output][mounts…]
+ *                                             ← struct sandbox__start + strings + [output][log channel][mounts…]
  *                                             STARTED (errno), later EXITED (wait status), then the holder ends */
 #ifndef CLOUDLESS_SANDBOX_SANDBOX_INTERNAL_H
 #define CLOUDLESS_SANDBOX_SANDBOX_INTERNAL_H
@@ -49,7 +49,8 @@ struct sandbox__start {
     uint64_t tmp_bytes;
     uint64_t data_bytes;        /* RLIMIT_DATA where no memory cgroup is; 0: none */
     uint32_t argc, envc;
-    uint32_t mounts;            /* bit i: a descriptor for sandbox__mount_at[i] follows, in order, behind the output */
+    uint32_t mounts;            /* bit i: a descriptor for sandbox__mount_at[i] follows, in order, behind the pipes */
+    uint32_t has_log;           /* 1: the log channel follows the output */
 };                              /* then argc + envc strings, each with its NUL */
 enum sandbox__kind { SANDBOX__READY = 1, SANDBOX__STARTED, SANDBOX__EXITED };
 struct sandbox__report {

@@ -310,6 +310,96 @@ def test_log_tail_and_log_events(client, fn, deploy_function, unique):
     assert 'one two\n' in [e['message'] for e in events]
 
 
+def events_of(client, name, stream, until):
+    """The messages of an environment, when `until` is among them."""
+    logs, deadline = client('logs'), time.monotonic() + 30
+    while True:
+        try:
+            pages = logs.get_paginator('filter_log_events').paginate(logGroupName=f'/aws/lambda/{name}', logStreamNames=[stream])
+            events = [e for page in pages for e in page['events']]
+            if any(until(e['message']) for e in events):
+                return events
+        except logs.exceptions.ResourceNotFoundException:
+            pass
+        assert time.monotonic() < deadline, 'the events did not come'
+
+
+def test_a_record_is_an_event(client, fn, deploy_function, unique):
+    """Of the log channel, with its newlines and its own time; what is printed is an event a line."""
+    name = unique('records')
+    deploy_function(name, '''
+import logging, os, sys, time
+log = logging.getLogger()
+log.setLevel(logging.INFO)
+def handler(event, context):
+    if event.get('raise'):
+        raise ValueError('of\\ntwo lines')
+    assert '_LAMBDA_TELEMETRY_LOG_FD' not in os.environ
+    print('printed\\ntwice')
+    sys.stderr.write('to stderr\\n')
+    for text in ('two\\nlines', 'next', '', '\\u20ac \\n' + 'x' * 1100000, 'last'):
+        log.info(text)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception('failed')
+    at = time.time()
+    while time.time() < at + 0.3:
+        pass
+    return context.log_stream_name, at
+''', Timeout=20)
+    answer, (stream, at) = invoke(fn, name, LogType='Tail')
+    request = answer['ResponseMetadata']['RequestId']
+    answer, _ = invoke(fn, name, {'raise': True})
+    second = answer['ResponseMetadata']['RequestId']
+    events = events_of(client, name, stream, lambda m: m.startswith(f'REPORT RequestId: {second}'))
+    messages = [e['message'] for e in events]
+    assert [m for m in messages if m in ('printed\n', 'twice\n', 'to stderr\n')] == ['printed\n', 'twice\n', 'to stderr\n']
+    records = [re.sub(r'\t\S+Z\t', '\t', m) for m in messages if '\t' in m and not m.startswith('REPORT')]
+    info = f'[INFO]\t{request}\t'
+    assert records[:3] == [info + 'two\nlines\n', info + 'next\n', info + '\n']
+    piece = records[3]
+    assert piece.startswith(info + '\u20ac \nxxx') and len(messages[messages.index(next(m for m in messages if '\u20ac' in m))].encode()) == 1048576 - 26
+    rest = messages[next(i for i, m in enumerate(messages) if '\u20ac' in m) + 1]
+    assert set(rest) == {'x', '\n'} and len(rest) + piece.count('x') == 1100001
+    assert records[4] == info + 'last\n'
+    assert re.fullmatch(rf'\[ERROR\]\t{request}\tfailed\nTraceback \(most recent call last\):\n(.*\n)+ZeroDivisionError: .*', records[5])
+    assert any(re.match(r'\[ERROR\] ValueError: of\ntwo lines\nTraceback', m) for m in messages)
+    assert all('\r' not in m for m in messages)
+    said = next(e['timestamp'] for e in events if 'failed' in e['message'])
+    assert said <= at * 1000 + 1, 'a record has the time when it was written'
+
+
+def test_a_damaged_log_channel(client, fn, deploy_function, unique):
+    """What is no frame is text; a time that cannot be is not believed; a frame that claims more than comes takes the rest."""
+    name = unique('frames')
+    deploy_function(name, '''
+import os, struct
+def frame(message, time_us, kind=3):
+    return b'\\xa5\\x5a\\x00' + struct.pack('>BIQ', kind, len(message), time_us) + message
+def handler(event, context):
+    write = lambda data: os.write(3, data)
+    write(b'no frame\\n\\xa5\\x5a\\xa5')
+    write(frame(b'of the future\\nand so on', 1 << 63) + frame(b'of the past', 1) + b'text without an end')
+    write(frame(b'', 0))
+    for byte in frame(b'byte by byte', 0):
+        write(bytes([byte]))
+    write(b'\\xa5\\x5a\\x00\\x01' + struct.pack('>I', 5) + b'short')
+    if event.get('end'):
+        write(b'\\xa5\\x5a\\x00\\x03' + struct.pack('>IQ', 0xffffffff, 0) + b'claims more')
+        os._exit(1)
+    return context.log_stream_name
+''')
+    began = time.time() * 1000 - 60000
+    _, stream = invoke(fn, name)
+    invoke(fn, name, {'end': True})
+    events = events_of(client, name, stream, lambda m: m == 'claims more')
+    assert all(began < e['timestamp'] <= time.time() * 1000 + 1000 for e in events)
+    messages = [e['message'] for e in events if not re.match('INIT_|START|END|REPORT|RequestId', e['message'])]
+    once = ['no frame\n', '\ufffdZ\ufffd', 'of the future\nand so on', 'of the past', 'text without an end', 'byte by byte', 'short']
+    assert messages == once * 2 + ['claims more']
+
+
 def test_no_logs_without_permission(server, client, fn, deploy_function, unique):
     name, other = unique('silent'), unique('loud')
     role = harness.make_role(server, unique('nothing'))

@@ -58,8 +58,11 @@ struct lambda__environment {
     struct work asking; /* whether the role may log, while it is on a worker */
     struct lambda__log_permission asked;
     bool is_asking;
-    int output_fd;
-    struct loop_watch *watch;
+    struct output_pipe {
+        int fd; /* -1: none */
+        struct loop_watch *watch;
+        size_t (*take)(struct lambda__output *output, struct str bytes);
+    } pipes[2];                         /* what it prints, and its log channel */
     struct loop_timer *output_timer;    /* reading pauses */
     int64_t output_credit;
     uint64_t output_ns;                 /* when the credit was counted */
@@ -148,20 +151,20 @@ static void spend_output(struct lambda__environment *e, size_t cost)
 }
 
 /* What it cost; 0: nothing more is there. */
-static size_t read_output(struct lambda__environment *e)
+static size_t read_pipe(struct lambda__environment *e, struct output_pipe *from)
 {
     char piece[READ_PIECE];
     ssize_t n;
     do
-        n = read(e->output_fd, piece, sizeof piece);
+        n = read(from->fd, piece, sizeof piece);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
-        size_t cost = lambda__output_bytes(e->output, (struct str){piece, (size_t)n});
+        size_t cost = from->take(e->output, (struct str){piece, (size_t)n});
         spend_output(e, cost);
         return cost;
     }
     if (n == 0 || errno != EAGAIN)
-        loop_watch_stop(&e->watch);     /* all writers are gone */
+        loop_watch_stop(&from->watch); /* all writers are gone */
     return 0;
 }
 
@@ -169,31 +172,45 @@ static size_t read_output(struct lambda__environment *e)
 static bool drain_output(struct lambda__environment *e, size_t cost_max)
 {
     size_t cost = 0;
-    while (cost < cost_max) {
-        size_t more = read_output(e);
-        if (more == 0)
-            return true;
-        cost += more;
+    for (size_t i = 0; i < COUNT_OF(e->pipes); i++) {
+        size_t more = e->pipes[i].fd >= 0;
+        while (more && cost < cost_max)
+            cost += more = read_pipe(e, &e->pipes[i]);
+        if (more)
+            return false;
     }
-    return false;
+    return true;
 }
 
 static void output_readable(int fd, void *arg);
+static void watch_pipes(struct lambda__environment *e);
 
 static void read_again(void *arg)
 {
     struct lambda__environment *e = arg;
     e->output_timer = NULL;
-    e->watch = loop_watch_start(loop_current(), e->output_fd, output_readable, e);
+    watch_pipes(e);
+}
+
+static void watch_pipes(struct lambda__environment *e)
+{
+    for (size_t i = 0; i < COUNT_OF(e->pipes); i++)
+        if (e->pipes[i].fd >= 0)
+            e->pipes[i].watch = loop_watch_start(loop_current(), e->pipes[i].fd, output_readable, e);
+}
+
+static void unwatch_pipes(struct lambda__environment *e)
+{
+    for (size_t i = 0; i < COUNT_OF(e->pipes); i++)
+        loop_watch_stop(&e->pipes[i].watch);
 }
 
 static void output_readable(int fd, void *arg)
 {
     struct lambda__environment *e = arg;
-    (void)fd;
-    read_output(e);
-    if (e->watch && e->output_credit < 0) {
-        loop_watch_stop(&e->watch);
+    read_pipe(e, &e->pipes[fd != e->pipes[0].fd]);
+    if ((e->pipes[0].watch || e->pipes[1].watch) && e->output_credit < 0) {
+        unwatch_pipes(e);
         e->output_timer = loop_timer_start(loop_current(), (uint64_t)(-e->output_credit / OUTPUT_COST_MS) + 1, read_again, e);
     }
 }
@@ -446,9 +463,10 @@ static void on_init_error(void *arg, struct str error_type, struct str body)
 static void free_environment(struct lambda__environment *e)
 {
     loop_timer_cancel(&e->output_timer);
-    loop_watch_stop(&e->watch);
-    if (e->output_fd >= 0)
-        close(e->output_fd);
+    unwatch_pipes(e);
+    for (size_t i = 0; i < COUNT_OF(e->pipes); i++)
+        if (e->pipes[i].fd >= 0)
+            close(e->pipes[i].fd);
     lambda__output_free(&e->output);
     lambda__meter_leave(e->parts->meters, meter_of[e->state]);
     e->parts->platform->sandbox_driver->free(&e->start.sandbox);
@@ -480,6 +498,7 @@ static void wind_up(struct lambda__environment *e)
     enum environment_state was = e->state;
     if (!drain_output(e, DRAIN_END_COST_MAX))
         lambda__output_line(e->output, "The rest of the output was dropped: it was printed faster than it can be logged.\n");
+    lambda__output_end(e->output);
     if (was == INIT && e->init_failed) {
         fail_init(e);
     } else if (was != DYING) {
@@ -592,10 +611,11 @@ static void open_listeners(struct lambda__environment *e)
     e->open = 2;
     ENSURE(runtime_api_open(o->platform->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
     e->aws = http_listen(o->platform->http, &aws);
-    e->output_fd = driver->take_output(sandbox);
+    e->pipes[0] = (struct output_pipe){.fd = driver->take_output(sandbox), .take = lambda__output_bytes};
+    e->pipes[1] = (struct output_pipe){.fd = driver->take_log(sandbox), .take = lambda__output_records};
     e->output_ns = clock_mono_ns();
     e->output_credit = OUTPUT_CREDIT_MAX;
-    e->watch = loop_watch_start(loop_current(), e->output_fd, output_readable, e);
+    watch_pipes(e);
 }
 
 static void start_done(struct work *work)
@@ -673,7 +693,7 @@ struct lambda__environment *lambda__environment_start(const struct lambda__envir
     e->function = lambda__function_ref(function);
     e->arena = arena_new();
     e->second = second;
-    e->output_fd = -1;
+    e->pipes[0].fd = e->pipes[1].fd = -1;
     e->init_ms = -1;
     e->started_ns = e->phase_ns = clock_mono_ns();
     lambda__meter_enter(parts->meters, METER_STARTING);

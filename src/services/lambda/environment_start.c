@@ -64,6 +64,8 @@ static const char *const *variables_of(struct lambda__start *s, const struct aut
                  STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
     if (python)
         add_variable(a, env, &n, "PYTHONPATH", STR("/var/runtime"));
+    if (s->has_channel)
+        add_variable(a, env, &n, "_LAMBDA_TELEMETRY_LOG_FD", number_text(a, SANDBOX_LOG_FD));
     for JSON_EACH (variable, f->variables)
         env[n++] = arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(variable->key), STR_ARG(variable->text)).p;
     return env;
@@ -131,6 +133,7 @@ void lambda__start_run(const struct platform *platform, struct lambda__interpret
     spec.lang_dir = interpreter.lang_dir;
     spec.runtime_dir = interpreter.runtime_dir;
     spec.argv = interpreter.argv;
+    spec.log_channel = s->has_channel = interpreter.runtime_dir != NULL;
     spec.env = variables_of(s, &session);
     enum err err = platform->sandbox_driver->start(platform->sandboxes, &spec, hooks, &s->sandbox);
     s->started = err == ERR_OK;

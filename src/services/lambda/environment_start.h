@@ -17,6 +17,7 @@ struct lambda__start {
     const char *code_dir;               /* the unpacked package */
     /* out */
     bool started, own_entry;            /* own_entry: it runs the package's bootstrap */
+    bool has_channel;                   /* a managed runtime's interface client logs to a channel of its own (log_frames.h) */
     struct sandbox *sandbox;
     struct principal principal;         /* of the execution role's session */
     int64_t credentials_end_ms;

@@ -28,9 +28,12 @@ struct lambda__output *lambda__output_new(struct logs *logs, struct lambda__func
                                           void (*stale)(void *arg), void *arg);
 void lambda__output_permit(struct lambda__output *output, const struct lambda__log_permission *permission);
 void lambda__output_free(struct lambda__output **output);
-/* From the pipe, in pieces. Returns what it cost: its bytes, and LAMBDA_LINE_COST for each line. */
+/* From the pipe, or from the log channel (log_frames.h), in pieces: each line or each record is an event. Returns what it cost:
+ * its bytes, and LAMBDA_LINE_COST for each event. */
 size_t lambda__output_bytes(struct lambda__output *output, struct str bytes);
-void lambda__output_end_line(struct lambda__output *output);                    /* an unfinished line becomes an event */
+size_t lambda__output_records(struct lambda__output *output, struct str bytes);
+void lambda__output_end(struct lambda__output *output); /* nothing comes any more: what is unfinished becomes events */
+/* A line of our own. */
 void lambda__output_line(struct lambda__output *output, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void lambda__output_tail_start(struct lambda__output *output);
 struct str lambda__output_tail(struct lambda__output *output, struct arena *arena);

@@ -314,6 +314,31 @@ static void test_memory_is_limited(void **state)
     assert_in_range(peak, 60 * MIB, 70 * MIB);
 }
 
+/* A pipe of its own at the agreed place, beside what is printed; nobody has one who did not ask. */
+static void test_a_log_channel(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"/bin/sh", "-c", "echo printed; echo record >&3", NULL};
+    struct run run;
+    char text[64] = "";
+    assert_int_equal(begin_in(&run, (struct sandbox_spec){.log_channel = true}, argv), ERR_OK);
+    int channel = sandbox_take_log(run.sandbox);
+    assert_true(channel >= 0);
+    finish(&run);
+    assert_string_equal(run.text, "printed\n");
+    assert_int_equal(run.exit.status, 0);
+    assert_int_equal(read(channel, text, sizeof text - 1), 7);
+    assert_string_equal(text, "record\n");
+    assert_int_equal(read(channel, text, sizeof text - 1), 0);
+    close(channel);
+    sandbox_free(&run.sandbox);
+    assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, argv), ERR_OK);
+    assert_int_equal(sandbox_take_log(run.sandbox), -1);
+    finish(&run);
+    assert_true(run.exit.status != 0);
+    sandbox_free(&run.sandbox);
+}
+
 /* With every number of descriptors that are left a sandbox starts with its limits, or it does not start. */
 static void test_without_limits_none_starts(void **state)
 {
@@ -779,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_sees_nothing_of_the_host),
         cmocka_unit_test(test_environment_is_what_was_given),
         cmocka_unit_test(test_exit_is_reported),
+        cmocka_unit_test(test_a_log_channel),
         cmocka_unit_test(test_programs_that_cannot_start),
         cmocka_unit_test(test_memory_is_limited),
         cmocka_unit_test(test_without_limits_none_starts),

@@ -386,6 +386,12 @@ static int script_take_output(struct sandbox *sandbox)
     return script_take(&sandbox->output[0]);
 }
 
+static int script_take_log(struct sandbox *sandbox)
+{
+    (void)sandbox;
+    return -1;
+}
+
 static size_t script_memory_peak(struct sandbox *sandbox)
 {
     (void)sandbox;
@@ -426,6 +432,7 @@ static const struct sandbox_driver script_driver = {
     .take_runtime_listener = script_take_runtime_listener,
     .take_aws_listener = script_take_aws_listener,
     .take_output = script_take_output,
+    .take_log = script_take_log,
     .memory_peak = script_memory_peak,
     .kill = script_kill,
     .free = script_free,

@@ -47,6 +47,12 @@ taken() {
     exit 1
 }
 
+# A server without sandboxes serves everything but functions.
+can_run_functions() {
+    why=$(sed -n 's/.* sandbox\.unavailable reason="\([^"]*\)".*/\1/p' "$data/log")
+    [ -z "$why" ] || { printf 'Functions cannot be run on this machine: %s\n' "$why" >&2; build/cloudless doctor --data "$data" | grep '^--' >&2; stop; exit 1; }
+}
+
 start_server() {
     if [ -n "$(running_pid)" ]; then
         url=$(value url)
@@ -67,7 +73,7 @@ start_server() {
     setsid build/cloudless serve --data "$data" --listen "127.0.0.1:$port" >"$data/stdout" 2>"$data/log" </dev/null &
     # It is this one that has the port when it has written its pid.
     for _ in $(seq $((wait_seconds * 20))); do
-        [ "$(value pid)" != $! ] || { say "$(cat "$data/stdout")"; return; }
+        [ "$(value pid)" != $! ] || { say "$(cat "$data/stdout")"; can_run_functions; return; }
         kill -0 $! 2>/dev/null || { cat "$data/log" >&2; exit 1; }
         sleep 0.05
     done

@@ -4,6 +4,7 @@
 # Without root the missing Debian packages are named and the script fails; run again once they are there.
 set -eu
 cd "$(dirname "$0")/.."
+os_release=${OS_RELEASE:-/etc/os-release}
 
 apt_packages() {
     missing=
@@ -14,6 +15,11 @@ apt_packages() {
         esac
     done
     [ -n "$missing" ] || return 0
+    # Other releases have other packages: Debian 13's node-llhttp has no sources in C.
+    (. "$os_release"; case "$ID ${VERSION_ID:-}" in
+        'debian 12') ;;
+        *) echo "deps: Cloudless is built on Debian 12; this is $PRETTY_NAME, whose packages are not the same" >&2; exit 1 ;;
+    esac)
     if [ "$(id -u)" != 0 ]; then
         echo "deps: these Debian packages are missing; install them, then run make again:" >&2
         echo "  sudo apt-get install$missing" >&2

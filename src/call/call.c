@@ -243,6 +243,20 @@ void call_header(struct call *call, const char *name, struct str value)
     call->headers = grown;
 }
 
+/* What is not found may be in another region than the one that the client has signed for. */
+static struct str region_remark(const struct call *call)
+{
+    static const char *const absent[] = {"ResourceNotFoundException", "NotFoundException", "TableNotFoundException"};
+    struct str own = calls_default_region(call_calls(call));
+    for (size_t i = 0; i < COUNT_OF(absent) && call->caller; i++)
+        if (strcmp(call->error_code, absent[i]) == 0)
+            return str_eq(call->region, own)
+                       ? arena_printf(call->arena, "looked for in " STR_FMT, STR_ARG(own))
+                       : arena_printf(call->arena, "looked for in " STR_FMT ", the client's region; `cloudless env` sets " STR_FMT,
+                                      STR_ARG(call->region), STR_ARG(own));
+    return STR_NONE;
+}
+
 void call_about(const struct call *call, struct http_about *about)
 {
     const struct model *model = call->api->model;
@@ -253,6 +267,10 @@ void call_about(const struct call *call, struct http_about *about)
     if (call->caller)
         about->principal = call->caller->arn;
     about->request_id = call->request_id;
-    if (call->failed)
-        about->reason = arena_printf(call->arena, "%s: " STR_FMT, call->error_code, STR_ARG(call->error_message));
+    if (!call->failed)
+        return;
+    about->reason = arena_printf(call->arena, "%s: " STR_FMT, call->error_code, STR_ARG(call->error_message));
+    struct str remark = call->remark.n ? call->remark : region_remark(call);
+    if (remark.n)
+        about->reason = arena_printf(call->arena, STR_FMT " (" STR_FMT ")", STR_ARG(about->reason), STR_ARG(remark));
 }

@@ -51,6 +51,7 @@ struct call {
     const char *error_code;             /* of the model or of the common table in call.c */
     int error_status;
     struct str error_message;
+    struct str remark;                  /* of a failure, for the one who runs the server; no client sees it */
     struct json *error_fields;          /* further members of the error shape, or NULL (CancellationReasons, Item, Type…) */
     enum call_run { RUN_INLINE, RUN_MUTATION, RUN_WORKER, RUN_ASYNC } run;   /* row.run; prepare may set RUN_WORKER */
     struct call_doc *docs;              /* what was read outside of its mutation (call_doc.h) */

@@ -62,6 +62,11 @@ struct auth *calls_auth(const struct calls *calls)
     return calls->options.auth;
 }
 
+struct str calls_default_region(const struct calls *calls)
+{
+    return calls->options.default_region;
+}
+
 const struct service_binding *calls_binding(const struct calls *calls, const char *api)
 {
     for (const struct service_binding *b = calls->options.bindings; b && b->api; b++) {

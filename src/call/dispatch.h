@@ -18,6 +18,7 @@ struct calls_options {
 struct calls *calls_new(const struct calls_options *options);       /* the strings live as long as it */
 void calls_free(struct calls *calls);
 struct auth *calls_auth(const struct calls *calls);
+struct str calls_default_region(const struct calls *calls);
 const struct service_binding *calls_binding(const struct calls *calls, const char *api);     /* by the model's name; or NULL */
 
 /* What lies outside a call. Each function may run on call->loop, or on a worker when the call is large. */

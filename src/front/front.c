@@ -172,17 +172,21 @@ static void answer_nobody(struct http_request *request)
 {
     const struct sigv4_rules any = {.service = NULL};
     struct sigv4 sig;
-    if (sigv4_parse(request, &any, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service))
+    if (sigv4_parse(request, &any, request->arena, &sig) == SIGV4_OK && utf8_valid(sig.service)) {
         answer_unserved(request, sig.service);
-    else if (is_browser(request))
+    } else if (is_browser(request)) {
         answer_browser(request);
-    else
+    } else {
+        request->about.reason =
+            STR("neither signed for a service nor the path of an API: `cloudless env` gives a shell this server's key");
         front_json(request, 403,
                    "{\"__type\":\"MissingAuthenticationTokenException\",\"message\":\"Missing Authentication Token\"}");
+    }
 }
 
 static void front_unknown(struct http_request *request)
 {
+    request->about.reason = STR("there is nothing at this path");
     front_json(request, 404, "{\"message\":\"There is nothing at this path. Try /_cloudless/health.\"}");
 }
 

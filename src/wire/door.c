@@ -166,6 +166,25 @@ static bool let_in_anonymous(struct call *call)
     return true;
 }
 
+/* What may be wrong with the client's key, for the one who runs the server. */
+static struct str signature_remark(const struct call *call, enum fault fault, const struct sigv4 *signature)
+{
+    static const char env[] = "`cloudless env` gives a shell this server's";
+    struct str id = signature->access_key_id;
+    if (fault == FAULT_MISSING_TOKEN)
+        return arena_printf(call->arena, "it is not signed; %s", env);
+    if (fault == FAULT_UNKNOWN_KEY)
+        return arena_printf(call->arena, "there is no key " STR_FMT ", or it is inactive; %s", STR_ARG(id), env);
+    if (fault == FAULT_BAD_SESSION_TOKEN || fault == FAULT_EXPIRED_TOKEN)
+        return arena_printf(call->arena, "of the key " STR_FMT "; %s and unsets AWS_SESSION_TOKEN", STR_ARG(id), env);
+    if (fault == FAULT_SIGNATURE_MISMATCH)
+        return arena_printf(call->arena, "signed with another secret than that of " STR_FMT ", or changed on its way; %s",
+                            STR_ARG(id), env);
+    if (fault == FAULT_SIGNATURE_EXPIRED)
+        return STR("the clock of the client is another than the server's");
+    return STR_NONE;
+}
+
 static bool door_authenticate(struct call *call)
 {
     static_assert((int)FAULT_INTERNAL == (int)AUTH_INTERNAL, "the first faults are those of enum auth_failure");
@@ -189,6 +208,7 @@ static bool door_authenticate(struct call *call)
         return true;
     }
     call_fault(call, fault, message);
+    call->remark = signature_remark(call, fault, signature);
     return false;
 }
 

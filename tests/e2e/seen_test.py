@@ -123,6 +123,55 @@ def test_access_log(logged):
     assert not re.search(r'Credential=|[0-9a-f]{64}', open(logged.access_log).read())
 
 
+def test_every_refusal_has_its_reason(logged, unique):
+    """Beside AWS's sentence: what the one who runs the server would do about it."""
+    iam, key = logged.client('iam'), logged.access_key
+    iam.create_user(UserName='stranger')
+    made = iam.create_access_key(UserName='stranger')['AccessKey']
+    inactive = iam.create_access_key(UserName='stranger')['AccessKey']['AccessKeyId']
+    iam.update_access_key(UserName='stranger', AccessKeyId=inactive, Status='Inactive')
+    env = "`cloudless env` gives a shell this server's"
+    refused = [
+        ('dynamodb', {'access_key': 'AKIANOBODY', 'secret_key': 'x'}, 'list_tables', {}, 'UnrecognizedClientException', f'there is no key AKIANOBODY, or it is inactive; {env}'),
+        ('dynamodb', {'access_key': inactive, 'secret_key': 'x'}, 'list_tables', {}, 'UnrecognizedClientException', f'there is no key {inactive}, or it is inactive; {env}'),
+        ('dynamodb', {'secret_key': 'x'}, 'list_tables', {}, 'InvalidSignatureException', f'signed with another secret than that of {key}, or changed on its way; {env}'),
+        ('iam', {'secret_key': 'x'}, 'list_users', {}, 'SignatureDoesNotMatch', f'signed with another secret than that of {key}, or changed on its way; {env}'),
+        ('logs', {'token': 'x'}, 'describe_log_groups', {}, 'UnrecognizedClientException', f'of the key {key}; {env} and unsets AWS_SESSION_TOKEN'),
+        ('dynamodb', {'access_key': made['AccessKeyId'], 'secret_key': made['SecretAccessKey']}, 'list_tables', {}, 'AccessDeniedException',
+         'no identity-based policy allows the dynamodb:ListTables action'),
+        ('lambda', {}, 'invoke', {'FunctionName': 'none'}, 'ResourceNotFoundException', '(looked for in us-east-1)'),
+        ('dynamodb', {'region': 'eu-west-1'}, 'describe_table', {'TableName': 'none'}, 'ResourceNotFoundException',
+         "(looked for in eu-west-1, the client's region; `cloudless env` sets us-east-1)"),
+        ('lambda', {'region': 'eu-west-1'}, 'get_function', {'FunctionName': 'none'}, 'ResourceNotFoundException', "the client's region; `cloudless env` sets us-east-1)"),
+        ('apigateway', {'region': 'eu-west-1'}, 'get_rest_api', {'restApiId': 'none'}, 'NotFoundException', "the client's region; `cloudless env` sets us-east-1)"),
+        ('logs', {'region': 'eu-west-1'}, 'describe_log_streams', {'logGroupName': 'none'}, 'ResourceNotFoundException', "the client's region; `cloudless env` sets us-east-1)"),
+        ('iam', {}, 'get_user', {'UserName': 'none'}, 'NoSuchEntity', 'cannot be found.'),
+        ('dynamodb', {}, 'list_backups', {}, 'NotImplemented', 'Cloudless does not implement dynamodb:ListBackups.'),
+        ('s3', {}, 'list_buckets', {}, None, 'this service is not served'),
+    ]
+    begin = len(wait_for(lambda: len(found := lines_of(logged.access_log)) >= 4 and found))
+    for service, how, operation, members, code, _ in refused:
+        with pytest.raises(Exception) as e:
+            getattr(logged.client(service, **how), operation)(**members)
+        assert 'cloudless env' not in str(e.value) and 'looked for' not in str(e.value)       # AWS's answer stays as it is
+    for path in '/', '/nowhere', '/_cloudless/nothing':
+        assert harness.http('GET', logged.url + path).status in (403, 404)
+    lines = wait_for(lambda: len(found := lines_of(logged.access_log)[begin:]) >= len(refused) + 3 and found)
+    for (service, _, operation, _, code, why), line in zip(refused, lines):
+        assert line['service'] == service and why in line['reason'] and (not code or line['reason'].startswith(f'"{code}: ')), (operation, line)
+    assert all('neither signed for a service nor the path of an API' in line['reason'] for line in lines[-3:-1])
+    assert 'nothing at this path' in lines[-1]['reason']
+
+
+def test_a_role_that_may_not_write_logs_is_named_once(logged, unique):
+    role = harness.make_role(logged, 'silent')
+    arn = harness.deploy_function(logged, 'silent', "def handler(event, context):\n    print('one')\n    print('two')\n", role=role)
+    for _ in range(2):
+        logged.client('lambda').invoke(FunctionName='silent')
+    said = wait_for(lambda: [line for line in logged.log if 'lambda.output_lost' in line])
+    assert len(said) == 1 and f'function={arn} role={role} ' in said[0] and 'logs:PutLogEvents' in said[0] and 'AWSLambdaBasicExecutionRole' in said[0]
+
+
 def test_access_log_is_opened_again(logged):
     urllib.request.urlopen(logged.url + '/_cloudless/health')
     wait_for(lambda: lines_of(logged.access_log))

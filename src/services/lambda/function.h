@@ -5,6 +5,7 @@
 #include "auth/policy.h"
 #include "base/json.h"
 #include "store/store.h"
+#include <stdatomic.h>
 
 #define LAMBDA_MIB (1u << 20)               /* sizes of functions are in MB, which are these */
 #define LAMBDA_TIMEOUT_S_MAX 900
@@ -17,6 +18,7 @@ struct lambda__function {
     int64_t timeout_ms, memory_mb, tmp_mb;
     struct json *variables;                             /* object, or NULL */
     struct policy *policy;                              /* compiled resource policy, or NULL */
+    atomic_bool told_unlogged;                          /* that its role may not write logs: once */
 };
 
 struct lambda__functions;

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/log.h"
 #include "base/panic.h"
 #include "auth/auth.h"
 #include "base/arn.h"
@@ -118,14 +119,25 @@ static void keep_tail(struct lambda__output *o, struct str text)
         o->tail[(at + i) % LAMBDA_LOG_TAIL_BYTES] = text.p[i];
 }
 
+/* Once, until the function changes: whoever looks for its output in vain finds out why. */
+static void tell_unlogged(struct lambda__function *f)
+{
+    if (!atomic_exchange(&f->told_unlogged, true))
+        log_to(LOG_WARN, "lambda.output_lost", {"function", f->arn}, {"role", f->role},
+               {"reason", STR("the role may not do logs:CreateLogStream and logs:PutLogEvents")},
+               {"remedy", STR("attach the policy AWSLambdaBasicExecutionRole")});
+}
+
 static void output_event(struct lambda__output *o, struct str text, int64_t time_ms)
 {
     int64_t now = loop_now_ms(), at = time_ms > now || time_ms < now - RECORD_AGE_MS_MAX ? now : time_ms;
     if (now - o->permission.asked_ms >= o->permission_ms)
         o->stale(o->arg);
     keep_tail(o, text);
-    if (!o->permission.may_write)
+    if (!o->permission.may_write) {
+        tell_unlogged(o->function);
         return;
+    }
     struct arena *arena = arena_new();
     text = utf8_mended(text, arena);            /* may be longer now than an event may be */
     for (struct str piece; text.n; text = str_slice(text, piece.n, text.n)) {

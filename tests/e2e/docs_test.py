@@ -100,3 +100,28 @@ def test_links_lead_somewhere(page):
 def test_every_page_is_linked_from_the_readme():
     linked = set(re.findall(r'\]\((docs/[^)#\s]+)', PAGES[0].read_text()))
     assert [name_of(page) for page in PAGES[1:] if name_of(page) not in linked] == []
+
+
+UNITS = {'': 1, 'KB': 1 << 10, 'MB': 1 << 20, 'GB': 1 << 30, 's': 1000}
+
+
+def limits_of_the_source():
+    """Name → value of every #define that is a number, suffixes and casts left out."""
+    found = {}
+    for path in (ROOT / 'src').rglob('*.[ch]'):
+        for name, text in re.findall(r'^#define ([A-Z][A-Z0-9_]+) +([^"\n]*?)(?: *//?\*.*)?$', path.read_text(), re.M):
+            text = re.sub(r'\(size_t\)|(?<=[0-9])[uUlL]+', '', text)
+            if re.fullmatch(r'[0-9 ()*+<]+', text):
+                found[name] = eval(text)
+    return found
+
+
+def test_the_table_of_limits_is_the_sources():
+    """What a row names has that value; and what clients meet by net/limits.h is there, but for how it is done inside."""
+    rows = re.findall(r'^\|[^|]*\| ([0-9,]+) ?([KMG]?B|s)?\b[^|]*\| `([A-Z][A-Z0-9_]+)`', (ROOT / 'docs/security.md').read_text(), re.M)
+    named, source = {name: int(number.replace(',', '')) * UNITS[unit] for number, unit, name in rows}, limits_of_the_source()
+    assert len(named) > 30 and {name: source.get(name) for name in named} == named
+    inside = {'NET_BODY_STREAM_MAX', 'NET_PIECE_BYTES', 'NET_PIECE_LARGE_BYTES', 'NET_PIECE_LARGE_FROM', 'NET_FULL_TOLD_MS', 'NET_H2_NOISE_PER_S', 'NET_REST_MS',
+              'NET_LINGER_MS', 'NET_TLS_FILE_BYTES_MAX', 'NET_TLS_RELOAD_MS', *(f'NET_LANE_{lane}_THREADS' for lane in ('READ', 'SCAN', 'BODY', 'UNPACK', 'START'))}
+    listed = set(re.findall(r'^#define (NET_\w+)', (ROOT / 'src/net/limits.h').read_text(), re.M))
+    assert listed - inside == {name for name in named if name.startswith('NET_')}

@@ -1,6 +1,7 @@
 """Functions in C beside their Python twins: an empty handler, and the todo list's GET of one item, both through the REST API."""
 import json
 import os
+import shlex
 import subprocess
 import zipfile
 
@@ -39,7 +40,7 @@ def empty_package(language):
         return harness.zip_of({'app.py': w.PLAIN_CODE})
     out = w.in_work('empty')
     env = {**os.environ, 'PKG_CONFIG_PATH': os.path.join(ROOT, 'build', 'lib', 'pkgconfig')}
-    flags = subprocess.run(['pkg-config', '--static', '--cflags', '--libs', 'cloudless-function'], env=env, check=True, capture_output=True, text=True).stdout.split()
+    flags = shlex.split(subprocess.run(['pkg-config', '--static', '--cflags', '--libs', 'cloudless-function'], env=env, check=True, capture_output=True, text=True).stdout)
     subprocess.run(['gcc', '-O2', '-s', '-no-pie', '-Wl,--gc-sections', '-o', out, os.path.join(ROOT, 'bench', 'empty.c'), *flags], check=True)
     with open(out, 'rb') as f:
         return harness.zip_of({'bootstrap': (f.read(), 0o755)})

@@ -1,4 +1,4 @@
-"""A service is a folder: one more folder in a copy of the tree is built, found and served, and no other file differs."""
+"""A service is a folder: one more folder in a copy of the tree is built, found and served, and no other file differs. The copy's path has a blank."""
 import hashlib
 import os
 import shutil
@@ -26,14 +26,14 @@ def digests(root):
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """The tree with one folder more, and what is built already, so that little has to be built again."""
-    tree = tmp_path_factory.mktemp("tree") / "copy"
+    tree = tmp_path_factory.mktemp("tree") / "a copy"
     for name in files_of(ROOT):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tree / name)
     built = ROOT / "build"
     for part in ("gen", "lib", "obj", "flags", "cloudless"):
         if (built / part).is_dir():
-            shutil.copytree(built / part, tree / "build" / part, symlinks=True)
+            shutil.copytree(built / part, tree / "build" / part, symlinks=True, ignore=shutil.ignore_patterns("pkgconfig"))
         elif (built / part).is_file():
             (tree / "build").mkdir(exist_ok=True)
             shutil.copy2(built / part, tree / "build" / part)
@@ -41,7 +41,7 @@ def copy(tmp_path_factory):
         (tree / "build").mkdir(exist_ok=True)
         (tree / "build" / part).symlink_to(built / part)
     shutil.copytree(ROOT / "tests/new_service", tree / "src/services/cloudhsm")
-    subprocess.run(["make", "--no-print-directory", "build/cloudless"], cwd=tree, check=True)
+    subprocess.run(["make", "--no-print-directory", "build/cloudless", "function"], cwd=tree, check=True)
     return tree
 
 
@@ -82,3 +82,17 @@ def test_the_map_holds_for_it(copy):
     run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/map_test.py"], cwd=copy,
                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("lang", ["c", "python"])
+def test_a_project_builds_with_what_lies_in_a_path_with_a_blank(copy, tmp_path, lang):
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CLOUDLESS")}
+    folder = tmp_path / "of mine"
+    folder.mkdir()
+    subprocess.run([copy / "build/cloudless", "new", "--lang", lang, "hello"], cwd=folder, env=env, check=True)
+    done = subprocess.run(["make", "test"], cwd=folder / "hello", env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done
+    for _ in range(2):          # the second time nothing is to be done again
+        done = subprocess.run(["make"], cwd=folder / "hello", env=env, capture_output=True, text=True)
+        assert done.returncode == 0 and (folder / "hello/function.zip").is_file(), done
+    assert "cc -std" not in done.stdout

@@ -20,7 +20,7 @@ FUZZ_SECONDS = '5'
 SANITIZER_ENV = {
     'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1',
-    'TSAN_OPTIONS': f'suppressions={ROOT}/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1',
+    'TSAN_OPTIONS': f'suppressions="{ROOT}/tests/tsan.supp":halt_on_error=1:second_deadlock_stack=1',
 }
 
 

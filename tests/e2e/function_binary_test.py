@@ -3,6 +3,7 @@ shows, to C++ too."""
 import glob
 import os
 import re
+import shlex
 import subprocess
 import zipfile
 
@@ -103,7 +104,7 @@ int main()
 
 def pkg_config(name):
     env = {**os.environ, 'PKG_CONFIG_PATH': os.path.join(LIB, 'pkgconfig')}
-    return subprocess.run(['pkg-config', '--cflags', '--libs', name], env=env, check=True, capture_output=True, text=True).stdout.split()
+    return shlex.split(subprocess.run(['pkg-config', '--cflags', '--libs', name], env=env, check=True, capture_output=True, text=True).stdout)
 
 
 def test_the_shared_library_shows_what_the_headers_declare_and_needs_the_c_library_only():

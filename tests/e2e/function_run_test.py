@@ -136,13 +136,15 @@ def test_answers_come_before_stdin_ends(program, tmp_path):
 # ---- a terminal ----
 
 class Terminal:
-    """A run with a terminal of its own, in the foreground there."""
+    """A run with a terminal of its own, in the foreground there; whatever signals the tests' own process ignores, as under nohup."""
 
     def __init__(self, *words, cwd):
         self.pid, self.fd = pty.fork()
         self.text = ''
         if self.pid == 0:
             try:
+                for number in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
+                    signal.signal(number, signal.SIG_DFL)
                 os.chdir(cwd)
                 os.execve(harness.BINARY, [harness.BINARY, 'run', *map(str, words)], ENV)
             finally:
@@ -174,8 +176,13 @@ def test_events_are_typed_and_ended(program, tmp_path):
     assert terminal.status() == 0 and terminal.text.count('events come from') == 1
 
 
-def test_control_c_ends_it_at_once(program, tmp_path):
-    terminal = Terminal('./bootstrap', cwd=tmp_path)
+@pytest.mark.parametrize('disposition', [signal.default_int_handler, signal.SIG_IGN], ids=['', 'ignored at the start'])
+def test_control_c_ends_it_at_once(program, tmp_path, disposition):
+    before = signal.signal(signal.SIGINT, disposition)
+    try:
+        terminal = Terminal('./bootstrap', cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     terminal.until('events come from this terminal')
     terminal.type('\x03')
     terminal.until('./bootstrap ended ')

@@ -290,6 +290,10 @@ demo: all examples
 	@tools/demo.sh start
 demo-stop:
 	@tools/demo.sh stop
+# Not a part of the program: calls of the C library that fail, for LD_PRELOAD in tests.
+$(O)/faults.so: tests/crash/faults.c
+	$(call say,LD $@)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 $(O)/many_jobs: tests/many_jobs.c $(call libs_of,jobs) $(LLHTTP)
 	$(call say,LD $@)
 	$(call one_program)

@@ -46,6 +46,16 @@ def crash_rounds(seconds):
     return Found(passed, failed, f'{rounds} times `kill -9`, {sum(written.values()):,} acknowledged writes of {len(written)} kinds, all there')
 
 
+def faults(seconds):
+    _, closing, figures = told({'FAULTS_SECONDS': str(seconds)}, [*PYTEST, '-s', 'tests/crash/faults_test.py'], r'faults (\{.*\})')
+    total = collections.Counter()
+    for each in figures:
+        total.update(json.loads(each))
+    return Found(count(closing, 'passed'), count(closing, '(?:failed|error)') + (not closing),
+                 f'{total["rounds"]:,} rounds, {total["faults"]:,} faults; {total["steps"]:,} steps of a mixed load, {total["refused"]:,} refused; '
+                 f'{total["ends"]:,} ends for want of memory')
+
+
 def fuzzing(seconds):
     fuzzers = len(glob.glob(os.path.join(ROOT, 'tests/fuzz/*_fuzz.c')))
     each = max(1, int(seconds * os.cpu_count() / fuzzers))      # so many run side by side
@@ -91,6 +101,7 @@ def many_jobs(seconds):
 # name, parts of the time, what is built before, the stage
 STAGES = [
     ('crash rounds', 5, [make('all')], crash_rounds),
+    ('faults', 3, [make('all', 'examples', 'build/faults.so')], faults),
     ('fuzzing', 7, [make('fuzz', 'FUZZ_SECONDS=0')], fuzzing),
     ('many jobs', 2, [make('build/many_jobs')], many_jobs),
     ('soak', 3, [make('all')], soak('build/cloudless')),

@@ -38,7 +38,7 @@ STAGES = [
     ('docs', {}, [make('docs-check')]),
     ('end-to-end', {}, [make('all', 'examples'), [*PYTEST, 'tests/e2e', '-m', 'smoke or plain or also_plain']]),
     ('examples', {}, [make('all', 'examples'), [*PYTEST, 'examples']]),
-    ('crash', {}, [make('all'), [*PYTEST, 'tests/crash']]),
+    ('crash', {}, [make('all', 'build/faults.so'), [*PYTEST, 'tests/crash']]),
     ('fuzzers', {}, [make('fuzz', f'FUZZ_SECONDS={FUZZ_SECONDS}')]),
     ('units, ASan and UBSan', {}, [make(ASAN, 'units')]),
     ('end-to-end, ASan and UBSan', {'CLOUDLESS_BIN': ASAN_BIN},

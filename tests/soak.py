@@ -1,14 +1,11 @@
-"""A mixed load for as long as it is told, and what the server holds before and after: memory, descriptors, threads. Part of `make campaign`.
+"""A mixed load for as long as it is told, and what the server holds before and after (holdings.py). Part of `make campaign`.
 
 soak.py SECONDS. The server is CLOUDLESS_BIN. After a fifth of the time the load pauses until the server is at rest, which is what it is
 compared with at the end: caches are warm by then, sandboxes made, the engine's buffers in use. Prints a line of figures, and how many of
 the comparisons held.
 """
-import collections
-import http.client
 import json
 import os
-import re
 import socket
 import ssl
 import sys
@@ -20,12 +17,9 @@ sys.path[:0] = [os.path.join(TESTS, 'e2e'), os.path.join(TESTS, 'crash')]
 
 import apis     # noqa: E402
 import harness  # noqa: E402
+from holdings import at_rest, grown     # noqa: E402
 from wire import Connection, json_call, raw     # noqa: E402
 
-SANITIZED = 'san-' in harness.BINARY
-MEMORY_MORE_MAX = (256 if SANITIZED else 16) << 20      # a sanitizer keeps what was freed; what it leaks it says itself
-ENGINE_MEMORY = ('rocksdb_memtable_bytes', 'rocksdb_block_cache_bytes', 'row_cache_bytes')      # which have bounds of their own
-REST_SECONDS = 120              # bounds for a broken product: idle connections are closed after 75
 CODE = "def handler(event, context):\n    print('n', event.get('n'))\n    return {'statusCode': 200, 'body': 'fine'}\n"
 KEYS = 50
 
@@ -160,50 +154,13 @@ def run(loads, seconds, failures):
         thread.join()
 
 
-Held = collections.namedtuple('Held', 'memory descriptors threads passing')
-
-
-def gauges(server):
-    asked = http.client.HTTPConnection('127.0.0.1', server.port)
-    asked.request('GET', '/_cloudless/metrics', headers={'Connection': 'close'})
-    lines = asked.getresponse().read().decode()
-    asked.close()
-    found = collections.defaultdict(float)
-    for name, value in re.findall(r'^cloudless_(\w+)(?:\{.*\})? (\S+)$', lines, re.M):
-        found[name] += float(value)
-    return found
-
-
-def held(server):
-    """Memory: what malloc has given out (under a sanitizer, which has its own: what is resident) and the engine does not account for.
-    Descriptors: not those of the data, threads: not those of the lanes, which have bounds of their own, too."""
-    at, now = f'/proc/{server.process.pid}', gauges(server)
-    memory = now['resident_memory_bytes' if SANITIZED else 'heap_bytes'] - sum(now[name] for name in ENGINE_MEMORY)
-    links = []
-    for fd in os.listdir(f'{at}/fd'):
-        try:
-            links.append(os.readlink(f'{at}/fd/{fd}'))
-        except FileNotFoundError:
-            pass
-    return Held(int(memory), sum(not link.startswith(server.data) for link in links), len(os.listdir(f'{at}/task')) - int(now['lane_threads']),
-                now['connections_open'] - 1 + now['environments'] - 1)
-
-
-def at_rest(server):
-    """What it holds with one environment and no client but us, when two looks a second apart see the same."""
+def rest(server):
+    """What it holds with one environment and no client but us."""
     client = server.client('lambda')
     client.update_function_configuration(FunctionName='soak', Environment={'Variables': {'AT': 'REST'}})     # the environments go
     client.invoke(FunctionName='soak', Payload='{}')
     client.close()
-    deadline, before = time.monotonic() + REST_SECONDS, None
-    while True:
-        now = held(server)
-        if before and now.passing == 0 and (now.descriptors, now.threads) == (before.descriptors, before.threads):
-            return now
-        if time.monotonic() > deadline:
-            return now
-        before = now
-        time.sleep(1)
+    return at_rest(server, environments=1)
 
 
 def prepare(server):
@@ -223,9 +180,9 @@ def main():
         prepare(server)
         loads = [kind(server) for kind in KINDS]
         run(loads, seconds / 5, failures)
-        begin = at_rest(server)
+        begin = rest(server)
         run(loads, seconds * 4 / 5, failures)
-        end = at_rest(server)
+        end = rest(server)
         server.stop()
     except AssertionError as e:
         failures.append(str(e))
@@ -233,13 +190,13 @@ def main():
         if server.process:
             server.kill()
         server.remove()
-    grown = [name for name, more_max in (('memory', MEMORY_MORE_MAX), ('descriptors', 0), ('threads', 0)) if getattr(end, name) > getattr(begin, name) + more_max]
+    more = grown(begin, end)
     for failure in failures:
         print(failure)
     print('figures ' + json.dumps({'steps': sum(load.steps for load in loads), 'memory': [begin.memory >> 20, end.memory >> 20],
                                    'descriptors': [begin.descriptors, end.descriptors], 'threads': [begin.threads, end.threads]}))
-    failed = len(grown) + len(failures)
-    print(f'{3 - len(grown) + (not failures)} passed, {failed} failed')
+    failed = len(more) + len(failures)
+    print(f'{5 - len(more) + (not failures)} passed, {failed} failed')
     sys.exit(1 if failed else 0)
 
 

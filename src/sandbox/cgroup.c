@@ -169,9 +169,14 @@ static bool own_directory(const char *controller, char ret[PATH_MAX], size_t *re
 
 static int directory_at(int parent, const char *name)
 {
-    if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST)
+    bool made = mkdirat(parent, name, 0755) == 0;
+    if (!made && errno != EEXIST)
         return -1;
-    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = errno;
+    if (fd < 0 && made)
+        unlinkat(parent, name, AT_REMOVEDIR); /* nobody else would */
+    errno = error;
+    return fd;
 }
 
 /* ---- removing ---- */

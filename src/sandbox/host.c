@@ -71,6 +71,7 @@ struct sandbox_host {
     struct sandbox__cgroups cgroups;
     unsigned cpu_percent_max; /* of all together; 0: no limit */
     int holder_ms;
+    atomic_bool failing; /* the last sandbox could not be made; while spares are wanted the filler tries again */
     pthread_mutex_t lock;
     pthread_cond_t wake;                    /* the filler: a spare was taken, or stop */
     pthread_t filler;
@@ -195,7 +196,7 @@ static enum err await_ready(struct sandbox *sandbox)
     return ERR_OK;
 }
 
-static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
+static enum err make_one_holder(struct sandbox_host *host, struct sandbox **ret)
 {
     struct sandbox *sandbox = mem_zalloc(sizeof *sandbox);
     sandbox->host = host;
@@ -222,6 +223,13 @@ static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
     }
     *ret = sandbox;
     return ERR_OK;
+}
+
+static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
+{
+    enum err err = make_one_holder(host, ret);
+    atomic_store(&host->failing, err != ERR_OK);
+    return err;
 }
 
 /* ---- the pool ---- */
@@ -706,7 +714,8 @@ static void end_all(struct sandbox_list *list)
 
 enum sandbox_state sandbox_host_state(struct sandbox_host *host)
 {
-    return sandbox__link_state(host->link);
+    enum sandbox_state state = sandbox__link_state(host->link);
+    return state == SANDBOX_READY && atomic_load(&host->failing) ? SANDBOX_STALLED : state;
 }
 
 void sandbox_host_stop(struct sandbox_host *host)

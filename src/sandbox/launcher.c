@@ -99,7 +99,8 @@ static int write_map(pid_t pid, const char *file, uint32_t uid_base)
     return r;
 }
 
-/* The holder waits for a byte in `go` until its ids are mapped. */
+/* The holder waits for a byte in `go` until its ids are mapped. Without one it ends, and the server, whose child it is, hears that
+ * from its control socket and reaps it: so its pid and pidfd are reported in any case. */
 static int clone_holder(const struct sandbox__launcher *launcher, const struct sandbox__make *request, const int *fds,
                         int *ret_pidfd)
 {
@@ -112,18 +113,17 @@ static int clone_holder(const struct sandbox__launcher *launcher, const struct s
         args.cgroup = (uint64_t)fds[1];
     }
     long pid = syscall(SYS_clone3, &args, sizeof args);
-    if (pid == 0)
+    if (pid == 0) {
+        close(go[1]); /* or it would wait for itself */
         sandbox__holder_run(fds[0], go[0], request->uid_base != 0, launcher->filter);
+    }
     int r = pid < 0 ? -errno : (int)pid;
     close(go[0]);
     if (r > 0) {
-        int bad = write_map(r, "uid_map", request->uid_base);
-        bad = bad ? bad : write_map(r, "gid_map", request->uid_base);
-        if (bad || write(go[1], "x", 1) != 1) {     /* without the byte the holder ends */
-            close(pidfd);
-            r = bad ? bad : -EIO;
-        } else {
-            *ret_pidfd = pidfd;
+        *ret_pidfd = pidfd;
+        if (write_map(r, "uid_map", request->uid_base) == 0 && write_map(r, "gid_map", request->uid_base) == 0) {
+            ssize_t written = write(go[1], "x", 1);
+            (void)written; /* see above */
         }
     }
     close(go[1]);

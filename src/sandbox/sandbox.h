@@ -48,7 +48,8 @@ enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, str
 /* Can sandboxes be started? Any thread; it looks at the processes, and does not wait for them. */
 enum sandbox_state {
     SANDBOX_READY,
-    SANDBOX_STALLED, /* the launcher left a request without an answer, or has died and is replaced at the next start */
+    SANDBOX_STALLED, /* the launcher left a request without an answer, or has died and is replaced at the next start; or the last
+                        sandbox could not be made (no process, descriptor or control group to have) */
     SANDBOX_LOST     /* no launcher, and none could be made */
 };
 enum sandbox_state sandbox_host_state(struct sandbox_host *host);

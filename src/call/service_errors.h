@@ -36,7 +36,7 @@ struct service_errors {
     bool long_request_id;       /* 52 upper-case characters; else a UUID */
     bool type_member;           /* error bodies carry "Type": "User" or "Server" (Lambda) */
     bool old_parser;            /* "NUMBER_VALUE cannot be converted to String"; else "can not be converted to a String" */
-    bool hides_values;          /* validation errors say "Value at 'x'", not "Value 'v' at 'x'" */
+    bool hides_values;          /* validation errors say "Value at 'x'", not "Value 'v' at 'x'", but of numbers */
     bool lists_null;            /* "Member must not be null" ends the constraints of a collection's elements */
     bool input_in_path;         /* paths of members begin with the operation: 'putIntegrationInput.type' */
     struct service_error faults[FAULT_COUNT];

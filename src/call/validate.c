@@ -272,7 +272,8 @@ static struct str cut_value(struct str s)
 /* "Value 'x' at 'path' failed to satisfy constraint: "; NULL: there is no value. */
 static void begin_error(struct validator *v, const struct validate_constraint *c, const struct json *node)
 {
-    bool hidden = v->call->api->errors->hides_values || c->bare || (c->shape->flags & MODEL_SHAPE_SENSITIVE);
+    bool hidden =
+        (v->call->api->errors->hides_values && !is_numeric(c->shape)) || c->bare || (c->shape->flags & MODEL_SHAPE_SENSITIVE);
     if (v->errors++)
         buf_lit(&v->text, "; ");
     buf_lit(&v->text, "Value ");

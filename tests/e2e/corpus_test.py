@@ -1,5 +1,5 @@
 """AWS's documented and recorded answers (tests/corpus, each case with its source) against a running server: API Gateway's events
-and answers, how services refuse callers, what AWS-managed policies grant, what functions find and how they fail."""
+and answers, how services refuse callers, what AWS-managed policies grant, what functions find and how they fail, what CloudWatch Logs answers."""
 import datetime
 import http.client
 import json
@@ -220,3 +220,39 @@ def test_functions_fail_as_documented(client, deploy_function, unique, case):
     assert sorted(payload) == sorted(case['members'])
     assert re.fullmatch(case['type'], payload['errorType'])
     assert re.fullmatch(case['message'].replace('ID', answer['ResponseMetadata']['RequestId']), payload['errorMessage']), payload
+
+
+# ---- CloudWatch Logs ----
+
+@pytest.mark.parametrize('case', cases('logs/answers.json'))
+def test_what_logs_answers(client, unique, case):
+    logs = client('logs')
+    names = {'GROUP': unique('corpus'), 'STREAM': unique('stream')}
+    now = int(datetime.datetime.now().timestamp() * 1000)
+
+    def filled(value):
+        if isinstance(value, dict):
+            return {k: filled(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [filled(v) for v in value]
+        if isinstance(value, str) and value.startswith('NOW'):
+            sign, days = re.fullmatch(r'NOW(?: ([+-]) (\d+) \* DAY)?', value).groups()
+            return now + int((sign or '') + (days or '0')) * 86400000
+        return names.get(value, value) if isinstance(value, str) else value
+    for operation, given in case.get('given', []):
+        getattr(logs, operation)(**filled(given))
+    ask = lambda: getattr(logs, case['call'])(**filled(case['input']))
+    if 'code' in case:
+        with pytest.raises(logs.exceptions.ClientError) as caught:
+            ask()
+        error = caught.value.response
+        assert (error['ResponseMetadata']['HTTPStatusCode'], error['Error']['Code'], error['Error']['Message']) == (
+            400, case['code'], case['message'])
+        return
+    answer = ask()
+    answer.pop('ResponseMetadata')
+    if 'list' in case:
+        answer, = answer[case['list']]
+    wanted = filled(case['answer'])
+    assert {k: answer.get(k) for k in wanted} == wanted
+    assert set(answer) == set(wanted) | set(case['has'])

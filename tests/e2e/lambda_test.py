@@ -414,6 +414,23 @@ def test_no_logs_without_permission(server, client, fn, deploy_function, unique)
     assert not logs.describe_log_groups(logGroupNamePrefix=f'/aws/lambda/{name}')['logGroups']
 
 
+def test_a_group_that_may_not_be_made(server, client, fn, deploy_function, unique):
+    """The role may write to its streams only: nothing is logged before somebody makes the group, and the server says so once."""
+    name = unique('no-group')
+    role = harness.make_role(server, unique('streams'))
+    server.client('iam').put_role_policy(RoleName=role.rsplit('/', 1)[1], PolicyName='streams', PolicyDocument=json.dumps({
+        'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': ['logs:CreateLogStream', 'logs:PutLogEvents'], 'Resource': '*'}]}))
+    deploy_function(name, 'def handler(e, c):\n    print("said", e)\n    return c.log_stream_name\n', role=role)
+    said = lambda: [line for line in server.log if 'logs.no_group' in line and f'group=/aws/lambda/{name} ' in line]
+    invoke(fn, name)
+    harness.until(said)
+    invoke(fn, name)
+    client('logs').create_log_group(logGroupName=f'/aws/lambda/{name}')
+    _, stream = invoke(fn, name, 'heard')
+    events_of(client, name, stream, lambda m: m == 'said heard\n')
+    assert len(said()) == 1
+
+
 def test_documented_environment_and_isolation(fn, deploy_function, unique):
     name = unique('env')
     deploy_function(name, '''

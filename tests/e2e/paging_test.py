@@ -128,6 +128,11 @@ def test_tokens_of_events_and_of_other_streams(client, unique):
             logs.get_log_events(logGroupName=group, logStreamName=stream, nextToken=token)
     with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
         logs.filter_log_events(logGroupName=group, nextToken=here)
+    for token in ('A' * 6000, 'f/' + 'A' * 6000, 'b/' + 'A' * 300, 'f/', here + here):
+        with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+            logs.get_log_events(logGroupName=group, logStreamName='a', nextToken=token)
+        with pytest.raises(logs.exceptions.InvalidParameterException, match='The specified nextToken is invalid.'):
+            logs.filter_log_events(logGroupName=group, nextToken=token)
 
 
 def test_tokens_outlive_a_restart():

@@ -88,7 +88,8 @@ void logs__delete_retention(struct call *call, struct store_txn *txn)
     set_retention(call, txn, 0);
 }
 
-static void describe_group(struct call *call, struct json *list, struct json *doc)
+/* A list by pattern tells less, as on AWS. */
+static void describe_group(struct call *call, struct json *list, struct json *doc, bool by_pattern)
 {
     struct json *out = json_add(list, NULL, json_new(call->arena, JSON_OBJECT));
     struct str name = json_str(doc, "name"), arn = group_arn(call, name);
@@ -99,7 +100,9 @@ static void describe_group(struct call *call, struct json *list, struct json *do
         json_add_i64(call->arena, out, "retentionInDays", json_i64(doc, "retentionDays", 0));
     json_add_i64(call->arena, out, "metricFilterCount", 0);
     json_add_str(call->arena, out, "arn", arena_printf(call->arena, STR_FMT ":*", STR_ARG(arn)));
-    if (str_to_u64(json_str(doc, "space"), &space))
+    if (!by_pattern)
+        json_add_bool(call->arena, out, "deletionProtectionEnabled", false); /* protecting is refused */
+    if (!by_pattern && str_to_u64(json_str(doc, "space"), &space))
         json_add_i64(call->arena, out, "storedBytes", logs__bytes(logs__reader(call), space, call->arena));
     json_add_str(call->arena, out, "logGroupClass", STR("STANDARD"));
     json_add_str(call->arena, out, "logGroupArn", arn);
@@ -138,7 +141,7 @@ void logs__describe_groups(struct call *call)
     list = json_add_array(call->arena, call->output, "logGroups");
     for JSON_EACH (entry, page) {
         if (str_contains(json_str(entry, "k"), pattern))
-            describe_group(call, list, json_at(entry, "d"));
+            describe_group(call, list, json_at(entry, "d"), pattern.n > 0);
     }
     if (token.n)
         json_add_str(call->arena, call->output, "nextToken", token);

@@ -117,5 +117,6 @@ const struct service_api logs_api = {
     .rows = logs_rows,
     .row_count = COUNT_OF(logs_rows),
     .errors = &logs_errors,
+    .overrides = &logs_overrides,
     .body_max = LOGS_BODY_BYTES_MAX,
 };

@@ -7,6 +7,7 @@ struct logs;                            /* the state of logs_service */
 #define LOGS_SPACE 6                    /* of its documents in the store; on disk, so never another */
 extern const struct model model_logs;         /* generated */
 extern const struct service_errors logs_errors;
+extern const struct validate_overrides logs_overrides;
 extern const struct service_api logs_api;
 extern const struct service logs_service;
 

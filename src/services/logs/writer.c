@@ -24,6 +24,7 @@
 #define BATCH_BYTES (64u << 10)
 #define BATCH_MS 200
 #define LOST_STREAMS_MAX 1024
+#define TOLD_GROUPS_MAX 1024
 #define MUTATION_EVENTS_MAX 1000    /* of one stream in one mutation: others wait for it */
 #define MUTATION_BYTES_MAX (1u << 20)
 
@@ -44,6 +45,7 @@ struct logs__writer {
     uint64_t taken, written, refused;
     bool flush, stop;
     struct map *lost;           /* stream's identity → count */
+    struct map *told;           /* groups of which it was said that they may not be made; the thread only */
 };
 
 static void *writer_run(void *arg);
@@ -55,6 +57,7 @@ struct logs__writer *logs__writer_new(struct store *store)
     w->store = store;
     w->tail = &w->head;
     w->lost = map_new(LOST_STREAMS_MAX, free);
+    w->told = map_new(TOLD_GROUPS_MAX, NULL);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -75,6 +78,7 @@ void logs__writer_free(struct logs__writer *w)
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     map_free(w->lost);
+    map_free(w->told);
     pthread_cond_destroy(&w->wake);
     pthread_cond_destroy(&w->flushed);
     pthread_mutex_destroy(&w->lock);
@@ -186,6 +190,7 @@ struct writer_batch {
     uint64_t lost;
     int64_t now_ms;
     size_t count;
+    bool no_group; /* out: it is missing and may not be made */
 };
 
 static bool same_stream(const struct event *a, const struct event *b)
@@ -203,7 +208,8 @@ static enum err write_stream(struct store_txn *txn, void *arg)
     int64_t now = batch->now_ms, bytes = 0, last = 0;
     enum err err = logs__group_find(txn, first->account, first->region, first->group, arena, &group);
 
-    if (err == ERR_NOT_FOUND && !first->may_make_group) {
+    batch->no_group = err == ERR_NOT_FOUND && !first->may_make_group;
+    if (batch->no_group) {
         arena_free(arena);
         return ERR_OK;
     }
@@ -264,6 +270,22 @@ static struct event *take_stream(struct event **list)
     return first;
 }
 
+/* Whoever looks for a function's events in vain finds out why, once. */
+static void tell_no_group(struct logs__writer *w, const struct event *e)
+{
+    struct arena *arena = arena_new();
+    struct str key =
+        arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(e->account), STR_ARG(e->region), STR_ARG(e->group));
+    bool first = !map_get(w->told, key);
+    if (first)
+        map_put(w->told, key, w);
+    if (first)
+        log_to(LOG_WARN, "logs.no_group", {"account", e->account}, {"region", e->region}, {"group", e->group},
+               {"reason", STR("it is not there, and the role may not do logs:CreateLogGroup")},
+               {"remedy", STR("attach the policy AWSLambdaBasicExecutionRole, or create the group")});
+    arena_free(arena);
+}
+
 static void write_all(struct logs__writer *w, struct event *list)
 {
     while (list) {
@@ -276,6 +298,8 @@ static void write_all(struct logs__writer *w, struct event *list)
         if (err != ERR_OK)
             log_to(LOG_ERROR, "logs.write_failed", {"group", batch.events->group}, {"stream", batch.events->stream},
                    {"error", str_of(err_text(err))});
+        else if (batch.no_group)
+            tell_no_group(w, batch.events);
         for (struct event *e = batch.events, *next; e; e = next) {
             next = e->next;
             free(e);

@@ -32,7 +32,7 @@ static const struct service_api offline_apis[] = {
     {.model = &model_lambda, .errors = &lambda_errors, .overrides = &lambda_overrides},
     {.model = &model_iam, .errors = &iam_errors, .overrides = &iam_overrides},
     {.model = &model_sts, .errors = &sts_errors},
-    {.model = &model_logs, .errors = &logs_errors},
+    {.model = &model_logs, .errors = &logs_errors, .overrides = &logs_overrides},
     {.model = &model_apigateway, .errors = &apigateway_errors},
 };
 

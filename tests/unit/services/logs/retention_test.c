@@ -1,7 +1,9 @@
 /* retention_test.c -- a group past its retention, with a clock that is set: many streams and events, step by step; what goes,
  * what stays, what it counts, and when it looks again. */
 #include "../../store/store_test.h"
+#include "base/clock.h"
 #include "base/codec.h"
+#include "call/service.h"
 #include "services/logs/logs_internal.h"
 #include "store/doc.h"
 #include <stdatomic.h>
@@ -113,9 +115,42 @@ static void test_passes(void **state)
     assert_int_equal(wait_for_pass(f, START + 4 * DAY), START + 5 * DAY);       /* a day at most */
     assert_int_equal(count_of(f, STR("time")), 1);
     assert_int_equal(count_of(f, STR("streams")), 1);
+    assert_int_equal(count_of(f, STR("order")), 1);
     assert_int_equal(count_of(f, STR("stream/stream049")), 1);
     assert_int_equal(logs__bytes(store_reader(f->store), space, f->arena), 10 + LOGS_EVENT_OVERHEAD);
     jobs_free(jobs);
+}
+
+/* Until as many events are left. */
+static void wait_for_events(struct fixture *f, size_t events)
+{
+    for (unsigned i = 0; count_of(f, STR("time")) != events; i++) {
+        assert_true(i < WAIT_MS_MAX);
+        usleep(1000);
+    }
+}
+
+/* Whoever writes lines removes nothing, however much has expired: that is the lane's. */
+static void test_the_writer_does_not_expire(void **state)
+{
+    struct fixture *f = *state;
+    struct platform platform = {.store = f->store};
+    struct jobs *jobs;
+    void *logs;
+    assert_int_equal(store_mutate(f->store, make_group, NULL), ERR_OK);
+    assert_int_equal(logs_service.open(&platform, &logs), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_true(logs_append(logs, ACCOUNT, REGION, STR("a/group"), STR("new"), clock_epoch_ms(), STR("line"), false));
+        logs_flush(logs);
+    }
+    assert_int_equal(count_of(f, STR("time")), STREAMS * EVENTS + 1 + 3);
+    assert_int_equal(count_of(f, STR("streams")), STREAMS + 1);
+    assert_int_equal(jobs_new(f->store, logs__job_kinds, 1, &(struct jobs_options){0}, &jobs), ERR_OK);
+    wait_for_events(f, 3);
+    assert_int_equal(count_of(f, STR("streams")), 1);
+    assert_int_equal(count_of(f, STR("order")), 1);
+    jobs_free(jobs);
+    logs_service.close(logs);
 }
 
 static enum err forget_group(struct store_txn *txn, void *arg)
@@ -164,6 +199,6 @@ static void test_a_damaged_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST_ENGINES(test_a_damaged_group), TEST_ENGINES(test_passes),
-                                       TEST_ENGINES(test_a_group_that_is_gone)};
+                                       TEST_ENGINES(test_the_writer_does_not_expire), TEST_ENGINES(test_a_group_that_is_gone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

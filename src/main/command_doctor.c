@@ -6,7 +6,9 @@
 #include "services/lambda/lambda.h"
 #include "store/blob.h"
 #include "store/store.h"
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void print_check(bool fine, const char *what, struct str detail)
 {
@@ -49,9 +51,20 @@ static bool print_packages(const struct options *options, struct arena *arena)
     return err == ERR_OK && !damaged;
 }
 
+/* "Permission denied" is no "there is nothing". NULL: it can be looked at, or there is none. */
+static const char *store_unseen(const char *dir)
+{
+    return access(dir, R_OK | X_OK) != 0 && errno != ENOENT ? strerror(errno) : NULL;
+}
+
 /* False: something is lost, or cannot be looked at. */
 static bool print_data(const struct options *options, struct arena *arena)
 {
+    const char *unseen = store_unseen(datadir_path(arena, options->data, "store"));
+    if (unseen) {
+        print_check(false, "data: store", arena_printf(arena, "%s/store cannot be looked at: %s", options->data, unseen));
+        return false;
+    }
     struct store_findings findings;
     struct store_options store = {.dir = datadir_path(arena, options->data, "store")};
     enum err err = store_check(&store, arena, &findings);
@@ -89,6 +102,11 @@ int command_repair(const struct options *options, struct arena *arena)
 {
     struct store_findings findings;
     struct store_options store = {.dir = datadir_path(arena, options->data, "store")};
+    const char *unseen = store_unseen(store.dir);
+    if (unseen) {
+        fprintf(stderr, "cloudless: %s was not repaired: %s\n", store.dir, unseen);
+        return EXIT_FAILED;
+    }
     enum err err = store_repair(&store, arena, &findings);
     print_findings(&findings);
     if (err == ERR_OK)

@@ -27,12 +27,19 @@ int command_env(const struct options *options, struct arena *arena)
     struct str region = datadir_value(endpoint, "region");
     struct str authority = datadir_value(endpoint, "authority"),
                url = datadir_value(endpoint, options->https ? "https_url" : "url");
+    struct str id = datadir_value(credentials, "aws_access_key_id"), secret = datadir_value(credentials, "aws_secret_access_key");
+    if (!region.n || !datadir_value(endpoint, "url").n || !id.n || !secret.n) {
+        fprintf(stderr,
+                "cloudless: %s/credentials or %s/endpoint is not what a server writes; start `cloudless serve --data %s` again\n",
+                options->data, options->data, options->data);
+        return EXIT_FAILED;
+    }
     if (!url.n) {
         fprintf(stderr, "cloudless: the server of %s has no certificate to speak https with; its log says why\n", options->data);
         return EXIT_FAILED;
     }
-    export("AWS_ACCESS_KEY_ID", datadir_value(credentials, "aws_access_key_id"));
-    export("AWS_SECRET_ACCESS_KEY", datadir_value(credentials, "aws_secret_access_key"));
+    export("AWS_ACCESS_KEY_ID", id);
+    export("AWS_SECRET_ACCESS_KEY", secret);
     export("AWS_REGION", region);
     export("AWS_DEFAULT_REGION", region);
     export("AWS_ENDPOINT_URL", url);

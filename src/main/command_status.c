@@ -234,6 +234,11 @@ int command_status(const struct options *options, struct arena *arena)
         return EXIT_FAILED;
     }
     struct str url = datadir_value(s.endpoint, "url");
+    if (!url.n) {
+        fprintf(stderr, "cloudless: %s/endpoint is not what a server writes; start `cloudless serve --data %s` again\n",
+                options->data, options->data);
+        return EXIT_FAILED;
+    }
     bool https = str_starts(url, STR("https://"));
     s.address = str_slice(url, https ? 8 : 7, url.n);
     bool there = status_ask(&s, "/_cloudless/health", &status, &health);

@@ -28,7 +28,8 @@ enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_mess
         *ret_message =
             arena_printf(arena, "another server uses the data directory %s; stop it, or choose one with --data", dir);
     else if (err != ERR_OK)
-        *ret_message = arena_printf(arena, "cannot lock %s: %s", path, strerror(errno));
+        *ret_message = errno == ENOTDIR ? arena_printf(arena, "%s is a file, no directory", dir)
+                                        : arena_printf(arena, "cannot lock %s: %s", path, strerror(errno));
     return err;
 }
 
@@ -39,7 +40,11 @@ static enum err write_and_rename(const char *dir, const char *name, struct str t
     if (fd < 0)
         return ERR_IO;
     bool fine = file_write(fd, text) && (!sync || fsync(fd) == 0);
-    fine = close(fd) == 0 && fine;
+    int why = errno;
+    if (close(fd) != 0)
+        fine = false;
+    else if (!fine)
+        errno = why;
     return fine && rename(temporary, path) == 0 ? ERR_OK : ERR_IO;
 }
 

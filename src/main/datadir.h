@@ -12,7 +12,7 @@
 /* Makes DIR (mode 0700) and its parents, and locks it until the process ends. ERR_BUSY: another server has it. */
 enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_message);
 const char *datadir_path(struct arena *arena, const char *dir, const char *name);
-/* Written to a temporary name, synced and renamed; mode 0600. */
+/* Written to a temporary name, synced and renamed; mode 0600. ERR_IO: errno says why. */
 enum err datadir_write(const char *dir, const char *name, struct str text, struct arena *arena);
 /* The same without the sync: for what is true only as long as the process lives. */
 enum err datadir_note(const char *dir, const char *name, struct str text, struct arena *arena);

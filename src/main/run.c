@@ -423,7 +423,9 @@ static _Noreturn void run_become(const struct run *run, pid_t parent)
     signal(SIGINT, run->interrupt_before);
     sigprocmask(SIG_SETMASK, &run->mask_before, NULL);
     execvp(options->words[0], options->words);
-    fprintf(stderr, "cloudless: %s: %s\n", options->words[0], strerror(errno));
+    const char *name = options->words[0], *why = strerror(errno);
+    bool here = !strchr(name, '/') && access(name, F_OK) == 0;
+    fprintf(stderr, here ? "cloudless: %s: not on PATH; the one here is ./%s\n" : "cloudless: %s: %s\n", name, here ? name : why);
     _exit(127);
 }
 

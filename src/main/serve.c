@@ -86,6 +86,12 @@ static int fail_err(const char *what, enum err err)
     return serve_fail(what, str_of(err_text(err)));
 }
 
+static int listen_fail(const char *address, const char *why)
+{
+    fprintf(stderr, "cloudless: --listen %s: %s\n", address, why);
+    return EXIT_FAILED;
+}
+
 /* Binds first: a taken port is found before anything is written. */
 static int bind_all(const struct options *options, int fds[LISTEN_MAX])
 {
@@ -99,12 +105,11 @@ static int bind_all(const struct options *options, int fds[LISTEN_MAX])
         }
         enum err err = http_bind(str_of(address), &fds[i]);
         if (err == ERR_EXISTS)
-            return serve_fail(address, STR("the port is taken by another program; stop it, or choose another with --listen"));
+            return listen_fail(address, "the port is taken by another program; stop it, or choose another");
         if (err == ERR_DENIED)
-            return serve_fail(address,
-                              STR("this user may not listen there: ports below 1024 are root's; choose another with --listen"));
+            return listen_fail(address, "this user may not listen there: ports below 1024 are root's; choose another");
         if (err != ERR_OK)
-            return serve_fail(address, str_of(strerror(errno)));
+            return listen_fail(address, errno == EADDRNOTAVAIL ? "no interface of this machine has that address" : strerror(errno));
     }
     return EXIT_FINE;
 }
@@ -166,7 +171,10 @@ static int write_credentials(struct server *s)
     if (datadir_read(s->options->data, "credentials", s->arena, &old) == ERR_OK && str_eq(old, text))
         return EXIT_FINE;
     err = datadir_write(s->options->data, "credentials", text, s->arena);
-    return err == ERR_OK ? EXIT_FINE : fail_err("DIR/credentials cannot be written", err);
+    if (err == ERR_OK)
+        return EXIT_FINE;
+    return serve_fail(datadir_path(s->arena, s->options->data, "credentials"),
+                      arena_printf(s->arena, "cannot be written: %s", strerror(errno)));
 }
 
 /* One for each core that this process may run on: with taskset or in a container fewer than the machine has. */

@@ -126,6 +126,44 @@ def test_a_data_directory_of_another_user(server, tmp_path):
     for command in 'env', 'status', 'trust':
         done = subprocess.run([binary, command, '--data', server.data], capture_output=True, text=True, user='nobody', group='nogroup', timeout=60)
         assert done.returncode == 1 and done.stdout == '' and 'for the user root only; do it as that user or as root (sudo)' in done.stderr, done
+    for command in 'doctor', 'repair':
+        done = subprocess.run([binary, command, '--data', server.data], capture_output=True, text=True, user='nobody', group='nogroup', timeout=60)
+        assert done.returncode == 1 and f'{server.data}/store' in done.stdout + done.stderr and 'Permission denied' in done.stdout + done.stderr, done
+
+
+@pytest.mark.parametrize('make, says', [
+    (lambda path: path.write_text(''), 'is a file, no directory'), (lambda path: (path / 'credentials').mkdir(parents=True), '/credentials: cannot be written: Is a directory'),
+    (lambda path: (path / 'store').mkdir(parents=True) or (path / 'store/lock').mkdir(), 'store/lock'),
+], ids=['a file', 'credentials', 'the store'])
+def test_a_data_directory_that_cannot_be_used(tmp_path, make, says):
+    """Which path, and why."""
+    make(tmp_path / 'data')
+    done = run('serve', '--data', str(tmp_path / 'data'), '--listen', f'127.0.0.1:{harness.free_port()}')
+    assert done.returncode == 1 and says in done.stderr and str(tmp_path) in done.stderr and 'input/output failed' not in done.stderr
+
+
+def test_an_address_that_cannot_be_had(server, tmp_path):
+    """203.0.113.1 is of a network for documentation."""
+    done = run('serve', '--data', str(tmp_path), '--listen', f'127.0.0.1:{server.port}')
+    assert done.returncode == 1 and done.stderr == f'cloudless: --listen 127.0.0.1:{server.port}: the port is taken by another program; stop it, or choose another\n'
+    (tmp_path / 'any').write_text('')
+    done = run('serve', '--data', str(tmp_path), '--listen', '203.0.113.1:4566', '--tls-cert', str(tmp_path / 'any'), '--tls-key', str(tmp_path / 'any'))
+    assert done.returncode == 1 and done.stderr == 'cloudless: --listen 203.0.113.1:4566: no interface of this machine has that address\n'
+
+
+@pytest.mark.parametrize('endpoint', ['', 'junk', 'url = \n', 'region = us-east-1\n'])
+def test_notes_of_a_server_that_are_damaged(tmp_path, endpoint):
+    (tmp_path / 'endpoint').write_text(endpoint)
+    (tmp_path / 'credentials').write_text('junk')
+    for command in 'env', 'status':
+        done = run(command, '--data', str(tmp_path))
+        assert done.returncode == 1 and done.stdout == '' and 'is not what a server writes; start `cloudless serve' in done.stderr
+
+
+def test_a_program_that_is_not_on_the_path(tmp_path):
+    (tmp_path / 'bootstrap').write_text('')
+    done = run('run', 'bootstrap', cwd=tmp_path, input='{}\n')
+    assert done.returncode == 1 and done.stderr.startswith('cloudless: bootstrap: not on PATH; the one here is ./bootstrap\n')
 
 
 def test_doctor_says_ok_or_not(server):

@@ -11,7 +11,7 @@ enum { STREAMS_MANY = 10500, STREAMS_FEW = 450, STEP = 500, PAGE = 51, ROUNDS = 
 #define GROUP STR("a/group")
 #define START ((int64_t)1700000000 * 1000)
 
-struct model_stream { char name[16]; int64_t last_ms; bool there; };
+struct model_stream { char name[24]; int64_t last_ms; bool there; };
 
 struct world {
     struct fixture *f;

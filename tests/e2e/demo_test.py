@@ -112,6 +112,17 @@ def test_a_process_that_is_not_seen_is_known_by_its_user(server):
 
 
 @ORDINARY
+@pytest.mark.skipif(subprocess.run(['unshare', '-r', 'true'], capture_output=True).returncode != 0, reason='needs a user namespace')
+def test_a_machine_that_cannot_run_functions_is_told(demo, tmp_path):
+    """In a user namespace that may have no further ones; nothing is deployed, and no server stays."""
+    command = f'echo 0 >/proc/sys/user/max_user_namespaces && exec {DEMO} start'
+    done = subprocess.run(['unshare', '-r', 'sh', '-c', command], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, 'CLOUDLESS_PORT': str(harness.free_port()), 'CLOUDLESS_DEMO_DATA': str(tmp_path / 'data')})
+    assert done.returncode == 1 and 'Functions cannot be run on this machine: ' in done.stderr and 'sysctl user.max_user_namespaces=' in done.stderr
+    assert 'deployed' not in done.stdout and 'has ended' in done.stdout
+
+
+@ORDINARY
 def test_a_deployment_that_fails_ends_the_demo(demo, tmp_path):
     harness.executable(tmp_path / 'sed', '#!/bin/sh\nPATH=${PATH#*:} exec sed "$@"\n')
     failed = demo('start', check=False, PATH=f'{tmp_path}:{os.environ["PATH"]}', C_PACKAGES=str(tmp_path / 'none'))

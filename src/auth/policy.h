@@ -31,8 +31,6 @@ struct policy_request {
 };
 
 enum policy_effect { POLICY_NO_MATCH, POLICY_ALLOW, POLICY_DENY };
-/* Every user, role or session that the policy's Principal elements name by ARN, until visit returns false. */
-void policy_each_principal(const struct policy *policy, bool (*visit)(void *arg, struct str arn), void *arg);
 /* Does a decision by this policy hang on more than principal, action and resource? */
 bool policy_depends_on_request(const struct policy *policy);
 /* *ret_by_account: set when the only matching Principal is the account itself. */

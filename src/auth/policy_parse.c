@@ -574,7 +574,7 @@ enum err policy_compile(struct str text, enum policy_kind kind, struct policy **
     struct policy *policy = arena_new_of(own, struct policy);
     struct parse *parse = arena_new_of(arena, struct parse);
     struct json *document = NULL;
-    bool fine = text.n <= POLICY_BYTES_MAX && json_parse(text, own, &document) == ERR_OK;
+    bool fine = text.n <= POLICY_BYTES_MAX && json_parse_unique(text, own, &document) == ERR_OK;
 
     policy->arena = own;
     policy->kind = kind;
@@ -599,14 +599,4 @@ void policy_free(struct policy *policy)
 bool policy_depends_on_request(const struct policy *policy)
 {
     return policy->depends_on_request;
-}
-
-void policy_each_principal(const struct policy *policy, bool (*visit)(void *arg, struct str arn), void *arg)
-{
-    for (size_t i = 0; i < policy->count; i++) {
-        const struct principals *principals = &policy->statement[i].principals;
-        for (size_t k = 0; k < principals->count; k++)
-            if (principals->item[k].kind == NAMES_AWS && !visit(arg, principals->item[k].value))
-                return;
-    }
 }

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/panic.h"
 #include <openssl/crypto.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define QUERY_PARAMS_MAX 512
@@ -306,35 +307,42 @@ static bool canonical_request(const struct http_request *request, const struct s
 
 /* ---- checking ---- */
 
+static int64_t skew_minutes(const struct sigv4 *sig)
+{
+    return sig->rules.skew_minutes ? sig->rules.skew_minutes : SIGV4_SKEW_MINUTES;
+}
+
 /* A presigned URL of S3's way ends when it says, and begins no sooner than any other signature. */
 static enum sigv4_status check_url_time(struct sigv4 *sig, int64_t now_ms)
 {
     if (sig->expires_ms < now_ms)
         sig->message = STR("Request has expired");
-    else if (sig->time_ms > now_ms + SIGV4_SKEW_MS)
+    else if (sig->time_ms > now_ms + skew_minutes(sig) * 60000)
         sig->message = STR("Request is not valid yet");
     return sig->message.n ? SIGV4_URL_EXPIRED : SIGV4_OK;
 }
 
 static enum sigv4_status check_time(struct sigv4 *sig, int64_t now_ms, struct arena *arena)
 {
+    int64_t minutes = skew_minutes(sig), skew_ms = minutes * 60000;
     struct str now, bound;
 
     if (sig->in_query && sig->rules.s3)
         return check_url_time(sig, now_ms);
 
-    if (sig->time_ms >= now_ms - SIGV4_SKEW_MS && sig->time_ms <= now_ms + SIGV4_SKEW_MS)
+    if (sig->time_ms >= now_ms - skew_ms && sig->time_ms <= now_ms + skew_ms)
         return SIGV4_OK;
     now = clock_sigv4(arena, now_ms);
     if (sig->time_ms < now_ms) {
-        bound = clock_sigv4(arena, now_ms - SIGV4_SKEW_MS);
-        sig->message = arena_printf(arena, "Signature expired: " STR_FMT " is now earlier than " STR_FMT " (" STR_FMT " - 15 min.)",
-                                    STR_ARG(sig->amz_date), STR_ARG(bound), STR_ARG(now));
-    } else {
-        bound = clock_sigv4(arena, now_ms + SIGV4_SKEW_MS);
+        bound = clock_sigv4(arena, now_ms - skew_ms);
         sig->message =
-            arena_printf(arena, "Signature not yet current: " STR_FMT " is still later than " STR_FMT " (" STR_FMT " + 15 min.)",
-                         STR_ARG(sig->amz_date), STR_ARG(bound), STR_ARG(now));
+            arena_printf(arena, "Signature expired: " STR_FMT " is now earlier than " STR_FMT " (" STR_FMT " - %" PRId64 " min.)",
+                         STR_ARG(sig->amz_date), STR_ARG(bound), STR_ARG(now), minutes);
+    } else {
+        bound = clock_sigv4(arena, now_ms + skew_ms);
+        sig->message = arena_printf(
+            arena, "Signature not yet current: " STR_FMT " is still later than " STR_FMT " (" STR_FMT " + %" PRId64 " min.)",
+            STR_ARG(sig->amz_date), STR_ARG(bound), STR_ARG(now), minutes);
     }
     return SIGV4_EXPIRED;
 }

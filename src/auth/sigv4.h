@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "net/http.h"
 
-#define SIGV4_SKEW_MS (15 * 60 * 1000)
+#define SIGV4_SKEW_MINUTES 15           /* as AWS documents it; many services take less */
 #define SIGV4_EXPIRES_MAX_S 604800      /* of a presigned URL: a week */
 
 /* What is particular to the API and the operation that are called. */
@@ -14,8 +14,9 @@ struct sigv4_rules {
     const char *service;        /* the scope has to name it; NULL: any */
     /* S3's way: paths are encoded once; what x-amz-content-sha256 says is signed and the body compared with it, so it is needed; a
      * presigned URL signs no body and is good for X-Amz-Expires seconds. Elsewhere the body itself is hashed, whatever that header
-     * says, and a presigned URL is good for 15 minutes, whatever X-Amz-Expires says. */
+     * says, and a presigned URL is good for as long as any signature, whatever X-Amz-Expires says. */
     bool s3;
+    unsigned skew_minutes;      /* between the date that is signed and now; 0: SIGV4_SKEW_MINUTES */
     bool body_unsigned;         /* the operation's body need not be signed: UNSIGNED-PAYLOAD may stand for it */
     bool body_later;            /* it is on its way: a hash in x-amz-content-sha256, or that its chunks are signed, is believed, and
                                  * whoever reads it compares */

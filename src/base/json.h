@@ -25,6 +25,8 @@ struct json {
  * surrogates, trailing bytes and depth are ERR_INVALID; an arena over its budget is ERR_BUSY or ERR_TOO_LARGE (budget.h). *ret is
  * untouched on failure. A repeated key: the last one wins. */
 enum err json_parse(struct str text, struct arena *arena, struct json **ret);
+/* The same, but a repeated key at any depth is ERR_INVALID: where two readers of one text may not see two things. */
+enum err json_parse_unique(struct str text, struct arena *arena, struct json **ret);
 /* The same verdict without the tree; takes the arena for one copy of the text. Some 200 MB/s on the smallest values. */
 enum err json_check(struct str text, struct arena *arena);
 

@@ -208,14 +208,16 @@ inline std::string_view token_of(ondemand::value &value)
     return token;
 }
 
-/* With KEEP false the same walk makes no tree: each value is looked at in a node of its own and forgotten. */
-template <bool KEEP>
+/* CHECK makes no tree in the same walk: each value is looked at in a node of its own and forgotten. UNIQUE refuses repeated keys. */
+enum walk { CHECK, KEEP, UNIQUE };
+
+template <enum walk WALK>
 bool fill(struct arena *arena, ondemand::value &value, std::string_view token, struct json *node, unsigned depth);
 
-template <bool KEEP>
+template <enum walk WALK>
 inline struct json *child_new(struct arena *arena, struct json *parent, struct json *scratch)
 {
-    if (!KEEP)
+    if (WALK == CHECK)
         return scratch;
     if (++nodes_made % BUDGET_NODES == 0 && arena_over(arena) != ERR_OK)
         return nullptr;
@@ -237,7 +239,7 @@ inline bool key_at(const char *p, const char *value, struct str *ret)
     return string_at(p, end, ret);
 }
 
-template <bool KEEP>
+template <enum walk WALK>
 bool fill_object(struct arena *arena, ondemand::value &value, struct json *node, unsigned depth)
 {
     ondemand::object object;
@@ -249,18 +251,20 @@ bool fill_object(struct arena *arena, ondemand::value &value, struct json *node,
             return false;
         ondemand::field &field = result.value_unsafe();     /* by reference: copies cost a third of the walk */
         std::string_view token = token_of(field.value());
-        struct json *child = child_new<KEEP>(arena, node, &scratch);
+        struct json *child = child_new<WALK>(arena, node, &scratch);
         if (!child || !key_at(field.key().raw(), token.data(), &child->key))
             return false;
-        if (!fill<KEEP>(arena, field.value(), token, child, depth))
+        if (!fill<WALK>(arena, field.value(), token, child, depth))
             return false;
     }
-    if (KEEP && node->count > 1)
-        json_keep_last(node);
-    return true;
+    if (WALK == CHECK || node->count < 2)
+        return true;
+    size_t given = node->count;
+    json_keep_last(node);
+    return WALK != UNIQUE || node->count == given;
 }
 
-template <bool KEEP>
+template <enum walk WALK>
 bool fill_array(struct arena *arena, ondemand::value &value, struct json *node, unsigned depth)
 {
     ondemand::array array;
@@ -271,14 +275,14 @@ bool fill_array(struct arena *arena, ondemand::value &value, struct json *node, 
         if (result.error())
             return false;
         ondemand::value &element = result.value_unsafe();
-        struct json *child = child_new<KEEP>(arena, node, &scratch);
-        if (!child || !fill<KEEP>(arena, element, token_of(element), child, depth))
+        struct json *child = child_new<WALK>(arena, node, &scratch);
+        if (!child || !fill<WALK>(arena, element, token_of(element), child, depth))
             return false;
     }
     return true;
 }
 
-template <bool KEEP>
+template <enum walk WALK>
 bool fill(struct arena *arena, ondemand::value &value, std::string_view token, struct json *node, unsigned depth)
 {
     if (token.empty())
@@ -287,10 +291,10 @@ bool fill(struct arena *arena, ondemand::value &value, std::string_view token, s
     switch (*p) {
     case '{':
         node->type = JSON_OBJECT;
-        return depth < JSON_DEPTH_MAX && fill_object<KEEP>(arena, value, node, depth + 1);
+        return depth < JSON_DEPTH_MAX && fill_object<WALK>(arena, value, node, depth + 1);
     case '[':
         node->type = JSON_ARRAY;
-        return depth < JSON_DEPTH_MAX && fill_array<KEEP>(arena, value, node, depth + 1);
+        return depth < JSON_DEPTH_MAX && fill_array<WALK>(arena, value, node, depth + 1);
     case '"': {
         node->type = JSON_STRING;
         ondemand::raw_json_string consumed;
@@ -312,7 +316,7 @@ bool fill(struct arena *arena, ondemand::value &value, std::string_view token, s
     }
 }
 
-template <bool KEEP>
+template <enum walk WALK>
 enum err parse(ondemand::parser &parser, padded_string_view input, struct arena *arena, struct json **ret)
 {
     if (parser.capacity() < input.length()) {
@@ -331,13 +335,13 @@ enum err parse(ondemand::parser &parser, padded_string_view input, struct arena 
         ondemand::value value;
         if (root || std::move(result).get(value))
             return ERR_INVALID;
-        root = KEEP ? node_new(arena) : &scratch;
-        if (!fill<KEEP>(arena, value, token_of(value), root, 0))
+        root = WALK != CHECK ? node_new(arena) : &scratch;
+        if (!fill<WALK>(arena, value, token_of(value), root, 0))
             return ERR_INVALID;
     }
     if (!root || document.current_location().error() != OUT_OF_BOUNDS)
         return ERR_INVALID;
-    if (KEEP)
+    if (WALK != CHECK)
         *ret = root;
     return ERR_OK;
 }
@@ -354,16 +358,16 @@ size_t index_bytes(struct str text)
     return tokens * sizeof(uint32_t);
 }
 
-template <bool KEEP>
+template <enum walk WALK>
 enum err parse_large(padded_string_view input, struct arena *arena, struct json **ret)
 {
     ondemand::parser own;
     if (own.allocate(input.length()))
         panic(__FILE__, __LINE__, "out of memory");
-    return parse<KEEP>(own, input, arena, ret);
+    return parse<WALK>(own, input, arena, ret);
 }
 
-template <bool KEEP>
+template <enum walk WALK>
 enum err parse_text(struct str text, struct arena *arena, struct json **ret)
 {
     if (text.n > TEXT_MAX)
@@ -384,10 +388,10 @@ enum err parse_text(struct str text, struct arena *arena, struct json **ret)
         size_t index = index_bytes(text);
         if ((err = arena_take(arena, index)) != ERR_OK)
             return err;
-        err = parse_large<KEEP>(input, arena, ret);
+        err = parse_large<WALK>(input, arena, ret);
         arena_give_back(arena, index);
     } else {
-        err = parse<KEEP>(kept, input, arena, ret);
+        err = parse<WALK>(kept, input, arena, ret);
     }
     enum err over = err == ERR_OK ? ERR_OK : arena_over(arena);
     return over == ERR_OK ? err : over;
@@ -397,10 +401,15 @@ enum err parse_text(struct str text, struct arena *arena, struct json **ret)
 
 extern "C" enum err json_parse(struct str text, struct arena *arena, struct json **ret)
 {
-    return parse_text<true>(text, arena, ret);
+    return parse_text<KEEP>(text, arena, ret);
+}
+
+extern "C" enum err json_parse_unique(struct str text, struct arena *arena, struct json **ret)
+{
+    return parse_text<UNIQUE>(text, arena, ret);
 }
 
 extern "C" enum err json_check(struct str text, struct arena *arena)
 {
-    return parse_text<false>(text, arena, nullptr);
+    return parse_text<CHECK>(text, arena, nullptr);
 }

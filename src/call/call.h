@@ -153,6 +153,7 @@ struct service_api {
     const struct service_errors *errors;            /* how each way to fail authentication and common checks is answered */
     const struct validate_overrides *overrides;     /* where AWS's answer to bad input is not the model's; or NULL */
     size_t body_max;                /* bytes of a request */
+    unsigned skew_minutes;          /* how far a signature's date may be from now; 0: SIGV4_SKEW_MINUTES */
     bool global;                    /* its ARNs have no region */
     bool streams;                   /* there are rows that stream */
 };

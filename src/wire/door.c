@@ -153,7 +153,10 @@ static struct sigv4_rules door_rules(const struct call *call)
 {
     const struct model *m = call->api->model;
     bool unsigned_body = call->operation && (call->operation->flags & MODEL_OP_UNSIGNED_BODY);
-    return (struct sigv4_rules){.service = m->signing_name, .s3 = m->signs_as_s3, .body_unsigned = unsigned_body,
+    return (struct sigv4_rules){.service = m->signing_name,
+                                .s3 = m->signs_as_s3,
+                                .skew_minutes = call->api->skew_minutes,
+                                .body_unsigned = unsigned_body,
                                 .body_later = is_streamed(call)};
 }
 

@@ -163,7 +163,8 @@ def test_callers_are_refused(server, nobody, case):
                           'garbled token': (server.access_key, server.secret_key, 'garbled'),
                           'without permission': (user_key, user_secret, None)}.get(caller, (server.access_key, server.secret_key, None))
     if caller != 'unsigned':
-        sign(request, service, {'16 minutes ago': -16, '14 minutes ago': -14, 'in 16 minutes': 16}.get(caller, 0), key, secret, token)
+        minutes = re.fullmatch(r'(in )?(\d+) minutes( ago)?', caller)
+        sign(request, service, int(minutes[2]) * (-1 if minutes[3] else 1) if minutes else 0, key, secret, token)
     if caller == 'incomplete':
         request.headers['Authorization'] = request.headers['Authorization'].rpartition(',')[0]
     answer = harness.http(request.method, request.url, request.data or None, dict(request.headers.items()))
@@ -176,7 +177,7 @@ def test_callers_are_refused(server, nobody, case):
         code = answer.headers.get('x-amzn-ErrorType') or answer.json['__type'].rpartition('#')[2]
         message = answer.json.get('message') or answer.json.get('Message') or ''
     assert code == case['code']
-    assert message.startswith((case['message'] or '').replace('USER', user))
+    assert message.startswith((case['message'] or '').replace('USER', user)) and message.endswith(case.get('ends', '')), message
 
 
 # ---- AWS-managed policies ----

@@ -21,6 +21,10 @@ def trust(principal):
         {'Effect': 'Allow', 'Principal': {'AWS': principal}, 'Action': 'sts:AssumeRole'}]})
 
 
+def bare_trust(principal):
+    return json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': principal, 'Action': 'sts:AssumeRole'}]})
+
+
 def failure(code, message=None, status=None):
     """Context: the call inside fails in that way."""
     class Failure:
@@ -159,15 +163,16 @@ def test_role_life(iam, unique):
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=LAMBDA_TRUST, Path='/service-role/', Description='for tests',
                            MaxSessionDuration=7200, Tags=[{'Key': 'a', 'Value': 'b'}])['Role']
     assert made['Arn'] == f'arn:aws:iam::{ACCOUNT}:role/service-role/{name}' and made['RoleId'].startswith('AROA')
-    assert made['AssumeRolePolicyDocument'] == json.loads(LAMBDA_TRUST)
+    assert made['AssumeRolePolicyDocument'] == json.loads(LAMBDA_TRUST) and 'MaxSessionDuration' not in made
     got = iam.get_role(RoleName=name)['Role']
     assert got['MaxSessionDuration'] == 7200 and got['Description'] == 'for tests' and got['Tags'] == [{'Key': 'a', 'Value': 'b'}]
     with failure('EntityAlreadyExists', f'Role with name {name} already exists.', 409):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=LAMBDA_TRUST)
     iam.update_role(RoleName=name, Description='other', MaxSessionDuration=3600)
     assert iam.get_role(RoleName=name)['Role']['Description'] == 'other'
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust(ACCOUNT))
-    assert iam.get_role(RoleName=name)['Role']['AssumeRolePolicyDocument'] == json.loads(trust(ACCOUNT))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust([ACCOUNT, '111122223333', '*']))
+    assert iam.get_role(RoleName=name)['Role']['AssumeRolePolicyDocument'] == json.loads(trust(
+        [f'arn:aws:iam::{ACCOUNT}:root', 'arn:aws:iam::111122223333:root', '*']))       # an account is shown as its root
     assert name in [r['RoleName'] for p in iam.get_paginator('list_roles').paginate(PathPrefix='/service-role/') for r in p['Roles']]
     assert iam.list_instance_profiles_for_role(RoleName=name)['InstanceProfiles'] == []
     iam.delete_role(RoleName=name)
@@ -180,6 +185,13 @@ def test_role_life(iam, unique):
     (policy('sts:AssumeRole', Principal={'Service': 'lambda.amazonaws.com'}), 'Has prohibited field Resource.'),
     (trust('nobody'), 'Invalid principal in policy: "AWS":"nobody"'),
     (trust(f'arn:aws:iam::{ACCOUNT}:role/never-made'), f'Invalid principal in policy: "AWS":"arn:aws:iam::{ACCOUNT}:role/never-made"'),
+    (trust(f'arn:aws:iam::{ACCOUNT}:user/never-made'), f'Invalid principal in policy: "AWS":"arn:aws:iam::{ACCOUNT}:user/never-made"'),
+    # aws/aws-cdk, packages/@aws-cdk/aws-iam/test/role.test.ts: "Principal: *" in practice
+    (bare_trust('*'), 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'),
+    # hashicorp/terraform#35086 (2024), aws-samples/aws-cdk-examples#801 (2023)
+    (bare_trust({'Service': 'tagging.amazonaws.com'}), 'Invalid principal in policy: "SERVICE":"tagging.amazonaws.com"'),
+    (bare_trust({'Service': ['lambda.amazonaws.com', 'amazonaws.com']}), 'Invalid principal in policy: "SERVICE":"amazonaws.com"'),
+    (bare_trust({'AWS': ACCOUNT}).replace('"Effect"', '"Effect": "Deny", "Effect"'), 'This policy contains invalid Json'),
 ])
 def test_malformed_trust(iam, unique, document, message):
     name = unique('role')
@@ -207,7 +219,47 @@ def test_delete_role_conflicts(iam, unique):
     iam.delete_role(RoleName=name)
 
 
+@pytest.mark.parametrize('service', ['lambda', 'states.us-east-1', 'ec2', 'batchoperations.s3'])
+def test_services_that_may_be_trusted(iam, unique, service):
+    name, document = unique('role'), bare_trust({'Service': f'{service}.amazonaws.com'})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    assert iam.get_role(RoleName=name)['Role']['AssumeRolePolicyDocument'] == json.loads(document)
+
+
 # ---- policies ----
+
+REPEATED = [
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}]}',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}], '
+    '"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": '
+    '{"aws:username": "a", "aws:username": "b"}}}]}',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": '
+    '{"aws:username": "a"}, "StringEquals": {"aws:username": "b"}}}]}',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": '
+    '{"aws:username": "a"}}, "Cond\\u0069tion": {}}]}']
+
+
+@pytest.mark.parametrize('document', REPEATED)
+def test_repeated_keys_in_policies(server, iam, user, unique, document):
+    """The last one would decide, and a Deny or a condition vanish. As for any other text that is not a policy's JSON."""
+    for call in (lambda: iam.put_user_policy(UserName=user.name, PolicyName='p', PolicyDocument=document),
+                 lambda: iam.create_policy(PolicyName=unique('policy'), PolicyDocument=document)):
+        with failure('MalformedPolicyDocument', 'Syntax errors in policy.', 400):
+            call()
+    role = iam.create_role(RoleName=unique('role'), AssumeRolePolicyDocument=trust(user.arn))['Role']['Arn']
+    with failure('MalformedPolicyDocument', 'Syntax errors in policy.', 400):
+        user.client('sts').assume_role(RoleArn=role, RoleSessionName='session', Policy=document)
+
+
+def test_what_is_no_arn(iam, user):
+    """As recorded on AWS: localstack, tests/aws/services/iam/test_iam.snapshot.json, test_user_attach_policy, 6 March 2025."""
+    for call in (iam.attach_user_policy, iam.detach_user_policy):
+        with failure('ValidationError', 'Invalid ARN:  Could not be parsed!', 400):
+            call(UserName=user.name, PolicyArn='longpolicynamebutnoarn')
+    with failure('NoSuchEntity', f'Policy arn:aws:iam::{ACCOUNT}:policy/never-made does not exist or is not attachable.', 404):
+        iam.attach_user_policy(UserName=user.name, PolicyArn=f'arn:aws:iam::{ACCOUNT}:policy/never-made')
+
 
 def test_policy_and_versions(iam, unique):
     name = unique('policy')
@@ -266,7 +318,7 @@ def test_attachments(iam, unique, user):
     missing = f'arn:aws:iam::{ACCOUNT}:policy/never-made'
     with failure('NoSuchEntity', f'Policy {missing} does not exist or is not attachable.', 404):
         iam.attach_role_policy(RoleName=role, PolicyArn=missing)
-    with failure('InvalidInput', 'ARN AmazonDynamoDBFullAccess is not valid.', 400):
+    with failure('ValidationError', 'Invalid ARN:  Could not be parsed!', 400):
         iam.attach_role_policy(RoleName=role, PolicyArn='AmazonDynamoDBFullAccess')
     iam.detach_role_policy(RoleName=role, PolicyArn=arn)
     iam.detach_user_policy(UserName=user.name, PolicyArn=arn)

@@ -112,7 +112,8 @@ static const struct row apigateway_rows[] = {
     API_WRITE("UpdateStage", apigateway__update_stage, NULL),
 };
 
-const struct service_api apigateway_api = {.model = &model_apigateway,
+const struct service_api apigateway_api = {.skew_minutes = 5, /* CreateRestApi: RhinoSecurityLabs/IPRotate_Burp_Extension#38 */
+                                           .model = &model_apigateway,
                                            .rows = apigateway_rows,
                                            .row_count = COUNT_OF(apigateway_rows),
                                            .errors = &apigateway_errors,

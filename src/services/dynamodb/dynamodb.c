@@ -115,6 +115,7 @@ static const struct row dynamodb_rows[] = {
 };
 
 const struct service_api dynamodb_api = {
+    .skew_minutes = 5, /* aws/aws-sdk-js-v3#7605, 2025 */
     .model = &model_dynamodb,
     .rows = dynamodb_rows,
     .row_count = COUNT_OF(dynamodb_rows),

@@ -134,9 +134,14 @@ void iam__detach(struct call *call, struct store_txn *txn)
     const struct entity_kind *kind = iam__kind(call);
     struct str arn = call_str(call, "PolicyArn");
     struct json *doc = load_attached_to(call, txn);
+    struct arn parts;
 
     if (!doc)
         return;
+    if (!arn_parse(arn, &parts)) {
+        call_fail(call, "ValidationError", IAM_NO_ARN);
+        return;
+    }
     struct json *attached = iam__member(call, doc, "Attached", JSON_ARRAY);
     size_t index = iam__array_find(attached, arn);
     if (index == attached->count) {

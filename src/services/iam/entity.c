@@ -100,7 +100,8 @@ void iam__create_role(struct call *call, struct store_txn *txn)
     json_add_str(call->arena, doc, "Description", call_str(call, "Description"));
     json_add_i64(call->arena, doc, "MaxSession", json_i64(call->input, "MaxSessionDuration", 3600));
     iam__entity_save(call, txn, &iam__role, doc);
-    json_add(iam__output(call), "Role", iam__role_json(call, txn, doc, true));
+    struct json *role = json_add(iam__output(call), "Role", iam__role_json(call, txn, doc, true));
+    json_remove(role, STR("MaxSessionDuration")); /* CreateRole does not say it on AWS; who asks for the role sees it */
 }
 
 static void entity_delete(struct call *call, struct store_txn *txn, const struct entity_kind *kind)

@@ -87,6 +87,7 @@ enum err iam__policy_find(struct store_txn *txn, struct str account, struct str 
 enum err iam__policy_get(struct call *call, struct store_txn *txn, struct str arn, struct json **ret);
 /* The same with call_fail(NoSuchEntity); `message` has one %.*s for the ARN. NULL: failed. */
 struct json *iam__policy_load(struct call *call, struct store_txn *txn, struct str arn, const char *message);
+#define IAM_NO_ARN "Invalid ARN:  Could not be parsed!"
 #define IAM_NOT_ATTACHABLE "Policy %.*s does not exist or is not attachable."
 #define IAM_NOT_FOUND_POLICY "Policy %.*s was not found."
 #define IAM_NO_SCOPE "Scope ARN: %.*s does not exist or is not attachable."
@@ -104,6 +105,10 @@ size_t iam__policy_chars(struct str text);
 bool iam__trust_set(struct call *call, struct store_txn *txn, struct json *role, struct str text);
 /* As it counts now: a user or role that was deleted (and perhaps made again) stands there by its old unique id. */
 struct str iam__trust_text(struct store_txn *txn, struct str account, const struct json *role, struct arena *arena);
+
+/* May a trust policy name it as a Service: NAME.amazonaws.com, with a region behind the name or not? */
+bool iam__is_service(struct str principal);
+size_t iam__services(const char *const **ret); /* all names, for the test */
 
 /* ---- which entities a policy is attached to ---- */
 struct str iam__attachment_slot(struct call *call, const struct entity_kind *kind, bool boundary);

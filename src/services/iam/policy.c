@@ -80,7 +80,12 @@ static bool is_policy_arn(struct str arn)
 struct json *iam__policy_load(struct call *call, struct store_txn *txn, struct str arn, const char *message)
 {
     struct json *doc = NULL;
+    struct arn parts;
 
+    if (!arn_parse(arn, &parts)) {
+        call_fail(call, "ValidationError", IAM_NO_ARN);
+        return NULL;
+    }
     if (!is_policy_arn(arn)) {
         call_fail(call, "InvalidInput", "ARN " STR_FMT " is not valid.", STR_ARG(arn));
         return NULL;

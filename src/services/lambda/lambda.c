@@ -153,6 +153,7 @@ static const struct row lambda_rows[] = {
 };
 
 const struct service_api lambda_api = {
+    .skew_minutes = 5, /* pulumi/pulumi-aws#55, aws/aws-sdk-js#2598 */
     .model = &model_lambda,
     .rows = lambda_rows,
     .row_count = COUNT_OF(lambda_rows),

@@ -113,6 +113,7 @@ static const struct row logs_rows[] = {
 };
 
 const struct service_api logs_api = {
+    .skew_minutes = 5, /* hashicorp/terraform-provider-aws#34683, 2023 */
     .model = &model_logs,
     .rows = logs_rows,
     .row_count = COUNT_OF(logs_rows),

@@ -202,6 +202,41 @@ static void test_refusals(void **state)
     arena_free(arena);
 }
 
+/* A service that takes five minutes says five. */
+static void test_skew(void **state)
+{
+    static const struct sigv4_rules five = {.skew_minutes = 5};
+    static const struct {
+        const char *date;
+        enum sigv4_status status;
+        const char *message;
+    } cases[] = {
+        {"20260131T090007Z", SIGV4_MISMATCH, "The request signature"},
+        {"20260131T091007Z", SIGV4_MISMATCH, "The request signature"},
+        {"20260131T090006Z", SIGV4_EXPIRED,
+         "Signature expired: 20260131T090006Z is now earlier than 20260131T090007Z (20260131T090507Z - 5 min.)"},
+        {"20260131T091008Z", SIGV4_EXPIRED,
+         "Signature not yet current: 20260131T091008Z is still later than 20260131T091007Z (20260131T090507Z + 5 min.)"},
+    };
+    struct arena *arena = arena_new();
+    struct sigv4_cache *cache = sigv4_cache_new(4);
+    int64_t now;
+
+    (void)state;
+    assert_true(clock_parse(STR("20260131T090507Z"), &now));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct http_request request = make_request(arena, STR("POST"), STR("/"), STR("{}"), 4);
+        struct sigv4 sig;
+        add_header(&request, "host", "localhost");
+        add_header(&request, "X-Amz-Date", cases[i].date);
+        add_header(&request, "authorization", "AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host;x-amz-date, Signature=" HASH);
+        assert_int_equal(check_by(&five, cache, &request, &sig, now), cases[i].status);
+        assert_true(str_starts(sig.message, str_of(cases[i].message)));
+    }
+    sigv4_cache_free(cache);
+    arena_free(arena);
+}
+
 /* ---- presigned ---- */
 
 static struct http_request presigned_request(struct arena *arena, const struct json *v)
@@ -255,7 +290,7 @@ static void test_presigned(void **state)
         assert_true(sig.in_query && str_eq(sig.access_key_id, STR("AKIDEXAMPLE")) && str_eq(sig.region, STR("us-east-1")));
         assert_true(sig.security_token.n == 0 || str_eq(sig.security_token, STR("token/with+signs==")));
         assert_bytes_count(cache, &rules, &request, now);
-        int64_t last = rules.s3 ? now + json_i64(v, "seconds", 0) * 1000 : now + SIGV4_SKEW_MS;
+        int64_t last = rules.s3 ? now + json_i64(v, "seconds", 0) * 1000 : now + SIGV4_SKEW_MINUTES * 60 * 1000;
         assert_int_equal(check_by(&rules, cache, &request, &sig, last), SIGV4_OK);
         assert_int_equal(check_by(&rules, cache, &request, &sig, last + 1), rules.s3 ? SIGV4_URL_EXPIRED : SIGV4_EXPIRED);
         request.body = STR("not signed");
@@ -538,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_botocore),
         cmocka_unit_test(test_published),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_skew),
         cmocka_unit_test(test_presigned),
         cmocka_unit_test(test_presigned_otherwise_written),
         cmocka_unit_test(test_query_refusals),

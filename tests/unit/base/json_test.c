@@ -404,9 +404,26 @@ static void lists_are_joined(void **state)
     assert_str(json_text(arena, object->last), "[39,59,0]");
 }
 
+static void repeated_keys_are_refused(void **state)
+{
+    static const char *const repeated[] = {"{\"a\":1,\"a\":1}", "[[{\"b\":{\"a\":1,\"c\":2,\"\\u0061\":3}}]]", "{\"\":1,\"\":2}"};
+    static const char *const fine[] = {"{}", "{\"a\":{\"a\":1},\"A\":[{\"a\":1},{\"a\":1}]}", "3", "\"a\""};
+    struct json *tree = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(repeated); i++)
+        assert_int_equal(json_parse_unique(str_of(repeated[i]), arena, &tree), ERR_INVALID);
+    assert_null(tree);
+    for (size_t i = 0; i < COUNT_OF(fine); i++) {
+        assert_int_equal(json_parse_unique(str_of(fine[i]), arena, &tree), ERR_OK);
+        assert_str(json_text(arena, tree), fine[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repeated_keys_are_refused),
         cmocka_unit_test(children_are_unlinked),
         cmocka_unit_test(accepts),
         cmocka_unit_test(refuses),

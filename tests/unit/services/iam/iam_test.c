@@ -260,12 +260,70 @@ static void test_pass_role(void **state)
     policy_free(policy);
 }
 
+static void test_services(void **state)
+{
+    static const char *const good[] = {"lambda.amazonaws.com", "states.eu-central-1.amazonaws.com", "ec2.amazonaws.com.cn",
+                                       "batchoperations.s3.amazonaws.com", "resource-explorer-2.amazonaws.com"};
+    static const char *const bad[] = {"",
+                                      ".amazonaws.com",
+                                      "amazonaws.com",
+                                      "lambda",
+                                      "lambda.amazonaws.com.",
+                                      "Lambda.amazonaws.com",
+                                      "*",
+                                      "tagging.amazonaws.com",
+                                      "us-east-1.amazonaws.com",
+                                      ".us-east-1.amazonaws.com",
+                                      "lambda.x.amazonaws.com",
+                                      "lambda.amazonaws.com.us-east-1.amazonaws.com",
+                                      "lambda-1.amazonaws.com",
+                                      "lambda.--1.example.com"};
+    const char *const *names;
+    size_t count = iam__services(&names);
+
+    (void)state;
+    assert_true(count > 400);
+    for (size_t i = 1; i < count; i++)
+        assert_true(strcmp(names[i - 1], names[i]) < 0);
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_true(iam__is_service(str_of(good[i])));
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_false(iam__is_service(str_of(bad[i])));
+}
+
+/* Stored by a release that took such text: nobody is trusted by it, also when names in it are replaced. */
+static void test_repeated_keys_in_the_store(void **state)
+{
+    struct fixture *f = *state;
+    const char *trust =
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
+        "\"arn:aws:iam::000000000000:user/gone\",\"Service\":\"lambda.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}";
+    struct json *role = json_new(f->arena, JSON_OBJECT), *ids = json_add_object(f->arena, role, "TrustIds");
+    struct policy *policy = NULL;
+    struct str message;
+
+    json_add_str(f->arena, role, "Trust", str_of(trust));
+    json_add_str(f->arena, ids, "arn:aws:iam::000000000000:user/gone", STR("AIDA12345678901234567"));
+    const struct iam_role found = {.arn = STR("arn:aws:iam::000000000000:role/r"),
+                                   .trust_policy = iam__trust_text(store_reader(f->store), ACCOUNT, role, f->arena)};
+    assert_false(iam_role_trusts_service(&found, "lambda.amazonaws.com", f->arena));
+    assert_int_equal(policy_compile(found.trust_policy, POLICY_TRUST, &policy, f->arena, &message), ERR_INVALID);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_sorted), TEST(test_root_key), TEST(test_preset_of_a_user), TEST(test_user_key),
-        TEST(test_missing_policy_allows_nothing), TEST(test_roles), TEST(test_managed_policies), TEST(test_pass_role),
+        cmocka_unit_test(test_rows_sorted),
+        TEST(test_root_key),
+        TEST(test_preset_of_a_user),
+        TEST(test_user_key),
+        TEST(test_missing_policy_allows_nothing),
+        TEST(test_roles),
+        TEST(test_managed_policies),
+        TEST(test_pass_role),
+        cmocka_unit_test(test_services),
+        TEST(test_repeated_keys_in_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

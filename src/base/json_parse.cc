@@ -208,7 +208,8 @@ inline std::string_view token_of(ondemand::value &value)
     return token;
 }
 
-/* CHECK makes no tree in the same walk: each value is looked at in a node of its own and forgotten. UNIQUE refuses repeated keys. */
+/* CHECK makes no tree in the same walk: each value is looked at in a node of its own and forgotten. UNIQUE refuses repeated
+ * keys. */
 enum walk { CHECK, KEEP, UNIQUE };
 
 template <enum walk WALK>

@@ -72,6 +72,9 @@ def test_table_life(db, unique):
     db.get_waiter('table_exists').wait(TableName=name, WaiterConfig={'Delay': 1, 'MaxAttempts': 3})
     table = db.describe_table(TableName=name)['Table']
     assert table['TableStatus'] == 'ACTIVE'
+    # localstack, tests/aws/services/dynamodb/test_dynamodb.snapshot.json, 8 October 2025
+    assert table['WarmThroughput'] == {'ReadUnitsPerSecond': 12000, 'WriteUnitsPerSecond': 4000, 'Status': 'ACTIVE'}
+    assert 'WarmThroughput' not in created
     assert table['TableId'] == created['TableId'] and len(table['TableId']) == 36
     assert table['KeySchema'] == [{'AttributeName': 'pk', 'KeyType': 'HASH'}, {'AttributeName': 'sk', 'KeyType': 'RANGE'}]
     assert table['ProvisionedThroughput'] == {'NumberOfDecreasesToday': 0, 'ReadCapacityUnits': 0, 'WriteCapacityUnits': 0}
@@ -102,6 +105,7 @@ def test_provisioned_table(db, unique):
     table = db.describe_table(TableName=name)['Table']
     assert table['ProvisionedThroughput'] == {'NumberOfDecreasesToday': 0, 'ReadCapacityUnits': 5, 'WriteCapacityUnits': 7}
     assert 'BillingModeSummary' not in table
+    assert table['WarmThroughput'] == {'ReadUnitsPerSecond': 5, 'WriteUnitsPerSecond': 7, 'Status': 'ACTIVE'}
 
 
 @pytest.mark.parametrize('change, message', [
@@ -143,6 +147,16 @@ def test_create_table_refuses(db, unique, change, message):
 ])
 def test_what_is_not_there_is_refused_by_name(db, unique, member, value):
     code, message = error_of(make_table, db, unique('refused'), **{member: value})
+    assert code == 'NotImplemented' and member in message
+
+
+@pytest.mark.parametrize('member', ['GlobalSecondaryIndexes', 'LocalSecondaryIndexes'])
+def test_an_index_with_a_key_of_its_own_is_refused_by_name(db, unique, member):
+    """Its key is one of three attributes that are defined; the table's key has one or two."""
+    schema = [{'AttributeName': 'pk', 'KeyType': 'HASH'}, {'AttributeName': 'sk', 'KeyType': 'RANGE'}]
+    index = {'IndexName': 'abc', 'KeySchema': [schema[0], {'AttributeName': 'other', 'KeyType': 'RANGE'}], 'Projection': {'ProjectionType': 'ALL'}}
+    code, message = error_of(db.create_table, TableName=unique('refused'), BillingMode='PAY_PER_REQUEST', KeySchema=schema, AttributeDefinitions=[
+        {'AttributeName': name, 'AttributeType': 'S'} for name in ('pk', 'sk', 'other')], **{member: [index]})
     assert code == 'NotImplemented' and member in message
 
 
@@ -843,3 +857,35 @@ def test_tables_of_other_accounts_are_out_of_reach(db, hash_table):
 def test_serialization_errors(db, hash_table):
     for value in ({'S': 1}, {'N': 1}, {'BOOL': 'x'}):
         assert error_of(db.put_item, TableName=hash_table, Item={'pk': value})[0] == 'SerializationException'
+
+
+@pytest.mark.parametrize('item', [{'': S('x')}, {'m': {'M': {'': S('x')}}}, {'l': {'L': [{'M': {'a': {'M': {'': S('x')}}}}]}}])
+def test_an_attribute_without_a_name(db, hash_table, item):
+    for call, given in ((db.put_item, {'Item': {'pk': S('a'), **item}}),
+                        (db.get_item, {'Key': {'pk': S('a'), **item}}),
+                        (db.scan, {'ExclusiveStartKey': {'pk': S('a'), **item}}),
+                        (db.update_item, {'Key': {'pk': S('a')}, 'AttributeUpdates': {'': {'Action': 'PUT', 'Value': S('x')}}}),
+                        (db.update_item, {'Key': {'pk': S('a')}, 'UpdateExpression': 'SET a = :v', 'ExpressionAttributeValues': {':v': {'M': {'': S('x')}}}})):
+        code, message = error_of(call, TableName=hash_table, **given)
+        assert code == 'ValidationException' and 'Empty attribute name' in message
+    code, message = error_of(db.batch_write_item, RequestItems={hash_table: [{'PutRequest': {'Item': {'pk': S('a'), **item}}}]})
+    assert code == 'ValidationException' and 'Empty attribute name' in message
+    assert 'Item' not in db.get_item(TableName=hash_table, Key={'pk': S('a')})
+
+
+def test_a_table_by_its_name_and_by_its_arn(db, unique):
+    name = unique('twice')
+    make_table(db, name)
+    arn = db.describe_table(TableName=name)['Table']['TableArn']
+
+    def put(key):
+        return [{'PutRequest': {'Item': {'pk': S(key)}}}]
+    repeated = ('ValidationException', 'Provided list of item keys contains duplicates')
+    assert error_of(db.batch_write_item, RequestItems={name: put('a'), arn: put('a')}) == repeated
+    assert error_of(db.batch_write_item, RequestItems={arn: put('a'), name: [{'DeleteRequest': {'Key': {'pk': S('a')}}}]}) == repeated
+    assert db.scan(TableName=name)['Count'] == 0
+    db.batch_write_item(RequestItems={name: put('a'), arn: put('b')})
+    assert db.scan(TableName=name)['Count'] == 2
+    assert error_of(db.batch_get_item, RequestItems={name: {'Keys': [{'pk': S('a')}]}, arn: {'Keys': [{'pk': S('a')}]}}) == repeated
+    answer = db.batch_get_item(RequestItems={name: {'Keys': [{'pk': S('a')}]}, arn: {'Keys': [{'pk': S('b')}]}})['Responses']
+    assert answer == {name: [{'pk': S('a')}], arn: [{'pk': S('b')}]}

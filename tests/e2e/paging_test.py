@@ -2,10 +2,12 @@
 restart, and refuses one that nobody gave, or that another list or account gave, in its service's words."""
 import json
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
 import harness
+from security_test import call_of, input_for, rows
 
 
 def trail(client, operation, member, token_in, token_out, size, each, **fixed):
@@ -145,3 +147,50 @@ def test_tokens_outlive_a_restart():
         server.start()
         rest = server.client('iam').list_users(Marker=first['Marker'])
         assert [u['UserName'] for u in rest['Users']] == ['u2']
+
+
+# ---- every operation that pages, by the models ----
+
+TOKENS = {'Marker', 'NextToken', 'nextToken', 'position'}
+
+
+def paging_operations():
+    session = botocore.session.get_session()
+    for service, operation in rows():
+        shape = session.get_service_model(service).operation_model(operation).input_shape
+        for member in TOKENS & set(shape.members if shape else ()):
+            yield service, operation, member
+
+
+PAGING = sorted(paging_operations())
+
+
+@pytest.fixture(scope='module')
+def real(server, client, lists):
+    """What the operations are asked about is there, so that only the token is wrong."""
+    iam, gateway, dynamodb = client('iam'), client('apigateway'), client('dynamodb')
+    dynamodb.create_table(TableName='paging', BillingMode='PAY_PER_REQUEST', KeySchema=[{'AttributeName': 'k', 'KeyType': 'HASH'}],
+                          AttributeDefinitions=[{'AttributeName': 'k', 'AttributeType': 'S'}])
+    api = next(a['id'] for a in gateway.get_rest_apis(limit=500)['items'] if a['name'] == 'paging')
+    return {'UserName': 'paging0', 'RoleName': 'paging0', 'FunctionName': 'paging0', 'logGroupName': 'paging/0', 'logStreamName': 's0',
+            'PolicyArn': iam.list_attached_role_policies(RoleName='paging0')['AttachedPolicies'][0]['PolicyArn'], 'restApiId': api,
+            'ResourceArn': dynamodb.describe_table(TableName='paging')['Table']['TableArn'],
+            'resourceArn': f'arn:aws:apigateway:{harness.REGION}::/restapis/{api}'}
+
+
+def test_the_models_have_paging_operations():
+    assert len(PAGING) >= 25 and {service for service, _, _ in PAGING} == {'apigateway', 'dynamodb', 'iam', 'lambda', 'logs'}
+
+
+@pytest.mark.parametrize('service, operation, member', PAGING)
+def test_no_operation_takes_a_made_up_token(server, real, service, operation, member):
+    at = server.client(service, parameter_validation=False)
+    given = {name: real.get(name, value) for name, value in input_for(service, operation).items()}
+    call_of(at, operation)(**given)
+    for token in ('x', '5', 'AAAA', 'f/1', 'A' * 319, 'A' * 70000, '\u00e9\u20ac', '%00'):
+        with pytest.raises(ClientError) as caught:
+            call_of(at, operation)(**given, **{member: token})
+        error = caught.value.response
+        status = error['ResponseMetadata']['HTTPStatusCode']
+        refused = status == 501 and member in error['Error']['Message']     # by name: such pages are never given
+        assert 400 <= status < 500 or refused, (token[:20], error)

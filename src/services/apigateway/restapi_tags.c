@@ -31,12 +31,17 @@ static bool load_tagged(struct call *call, struct store_txn *txn, struct store_k
     return apigateway__load(call, txn, *ret_key, "Invalid stage identifier specified", ret);
 }
 
+/* All tags are one page. */
 void apigateway__get_tags(struct call *call)
 {
     struct store_key key;
     struct json *document;
     if (!load_tagged(call, apigateway__reader(call), &key, &document))
         return;
+    if (call_str(call, "position").n) {
+        call_fail(call, "BadRequestException", "Invalid position parameter specified");
+        return;
+    }
     call->output = json_new(call->arena, JSON_OBJECT);
     json_add(call->output, "tags", tags_object(call->arena, json_at(document, "tags")));
 }

@@ -87,12 +87,16 @@ static int batch_key_order(const void *a, const void *b)
     return order ? order : str_cmp(x->key.key, y->key.key);
 }
 
-static bool distinct(struct call *call, const struct batch_table *table)
+/* The items of a table and of those before it: one table may stand there by its name and by its ARN. */
+static bool distinct(struct call *call, const struct batch_call *batch, const struct batch_table *upto)
 {
-    const struct batch_entry **sorted = arena_alloc(call->arena, sizeof *sorted * (table->count + 1));
+    const struct batch_entry **sorted = arena_alloc(call->arena, sizeof *sorted * (batch->count + 1));
     size_t n = 0;
-    for (const struct batch_entry *entry = table->first; entry; entry = entry->next)
-        sorted[n++] = entry;
+    for (const struct batch_table *table = batch->first; table != upto->next; table = table->next) {
+        bool same = str_eq(table->target.name, upto->target.name);
+        for (const struct batch_entry *entry = table->first; same && entry; entry = entry->next)
+            sorted[n++] = entry;
+    }
     qsort(sorted, n, sizeof *sorted, batch_key_order);
     for (size_t i = 1; i < n; i++)
         if (batch_key_order(&sorted[i - 1], &sorted[i]) == 0)
@@ -135,7 +139,7 @@ void batch_get_needs(struct call *call, struct needs *needs)
     add_needs(call, needs, batch, "dynamodb:BatchGetItem");
 }
 
-static bool bind_keys(struct call *call, struct batch_table *table)
+static bool bind_keys(struct call *call, const struct batch_call *batch, struct batch_table *table)
 {
     if (!request_target_found(call, &table->target))
         return false;
@@ -144,14 +148,14 @@ static bool bind_keys(struct call *call, struct batch_table *table)
             return false;
         entry->key = table_item_key(table->target.table, entry->item, call->arena);
     }
-    return distinct(call, table) && request_keys_projected(call, table->target.table, table->projection);
+    return distinct(call, batch, table) && request_keys_projected(call, table->target.table, table->projection);
 }
 
 void batch_get_prepare(struct call *call)
 {
     struct batch_call *batch = call->state;
     for (struct batch_table *table = batch->first; table; table = table->next)
-        if (!bind_keys(call, table))
+        if (!bind_keys(call, batch, table))
             return;
     call->run = batch->count <= BATCH_GET_INLINE ? RUN_INLINE : RUN_WORKER;
 }
@@ -302,7 +306,7 @@ void batch_write_prepare(struct call *call)
                 return;
             entry->key = table_item_key(table->target.table, entry->item, call->arena);
         }
-        if (!distinct(call, table))
+        if (!distinct(call, batch, table))
             return;
     }
 }

@@ -156,6 +156,12 @@ static bool keys_defined(struct call *call, const struct json *definitions, cons
     return !same || invalid(call, "Both the Hash Key and the Range Key element in the KeySchema have the same name");
 }
 
+/* With indexes, more attributes are defined than keys; the row refuses indexes by name. */
+static bool has_indexes(const struct call *call)
+{
+    return call_has(call, "GlobalSecondaryIndexes") || call_has(call, "LocalSecondaryIndexes");
+}
+
 static bool key_schema(struct call *call)
 {
     const struct json *definitions = json_at(call->input, "AttributeDefinitions"), *schema = json_at(call->input, "KeySchema");
@@ -165,7 +171,7 @@ static bool key_schema(struct call *call)
         return invalid(call, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
     if (schema->count == 2 && !str_eq(json_str(schema->last, "KeyType"), STR("RANGE")))
         return invalid(call, "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
-    if (schema->count != definitions->count)
+    if (schema->count != definitions->count && !has_indexes(call))
         return invalid(call,
                        DYNAMODB_INVALID "Number of attributes in KeySchema does not exactly match number of attributes defined in "
                                         "AttributeDefinitions");

@@ -9,6 +9,8 @@
 #include "store/doc.h"
 
 #define LIST_LIMIT 100
+#define WARM_READS 12000            /* of a table on demand, in a second */
+#define WARM_WRITES 4000
 
 struct named { struct str name; struct json *document; uint64_t dropped; };
 
@@ -66,6 +68,20 @@ void describe_table_prepare(struct call *call)
         call->run = RUN_WORKER;
 }
 
+/* What a table can take at once: on demand as much as a new one on AWS, else what is provisioned. CreateTable does not say it.
+ * Source: answers recorded on AWS by the localstack project (test_dynamodb.snapshot.json, test_gsi_with_billing_mode and
+ * test_table_crud, 8 October 2025). */
+static void add_warm_throughput(struct call *call, struct json *shown)
+{
+    const struct json *provisioned = json_at(shown, "ProvisionedThroughput");
+    bool on_demand = str_eq(json_str(json_at(shown, "BillingModeSummary"), "BillingMode"), STR("PAY_PER_REQUEST"));
+    int64_t reads = json_i64(provisioned, "ReadCapacityUnits", 0), writes = json_i64(provisioned, "WriteCapacityUnits", 0);
+    struct json *warm = json_add_object(call->arena, shown, "WarmThroughput");
+    json_add_i64(call->arena, warm, "ReadUnitsPerSecond", on_demand ? WARM_READS : reads);
+    json_add_i64(call->arena, warm, "WriteUnitsPerSecond", on_demand ? WARM_WRITES : writes);
+    json_add_str(call->arena, warm, "Status", STR("ACTIVE"));
+}
+
 void describe_table_handle(struct call *call)
 {
     const struct named *named = call->state;
@@ -74,6 +90,7 @@ void describe_table_handle(struct call *call)
     json_add_str(call->arena, shown, "TableStatus", STR("ACTIVE"));
     json_add_i64(call->arena, shown, "TableSizeBytes", (int64_t)count.bytes);
     json_add_i64(call->arena, shown, "ItemCount", (int64_t)count.items);
+    add_warm_throughput(call, shown);
     json_add(request_output(call), "Table", shown);
 }
 

@@ -65,6 +65,10 @@ struct update *update_from_legacy(const struct json *attribute_updates, struct a
     struct update *update = arena_new_of(arena, struct update);
     update->legacy = true;
     for JSON_EACH (member, attribute_updates) {
+        if (!member->key.n) {
+            *ret_message = STR(VALUE_NO_NAME_MESSAGE);
+            return NULL;
+        }
         struct action *action = read_action(member, arena, ret_message, ret_serialization);
         if (!action)
             return NULL;

@@ -57,6 +57,7 @@ enum value_type value_set_element(enum value_type set);                     /* S
 
 /* How many of the sentences begin that DynamoDB answers to values that do not fit. */
 #define DYNAMODB_INVALID "One or more parameter values were invalid: "
+#define VALUE_NO_NAME_MESSAGE "Empty attribute name"
 #define VALUE_DEPTH_MESSAGE \
     "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
 #endif

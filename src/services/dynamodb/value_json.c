@@ -189,6 +189,8 @@ static bool read_map(struct reader *r, const struct json *json, struct value *re
         struct value *value = read_value(r, child, depth + 1);
         if (!value)
             return false;
+        if (!child->key.n)
+            return value_fail(r, STR(VALUE_NO_NAME_MESSAGE));
         value->name = child->key;
         value_append(ret, value);
     }
@@ -250,7 +252,7 @@ struct value *item_from_json(const struct json *json, struct arena *arena, struc
             if (member->type == JSON_NULL)
                 continue;
             struct value *value = read_value(&r, member, 0);
-            if (!value)
+            if (!value || (!member->key.n && !value_fail(&r, STR(VALUE_NO_NAME_MESSAGE))))
                 goto wrong;
             value->name = member->key;
             value_append(item, value);

@@ -1,7 +1,7 @@
 /* service_principals.c -- the services that a trust policy may name: NAME.amazonaws.com.
- * Sources: the service principals in AWS's documentation as of 6 October 2026 (listed by the iam-floyd project, 0.851.0), those of the
- * service-linked roles that the localstack project recorded on AWS on 13 March 2025, and nine that services' own guides give for their
- * roles ("batchoperations.s3", "medialive" and others). Sorted, so that a search can halve (test: iam_test.c). */
+ * Sources: the service principals in AWS's documentation as of 6 October 2026 (listed by the iam-floyd project, 0.851.0), those
+ * of the service-linked roles that the localstack project recorded on AWS on 13 March 2025, and nine that services' own guides give
+ * for their roles ("batchoperations.s3", "medialive" and others). Sorted, so that a search can halve (test: iam_test.c). */
 #include "services/iam/iam_internal.h"
 #include <stdlib.h>
 

@@ -42,7 +42,7 @@ static bool each_principal(struct json *document, bool (*visit)(void *arg, struc
     return true;
 }
 
-static bool each_name(struct json *principal, const char *kind, bool (*visit)(void *arg, struct json *name), void *arg)
+static bool each_trusted_name(struct json *principal, const char *kind, bool (*visit)(void *arg, struct json *name), void *arg)
 {
     struct json *names = json_at(principal, kind);
 
@@ -82,7 +82,7 @@ static bool check_aws(void *arg, struct json *name)
     return err == ERR_OK;
 }
 
-static bool check_service(void *arg, struct json *name)
+static bool check_trusted_service(void *arg, struct json *name)
 {
     struct trust_check *check = arg;
 
@@ -103,7 +103,8 @@ static bool check_principal(void *arg, struct json *principal)
                   "AssumeRolepolicy contained an invalid principal: \"STAR\":\"" STR_FMT "\".", STR_ARG(principal->text));
         return false;
     }
-    return each_name(principal, "AWS", check_aws, check) && each_name(principal, "Service", check_service, check);
+    return each_trusted_name(principal, "AWS", check_aws, check) &&
+           each_trusted_name(principal, "Service", check_trusted_service, check);
 }
 
 bool iam__trust_set(struct call *call, struct store_txn *txn, struct json *role, struct str text)
@@ -139,7 +140,7 @@ static bool replace_name(void *arg, struct json *name)
 
 static bool replace_names(void *arg, struct json *principal)
 {
-    return each_name(principal, "AWS", replace_name, arg);
+    return each_trusted_name(principal, "AWS", replace_name, arg);
 }
 
 struct str iam__trust_text(struct store_txn *txn, struct str account, const struct json *role, struct arena *arena)

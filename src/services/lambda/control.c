@@ -222,6 +222,11 @@ void lambda__get_function(struct call *call)
 
 #define FUNCTIONS_PAGE_MAX 50           /* API reference, ListFunctions */
 
+static void bad_marker(struct call *call)
+{
+    call_fail(call, "InvalidParameterValueException", "The value of Marker is not one that was given.");
+}
+
 static void list_functions_page(struct call *call, const char *member)
 {
     struct json *page, *list;
@@ -231,7 +236,7 @@ static void list_functions_page(struct call *call, const char *member)
         listing_docs(call, lambda__reader(call), lambda__key(call->arena, call->account, call->region, STR_NONE),
                      limit > FUNCTIONS_PAGE_MAX ? FUNCTIONS_PAGE_MAX : limit, "Marker", STR_NONE, &page, &token);
     if (err == ERR_INVALID) {
-        call_fail(call, "InvalidParameterValueException", "The value of Marker is not one that was given.");
+        bad_marker(call);
         return;
     }
     if (err != ERR_OK) {
@@ -252,12 +257,16 @@ void lambda__list(struct call *call)
     list_functions_page(call, "Functions");
 }
 
-/* There is one version of each function, $LATEST. */
+/* There is one version of each function, $LATEST, so no page is followed by another. */
 void lambda__list_versions(struct call *call)
 {
     struct json *doc;
     if (!lambda__call_doc(call, lambda__reader(call), &doc))
         return;
+    if (call_str(call, "Marker").n) {
+        bad_marker(call);
+        return;
+    }
     struct json *config = json_clone(call->arena, json_at(doc, "config"));
     struct str arn = json_str(config, "FunctionArn");
     json_put(config, STR("FunctionArn"), json_new_str(call->arena, arena_printf(call->arena, STR_FMT ":$LATEST", STR_ARG(arn))));

@@ -369,7 +369,8 @@ def test_managed_policies(iam):
     names = {p['PolicyName'] for p in iam.list_policies(Scope='AWS')['Policies']}
     assert names == {'AdministratorAccess', 'AmazonDynamoDBFullAccess', 'AmazonDynamoDBReadOnlyAccess', 'AWSLambdaBasicExecutionRole',
                      'AWSLambda_FullAccess', 'CloudWatchLogsFullAccess', 'AmazonAPIGatewayAdministrator',
-                     'AmazonAPIGatewayInvokeFullAccess'}
+                     'AmazonAPIGatewayInvokeFullAccess', 'AWSLambdaExecute', 'AWSLambdaRole', 'AWSLambdaDynamoDBExecutionRole',
+                     'AWSLambdaVPCAccessExecutionRole', 'AmazonAPIGatewayPushToCloudWatchLogs'}
     for p in iam.list_policies(Scope='AWS')['Policies']:
         version = iam.get_policy_version(PolicyArn=p['Arn'], VersionId=p['DefaultVersionId'])['PolicyVersion']
         assert version['Document']['Version'] == '2012-10-17' and version['IsDefaultVersion']

@@ -1,7 +1,8 @@
 /* ledger.c -- see ledger.h.
  *
  *   slot: magic (8) · count (8) · sequence (8) · number of the manifest (8) · its bytes (8) · their CRC-32C (4) · CRC-32C of
- *         all that (4)                                                                            big-endian
+ *         all that (4); count (8) · number of the log (8) · its bytes (8) · CRC-32C of these three (4)        big-endian
+ *         The second half came later: where it is missing or damaged, the log is not known.
  *   record, behind both: length (4) · bytes, filled up with zeros · CRC-32C of all that (4)
  *
  * The manifest is the engine's list of its files; it is only appended to, and now and then replaced by one with a higher
@@ -22,7 +23,8 @@
 #include <unistd.h>
 
 #define SLOT_APART 4096                 /* never in one block of the disk */
-#define SLOT_BYTES 48
+#define SLOT_LOG_AT 48
+#define SLOT_BYTES (SLOT_LOG_AT + 28)
 #define RECORD_AT (2 * SLOT_APART)
 #define SLOT_MAGIC "cldledg1"
 #define LEDGER_NAME "ledger"
@@ -38,8 +40,10 @@ struct manifest {
 struct ledger {
     int dir, file;                      /* file -1: there is none yet */
     uint64_t count, sequence;
+    struct wal_end log;
     struct manifest manifest;
     int manifest_fd;                    /* of the manifest; -1: it has to be looked for */
+    struct stat current;                /* CURRENT, when it was found: it is replaced by another file, never changed */
     struct checksum_state manifest_crc; /* over its bytes so far */
 };
 
@@ -69,6 +73,19 @@ static void slot_write(const struct ledger *ledger, uint8_t slot[SLOT_BYTES])
     put_u64(slot + 32, ledger->manifest.bytes);
     put_u32(slot + 40, ledger->manifest.crc);
     put_u32(slot + 44, crc_of(slot, 44));
+    uint8_t *log = slot + SLOT_LOG_AT;
+    put_u64(log, ledger->count);
+    put_u64(log + 8, ledger->log.number);
+    put_u64(log + 16, ledger->log.bytes);
+    put_u32(log + 24, crc_of(log, 24));
+}
+
+static struct wal_end slot_log(const uint8_t slot[SLOT_BYTES])
+{
+    const uint8_t *log = slot + SLOT_LOG_AT;
+    if (get_u64(log) != get_u64(slot + 8) || get_u32(log + 24) != crc_of(log, 24))
+        return (struct wal_end){0};
+    return (struct wal_end){get_u64(log + 8), get_u64(log + 16)};
 }
 
 static bool slot_holds(const uint8_t slot[SLOT_BYTES])
@@ -87,6 +104,7 @@ static void slots_read(struct ledger *ledger)
         ledger->count = get_u64(slot + 8);
         ledger->sequence = get_u64(slot + 16);
         ledger->manifest = (struct manifest){get_u64(slot + 24), get_u64(slot + 32), get_u32(slot + 40)};
+        ledger->log = slot_log(slot);
     }
 }
 
@@ -139,21 +157,30 @@ static void manifest_find(struct ledger *ledger)
 {
     uint64_t number;
     manifest_forget(ledger);
-    if (manifest_current(ledger, &number) != ERR_OK || (ledger->manifest_fd = manifest_open(ledger, number)) < 0)
+    if (fstatat(ledger->dir, DB_NAME "/CURRENT", &ledger->current, 0) != 0 || manifest_current(ledger, &number) != ERR_OK ||
+        (ledger->manifest_fd = manifest_open(ledger, number)) < 0)
         return;
     ledger->manifest = (struct manifest){.number = number};
     checksum_init(&ledger->manifest_crc, CHECKSUM_CRC32C);
+}
+
+/* Whether CURRENT still is the file that named it. */
+static bool manifest_is_current(const struct ledger *ledger)
+{
+    const struct stat *then = &ledger->current;
+    struct stat now;
+    return ledger->manifest_fd >= 0 && fstatat(ledger->dir, DB_NAME "/CURRENT", &now, 0) == 0 && now.st_ino == then->st_ino &&
+           now.st_ctim.tv_sec == then->st_ctim.tv_sec && now.st_ctim.tv_nsec == then->st_ctim.tv_nsec;
 }
 
 /* Takes in what the engine has appended. It may still be about to sync that, so we do. */
 static void manifest_follow(struct ledger *ledger)
 {
     struct stat st;
-    if (ledger->manifest_fd < 0 || fstat(ledger->manifest_fd, &st) != 0 || st.st_nlink == 0) {
+    if (!manifest_is_current(ledger))
         manifest_find(ledger);
-        if (ledger->manifest_fd < 0 || fstat(ledger->manifest_fd, &st) != 0)
-            return;
-    }
+    if (ledger->manifest_fd < 0 || fstat(ledger->manifest_fd, &st) != 0)
+        return;
     uint64_t bytes = (uint64_t)st.st_size;
     if (bytes <= ledger->manifest.bytes || fdatasync(ledger->manifest_fd) != 0)
         return;
@@ -258,6 +285,11 @@ uint64_t rocks__ledger_sequence(const struct ledger *ledger)
     return ledger->sequence;
 }
 
+struct wal_end rocks__ledger_log(const struct ledger *ledger)
+{
+    return ledger->log;
+}
+
 /* Into the slot whose turn it is. */
 static bool note(struct ledger *ledger)
 {
@@ -288,13 +320,15 @@ static enum err make_file(struct ledger *ledger)
 enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence)
 {
     ledger->sequence = sequence;
+    ledger->log = (struct wal_end){0};
     manifest_forget(ledger);
     return ledger->file < 0 ? make_file(ledger) : note(ledger) ? ERR_OK : ERR_IO;
 }
 
-void rocks__ledger_note(struct ledger *ledger, uint64_t sequence)
+void rocks__ledger_note(struct ledger *ledger, uint64_t sequence, struct wal_end log)
 {
     ledger->sequence = sequence;
+    ledger->log = log;
     (void)note(ledger);
 }
 

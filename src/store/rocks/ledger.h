@@ -14,6 +14,7 @@
 #define CLOUDLESS_STORE_ROCKS_LEDGER_H
 #include "base/arena.h"
 #include "base/err.h"
+#include "store/rocks/wal.h"
 
 struct ledger;
 
@@ -26,10 +27,13 @@ bool rocks__ledger_unused(const struct ledger *ledger);     /* and the engine ha
 bool rocks__ledger_blank(const struct ledger *ledger); /* there is none, or it cannot be read */
 /* The sequence number of the last entry that was acknowledged, as far as is known. */
 uint64_t rocks__ledger_sequence(const struct ledger *ledger);
+/* Where that entry ended: if the log is shorter or gone, the entry is in files, or lost. */
+struct wal_end rocks__ledger_log(const struct ledger *ledger);
 /* The engine is open: what it has now is what there has to be, and from now on the ledger is written. ERR_IO. */
 enum err rocks__ledger_begin(struct ledger *ledger, uint64_t sequence);
-/* Entries up to `sequence` are durable. Costs two system calls; never fails, an older note is as true. */
-void rocks__ledger_note(struct ledger *ledger, uint64_t sequence);
+/* Entries up to `sequence` are durable, the last of them at the end of that log. Costs three system calls; never fails, an older
+ * note is as true. */
+void rocks__ledger_note(struct ledger *ledger, uint64_t sequence, struct wal_end log);
 /* A record of the store's own, at most LEDGER_RECORD_MAX bytes, kept beside the notes and synced. ERR_NOT_FOUND: none, or damaged.
  */
 #define LEDGER_RECORD_MAX 256

@@ -6,6 +6,7 @@
 #include "store/rocks/wal.h"
 #include "base/str.h"
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -61,8 +62,8 @@ static bool take_highest(int dir, const char *name, uint64_t number, void *arg)
 static void find_log(struct wal *wal)
 {
     uint64_t highest = 0;
-    bool found = wal->dir >= 0 && each_log(wal->dir, take_highest, &highest) && log_size(wal->dir, highest, &wal->bytes);
-    wal->number = found ? highest : 0;
+    bool found = wal->dir >= 0 && each_log(wal->dir, take_highest, &highest) && log_size(wal->dir, highest, &wal->end.bytes);
+    wal->end.number = found ? highest : 0;
 }
 
 void rocks__wal_begin(struct wal *wal, const char *dir)
@@ -75,8 +76,8 @@ void rocks__wal_begin(struct wal *wal, const char *dir)
 void rocks__wal_note(struct wal *wal)
 {
     uint64_t bytes;
-    if (wal->number && log_size(wal->dir, wal->number, &bytes) && bytes > wal->bytes)
-        wal->bytes = bytes;
+    if (wal->end.number && log_size(wal->dir, wal->end.number, &bytes) && bytes > wal->end.bytes)
+        wal->end.bytes = bytes;
     else
         find_log(wal);
 }
@@ -84,9 +85,9 @@ void rocks__wal_note(struct wal *wal)
 static bool cut_log(int dir, const char *name, uint64_t number, void *arg)
 {
     const struct wal *wal = arg;
-    uint64_t bytes = number == wal->number ? wal->bytes : 0;
+    uint64_t bytes = number == wal->end.number ? wal->end.bytes : 0;
     struct stat st;
-    if (number < wal->number)
+    if (number < wal->end.number)
         return true;
     int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
     bool fine = fd >= 0 && fstat(fd, &st) == 0;
@@ -100,7 +101,7 @@ static bool cut_log(int dir, const char *name, uint64_t number, void *arg)
 enum err rocks__wal_cut(const struct wal *wal)
 {
     struct wal copy = *wal;
-    return wal->number && each_log(wal->dir, cut_log, &copy) ? ERR_OK : ERR_IO;
+    return wal->end.number && each_log(wal->dir, cut_log, &copy) ? ERR_OK : ERR_IO;
 }
 
 void rocks__wal_end(struct wal *wal)
@@ -112,18 +113,45 @@ void rocks__wal_end(struct wal *wal)
 
 static bool remove_empty(int dir, const char *name, uint64_t number, void *arg)
 {
+    const struct wal *wal = arg;
     struct stat st;
-    (void)number, (void)arg;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+    if (number < wal->end.number && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
         (void)unlinkat(dir, name, 0);
     return true;
 }
 
-void rocks__wal_sweep(const char *dir)
+void rocks__wal_sweep(const struct wal *wal)
 {
+    struct wal copy = *wal;
+    if (wal->dir >= 0)
+        each_log(wal->dir, remove_empty, &copy);
+}
+
+bool rocks__wal_reaches(const char *dir, struct wal_end end)
+{
+    uint64_t bytes;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    each_log(fd, remove_empty, NULL);
-    close(fd);
+    bool reaches = !end.bytes || (log_size(fd, end.number, &bytes) && bytes >= end.bytes);
+    if (fd >= 0)
+        close(fd);
+    return reaches;
+}
+
+static bool add_size(int dir, const char *name, uint64_t number, void *arg)
+{
+    uint64_t bytes = 0, *total = arg;
+    bool known = log_size(dir, number, &bytes);
+    (void)name;
+    *total += bytes;
+    return known;
+}
+
+uint64_t rocks__wal_bytes(const char *dir)
+{
+    uint64_t total = 0;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool known = fd >= 0 ? each_log(fd, add_size, &total) : errno == ENOENT;
+    if (fd >= 0)
+        close(fd);
+    return known ? total : UINT64_MAX;
 }

@@ -5,7 +5,11 @@
 #include "base/codec.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* Fewer rounds than files that the engine would join: over a damaged one it tries that again after a second. */
 enum { KEYS = 400, VALUE = 2000, ROUNDS = 3, FLIPS = 10 };
@@ -101,6 +105,19 @@ static void copy_tree(struct fixture *f, const char *from, const char *to)
     assert_int_equal(system(arena_printf(f->arena, "cp -a %s %s", from, to).p), 0);
 }
 
+/* What the directory holds, the lock and files without a byte aside: the engine makes its log of events when it only looks. */
+static struct str contents(const struct fixture *f)
+{
+    struct arena *arena = f->arena;
+    const char *sums = arena_printf(arena, "%s.sum", f->dir).p;
+    const char *command =
+        arena_printf(arena, "find %s -type f -size +0 ! -name lock | sort | xargs -r sha256sum > %s", f->dir, sums).p;
+    assert_int_equal(system(command), 0);
+    struct str text = files_read(sums, arena);
+    assert_int_equal(unlink(sums), 0);
+    return text;
+}
+
 /* A refused directory is mended: what it has then is of the values that were written, and new ones stay. */
 static void mend(struct fixture *copy)
 {
@@ -137,6 +154,7 @@ static void try_damage(struct fixture *f, const char *image, const char *name, e
     snprintf(copy.dir, sizeof copy.dir, "%.50s.try", f->dir);
     copy_tree(f, image, copy.dir);
     do_damage(arena_printf(f->arena, "%s/%s", copy.dir, name).p, how);
+    struct str before = contents(&copy);
     enum err err = fixture_open(&copy);
     if (err == ERR_OK) {
         unsigned damaged = read_all(&copy);
@@ -151,7 +169,8 @@ static void try_damage(struct fixture *f, const char *image, const char *name, e
     } else {
         assert_true(err == ERR_CORRUPT || err == ERR_IO);
         assert_true(copy.message.n > 0);
-        assert_int_equal(fixture_open(&copy), err);         /* refusing has changed nothing */
+        assert_true(str_eq(contents(&copy), before)); /* refusing has changed nothing */
+        assert_int_equal(fixture_open(&copy), err);
         mend(&copy);
     }
     files_remove_tree(copy.dir);
@@ -244,6 +263,90 @@ static void test_torn_tail(void **state)
     }
 }
 
+/* ---- more than one log ---- */
+
+/* The logs that hold something, oldest first; how many. */
+static size_t logs_of(const struct fixture *f, glob_t *found)
+{
+    size_t count = 0;
+    struct stat st;
+    if (glob(arena_printf(f->arena, "%s/db/*.log", f->dir).p, 0, NULL, found) != 0)
+        return 0;
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        char *path = found->gl_pathv[i];
+        if (stat(path, &st) != 0 || st.st_size == 0)
+            continue;
+        found->gl_pathv[i] = found->gl_pathv[count];
+        found->gl_pathv[count++] = path;
+    }
+    return count;
+}
+
+/* Writes until a second log is begun, and is killed then: the first is not in a file yet, or just has become one. */
+static _Noreturn void write_two_logs(struct fixture *f, uint32_t *ret_written)
+{
+    assert_int_equal(fixture_open(f), ERR_OK);
+    for (uint32_t i = 0;; i++) {
+        struct put p = {i, 0};
+        glob_t found;
+        assert_int_equal(store_mutate(f->store, put, &p), ERR_OK);
+        *ret_written = i + 1;
+        if (logs_of(f, &found) > 1)
+            raise(SIGKILL);
+        globfree(&found);
+    }
+}
+
+static bool has_all(struct fixture *f, uint32_t count)
+{
+    struct arena *arena = arena_new();
+    bool all = true;
+    for (uint32_t i = 0; i < count && all; i++) {
+        uint8_t key[4], wanted[VALUE];
+        struct str value;
+        make_value(i, 0, wanted);
+        all = store_get(store_reader(f->store), key_of(i, key), arena, &value) == ERR_OK &&
+              str_eq(value, (struct str){(char *)wanted, VALUE});
+        arena_reset(arena);
+    }
+    arena_free(arena);
+    return all;
+}
+
+static void test_older_logs(void **state)
+{
+    struct fixture *f = *state, image = {.arena = f->arena}, copy = {.arena = f->arena};
+    uint32_t *written = mmap(NULL, sizeof *written, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    snprintf(image.dir, sizeof image.dir, "%.50s.image", f->dir);
+    snprintf(copy.dir, sizeof copy.dir, "%.50s.try", f->dir);
+    pid_t child = fork();
+    if (child == 0)
+        write_two_logs(&image, written);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    for (enum damage how = FLIP; how <= DAMAGES; how++) { /* DAMAGES: none */
+        glob_t logs;
+        copy_tree(f, image.dir, copy.dir);
+        if (logs_of(&copy, &logs) > 1 && how < DAMAGES)
+            do_damage(logs.gl_pathv[0], how);
+        globfree(&logs);
+        struct str before = contents(&copy);
+        enum err err = fixture_open(&copy);
+        assert_true(err == ERR_CORRUPT || err == ERR_OK);
+        if (err == ERR_OK) {
+            assert_true(has_all(&copy, *written));
+            store_close(copy.store);
+        } else {
+            assert_int_not_equal(how, DAMAGES);
+            assert_true(str_eq(contents(&copy), before));
+        }
+        files_remove_tree(copy.dir);
+    }
+    files_remove_tree(image.dir);
+    munmap(written, sizeof *written);
+}
+
 /* In memory: what is tried are some hundred openings, and the disk's syncs are not what is tested. */
 static int memory_setup(void **state)
 {
@@ -299,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_after_a_kill, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_after_a_stop, memory_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_older_logs, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_torn_tail, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_was_written, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_what_was_there_is_kept, memory_setup, fixture_teardown),

@@ -41,9 +41,10 @@ static bool print_packages(const struct options *options, struct arena *arena)
 {
     size_t count, damaged;
     enum err err = blobs_check(options->data, &count, &damaged);
-    if (err == ERR_NOT_FOUND)
+    if (err == ERR_NOT_FOUND && !datadir_served(options->data, arena))
         return true;
-    struct str detail = err != ERR_OK ? str_of(err_text(err))
+    struct str detail = err == ERR_NOT_FOUND ? STR("their folder is gone")
+                        : err != ERR_OK      ? str_of(err_text(err))
                         : damaged
                             ? arena_printf(arena, "%zu of %zu are damaged; update the code of their functions", damaged, count)
                             : arena_printf(arena, "%zu, all as they were put", count);
@@ -66,10 +67,13 @@ static bool print_data(const struct options *options, struct arena *arena)
         return false;
     }
     struct store_findings findings;
-    struct store_options store = {.dir = datadir_path(arena, options->data, "store")};
+    struct store_options store = {.dir = datadir_path(arena, options->data, "store"),
+                                  .was_there = datadir_served(options->data, arena)};
     enum err err = store_check(&store, arena, &findings);
-    if (err == ERR_NOT_FOUND)
+    if (err == ERR_NOT_FOUND && !store.was_there)
         return true;
+    if (err == ERR_NOT_FOUND)
+        print_check(false, "data: store", arena_printf(arena, "%s is gone", store.dir));
     if (err == ERR_BUSY) {
         print_check(false, "data: store", STR("a server has it open; stopped, it can be looked at"));
         return true;
@@ -101,7 +105,8 @@ int command_doctor(const struct options *options, struct arena *arena)
 int command_repair(const struct options *options, struct arena *arena)
 {
     struct store_findings findings;
-    struct store_options store = {.dir = datadir_path(arena, options->data, "store")};
+    struct store_options store = {.dir = datadir_path(arena, options->data, "store"),
+                                  .was_there = datadir_served(options->data, arena)};
     const char *unseen = store_unseen(store.dir);
     if (unseen) {
         fprintf(stderr, "cloudless: %s was not repaired: %s\n", store.dir, unseen);

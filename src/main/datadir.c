@@ -73,6 +73,12 @@ enum err datadir_read(const char *dir, const char *name, struct arena *arena, st
     return ERR_OK;
 }
 
+/* The root key stands in the store before it stands in the file. */
+bool datadir_served(const char *dir, struct arena *arena)
+{
+    return access(datadir_path(arena, dir, "credentials"), F_OK) == 0;
+}
+
 void datadir_say_unread(const char *dir, const char *what, enum err err)
 {
     static const char service[] = "/var/lib/cloudless";

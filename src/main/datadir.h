@@ -8,6 +8,7 @@
 #define CLOUDLESS_MAIN_DATADIR_H
 #include "base/arena.h"
 #include "base/err.h"
+#include <stdbool.h>
 
 /* Makes DIR (mode 0700) and its parents, and locks it until the process ends. ERR_BUSY: another server has it. */
 enum err datadir_lock(const char *dir, struct arena *arena, struct str *ret_message);
@@ -18,6 +19,8 @@ enum err datadir_write(const char *dir, const char *name, struct str text, struc
 enum err datadir_note(const char *dir, const char *name, struct str text, struct arena *arena);
 /* At most 64 KiB. ERR_NOT_FOUND, ERR_DENIED, ERR_IO. */
 enum err datadir_read(const char *dir, const char *name, struct arena *arena, struct str *ret);
+/* A server has served it: from then on it has a store and a folder of packages. */
+bool datadir_served(const char *dir, struct arena *arena);
 /* Says to a person why `what` cannot be read there, by that error, and what to do. */
 void datadir_say_unread(const char *dir, const char *what, enum err err);
 /* Value of "name = value" in such a text, or STR_NONE. */

@@ -121,7 +121,9 @@ static int open_data(struct server *s)
     struct store_options store_options = {.dir = datadir_path(s->arena, o->data, "store"),
                                           .cache_bytes = BLOCK_CACHE_BYTES,
                                           .row_cache_bytes = SERVE_ROW_CACHE_BYTES,
-                                          .files_max = s->descriptors.store_files};
+                                          .files_max = s->descriptors.store_files,
+                                          .was_there = datadir_served(o->data, s->arena)};
+    const char *packages = datadir_path(s->arena, o->data, "blobs");
     enum err err = store_open(&store_options, s->arena, &s->store, &message);
     if (err == ERR_CORRUPT)
         message = arena_printf(s->arena,
@@ -132,6 +134,9 @@ static int open_data(struct server *s)
         return serve_fail("the store cannot be opened", message.n ? message : str_of(err_text(err)));
     if (message.n)
         log_to(LOG_ERROR, "store.read_only", {"reason", message});
+    if (store_options.was_there && access(packages, F_OK) != 0)
+        return serve_fail(packages, STR("the folder of the functions' packages is gone; bring it back from a backup, or make an "
+                                        "empty one and update the code of every function"));
     if ((err = blobs_open(o->data, &s->blobs)) != ERR_OK)
         return fail_err("the packages' folder cannot be opened", err);
     return EXIT_FINE;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define NAME_CHARS 64                   /* hexadecimal digits of SHA-256 */
+#define PIECE_BYTES (64 << 10)
 #define UNFINISHED "new-"
 #define SWEEP_AGE_MS (60 * 60 * 1000)
 
@@ -102,11 +103,101 @@ static bool touch(struct blobs *blobs, const char *name)
     return there;
 }
 
+static int open_named(const struct blobs *blobs, struct str name)
+{
+    char text[NAME_CHARS + 1] = {0};
+    if (!is_name(name)) {
+        errno = ENOENT;
+        return -1;
+    }
+    memcpy(text, name.p, NAME_CHARS);
+    return openat(blobs->fd, text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+bool blob_there(struct blobs *blobs, struct str sha256_hex_name)
+{
+    int fd = open_named(blobs, sha256_hex_name);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Reads up to n bytes, through interruptions. ERR_IO. */
+static enum err read_piece(int fd, char *p, size_t n, size_t *ret_n)
+{
+    ssize_t got;
+    do
+        got = read(fd, p, n);
+    while (got < 0 && errno == EINTR);
+    *ret_n = got > 0 ? (size_t)got : 0;
+    return got < 0 ? ERR_IO : ERR_OK;
+}
+
+enum err blob_open(struct blobs *blobs, struct str sha256_hex_name, int *ret_fd)
+{
+    char piece[PIECE_BYTES], name[NAME_CHARS];
+    uint8_t digest[SHA256_BYTES];
+    struct sha256_state hash;
+    size_t n;
+    int fd = open_named(blobs, sha256_hex_name);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    sha256_begin(&hash);
+    enum err err;
+    while ((err = read_piece(fd, piece, sizeof piece, &n)) == ERR_OK && n)
+        sha256_add(&hash, (struct str){piece, n});
+    sha256_end(&hash, digest);
+    hex_put(name, digest, sizeof digest);
+    if (err == ERR_OK && !str_eq((struct str){name, NAME_CHARS}, sha256_hex_name))
+        err = ERR_CORRUPT;
+    if (err == ERR_OK && lseek(fd, 0, SEEK_SET) != 0)
+        err = ERR_IO;
+    if (err != ERR_OK)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return err;
+}
+
+static enum err blob_read_all(int fd, struct arena *arena, struct str *ret)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return ERR_IO;
+    size_t size = (size_t)st.st_size, n = 0, got = 1;
+    char *p = arena_alloc(arena, size + 1);
+    enum err err = ERR_OK;
+    for (; err == ERR_OK && n < size && got; n += got)
+        err = read_piece(fd, p + n, size - n, &got);
+    p[n] = '\0';
+    *ret = (struct str){p, n};
+    return err;
+}
+
+enum err blob_get(struct blobs *blobs, struct str sha256_hex_name, struct arena *arena, struct str *ret_bytes)
+{
+    int fd = open_named(blobs, sha256_hex_name);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    struct str bytes;
+    enum err err = blob_read_all(fd, arena, &bytes);
+    close(fd);
+    if (err == ERR_OK && !str_eq(sha256_hex(arena, bytes), sha256_hex_name))
+        err = ERR_CORRUPT;
+    if (err == ERR_OK)
+        *ret_bytes = bytes;
+    return err;
+}
+
 enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, struct str *ret_sha256_hex)
 {
     struct str name = sha256_hex(arena, bytes);
     const char *final = arena_cstr(arena, name);
-    if (!touch(blobs, final)) {
+    int there = -1;
+    bool whole = touch(blobs, final) && blob_open(blobs, name, &there) == ERR_OK;
+    if (whole) {
+        close(there);
+    } else {
         const char *unfinished = arena_printf(arena, UNFINISHED STR_FMT, STR_ARG(uuid4(arena))).p;
         int fd = openat(blobs->fd, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
@@ -122,45 +213,6 @@ enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, st
         return ERR_IO;
     *ret_sha256_hex = name;
     return ERR_OK;
-}
-
-static enum err blob_read_all(int fd, struct arena *arena, struct str *ret)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return ERR_IO;
-    size_t size = (size_t)st.st_size, n = 0;
-    char *p = arena_alloc(arena, size + 1);
-    while (n < size) {
-        ssize_t got = read(fd, p + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ERR_IO;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    p[n] = '\0';
-    *ret = (struct str){p, n};
-    return ERR_OK;
-}
-
-enum err blob_get(struct blobs *blobs, struct str sha256_hex_name, struct arena *arena, struct str *ret_bytes)
-{
-    if (!is_name(sha256_hex_name))
-        return ERR_NOT_FOUND;
-    int fd = openat(blobs->fd, arena_cstr(arena, sha256_hex_name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-    struct str bytes;
-    enum err err = blob_read_all(fd, arena, &bytes);
-    close(fd);
-    if (err == ERR_OK && !str_eq(sha256_hex(arena, bytes), sha256_hex_name))
-        err = ERR_CORRUPT;
-    if (err == ERR_OK)
-        *ret_bytes = bytes;
-    return err;
 }
 
 struct str blob_path(struct blobs *blobs, struct str sha256_hex_name, struct arena *arena)

@@ -1,5 +1,7 @@
 """A data directory that lost something: `serve` refuses it and says so, `doctor` says what is wrong, `repair` saves the rest."""
 import glob
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -38,6 +40,12 @@ def server():
     if server.process and server.process.poll() is None:
         server.stop()
     server.remove()
+
+
+def refusal(server):
+    answer = cloudless('serve', '--data', server.data, '--listen', f'127.0.0.1:{server.port}')
+    assert answer.returncode == 1
+    return answer.stderr
 
 
 def refused(server):
@@ -81,17 +89,48 @@ def test_a_bit_of_the_log(server):
 
 
 @pytest.mark.parametrize('lose', [
+    lambda data: shutil.rmtree(data + '/store'),
+    lambda data: [shutil.rmtree(data + '/store/db'), os.remove(data + '/store/ledger')],
     lambda data: shutil.rmtree(data + '/store/db'),
     lambda data: os.remove(data + '/store/db/CURRENT'),
     lambda data: [os.remove(path) for path in glob.glob(data + '/store/db/*.log')],
     lambda data: [os.remove(path) for path in glob.glob(data + '/store/db/*.sst')],
     lambda data: [os.truncate(path, os.path.getsize(path) - 20) for path in glob.glob(data + '/store/db/MANIFEST-*')],
-], ids=['engine', 'current', 'logs', 'files', 'manifest'])
+], ids=['store', 'engine and ledger', 'engine', 'current', 'logs', 'files', 'manifest'])
 def test_what_is_lost_is_missed(server, lose):
     lose(server.data)
     refused(server)
     refused(server)
     assert cloudless('doctor', '--data', server.data).returncode == 1
+
+
+def test_all_is_gone(server):
+    """A repair makes no empty store of nothing; without what a server left there, the directory is a new one."""
+    shutil.rmtree(server.data + '/store')
+    assert 'all of its files are gone; bring them back from a backup' in refused(server)
+    assert 'store is gone' in cloudless('doctor', '--data', server.data).stdout or 'all of its files are gone' in cloudless('doctor', '--data', server.data).stdout
+    repair = cloudless('repair', '--data', server.data)
+    assert repair.returncode == 1 and 'there is no store' in repair.stderr
+    refused(server)
+    os.remove(server.data + '/credentials')
+    server.start()
+    assert server.client('dynamodb').list_tables()['TableNames'] == []
+
+
+def test_packages_are_gone(server):
+    package, = glob.glob(server.data + '/blobs/*')
+    os.rename(server.data + '/blobs', server.data + '/elsewhere')
+    assert "/blobs: the folder of the functions' packages is gone" in refusal(server)
+    assert 'their folder is gone' in cloudless('doctor', '--data', server.data).stdout
+    os.mkdir(server.data + '/blobs')
+    server.start()
+    harness.until(lambda: any('lambda.package_missing' in line and os.path.basename(package) in line for line in server.log))
+    server.stop()
+    os.rmdir(server.data + '/blobs')
+    os.rename(server.data + '/elsewhere', server.data + '/blobs')
+    server.start()
+    answer = server.client('lambda').invoke(FunctionName='function', Payload=b'{"a": 1}')
+    assert json.load(answer['Payload']) == {'a': 1}
 
 
 def test_nothing_is_wrong(server):
@@ -107,10 +146,21 @@ def test_nothing_is_wrong(server):
 
 
 def test_a_package(server):
+    """It is not sent, and its function's code can be put again."""
     package, = glob.glob(server.data + '/blobs/*')
     flip(package, 40)
     doctor = cloudless('doctor', '--data', server.data)
     assert doctor.returncode == 1 and '1 of 1 are damaged' in doctor.stdout
+    server.start()
+    client = server.client('lambda')
+    url = client.get_function(FunctionName='function')['Code']['Location']
+    answer = harness.http('GET', url)
+    assert answer.status == 500 and 'InternalError' in answer.text
+    harness.until(lambda: any('lambda.package_damaged' in line and os.path.basename(package) in line for line in server.log))
+    client.update_function_code(FunctionName='function', ZipFile=harness.zip_of({'app.py': 'def handler(event, context):\n    return event\n'}))
+    answer = harness.http('GET', url)
+    assert answer.status == 200
+    assert hashlib.sha256(answer.body).hexdigest() == os.path.basename(package)
 
 
 def test_no_data(tmp_path):

@@ -386,10 +386,20 @@ static void adopt(struct lambda__code *code, const char *dir, struct str name)
         fill_entry(entry);
 }
 
-/* The packages that functions refer to. A step's keys first, then the documents: nothing is read while an iterator is open. */
-static enum err gather_referred(struct store *store, struct map *referred)
+/* A package is written before its function, so one that is not there is lost. */
+static void refer(struct lambda__code *code, const struct json *doc, struct str function, struct map *referred)
 {
-    struct store_txn *reader = store_reader(store);
+    struct str blob = json_str(doc, "blob");
+    if (!map_get(referred, blob) && !blob_there(code->platform->blobs, blob))
+        log_to(LOG_ERROR, "lambda.package_missing", {"function", function}, {"package", blob},
+               {"remedy", STR("update the function's code, or bring the file back into the folder blobs")});
+    map_put(referred, blob, referred);
+}
+
+/* The packages that functions refer to. A step's keys first, then the documents: nothing is read while an iterator is open. */
+static enum err gather_referred(struct lambda__code *code, struct map *referred)
+{
+    struct store_txn *reader = store_reader(code->platform->store);
     struct store_key at[FUNCTIONS_STEP], last, *after = NULL;
     struct arena *kept = arena_new();
     enum err err = ERR_OK;
@@ -407,7 +417,7 @@ static enum err gather_referred(struct store *store, struct map *referred)
             struct json *doc;
             enum err got = doc_get(reader, at[i], arena, &doc);
             if (got == ERR_OK)
-                map_put(referred, json_str(doc, "blob"), referred);
+                refer(code, doc, at[i].key, referred);
             else if (got != ERR_NOT_FOUND)
                 err = got;
         }
@@ -436,7 +446,7 @@ void lambda__code_sweep(struct lambda__code *code)
         code->first_sweep_done = true;
     }
     struct map *referred = map_new(FUNCTIONS_MAX, NULL);
-    enum err err = gather_referred(code->platform->store, referred);
+    enum err err = gather_referred(code, referred);
     if (err == ERR_OK && map_count(referred) < FUNCTIONS_MAX) {      /* a set that is cut short would call used what is not */
         evict_code(code, referred, false);
         err = blob_sweep(code->platform->blobs, is_referred, referred);

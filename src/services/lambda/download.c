@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/panic.h"
 #include "services/lambda/lambda.h"
 #include "store/blob.h"
@@ -86,11 +87,41 @@ static void refuse_download(struct http_request *request, int status, const char
                      message));
 }
 
-void lambda__download_serve(const struct lambda__downloads *downloads, struct http_request *request)
+/* A package is looked at before its first byte is sent: on a worker, as that reads all of it. */
+struct package_read {
+    struct work work;
+    const struct lambda__downloads *downloads;
+    struct http_request *request;
+    struct str blob;
+    enum err err;
+    int fd;
+};
+
+static void check_package(struct work *work)
 {
-    struct http_header *type = arena_new_of(request->arena, struct http_header);
+    struct package_read *read = CONTAINER_OF(work, struct package_read, work);
+    read->err = blob_open(read->downloads->blobs, read->blob, &read->fd);
+}
+
+static void send_package(struct work *work)
+{
+    struct package_read *read = CONTAINER_OF(work, struct package_read, work);
+    struct http_header *type = arena_new_of(read->request->arena, struct http_header);
     *type = (struct http_header){STR("Content-Type"), STR("application/zip")};
     struct http_response head = {.status = 200, .headers = type, .header_count = 1};
+    if (read->err == ERR_OK) {
+        http_respond_file(read->request, &head, read->fd, 0, HTTP_TO_END, read->downloads->workers);
+    } else if (read->err == ERR_NOT_FOUND) {
+        refuse_download(read->request, 404, "NoSuchKey", "The specified key does not exist.");
+    } else {
+        log_to(LOG_ERROR, "lambda.package_damaged", {"package", read->blob}, {"error", str_of(err_text(read->err))},
+               {"remedy", STR("update the code of its functions")});
+        refuse_download(read->request, 500, "InternalError", "We encountered an internal error. Please try again.");
+    }
+}
+
+void lambda__download_serve(const struct lambda__downloads *downloads, struct http_request *request)
+{
     if (!str_eq(request->method, STR("GET")) && !str_eq(request->method, STR("HEAD"))) {
         refuse_download(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
         return;
@@ -106,10 +137,11 @@ void lambda__download_serve(const struct lambda__downloads *downloads, struct ht
         refuse_download(request, 403, "AccessDenied", "Request has expired");
         return;
     }
-    struct str blob = str_slice(request->path, STR(LAMBDA_CODE_PATH).n, request->path.n);
-    int fd = open(blob_path(downloads->blobs, blob, request->arena).p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        refuse_download(request, 404, "NoSuchKey", "The specified key does not exist.");
-    else
-        http_respond_file(request, &head, fd, 0, HTTP_TO_END, downloads->workers);
+    struct package_read *read = arena_new_of(request->arena, struct package_read);
+    *read = (struct package_read){.work = {.run = check_package, .done = send_package, .loop = request->loop},
+                                  .downloads = downloads,
+                                  .request = request,
+                                  .blob = str_slice(request->path, STR(LAMBDA_CODE_PATH).n, request->path.n)};
+    if (workers_submit(downloads->workers, LANE_BODY, &read->work) != ERR_OK)
+        refuse_download(request, 503, "SlowDown", "Please reduce your request rate.");
 }

@@ -235,8 +235,10 @@ static bool has_data(const struct ledger *ledger)
     return found;
 }
 
-const char *rocks__ledger_wrong(const struct ledger *ledger, struct arena *arena)
+const char *rocks__ledger_wrong(const struct ledger *ledger, bool was_there, struct arena *arena)
 {
+    if (was_there && rocks__ledger_unused(ledger))
+        return "all of its files are gone; bring them back from a backup, or move the rest away to begin with nothing";
     uint64_t number;
     enum err current = manifest_current(ledger, &number);
     bool noted = ledger->file >= 0;

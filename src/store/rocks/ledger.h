@@ -21,8 +21,8 @@ struct ledger;
 /* Reads DIR's ledger, if there is one, and changes nothing. ERR_IO: *ret_message is a sentence for the user. */
 enum err rocks__ledger_open(const char *dir, struct arena *arena, struct ledger **ret, struct str *ret_message);
 /* Before the engine opens its folder: what is not as it was, without a full stop; or NULL. A folder of the engine without a ledger
- * is one of an older release, and is taken as it is. */
-const char *rocks__ledger_wrong(const struct ledger *ledger, struct arena *arena);
+ * is one of an older release, and is taken as it is. was_there: nothing at all is wrong, too. */
+const char *rocks__ledger_wrong(const struct ledger *ledger, bool was_there, struct arena *arena);
 bool rocks__ledger_unused(const struct ledger *ledger);     /* and the engine has written nothing either */
 bool rocks__ledger_blank(const struct ledger *ledger); /* there is none, or it cannot be read */
 /* The sequence number of the last entry that was acknowledged, as far as is known. */

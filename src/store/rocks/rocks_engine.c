@@ -49,7 +49,7 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
     enum err err = rocks__dir_open(options->dir, arena, &e->lock, ret_message);
     if (err == ERR_OK)
         err = rocks__ledger_open(options->dir, arena, &e->ledger, ret_message);
-    const char *wrong = err == ERR_OK ? rocks__ledger_wrong(e->ledger, arena) : NULL;
+    const char *wrong = err == ERR_OK ? rocks__ledger_wrong(e->ledger, options->was_there, arena) : NULL;
     if (wrong) {
         *ret_message = arena_printf(arena, "The data directory %s is damaged: %s.", options->dir, wrong);
         err = ERR_CORRUPT;

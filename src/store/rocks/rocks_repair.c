@@ -30,6 +30,7 @@
 /* One look at, or one mending of, a directory. */
 struct mending {
     const char *dir, *db;
+    bool was_there;
     struct arena *arena;
     struct store_findings *findings;
     struct ledger *ledger;
@@ -67,7 +68,7 @@ static enum err mending_begin(struct mending *m, const struct store_options *opt
                               struct store_findings *findings, bool mend)
 {
     struct str message = STR_NONE;
-    *m = (struct mending){.dir = options->dir, .arena = arena, .findings = findings, .lock = -1};
+    *m = (struct mending){.dir = options->dir, .was_there = options->was_there, .arena = arena, .findings = findings, .lock = -1};
     m->db = arena_printf(arena, "%s/db", m->dir).p;
     if (access(m->dir, F_OK) != 0)
         return ERR_NOT_FOUND;
@@ -158,9 +159,9 @@ static void look_at_logs(struct mending *m, rocksdb_t *db)
 /* ERR_IO: it cannot be looked at, which says nothing of it. */
 static enum err look(struct mending *m)
 {
-    const char *wrong = rocks__ledger_wrong(m->ledger, m->arena);
+    const char *wrong = rocks__ledger_wrong(m->ledger, m->was_there, m->arena);
     char *message = NULL;
-    if (rocks__ledger_unused(m->ledger)) {
+    if (!m->was_there && rocks__ledger_unused(m->ledger)) {
         find(m, "data: files", true, STR("nothing was written yet"));
         return ERR_OK;
     }
@@ -383,7 +384,7 @@ static enum err mend(struct mending *m)
     enum err err = keep_all(m);
     if (err != ERR_OK)
         return err;
-    bool listed = rocks__ledger_blank(m->ledger) || !rocks__ledger_wrong(m->ledger, m->arena);
+    bool listed = rocks__ledger_blank(m->ledger) || !rocks__ledger_wrong(m->ledger, m->was_there, m->arena);
     if (!listed || !settle(m, &words))
         err = rebuild(m);
     if (err == ERR_OK)
@@ -400,7 +401,7 @@ enum err rocks__repair(const struct store_options *options, struct arena *arena,
     ret->count = 0;
     err = mending_begin(&m, options, arena, ret, true);
     if (err == ERR_OK)
-        err = mend(&m);
+        err = rocks__ledger_unused(m.ledger) ? ERR_NOT_FOUND : mend(&m);
     mending_end(&m);
     return err;
 }

@@ -507,6 +507,34 @@ static struct sandbox_limits function_limits(const struct options *o)
                                    .cpu_percent = o->functions_cpu};
 }
 
+/* Limits of all functions that nothing counts here. One that was asked for is not promised in vain; of the others it is said. */
+static int check_function_limits(const struct server *s)
+{
+    const struct options *o = s->options;
+    struct sandbox_limits hold = sandbox_host_limits(s->sandboxes);
+    const struct {
+        const char *option;
+        struct str what;
+        bool asked, holds;
+    } limits[] = {{"--functions-memory", STR("memory"), o->functions_memory != 0, hold.memory_bytes != 0},
+                  {"--functions-processes", STR("processes"), o->functions_processes != 0, hold.processes != 0},
+                  {"--functions-cpu", STR("processors"), o->functions_cpu != 0, !o->functions_cpu || hold.cpu_percent != 0}};
+    struct str missing = STR_NONE;
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        if (limits[i].holds)
+            continue;
+        if (limits[i].asked)
+            return serve_fail(limits[i].option, STR("no control group that this process may use counts it here; run the server as "
+                                                    "root, or as a service of systemd with Delegate=yes, or leave the option out "
+                                                    "(`cloudless doctor` says more)"));
+        missing =
+            missing.n ? arena_printf(s->arena, STR_FMT ", " STR_FMT, STR_ARG(missing), STR_ARG(limits[i].what)) : limits[i].what;
+    }
+    if (missing.n)
+        log_to(LOG_WARN, "sandbox.unlimited", {"all_functions_together", missing}, {"remedy", STR("run cloudless doctor")});
+    return EXIT_FINE;
+}
+
 static void default_listen(struct options *options)
 {
     if (options->listen_count == 0)
@@ -557,10 +585,13 @@ int command_serve(const struct options *given, struct arena *arena)
         .together = function_limits(&options), .state_dir = datadir_path(arena, options.data, "run"), .spares = SANDBOX_SPARES};
     if (sandbox_host_begin(&sandbox, arena, &server.sandboxes, &server.sandboxes_missing) != ERR_OK)
         warn_of_sandboxes(&server);
+    else
+        status = check_function_limits(&server);
     supervised_stay(&server.supervised);        /* behind the change of credentials that an ordinary user's sandboxes need */
 
     server.https = https_begin(&options);
-    status = open_data(&server);
+    if (status == EXIT_FINE)
+        status = open_data(&server);
     if (status == EXIT_FINE)
         status = await_https(&server);
     if (status == EXIT_FINE)

@@ -1,7 +1,8 @@
 /* cgroup.c -- limits of memory, processor and processes by control groups, version 2 or 1, whichever the machine runs.
  *
- * Under one parent directory for each resource (v1) or for all (v2) stands `cloudless-<hash of the state directory>`, and in
- * it a directory for each sandbox, named by its number.
+ * Under one parent directory for each resource (v1) or for all (v2) stands `cloudless-<hash of which state directory it is>`, and
+ * in it a directory for each sandbox, named by its number. Which it is: its inode and when that was made, not its path, so that one
+ * that was moved finds its groups, and another at its old path has others.
  * Where: v1 below our own group. v2 needs a group that hands its controllers down and has no process of its own: our own group
  * if we are alone in it (systemd's Delegate=yes: the server moves into its child "server"), else the nearest ancestor that
  * hands memory down and lets us make a directory.
@@ -393,13 +394,25 @@ static bool open_v2(struct sandbox__cgroups *cgroups)
     }
 }
 
+static void name_groups(struct sandbox__cgroups *cgroups, const char *state_dir)
+{
+    struct statx st = {0};
+    uint8_t sum[SHA256_BYTES];
+    char which[PATH_MAX];
+    if (statx(AT_FDCWD, state_dir, 0, STATX_INO | STATX_BTIME, &st) == 0)
+        snprintf(which, sizeof which, "%u:%u %llu %lld.%u", st.stx_dev_major, st.stx_dev_minor, (unsigned long long)st.stx_ino,
+                 (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+    else
+        snprintf(which, sizeof which, "%s", state_dir);
+    sha256(str_of(which), sum);
+    snprintf(cgroups->name, sizeof cgroups->name, "cloudless-%02x%02x%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3], sum[4],
+             sum[5]);
+}
+
 void sandbox__cgroups_open(struct sandbox__cgroups *cgroups, const char *state_dir)
 {
     *cgroups = (struct sandbox__cgroups){.parent = {-1, -1, -1}, .dir = {-1, -1, -1}, .remembered_fd = -1};
-    uint8_t sum[SHA256_BYTES];
-    sha256(str_of(state_dir), sum);
-    snprintf(cgroups->name, sizeof cgroups->name, "cloudless-%02x%02x%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3], sum[4],
-             sum[5]);
+    name_groups(cgroups, state_dir);
     sweep_remembered(cgroups, state_dir);
     if (!open_v2(cgroups))
         open_v1(cgroups);

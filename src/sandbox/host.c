@@ -69,7 +69,7 @@ struct sandbox_host {
     int lock_fd;                            /* one server for a state directory; the kernel lets go of it with us */
     struct sandbox__link *link;
     struct sandbox__cgroups cgroups;
-    unsigned cpu_percent_max; /* of all together; 0: no limit */
+    struct sandbox_limits together; /* of all, that hold; 0: none */
     int holder_ms;
     atomic_bool failing; /* the last sandbox could not be made; while spares are wanted the filler tries again */
     pthread_mutex_t lock;
@@ -369,7 +369,7 @@ static enum err await_started(struct sandbox *sandbox)
 static enum err send_to_holder(struct sandbox_host *host, const struct sandbox_spec *spec, const struct start_message *message,
                                struct sandbox **ret)
 {
-    const unsigned all = host->cpu_percent_max; /* version 1 refuses more for one than for all */
+    const unsigned all = host->together.cpu_percent; /* version 1 refuses more for one than for all */
     const struct sandbox_limits limits = {.memory_bytes = spec->memory_bytes,
                                           .cpu_percent =
                                               all && (all < spec->cpu_percent || !spec->cpu_percent) ? all : spec->cpu_percent,
@@ -623,7 +623,12 @@ static enum err start_steps(struct sandbox_host *host, const struct sandbox_host
     }
     host->root = sandbox__is_privileged();
     sandbox__cgroups_open(&host->cgroups, state_dir);
-    if (!sandbox__cgroups_limit(&host->cgroups, &options->together)) {
+    host->together = (struct sandbox_limits){
+        .memory_bytes = host->cgroups.has[SANDBOX__MEMORY] ? options->together.memory_bytes : 0,
+        .processes = host->cgroups.has[SANDBOX__PIDS] ? options->together.processes : 0,
+        .cpu_percent = host->cgroups.has[SANDBOX__CPU] ? options->together.cpu_percent : 0,
+    };
+    if (!sandbox__cgroups_limit(&host->cgroups, &host->together)) {
         *ret_message = arena_printf(arena, "the limits of all functions together cannot be set: %s", strerror(errno));
         return ERR_UNSUPPORTED;
     }
@@ -654,6 +659,11 @@ static void start_filler(struct sandbox_host *host)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+struct sandbox_limits sandbox_host_limits(const struct sandbox_host *host)
+{
+    return host->together;
+}
+
 enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret,
                             struct str *ret_message)
 {
@@ -661,7 +671,6 @@ enum err sandbox_host_begin(const struct sandbox_host_options *options, struct a
     host->lock_fd = -1;
     host->cgroups = (struct sandbox__cgroups){.parent = {-1, -1, -1}, .dir = {-1, -1, -1}};
     host->spares_wanted = options->spares;
-    host->cpu_percent_max = options->together.cpu_percent;
     host->holder_ms = options->holder_ms ? (int)options->holder_ms : HOLDER_MS_DEFAULT;
     host->next_id = 1;
     pthread_mutex_init(&host->lock, NULL);

@@ -45,6 +45,8 @@ enum err sandbox_host_start(const struct sandbox_host_options *options, struct a
 enum err sandbox_host_begin(const struct sandbox_host_options *options, struct arena *arena, struct sandbox_host **ret,
                             struct str *ret_message);
 enum err sandbox_host_await(struct sandbox_host **host, struct arena *arena, struct str *ret_message);
+/* Which of `together` hold; 0 where nothing of this machine counts it, or none was asked for. */
+struct sandbox_limits sandbox_host_limits(const struct sandbox_host *host);
 /* Can sandboxes be started? Any thread; it looks at the processes, and does not wait for them. */
 enum sandbox_state {
     SANDBOX_READY,

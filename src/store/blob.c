@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define NAME_CHARS 64                   /* hexadecimal digits of SHA-256 */
-#define PIECE_BYTES (64 << 10)
+#define BLOB_PIECE_BYTES (64 << 10)
 #define UNFINISHED "new-"
 #define SWEEP_AGE_MS (60 * 60 * 1000)
 
@@ -135,7 +135,7 @@ static enum err read_piece(int fd, char *p, size_t n, size_t *ret_n)
 
 enum err blob_open(struct blobs *blobs, struct str sha256_hex_name, int *ret_fd)
 {
-    char piece[PIECE_BYTES], name[NAME_CHARS];
+    char piece[BLOB_PIECE_BYTES], name[NAME_CHARS];
     uint8_t digest[SHA256_BYTES];
     struct sha256_state hash;
     size_t n;

@@ -184,7 +184,7 @@ class Bench:
         functions.measure(self)
 
     def idle_connections(self):
-        idle.measure(self, max(200, min(10_000, int(5_000 * self.seconds))))       # the most that a server takes
+        idle.measure(self, max(200, min(8_000, int(5_000 * self.seconds))))       # a server takes 8,750 of one address
 
     def http2(self):
         bodies.http2(self)

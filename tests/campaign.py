@@ -56,6 +56,17 @@ def faults(seconds):
                  f'{total["ends"]:,} ends for want of memory')
 
 
+def hostile(seconds):
+    _, closing, figures = told({'HOSTILE_SECONDS': str(seconds)}, [*PYTEST, '-s', 'tests/crash/hostile_test.py'], r'hostile (\{.*\})')
+    if not figures:
+        return Found(0, 1, 'ended early')
+    of = json.loads(figures[0])
+    kinds = [kind for kind in of if isinstance(of[kind], dict)]
+    return Found(count(closing, 'passed'), count(closing, '(?:failed|error)'), 'the slowest percent beside a hostile client and function: ' + ', '.join(
+        f'{kind} {of[kind]["before"][1] / 1000:.1f} → {of[kind]["during"][1] / 1000:.1f} ms ({of[kind]["worse"]}×)' for kind in kinds) +
+        f'; at most {of["connections"]:,.0f} connections, {of["memory"]} MiB')
+
+
 def fuzzing(seconds):
     fuzzers = len(glob.glob(os.path.join(ROOT, 'tests/fuzz/*_fuzz.c')))
     each = max(1, int(seconds * os.cpu_count() / fuzzers))      # so many run side by side
@@ -102,6 +113,7 @@ def many_jobs(seconds):
 STAGES = [
     ('crash rounds', 5, [make('all')], crash_rounds),
     ('faults', 3, [make('all', 'examples', 'build/faults.so')], faults),
+    ('hostile', 3, [make('all')], hostile),
     ('fuzzing', 7, [make('fuzz', 'FUZZ_SECONDS=0')], fuzzing),
     ('many jobs', 2, [make('build/many_jobs')], many_jobs),
     ('soak', 3, [make('all')], soak('build/cloudless')),

@@ -7,8 +7,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PEERS 4096
-
 #define TOTAL_DEFAULT ((size_t)1 << 30)
 #define SMALL ((size_t)1 << 20)
 /* The shares of a total. */
@@ -22,7 +20,7 @@ struct budget_count { _Alignas(64) atomic_size_t bytes; };
 
 static struct budget_limits limits = LIMITS(TOTAL_DEFAULT);
 static struct budget_count total, early, inside;
-static atomic_size_t peers[PEERS];
+static atomic_size_t peers[BUDGET_PEERS];
 static _Atomic uint64_t refused;
 static uint8_t peer_key[16];
 static pthread_once_t peer_key_made = PTHREAD_ONCE_INIT;
@@ -45,7 +43,7 @@ static void make_peer_key(void)
 uint16_t budget_peer(struct str identity)
 {
     pthread_once(&peer_key_made, make_peer_key);
-    return (uint16_t)(siphash13(peer_key, identity) % PEERS);
+    return (uint16_t)(siphash13(peer_key, identity) % BUDGET_PEERS);
 }
 
 static void budget_add(const struct budget_account *account, size_t bytes)

@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define BUDGET_PEERS 4096 /* places for clients' addresses */
+
 struct budget_limits {
     size_t total;           /* bytes of all */
     size_t early;           /* of requests whose caller is not known, or never will be */

@@ -55,12 +55,18 @@ static void conn_closed(struct transport *transport)
     http__conn_free(conn);
 }
 
+static void free_uncounted(struct http_conn *conn)
+{
+    struct http_listener *listener = conn->listener;
+    uint16_t peer = conn->peer;
+    free(conn);
+    http__conn_freed(listener, peer);
+}
+
 void http__conn_free(struct http_conn *conn)
 {
     http__parser_clear(&conn->parser);
-    struct http_listener *listener = conn->listener;
-    free(conn);
-    http__conn_freed(listener);
+    free_uncounted(conn);
 }
 
 void http__conn_close(struct http_conn *conn)
@@ -629,13 +635,11 @@ void http__conn_arrive(struct loop_task *arrive)
     bool too_late = hl->ended || atomic_load(&listener->closed) || (!listener->options.only && atomic_load(&hl->server->draining));
     if (too_late) {
         close(conn->fd);
-        free(conn);
-        http__conn_freed(listener);
+        free_uncounted(conn);
         return;
     }
     if (!transport_open(&conn->transport, loop_uv(hl->loop), conn->fd, listener->options.tls, &conn_user)) {
-        free(conn);
-        http__conn_freed(listener);
+        free_uncounted(conn);
         return;
     }
     link_add_last(&hl->conns, &conn->link);
@@ -645,8 +649,7 @@ void http__conn_arrive(struct loop_task *arrive)
     http__parser_init(&conn->parser, &hl->pool);
     if (listener->options.only)
         conn->parser.share = &listener->bodies_held;
-    conn->parser.peer = listener->options.only ? budget_peer((struct str){(const char *)&listener, sizeof(listener)})
-                                               : budget_peer(str_of(conn->peer_ip));
+    conn->parser.peer = conn->peer;
     conn->last = &conn->first;
     conn->read_ms = conn->wrote_ms = conn->message_ms = conn_now(conn);
     http__count(&hl->connections);

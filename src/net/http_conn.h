@@ -36,6 +36,7 @@ struct http_server {
     atomic_size_t bodies_held;   /* bytes */
     atomic_size_t outside_count; /* connections of listeners on every loop, handed-over ones included */
     atomic_size_t all_count;     /* and of the others */
+    _Atomic uint32_t peer_count[BUDGET_PEERS]; /* of outside_count, by the client's address */
     atomic_bool draining;
     size_t next_loop; /* for the accepting loop */
     pthread_mutex_t lock;
@@ -94,7 +95,7 @@ struct http_conn {
     struct loop_task arrive;
     int fd; /* until it arrived */
     bool peer_loopback, unwelcome; /* unwelcome: plain text from where only TLS may come */
-    uint16_t peer_port;
+    uint16_t peer_port, peer;      /* of budget_peer */
     char peer_ip[INET6_ADDRSTRLEN];
 };
 
@@ -114,7 +115,7 @@ void http__conn_free(struct http_conn *conn); /* closed, without exchanges */
 bool http__conn_gone(const struct http_conn *conn);
 
 /* http_server.c */
-void http__conn_freed(struct http_listener *listener);               /* gives back its counts and its reference */
+void http__conn_freed(struct http_listener *listener, uint16_t peer); /* gives back its counts and its reference */
 struct http_limits *http__server_limits(struct http_server *server); /* to be changed before anything is served */
 struct str http__date_line(struct http_loop *hl);
 

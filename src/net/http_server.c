@@ -137,13 +137,15 @@ static void listener_unref(struct http_listener *listener)
     free(listener);
 }
 
-void http__conn_freed(struct http_listener *listener)
+void http__conn_freed(struct http_listener *listener, uint16_t peer)
 {
     struct http_server *server = listener->server;
     bool only = listener->options.only != NULL;
     if (only)
         listener->only_count--;
     listener_unref(listener);
+    if (!only)
+        atomic_fetch_sub(&server->peer_count[peer], 1);
     pthread_mutex_lock(&server->lock);
     if (!only)
         atomic_fetch_sub(&server->outside_count, 1);
@@ -161,12 +163,14 @@ static void accept_again(void *arg)
     uv_poll_start(&listener->accept->poll, UV_READABLE, accept_ready);
 }
 
-static bool is_full(const struct http_listener *listener)
+static bool is_full(const struct http_listener *listener, uint16_t peer)
 {
     struct http_server *server = listener->server;
     size_t outside = atomic_load(&server->outside_count);
-    if (!listener->options.only)
-        return outside >= server->limits.connections_max;
+    if (!listener->options.only) {
+        size_t max = server->limits.connections_max, last = max / NET_CONNECTIONS_LAST;
+        return outside >= max || (outside >= max - last && atomic_load(&server->peer_count[peer]) >= last);
+    }
     size_t all = atomic_load(&server->all_count), inside = all > outside ? all - outside : 0;
     return listener->only_count >= server->limits.connections_only_max || inside >= server->limits.connections_inside_max;
 }
@@ -203,22 +207,26 @@ static void take_connection(struct http_listener *listener, int fd, const struct
 {
     struct http_server *server = listener->server;
     struct loop *only = listener->options.only;
-    if (is_full(listener)) {
+    struct http_conn *conn = mem_zalloc(sizeof(*conn));
+    note_peer(conn, peer);
+    conn->peer = budget_peer(only ? (struct str){(const char *)&listener, sizeof(listener)} : str_of(conn->peer_ip));
+    if (is_full(listener, conn->peer)) {
+        free(conn);
         close(fd);
         http__count(&loop_of(server, listener->loop)->refused);
         tell_full(listener);
         return;
     }
-    struct http_conn *conn = mem_zalloc(sizeof(*conn));
     conn->listener = listener;
     conn->fd = fd;
-    note_peer(conn, peer);
     atomic_fetch_add(&listener->refs, 1);
     atomic_fetch_add(&server->all_count, 1);
     if (only)
         listener->only_count++;
-    else
+    else {
         atomic_fetch_add(&server->outside_count, 1);
+        atomic_fetch_add(&server->peer_count[conn->peer], 1);
+    }
     struct loop *loop = only ? only : loops_at(server->loops, server->next_loop++ % server->loop_count);
     conn->hl = loop_of(server, loop);
     conn->arrive.run = http__conn_arrive;

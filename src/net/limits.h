@@ -14,6 +14,7 @@
 #define NET_BODIES_BYTES_MAX (512u << 20)           /* bodies held at the same time by all connections; more: 503 */
 #define NET_BODIES_ONLY_MAX (64u << 20) /* of them, by a listener on one loop; and those together never take the second half */
 #define NET_CONNECTIONS_MAX 10000                   /* of a server; more are accepted and closed */
+#define NET_CONNECTIONS_LAST 8 /* the last eighth of them is for addresses that have less than that: none has all */
 #define NET_CONNECTIONS_ONLY_MAX 1024               /* of a listener on one loop (a sandbox: its processes' descriptors) */
 #define NET_CONNECTIONS_INSIDE_MAX 4096             /* of all those listeners together */
 #define NET_FULL_TOLD_MS 60000                      /* that connections are refused is said at most so often */

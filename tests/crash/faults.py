@@ -15,6 +15,7 @@ import struct
 import tempfile
 import threading
 import time
+import traceback
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -223,11 +224,12 @@ class Load:
                     self.note(subject, e)
                     self.recover(subject)
         except BaseException as e:      # noqa: BLE001 - it belongs to the test, not to this thread
-            self.wrong.append(f'{self.kind}: {subject}: {e!r}')
+            self.wrong.append(f'{self.kind}: {subject}: {e!r} {traceback.format_exc()[-300:]}')
 
     def begin(self):
         self.stopped.clear()
         for subject in self.subjects:
+            subject.may_clear = False       # which would be many writes at once
             subject.connect()
         self.threads = [threading.Thread(target=self.work, args=(i, subject), daemon=True) for i, subject in enumerate(self.subjects)]
         for thread in self.threads:
@@ -240,6 +242,7 @@ class Load:
             thread.join(timeout=90)
             assert not thread.is_alive(), 'a request hangs'
         for subject in self.subjects:
+            subject.may_clear = True
             subject.disconnect()
             subject.connect()
             subject.verify()
@@ -287,6 +290,7 @@ class Rounds:
         self.failed = False
 
     def close(self):
+        self.load.stopped.set()
         self.faults.stop()
         if self.server.process:
             self.server.kill()
@@ -306,6 +310,7 @@ class Rounds:
         """The server has ended: only for want of memory, and with these words (but for libraries, which may take none for some: libarchive
         does); nothing of it is left."""
         status = self.server.process.wait()
+        self.server.reader.join(10)
         said = ''.join(self.server.log[-20:])
         words = any(word in said for word in ('out of memory', 'bad_alloc', 'panic: '))
         memory = status == -signal.SIGABRT and words or kind == 'library allocation' and (status == -signal.SIGSEGV or 'libarchive: No memory' in said)

@@ -24,8 +24,8 @@ def servers():
     made = []
     yield made
     for rounds in made:
-        print('faults ' + json.dumps(rounds.figures()))
         rounds.close()
+        print('faults ' + json.dumps(rounds.figures()))
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def rounds(servers):
     if not servers or servers[-1].failed:
         servers.append(Rounds())
     servers[-1].failed = True
-    return servers[-1]
+    yield servers[-1]
+    if servers[-1].failed:
+        servers[-1].close()
 
 
 def periods(kind):
@@ -51,10 +53,10 @@ def periods(kind):
 def test_every_nth(rounds, kind):
     before = rounds.rest()
     ends = rounds.ends
-    rounds.load.begin()
     for period in periods(kind):
+        rounds.load.begin()
         rounds.round(kind, period, MOST.get(kind, FOREVER), 0.7)
-    rounds.load.end()
+        rounds.load.end()
     after = rounds.rest()
     more = grown(before, after) if rounds.ends == ends else []
     assert not more, (kind, more, before, after)

@@ -56,7 +56,7 @@ class Server:
         self.process = subprocess.Popen(
             [*self.under, BINARY, 'serve', '--data', self.data, '--listen', f'127.0.0.1:{self.port}', *self.args],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **self.env})
-        reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
+        reader = self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
         reader.start()
         watchdog = threading.Timer(READY_SECONDS, self.process.kill)
         watchdog.start()

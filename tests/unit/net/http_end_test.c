@@ -7,6 +7,7 @@
 #include <cmocka.h>
 // clang-format on
 #include "client.h"
+#include <arpa/inet.h>
 #include <sys/resource.h>
 
 #define H "Host: a\r\n"
@@ -230,6 +231,49 @@ static void test_connections_max(void **state)
     fds[0] = dial();
     send_text(fds[0], "GET /fixed HTTP/1.1\r\n" H "\r\n");
     expect(fds[0], 200, "hello");
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+}
+
+static int open_shared(void **state)
+{
+    (void)state;
+    struct http_limits limits = http__limits_default;
+    limits.connections_max = 16;
+    site_open(&limits, NULL);
+    return 0;
+}
+
+/* From another address of this machine. */
+static int dial_from(const char *address)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons(site.port)};
+    inet_pton(AF_INET, address, &from.sin_addr);
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ENSURE(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* One address takes what it can get; others are let in still, as long as there is room. */
+static void test_connections_shared(void **state)
+{
+    (void)state;
+    int fds[16];
+    for (size_t i = 0; i < 14; i++)
+        fds[i] = dial();
+    wait_count(&site.server->all_count, 14);
+    int over = dial();
+    assert_true(ended(over));
+    close(over);
+    for (size_t i = 14; i < 16; i++) {
+        fds[i] = dial_from("127.0.0.2");
+        send_text(fds[i], "GET /fixed HTTP/1.1\r\n" H "\r\n");
+        expect(fds[i], 200, "hello");
+    }
+    over = dial_from("127.0.0.3");
+    assert_true(ended(over));
+    close(over);
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         close(fds[i]);
 }
@@ -635,6 +679,7 @@ int main(void)
         TEST(test_gone, open_default),
         TEST(test_request_gone, open_default),
         TEST(test_connections_max, open_small),
+        TEST(test_connections_shared, open_shared),
         TEST(test_bodies_budget, open_small),
         TEST(test_memory_budget, open_default),
         TEST(test_known, open_default),

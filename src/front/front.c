@@ -1,21 +1,30 @@
 /* front.c -- hands each request to the part that answers it. One classification (target.c) serves the handler, the body
- * limit asked for after the headers, and the answer to a request that net refuses. Holds no state of a request. */
+ * limit asked for after the headers, and the answer to a request that net refuses. Holds no state of a request.
+ * Metrics are gathered once for all that asked before it began: whoever asks for them without end keeps no worker busy. */
 #include "front/front.h"
 #include "auth/sigv4.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/panic.h"
 #include "front/target.h"
 #include "net/limits.h"
 #include "sandbox/sandbox.h"
+#include <pthread.h>
 #include <stdlib.h>
 
 struct front {
     struct front_options options;
+    pthread_mutex_t metrics_lock; /* guards what follows, and is held while metrics are gathered */
+    uint64_t metrics_ns;          /* when the gathering of `metrics` began; 0: there are none */
+    char *metrics;
+    size_t metrics_n;
 };
 
 struct front *front_new(void)
 {
-    return mem_zalloc(sizeof(struct front));
+    struct front *front = mem_zalloc(sizeof *front);
+    pthread_mutex_init(&front->metrics_lock, NULL);
+    return front;
 }
 
 void front_connect(struct front *front, const struct front_options *options)
@@ -25,6 +34,10 @@ void front_connect(struct front *front, const struct front_options *options)
 
 void front_free(struct front *front)
 {
+    if (!front)
+        return;
+    pthread_mutex_destroy(&front->metrics_lock);
+    free(front->metrics);
     free(front);
 }
 
@@ -61,7 +74,8 @@ static void answer_health(struct front *front, struct http_request *request)
 struct metrics_answer {
     struct work work;
     struct http_request *request;
-    struct metrics *metrics;
+    struct front *front;
+    uint64_t asked_ns;
     struct str text;
     bool whole;
 };
@@ -69,7 +83,23 @@ struct metrics_answer {
 static void gather_metrics(struct work *work)
 {
     struct metrics_answer *answer = CONTAINER_OF(work, struct metrics_answer, work);
-    answer->whole = metrics_render(answer->metrics, answer->request->arena, &answer->text);
+    struct front *front = answer->front;
+    struct arena *arena = answer->request->arena;
+    pthread_mutex_lock(&front->metrics_lock);
+    answer->whole = front->metrics_ns > answer->asked_ns;
+    if (answer->whole) {
+        answer->text = arena_dup(arena, (struct str){front->metrics, front->metrics_n});
+    } else {
+        uint64_t began = clock_mono_ns();
+        answer->whole = metrics_render(front->options.metrics, arena, &answer->text);
+        if (answer->whole) {
+            front->metrics = mem_realloc(front->metrics, answer->text.n);
+            memcpy(front->metrics, answer->text.p, answer->text.n);
+            front->metrics_n = answer->text.n;
+            front->metrics_ns = began;
+        }
+    }
+    pthread_mutex_unlock(&front->metrics_lock);
 }
 
 static void metrics_gathered(struct work *work)
@@ -84,7 +114,7 @@ static void metrics_gathered(struct work *work)
 static void answer_metrics(struct front *front, struct http_request *request)
 {
     struct metrics_answer *answer = arena_new_of(request->arena, struct metrics_answer);
-    *answer = (struct metrics_answer){.request = request, .metrics = front->options.metrics};
+    *answer = (struct metrics_answer){.request = request, .front = front, .asked_ns = clock_mono_ns()};
     answer->work = (struct work){.run = gather_metrics, .done = metrics_gathered, .loop = request->loop};
     if (workers_submit(front->options.workers, LANE_READ, &answer->work) != ERR_OK)
         front_json(request, 503, "{\"message\":\"The server is too busy.\"}");

@@ -32,10 +32,10 @@ def small():
         yield server
 
 
-def resident(server):
+def resident(server, field='VmRSS'):
     if 'san-' in harness.BINARY:        # a sanitizer keeps what was freed
         return 0
-    return int(re.search(r'VmRSS:\s+(\d+)', open(f'/proc/{server.process.pid}/status').read()).group(1)) << 10
+    return int(re.search(field + r':\s+(\d+)', open(f'/proc/{server.process.pid}/status').read()).group(1)) << 10
 
 
 def signed(server, operation, body):
@@ -64,6 +64,38 @@ def test_a_tree_that_is_too_large(small):
         s.sendall(signed(small, 'BatchWriteItem', body))
         assert status_of(s) == 413
     assert resident(small) - before < MEMORY
+    wait_for(lambda: budget_of(small) < IDLE)
+
+
+LISTS = {       # 16 MB of [0,0,…] in each protocol: path, headers, what stands before and behind the zeros
+    'dynamodb': ('/', {'X-Amz-Target': 'DynamoDB_20120810.BatchWriteItem', 'Content-Type': 'application/x-amz-json-1.0'},
+                 b'{"RequestItems":{"table":[', b'0]}}'),
+    'logs': ('/', {'X-Amz-Target': 'Logs_20140328.PutLogEvents', 'Content-Type': 'application/x-amz-json-1.1'},
+             b'{"logGroupName":"g","logStreamName":"s","logEvents":[', b'0]}'),
+    'lambda': ('/2015-03-31/functions', {'Content-Type': 'application/json'}, b'{"FunctionName":"f","Layers":[', b'0]}'),
+    'apigateway': ('/restapis', {'Content-Type': 'application/json'}, b'{"name":"n","binaryMediaTypes":[', b'0]}'),
+    'iam': ('/', {'Content-Type': 'application/x-www-form-urlencoded; charset=utf-8'}, b'Action=CreatePolicy&Version=2010-05-08&PolicyDocument=[',
+            b'0]'),
+}
+
+
+@pytest.mark.parametrize('known', [True, False], ids=['signed', 'unsigned'])
+@pytest.mark.parametrize('service', LISTS)
+def test_a_tree_in_each_protocol(small, service, known):
+    """Refused, or never made; the peak is far below what the tree would take, and all of it goes back."""
+    path, headers, before, behind = LISTS[service]
+    body = before + b'0,' * (8 << 20) + behind
+    request = botocore.awsrequest.AWSRequest('POST', small.url + path, data=body, headers=headers)
+    if known:
+        botocore.auth.SigV4Auth(botocore.credentials.Credentials(small.access_key, small.secret_key), service, harness.REGION).add_auth(request)
+    head = ''.join(f'{name}: {text}\r\n' for name, text in request.headers.items())
+    open(f'/proc/{small.process.pid}/clear_refs', 'w').write('5')       # the peak begins here
+    start = resident(small)
+    with socket.create_connection(('127.0.0.1', small.port)) as s:
+        with contextlib.suppress(ConnectionError):
+            s.sendall(f'POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{small.port}\r\nContent-Length: {len(body)}\r\n{head}\r\n'.encode() + body)
+        assert status_of(s) in (400, 403, 413, 503)
+    assert resident(small, 'VmHWM') - start < MEMORY / 2
     wait_for(lambda: budget_of(small) < IDLE)
 
 
@@ -96,6 +128,32 @@ def test_answers_that_nobody_takes(small):
         assert value(metrics_of(small), 'cloudless_budget_refusals_total') > before
         refused = connections[statuses.index(503)].recv(4000)
         assert b'\r\nRetry-After: 1\r\n' in refused and b'ServiceUnavailable' in refused
+    wait_for(lambda: budget_of(small) < IDLE)
+
+
+def test_answers_that_nobody_takes_of_one_connection(small):
+    """The same calls, one behind the other; then they are read, and the connection is as good as before."""
+    keys = [{'k': {'S': str(i)}} for i in range(20)]
+    call = signed(small, 'BatchGetItem', json.dumps({'RequestItems': {'table': {'Keys': keys}}}).encode())
+    answered = 0
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(('127.0.0.1', small.port))
+        s.sendall(call * 24)
+        wait_for(lambda: budget_of(small) > IDLE)
+        assert budget_of(small) < MEMORY
+        small.client('dynamodb').put_item(TableName='table', Item={'k': {'S': 'small'}, 'v': {'S': 'x' * 100_000}})
+        stream = s.makefile('rb')
+        for _ in range(24):
+            status = stream.readline()
+            assert status.split()[1] in (b'200', b'503')
+            length = 0
+            for line in iter(stream.readline, b'\r\n'):
+                if line.lower().startswith(b'content-length:'):
+                    length = int(line.split(b':')[1])
+            assert len(stream.read(length)) == length
+            answered += 1
+    assert answered == 24
     wait_for(lambda: budget_of(small) < IDLE)
 
 

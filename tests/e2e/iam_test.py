@@ -219,6 +219,23 @@ def test_delete_role_conflicts(iam, unique):
     iam.delete_role(RoleName=name)
 
 
+def test_an_account_in_the_answers(iam, unique):
+    """CreateRole's shows what was given: localstack, tests/aws/services/sts/test_sts.snapshot.json, test_assume_role, 2025."""
+    name = unique('role')
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(ACCOUNT))['Role']
+    assert made['AssumeRolePolicyDocument'] == json.loads(trust(ACCOUNT))
+    assert iam.get_role(RoleName=name)['Role']['AssumeRolePolicyDocument'] == json.loads(trust(f'arn:aws:iam::{ACCOUNT}:root'))
+
+
+@pytest.mark.parametrize('arn', ['nothing-valid-in-here', 'arn::b:::something/test-role', 'arn:a::::something/test-role',
+                                 'arn:a:::something/test-role', 'arn:a:a::aaaaaaaaaa:'])
+def test_roles_that_are_no_arn(user, server, arn):
+    """As recorded on AWS: localstack, tests/aws/services/sts/test_sts.snapshot.json, test_sts_invalid_parameters, 21 July 2025."""
+    for sts in (user.client('sts'), server.client('sts')):
+        with failure('ValidationError', f'{arn} is invalid', 400):
+            sts.assume_role(RoleArn=arn, RoleSessionName='Session1')
+
+
 @pytest.mark.parametrize('service', ['lambda', 'states.us-east-1', 'ec2', 'batchoperations.s3'])
 def test_services_that_may_be_trusted(iam, unique, service):
     name, document = unique('role'), bare_trust({'Service': f'{service}.amazonaws.com'})

@@ -101,7 +101,10 @@ void iam__create_role(struct call *call, struct store_txn *txn)
     json_add_i64(call->arena, doc, "MaxSession", json_i64(call->input, "MaxSessionDuration", 3600));
     iam__entity_save(call, txn, &iam__role, doc);
     struct json *role = json_add(iam__output(call), "Role", iam__role_json(call, txn, doc, true));
-    json_remove(role, STR("MaxSessionDuration")); /* CreateRole does not say it on AWS; who asks for the role sees it */
+    /* On AWS CreateRole does not say the duration, and shows the policy as it was given; who asks for the role sees both. */
+    json_remove(role, STR("MaxSessionDuration"));
+    json_remove(role, STR("AssumeRolePolicyDocument"));
+    iam__add_document(call, role, "AssumeRolePolicyDocument", trust);
 }
 
 static void entity_delete(struct call *call, struct store_txn *txn, const struct entity_kind *kind)

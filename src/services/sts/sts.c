@@ -5,6 +5,7 @@
  * Session tags, managed session policies, MFA and source identities are refused by name. */
 #include "services/sts/sts.h"
 #include "call/service_errors.h"
+#include "base/arn.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "services/iam/iam.h"
@@ -34,10 +35,22 @@ static void get_caller_identity(struct call *call)
 
 /* ---- AssumeRole ---- */
 
+static bool is_role_arn(struct str text)
+{
+    struct arn arn;
+
+    return arn_parse(text, &arn) && arn.partition.n && arn.service.n && arn.resource.n;
+}
+
 static void assume_role_needs(struct call *call, struct needs *needs)
 {
     struct iam_role *role = arena_new_of(call->arena, struct iam_role);
     struct str arn = call_str(call, "RoleArn");
+
+    if (!is_role_arn(arn)) {
+        call_fail(call, "ValidationError", STR_FMT " is invalid", STR_ARG(arn));
+        return;
+    }
     enum err err = iam_role_find(store_reader(sts_of(call)->store), arn, call->arena, role);
 
     if (call->caller->type == PRINCIPAL_ROOT) {

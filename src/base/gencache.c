@@ -7,6 +7,7 @@
 
 struct gencache {
     struct map *entries;
+    void (*drop)(void *value);
     uint64_t generation;
     size_t bytes, bytes_max;
 };
@@ -15,6 +16,7 @@ struct gencache *gencache_new(size_t count_max, size_t bytes_max, void (*drop)(v
 {
     struct gencache *cache = mem_zalloc(sizeof *cache);
     cache->entries = map_new(count_max, drop);
+    cache->drop = drop;
     cache->bytes_max = bytes_max;
     return cache;
 }
@@ -50,4 +52,11 @@ void gencache_put(struct gencache *cache, uint64_t generation, struct str key, v
     if (cache->bytes_max)
         cache->bytes = bytes > cache->bytes_max ? cache->bytes_max : cache->bytes + bytes;
     map_put(cache->entries, key, value);
+}
+
+void gencache_remove(struct gencache *cache, struct str key)
+{
+    void *value = map_take(cache->entries, key);
+    if (value && cache->drop)
+        cache->drop(value);
 }

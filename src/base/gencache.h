@@ -20,4 +20,5 @@ void gencache_free(struct gencache *cache);             /* NULL is fine */
 void *gencache_get(struct gencache *cache, uint64_t generation, struct str key);    /* or NULL */
 /* Keeps `value`, which counts `bytes`; it replaces one under the same key. */
 void gencache_put(struct gencache *cache, uint64_t generation, struct str key, void *value, size_t bytes);
+void gencache_remove(struct gencache *cache, struct str key); /* drops the value, if there is one */
 #endif

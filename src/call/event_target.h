@@ -7,6 +7,7 @@
 #ifndef CLOUDLESS_CALL_EVENT_TARGET_H
 #define CLOUDLESS_CALL_EVENT_TARGET_H
 #include "base/arena.h"
+#include "base/err.h"
 
 #define EVENT_PAYLOAD_BYTES_MAX 6291456         /* of a payload: Lambda's quota of a synchronous request; a target may take less */
 
@@ -31,9 +32,9 @@ struct event_target {
     const char *service, *resource;     /* "lambda", "function:" */
     /* The rest of the resource: sets name and qualifier. False: nothing can be called that. */
     bool (*read_name)(struct str rest, struct event_address *ret);
-    /* False: the target's policy does not let it, or there is no such target. Reads the store, so it is not for a loop if that may
-     * block; else it does not. */
-    bool (*permits)(const struct event_address *to, const struct event_source *source, struct arena *arena);
+    /* ERR_DENIED: the target's policy does not let it. ERR_NOT_FOUND: there is no such target. Or the store's error. Reads the
+     * store, so it is not for a loop if that may block; else it does not. */
+    enum err (*permits)(const struct event_address *to, const struct event_source *source, struct arena *arena);
     void (*deliver)(struct event_delivery *delivery);       /* any thread; delivery->to is one of its own */
 };
 

@@ -38,7 +38,7 @@ struct service_errors {
     bool old_parser;            /* "NUMBER_VALUE cannot be converted to String"; else "can not be converted to a String" */
     bool hides_values;          /* validation errors say "Value at 'x'", not "Value 'v' at 'x'", but of numbers */
     bool lists_null;            /* "Member must not be null" ends the constraints of a collection's elements */
-    bool input_in_path;         /* paths of members begin with the operation: 'putIntegrationInput.type' */
+    bool input_in_path;         /* paths of members begin with the operation: 'putIntegrationInput.type'; those of the URL do not */
     struct service_error faults[FAULT_COUNT];
 };
 

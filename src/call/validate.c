@@ -435,26 +435,39 @@ static void path_pop(struct validator *v, size_t before)
 
 static void report(struct validator *v, const struct model_shape *shape, const struct json *node);
 
+static void report_member(struct validator *v, const struct model_shape *shape, const struct json *node, uint16_t i)
+{
+    const struct model_member *member = &v->m->members[shape->members + i];
+    const struct model_shape *wanted = &v->m->shapes[member->shape];
+    struct str name = model_member_name(v->m, member);
+    const struct json *child = json_get(node, name);
+    bool top = node == v->call->input;
+    bool carried = top && shape->payload == i + 1 && (v->call->payload.n || v->call->body); /* the body itself */
+    bool bare = child && constraint_of(v->call, wanted, child).bare;
+    size_t before = path_push(v, name, !bare);
+    if (child) {
+        report_own(v, wanted, name, child);
+        report(v, wanted, child);
+    } else if ((member->flags & MODEL_MEMBER_REQUIRED) && !carried) {
+        struct validate_constraint c = {.shape = wanted};
+        begin_error(v, &c, NULL);
+        buf_lit(&v->text, "Member must not be null");
+    }
+    path_pop(v, before);
+}
+
+/* Where paths begin with the operation, members of the URL are told last, and by their name alone. */
 static void report_members(struct validator *v, const struct model_shape *shape, const struct json *node)
 {
-    bool top = node == v->call->input;
-    for (size_t i = 0; i < shape->member_count && v->errors < ERRORS_MAX; i++) {
-        const struct model_member *member = &v->m->members[shape->members + i];
-        const struct model_shape *wanted = &v->m->shapes[member->shape];
-        struct str name = model_member_name(v->m, member);
-        const struct json *child = json_get(node, name);
-        bool carried = top && shape->payload == i + 1 && (v->call->payload.n || v->call->body);    /* the body itself */
-        bool bare = child && constraint_of(v->call, wanted, child).bare;
-        size_t before = path_push(v, name, !bare);
-        if (child) {
-            report_own(v, wanted, name, child);
-            report(v, wanted, child);
-        } else if ((member->flags & MODEL_MEMBER_REQUIRED) && !carried) {
-            struct validate_constraint c = {.shape = wanted};
-            begin_error(v, &c, NULL);
-            buf_lit(&v->text, "Member must not be null");
+    bool apart = node == v->call->input && v->call->api->errors->input_in_path;
+    for (int url = 0; url <= apart; url++) {
+        if (url)
+            path_pop(v, 0);
+        for (uint16_t i = 0; i < shape->member_count && v->errors < ERRORS_MAX; i++) {
+            bool in_url = v->m->members[shape->members + i].location == MODEL_IN_URI;
+            if (!apart || in_url == (bool)url)
+                report_member(v, shape, node, i);
         }
-        path_pop(v, before);
     }
 }
 

@@ -4,7 +4,7 @@
  *   /restapis/{apiId}/{stage}/_user_request_/…      (the form of other local stacks; no AWS path has that segment)
  *   /_aws/NAME/…            a page of a service's own (struct service_page)
  *   /_cloudless/health, /_cloudless/metrics
- * Everything else is an AWS API call or nothing. */
+ * Everything else is an AWS API call or nothing. Slashes before a stage may be repeated, as on AWS (recorded in 2024). */
 #include "front/target.h"
 
 /* "name.execute-api.region.rest": the labels before and after. False when the host has another form. */
@@ -25,10 +25,12 @@ static struct str host_without_port(struct str host)
     return str_slice(host, 0, str_find(host, ':'));
 }
 
-/* Takes the segment that follows the '/' at the head of *path; *path keeps its next '/'. */
+/* Takes the segment that follows the slashes at the head of *path; *path keeps its next '/'. */
 static struct str take_segment(struct str *path)
 {
     struct str body = str_slice(*path, 1, path->n);
+    while (body.n && body.p[0] == '/')
+        body = str_slice(body, 1, body.n);
     size_t n = str_find(body, '/');
     *path = str_slice(body, n, body.n);
     return str_slice(body, 0, n);

@@ -2,6 +2,8 @@
  * Sources: "Gateway response types", "Output format of a Lambda function for proxy integration", "Amazon API Gateway
  * important notes" (which headers are remapped). A function's answer is outside data: a header that would break the
  * message makes the whole answer malformed. */
+#include "base/codec.h"
+#include "base/hash.h"
 #include "gateway/exchange.h"
 #include "services/apigateway/mapping.h"
 
@@ -51,6 +53,19 @@ void gateway__answer_error(struct gateway_exchange *x, enum gateway_error error)
     gateway__answer_message(x, error, str_of(errors[error].message));
 }
 
+/* The trace of the invocation: with a parent, the client's or a new one. */
+static struct str traced(const struct gateway_exchange *x)
+{
+    struct str trace = x->ids.trace;
+    if (str_find(trace, ';') < trace.n)
+        return trace;
+    uint8_t random[8];
+    char parent[2 * sizeof(random)];
+    random_bytes(random, sizeof(random));
+    hex_put(parent, random, sizeof(random));
+    return arena_printf(x->arena, STR_FMT ";Parent=%.*s;Sampled=0", STR_ARG(trace), (int)sizeof(parent), parent);
+}
+
 void gateway__answer(struct gateway_exchange *x, int status, const struct http_header *headers, size_t count, struct str body)
 {
     struct http_header *all = arena_array(x->arena, struct http_header, count + 4);
@@ -62,7 +77,8 @@ void gateway__answer(struct gateway_exchange *x, int status, const struct http_h
         all[n++] = (struct http_header){STR("Content-Type"), STR("application/json")};
     all[n++] = (struct http_header){STR("x-amzn-RequestId"), x->ids.request_id};
     all[n++] = (struct http_header){STR("x-amz-apigw-id"), x->ids.extended_id};
-    all[n++] = (struct http_header){STR("X-Amzn-Trace-Id"), x->ids.trace};
+    if (x->method->type != GATEWAY_MOCK)
+        all[n++] = (struct http_header){STR("X-Amzn-Trace-Id"), traced(x)};
     for (size_t i = 0; i < count; i++)
         all[n++] = headers[i];
     exchange_respond(x, status, all, n, body);
@@ -99,15 +115,18 @@ static bool name_is_in(struct str name, const char *const *list, size_t count)
     return false;
 }
 
-static bool proxy_header_text(const struct json *value, struct str *ret)
+static bool is_null_or(const struct json *value, enum json_type type)
 {
-    if (json_is(value, JSON_STRING))
-        *ret = str_trim(value->text);
-    else if (json_is(value, JSON_TRUE) || json_is(value, JSON_FALSE))
-        *ret = value->type == JSON_TRUE ? STR("true") : STR("false");
-    else
+    return !value || value->type == JSON_NULL || value->type == type;
+}
+
+/* Scalars are read as text, as a server does that wants a string: numbers as they were written. */
+static bool scalar_text(const struct json *value, struct str *ret)
+{
+    if (!value || value->type == JSON_NULL || value->type == JSON_ARRAY || value->type == JSON_OBJECT)
         return false;
-    return mapping_is_header_value(*ret);
+    *ret = value->type == JSON_TRUE ? STR("true") : value->type == JSON_FALSE ? STR("false") : value->text;
+    return true;
 }
 
 static bool proxy_header(struct gateway_proxy_answer *answer, struct arena *arena, struct str name, const struct json *value)
@@ -118,7 +137,14 @@ static bool proxy_header(struct gateway_proxy_answer *answer, struct arena *aren
         "Host",          "Keep-Alive", "Max-Forwards",     "Proxy-Authenticate", "Server",         "Trailer",
         "Upgrade",       "User-Agent", "WWW-Authenticate", "x-amzn-RequestId",   "x-amz-apigw-id", "X-Amzn-Trace-Id"};
     struct http_header header = {.name = name};
-    if (!mapping_is_header_name(name) || !proxy_header_text(value, &header.value))
+    if (!mapping_is_header_name(name))
+        return false;
+    if (value->type == JSON_NULL)
+        return true; /* left out */
+    if (!scalar_text(value, &header.value))
+        return false;
+    header.value = str_trim(header.value);
+    if (!mapping_is_header_value(header.value))
         return false;
     if (name_is_in(name, dropped, COUNT_OF(dropped)))
         return true;
@@ -128,22 +154,48 @@ static bool proxy_header(struct gateway_proxy_answer *answer, struct arena *aren
     return true;
 }
 
-static bool is_repeated(const struct json *multi, const struct json *single)
+/* Among the values of a list? */
+static bool is_repeated(const struct json *list, const struct json *single)
 {
-    for JSON_EACH (entry, multi)
-        if (str_eq_nocase(entry->key, single->key))
-            for JSON_EACH (value, entry)
-                if (json_is(value, JSON_STRING) && json_is(single, JSON_STRING) && str_eq(value->text, single->text))
-                    return true;
+    struct str text, wanted;
+    if (!scalar_text(single, &wanted))
+        return false;
+    for JSON_EACH (value, list)
+        if (scalar_text(value, &text) && str_eq(text, wanted))
+            return true;
     return false;
 }
 
 static size_t pair_bytes(struct str name, const struct json *value)
 {
-    return name.n + (json_is(value, JSON_STRING) ? value->text.n : 0);
+    struct str text;
+    return name.n + (scalar_text(value, &text) ? text.n : 0);
 }
 
-/* Both lists merged; a pair that stands in both counts once. The quota of bytes bounds the search for such pairs too. */
+static const struct json *find_list(const struct json *multi, struct str name)
+{
+    for JSON_EACH (entry, multi)
+        if (str_eq_nocase(entry->key, name))
+            return entry;
+    return NULL;
+}
+
+/* The values of a list, behind them those of `headers` under the same name, which stand under the list's spelling. A pair that
+ * stands in both counts once. */
+static bool proxy_list(struct gateway_proxy_answer *answer, struct arena *arena, const struct json *multi, const struct json *entry,
+                       const struct json *single)
+{
+    for JSON_EACH (value, entry)
+        if (!proxy_header(answer, arena, entry->key, value))
+            return false;
+    for JSON_EACH (value, single)
+        if (str_eq_nocase(value->key, entry->key) && find_list(multi, value->key) == entry && !is_repeated(entry, value) &&
+            !proxy_header(answer, arena, entry->key, value))
+            return false;
+    return true;
+}
+
+/* Both merged. The quota of bytes bounds the search for what stands in both, too. */
 static bool proxy_headers(struct gateway_proxy_answer *answer, struct arena *arena, const struct json *single,
                           const struct json *multi)
 {
@@ -151,22 +203,24 @@ static bool proxy_headers(struct gateway_proxy_answer *answer, struct arena *are
     for JSON_EACH (entry, single)
         bytes += pair_bytes(entry->key, entry);
     for JSON_EACH (entry, multi) {
-        if (!json_is(entry, JSON_ARRAY))
+        if (!is_null_or(entry, JSON_ARRAY))
             return false;
         max += entry->count;
+        bytes += entry->key.n * (entry->count == 0);
         for JSON_EACH (value, entry)
             bytes += pair_bytes(entry->key, value);
+        if (bytes > HEADERS_BYTES_MAX)
+            return false;
     }
     if (bytes > HEADERS_BYTES_MAX)
         return false;
     answer->headers = arena_array(arena, struct http_header, max + 1);
     for JSON_EACH (entry, single)
-        if (!is_repeated(multi, entry) && !proxy_header(answer, arena, entry->key, entry))
+        if (!find_list(multi, entry->key) && !proxy_header(answer, arena, entry->key, entry))
             return false;
     for JSON_EACH (entry, multi)
-        for JSON_EACH (value, entry)
-            if (!proxy_header(answer, arena, entry->key, value))
-                return false;
+        if (!proxy_list(answer, arena, multi, entry, single))
+            return false;
     return true;
 }
 
@@ -180,9 +234,11 @@ static bool proxy_status(const struct json *value, int *ret)
     return status >= 200 && status <= 599;      /* 1xx is no final answer */
 }
 
-static bool is_null_or(const struct json *value, enum json_type type)
+/* A boolean, or its text. */
+static bool is_switch(const struct json *value)
 {
-    return !value || value->type == JSON_NULL || value->type == type;
+    return is_null_or(value, JSON_TRUE) || value->type == JSON_FALSE ||
+           (value->type == JSON_STRING && (str_eq_nocase(value->text, STR("true")) || str_eq_nocase(value->text, STR("false"))));
 }
 
 bool gateway__proxy_answer(struct str payload, struct arena *arena, struct gateway_proxy_answer *ret)
@@ -201,12 +257,10 @@ bool gateway__proxy_answer(struct str payload, struct arena *arena, struct gatew
     }
     const struct json *single = json_at(root, "headers"), *multi = json_at(root, "multiValueHeaders"),
                       *body = json_at(root, "body"), *base64 = json_at(root, "isBase64Encoded");
-    if (!is_null_or(single, JSON_OBJECT) || !is_null_or(multi, JSON_OBJECT) || !is_null_or(body, JSON_STRING) ||
-        !(is_null_or(base64, JSON_TRUE) || base64->type == JSON_FALSE) ||
+    if (!is_null_or(single, JSON_OBJECT) || !is_null_or(multi, JSON_OBJECT) || !is_switch(base64) ||
+        !(is_null_or(body, JSON_NULL) || scalar_text(body, &answer.body)) ||
         !proxy_status(json_at(root, "statusCode"), &answer.status) || !proxy_headers(&answer, arena, single, multi))
         return false;
-    if (json_is(body, JSON_STRING))
-        answer.body = body->text;
     *ret = answer;
     return true;
 }

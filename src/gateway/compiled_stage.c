@@ -96,6 +96,18 @@ static struct gateway_method *compile_method(struct arena *arena, const struct s
     return method;
 }
 
+static bool is_edge(const struct json *api)
+{
+    const struct json *types = json_at(json_at(api, "endpointConfiguration"), "types");
+    return types && types->first && str_eq(types->first->text, STR("EDGE"));
+}
+
+static struct str variables_text(const struct json *stage, struct arena *arena)
+{
+    const struct json *variables = json_at(stage, "variables");
+    return variables && variables->count ? json_text(arena, variables) : STR("null");
+}
+
 struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, const struct services *services,
                                              struct str api_id, struct str name, struct arena *arena)
 {
@@ -109,8 +121,9 @@ struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *docu
                                     .api_id = arena_dup(arena, api_id),
                                     .name = arena_dup(arena, name),
                                     .deployment_id = json_str(documents->stage, "deploymentId"),
-                                    .variables = variables && variables->count ? json_text(arena, variables) : STR("null"),
-                                    .disabled = json_bool(documents->api, "disableExecuteApiEndpoint", false)};
+                                    .variables = variables_text(documents->stage, arena),
+                                    .disabled = json_bool(documents->api, "disableExecuteApiEndpoint", false),
+                                    .edge = is_edge(documents->api)};
     for JSON_EACH (resource, json_at(documents->snapshot, "resources"))
         for JSON_EACH (method, json_at(resource, "resourceMethods"))
             route_add(stage->routes, json_str(resource, "path"), method->key,
@@ -118,14 +131,29 @@ struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *docu
     return stage;
 }
 
+/* What compiling reads of the two small documents; a deployment's snapshot never changes. */
+static bool is_still(const struct gateway_stage *stage, const struct apigateway_stage *documents, struct arena *arena)
+{
+    return str_eq(stage->deployment_id, json_str(documents->stage, "deploymentId")) &&
+           str_eq(stage->variables, variables_text(documents->stage, arena)) &&
+           stage->disabled == json_bool(documents->api, "disableExecuteApiEndpoint", false) &&
+           stage->edge == is_edge(documents->api) && str_eq(stage->account, documents->account) &&
+           str_eq(stage->region, documents->region);
+}
+
 enum err gateway__stage_load(struct store_txn *reader, const struct services *services, struct str api_id, struct str name,
-                             struct gateway_stage **ret)
+                             struct gateway_stage *known, struct gateway_stage **ret, const char **ret_missing)
 {
     struct arena *arena = arena_new();
     struct apigateway_stage documents;
-    enum err err = apigateway_find_stage(reader, api_id, name, arena, &documents);
-    if (err != ERR_OK) {
+    enum err err = apigateway_find_stage(reader, api_id, name, arena, &documents, ret_missing);
+    bool same = err == ERR_OK && known && is_still(known, &documents, arena);
+    if (err == ERR_OK && !same)
+        err = apigateway_find_snapshot(reader, api_id, arena, &documents, ret_missing);
+    if (err != ERR_OK || same) {
         arena_free(arena);
+        if (same)
+            *ret = known;
         return err;
     }
     *ret = gateway__stage_compile(&documents, services, api_id, name, arena);

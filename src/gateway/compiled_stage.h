@@ -37,16 +37,19 @@ struct gateway_method {
 
 struct gateway_stage {
     unsigned refs;
+    uint64_t generation; /* of the documents, when they were last looked at; its loop's */
     struct arena *arena;
     struct route_tree *routes;          /* targets are struct gateway_method */
     struct str account, region, api_id, name, deployment_id;
     struct str variables;               /* JSON: an object, or null when there are none */
     bool disabled;                      /* disableExecuteApiEndpoint */
+    bool edge;                          /* its endpoint is edge-optimized */
 };
 
-/* ERR_NOT_FOUND, or the store's error. The caller holds one reference. */
+/* ERR_NOT_FOUND (*ret_missing says what), or the store's error. *ret is `known`, which may be NULL, if that is still what the
+ * documents say; else a new one, of which the caller holds one reference. Of `known` only what never changes is read. */
 enum err gateway__stage_load(struct store_txn *reader, const struct services *services, struct str api_id, struct str name,
-                             struct gateway_stage **ret);
+                             struct gateway_stage *known, struct gateway_stage **ret, const char **ret_missing);
 /* From documents; takes the arena in which they lie. For tests and stage_load. */
 struct gateway_stage *gateway__stage_compile(const struct apigateway_stage *documents, const struct services *services,
                                              struct str api_id, struct str name, struct arena *arena);

@@ -46,6 +46,7 @@ static const struct json *response_template(const struct gateway_exchange *x, co
 
 static void fail_configuration(struct gateway_exchange *x, const char *reason)
 {
+    x->request->about.reason = str_of(reason);
     log_to(LOG_INFO, "gateway.configuration_error", {"api", x->stage->api_id}, {"path", x->method->resource_path},
            {"reason", str_of(reason)});
     gateway__answer_error(x, GATEWAY_INTERNAL);

@@ -19,7 +19,9 @@ struct gateway_exchange {
     struct work work;    /* of gateway__read, and what is read: */
     uint64_t generation; /* of the stage's documents */
     enum err err;
-    bool permitted;
+    enum err permitted;                 /* event_target.permits */
+    struct gateway_stage *known;        /* the stage in the loop's cache, a reference as below, or NULL */
+    const char *missing;                /* what was not found, for the access log */
     struct gateway_stage *stage;        /* a reference, dropped with the arena; NULL until found */
     const struct gateway_method *method;
     struct route_param *params;

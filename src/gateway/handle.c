@@ -1,7 +1,9 @@
 /* handle.c -- the data plane's entry: finds the stage, the route, and hands over to the integration.
- * Each loop keeps the stages that it has served, compiled; a commit to API Gateway's documents changes the store's
- * generation and drops them all. A stage in use by a running exchange lives on until that exchange is over. No locks: a cache
- * belongs to its loop. Over a store whose reads may block, what is not cached is read by a worker (gateway__read). */
+ * Each loop keeps the stages that it has served, compiled. A commit to API Gateway's documents, whosever they are, changes the
+ * store's generation; then each stage is looked at when it is next asked for, by the two small documents that say which deployment
+ * it serves and how, and compiled again only if they say something else. So a change of one API costs the others these reads. A
+ * stage in use by a running exchange lives on until that exchange is over. No locks: a cache belongs to its loop. Over a store
+ * whose reads may block, what is not cached is read by a worker (gateway__read). */
 #include "base/gencache.h"
 #include "base/panic.h"
 #include "gateway/exchange.h"
@@ -12,6 +14,9 @@
 #define STAGES_BYTES_MAX (64u << 20)    /* and their memory; more: the loop forgets them and compiles again at need */
 #define STAGE_KEY_MAX 256
 #define LOAD_TRIES 3
+
+/* Each entry has a generation of its own; the cache's never changes. */
+#define STAGES_GENERATION 0
 
 struct gateway {
     struct store *store;
@@ -89,7 +94,8 @@ static void read_stage(struct work *work)
     struct gateway *gateway = x->gateway;
     for (int tries = 0; tries < LOAD_TRIES; tries++) {
         x->generation = store_generation(gateway->store, APIGATEWAY_SPACE);
-        x->err = gateway__stage_load(store_reader(gateway->store), gateway->services, x->api_id, x->stage_name, &x->stage);
+        x->err = gateway__stage_load(store_reader(gateway->store), gateway->services, x->api_id, x->stage_name, x->known, &x->stage,
+                                     &x->missing);
         if (x->err != ERR_NOT_FOUND || x->generation == store_generation(gateway->store, APIGATEWAY_SPACE))
             break;
     }
@@ -114,6 +120,11 @@ static void exchange_about(struct gateway_exchange *x)
     about->route = arena_printf(x->arena, STR_FMT "/" STR_FMT, STR_ARG(x->api_id), STR_ARG(x->stage_name));
 }
 
+static bool is_preflight(const struct http_request *request)
+{
+    return str_eq(request->method, STR("OPTIONS")) && http_header(request, "Access-Control-Request-Method").n;
+}
+
 static void serve_stage(struct gateway_exchange *x)
 {
     struct http_about *about = &x->request->about;
@@ -124,7 +135,8 @@ static void serve_stage(struct gateway_exchange *x)
     }
     struct route_match match;
     if (!route_find(x->stage->routes, x->path, x->request->method, x->arena, &match)) {
-        about->reason = STR("no route for this method and path");
+        about->reason = is_preflight(x->request) ? STR("a preflight is not configured: no route for OPTIONS and this path")
+                                                 : STR("no route for this method and path");
         gateway__answer_error(x, GATEWAY_MISSING_TOKEN);
         return;
     }
@@ -141,7 +153,7 @@ static void serve_stage(struct gateway_exchange *x)
 static void refuse_stage(struct gateway_exchange *x, enum err err)
 {
     if (err == ERR_NOT_FOUND)
-        x->request->about.reason = STR("no such API or stage");
+        x->request->about.reason = str_of(x->missing);
     gateway__answer_error(x, err == ERR_NOT_FOUND ? GATEWAY_FORBIDDEN : GATEWAY_INTERNAL);
 }
 
@@ -149,12 +161,35 @@ static void stage_loaded(struct work *work)
 {
     struct gateway_exchange *x = exchange_of_work(work);
     if (x->err != ERR_OK) {
+        if (x->err == ERR_NOT_FOUND)
+            gencache_remove(cache_of(x), x->stage_key);
         refuse_stage(x, x->err);
         return;
     }
-    hold_stage(x);
-    gencache_put(cache_of(x), x->generation, x->stage_key, x->stage, arena_bytes(x->stage->arena));
+    x->stage->generation = x->generation;
+    if (x->stage != x->known) {
+        hold_stage(x);
+        gencache_put(cache_of(x), STAGES_GENERATION, x->stage_key, x->stage, arena_bytes(x->stage->arena));
+    }
     serve_stage(x);
+}
+
+static bool is_hex_digit(char c)
+{
+    return char_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* RFC 3986, 3.4, and what servers let pass beside it: square brackets, and bytes that are no ASCII. AWS answers 400 to braces, for
+ * one (yezyilomo/django-restql issue 279, outmoded/lout pull request 179). */
+static bool is_query(struct str query)
+{
+    for (size_t i = 0; i < query.n; i++) {
+        unsigned char c = (unsigned char)query.p[i];
+        if (c == '%' ? i + 2 >= query.n || !is_hex_digit(query.p[i + 1]) || !is_hex_digit(query.p[i + 2])
+                     : c <= ' ' || c == 127 || strchr("\"<>\\^`{|}", c))
+            return false;
+    }
+    return true;
 }
 
 void gateway_handle(struct gateway *gateway, struct http_request *request, struct str api_id, struct str stage, struct str path,
@@ -171,15 +206,21 @@ void gateway_handle(struct gateway *gateway, struct http_request *request, struc
                                    .domain = domain};
     gateway__make_ids(request, x->arena, &x->ids);
     exchange_about(x);
+    if (!is_query(request->query)) {
+        request->about.reason = STR("the query string is no URI's: characters or escapes that are none");
+        gateway__answer_error(x, GATEWAY_BAD_REQUEST);
+        return;
+    }
     if (!name_stage(x)) {
+        x->missing = "no such API";
         refuse_stage(x, ERR_NOT_FOUND);
         return;
     }
-    x->stage = gencache_get(cache_of(x), store_generation(gateway->store, APIGATEWAY_SPACE), x->stage_key);
-    if (!x->stage) {
+    x->stage = x->known = gencache_get(cache_of(x), STAGES_GENERATION, x->stage_key);
+    if (x->stage)
+        hold_stage(x);
+    if (x->stage && x->stage->generation == store_generation(gateway->store, APIGATEWAY_SPACE))
+        serve_stage(x);
+    else
         gateway__read(x, read_stage, stage_loaded);
-        return;
-    }
-    hold_stage(x);
-    serve_stage(x);
 }

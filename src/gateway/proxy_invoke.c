@@ -191,7 +191,7 @@ static void pending_start(struct work *work)
     arena_free(pending->arena);
 }
 
-static bool permitted(const struct gateway_exchange *x)
+static enum err permitted(const struct gateway_exchange *x)
 {
     const struct gateway_stage *stage = x->stage;
     const struct event_address *to = &x->method->to;
@@ -209,12 +209,23 @@ static void read_permission(struct work *work)
     x->permitted = permitted(x);
 }
 
+static struct str why_not(enum err err)
+{
+    switch (err) {
+    case ERR_DENIED:
+        return STR("the function's policy does not let apigateway.amazonaws.com invoke it for this API");
+    case ERR_NOT_FOUND:
+        return STR("the function does not exist");
+    default:
+        return str_of(err_text(err));
+    }
+}
+
 static void permission_read(struct work *work)
 {
     struct gateway_exchange *x = CONTAINER_OF(work, struct gateway_exchange, work);
-    if (!x->permitted) {
-        log_failure(x, "gateway.not_permitted",
-                    STR("the function's policy does not let apigateway.amazonaws.com invoke it for this API"));
+    if (x->permitted != ERR_OK) {
+        log_failure(x, "gateway.not_permitted", why_not(x->permitted));
         gateway__answer_error(x, GATEWAY_INTERNAL);
         return;
     }

@@ -233,7 +233,10 @@ def test_integrations(gateway, api):
         ({'uri': 'arn:aws:apigateway:us-east-1:sqs:path/queue'}, (501, 'NotImplemented', 'sqs')),
         ({'type': 'AWS_PROXY', 'uri': 'arn:aws:apigateway:us-east-1:sqs:path/queue'},
          (400, 'BadRequestException', "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.")),
-        ({'uri': arn}, (400, 'BadRequestException', 'Invalid ARN specified in the request')),
+        ({'uri': arn}, (400, 'BadRequestException', 'AWS ARN for integration must contain path or action')),
+        ({'uri': 'http://example.com'}, (400, 'BadRequestException', 'Invalid ARN specified in the request')),
+        ({'type': 'AWS_PROXY', 'uri': uri.replace('2015-03-31/functions', 'random/value')},
+         (400, 'BadRequestException', "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.")),
         ({'uri': 'arn:aws:apigateway:us-east-1:lambda:f'}, (400, 'BadRequestException', 'AWS ARN for integration must contain path or action')),
         ({'integrationHttpMethod': ''}, (400, 'BadRequestException', 'Enumeration value for HttpMethod must be non-empty')),
         ({'integrationHttpMethod': 'BREW'}, (400, 'BadRequestException', 'Invalid HttpMethod specified. Valid options are GET,PUT,')),
@@ -314,6 +317,102 @@ def test_deployments_and_stages(gateway, api):
     assert update('/deploymentId', 'nope00')[2] == 'Invalid Deployment identifier specified'
     assert gateway.delete_stage(restApiId=api.id, stageName='s1')['ResponseMetadata']['HTTPStatusCode'] == 202
     assert refused(gateway.get_stage, restApiId=api.id, stageName='s1')[:2] == (404, 'NotFoundException')
+
+
+def test_deployments_without_a_stage(gateway, api):
+    """What is a stage's has no effect without one, so it is refused by name."""
+    api.mock('/', 'GET')
+    for member, value in [('stageDescription', 'x'), ('variables', {'a': 'b'}), ('tracingEnabled', True), ('cacheClusterEnabled', True)]:
+        status, code, message = refused(gateway.create_deployment, restApiId=api.id, **{member: value})
+        assert (status, code) == (501, 'NotImplemented') and f'{member} without stageName' in message
+    assert gateway.get_deployments(restApiId=api.id)['items'] == []
+    gateway.create_deployment(restApiId=api.id, variables={}, tracingEnabled=False, cacheClusterEnabled=False)
+
+
+def test_recorded_patches(gateway, api):
+    """Recorded on AWS by LocalStack's snapshot tests, April 2024 to February 2026."""
+    api.mock('/', 'GET')
+    api.deploy()
+    at = api.at('/', 'GET')
+    patch = lambda op, path, value='': [{'op': op, 'path': path, 'value': value}]
+    # booleans: anything but true is false
+    assert gateway.update_method(**at, patchOperations=patch('replace', '/apiKeyRequired', 'whatever'))['apiKeyRequired'] is False
+    # what is replaced or removed has to be there
+    wrong = lambda op, path: refused(gateway.update_method_response, **at, statusCode='200', patchOperations=patch(op, path, 'true'))
+    gateway.update_method_response(**at, statusCode='200', patchOperations=patch('add', '/responseModels/application~1json', 'Empty'))
+    for op in ('replace', 'remove'):
+        assert wrong(op, '/responseParameters/wrong') == (404, 'NotFoundException', 'Invalid parameter name specified')
+        assert wrong(op, '/responseModels/wrong') == (404, 'NotFoundException', 'Content-Type specified was not found')
+    assert wrong('move', '/responseModels/wrong')[:2] == (400, 'BadRequestException')
+    assert wrong('wrong', '/x') == (400, 'ValidationException',
+                                    "1 validation error detected: Value 'wrong' at 'updateMethodResponseInput.patchOperations.1.member.op' failed to "
+                                    'satisfy constraint: Member must satisfy enum value set: [add, remove, move, test, replace, copy]')
+    assert refused(gateway.update_method_response, **at, statusCode='wrong', patchOperations=patch('wrong', '/x')) == (
+        400, 'ValidationException', "2 validation errors detected: Value 'wrong' at 'updateMethodResponseInput.patchOperations.1.member.op' failed to "
+        "satisfy constraint: Member must satisfy enum value set: [add, remove, move, test, replace, copy]; Value 'wrong' at 'statusCode' failed to "
+        'satisfy constraint: Member must satisfy regular expression pattern: [1-5]\\d\\d')
+    stage = lambda op, path, value='x': refused(gateway.update_stage, restApiId=api.id, stageName='prod', patchOperations=patch(op, path, value))
+    for op, path in [('add', '/accessLogSettings/other'), ('replace', '/accessLogSettings/*'), ('add', '/accessLogSettings')]:
+        assert stage(op, path) == (400, 'BadRequestException', 'Invalid accessLogSettings path. Must be one of : '
+                                   '[/accessLogSettings/destinationArn, /accessLogSettings/format]')
+    for path in ('accessLogSettings/other', 'accessLogSettings/destinationArn', '*/*'):
+        assert stage('remove', f'/{path}') == (400, 'BadRequestException', f'Cannot remove method setting {path} because there is no method '
+                                               'setting for this method ')
+    assert stage('add', '/accessLogSettings/format', '') == (400, 'BadRequestException', 'Access Log value must not be empty')
+    assert stage('add', '/accessLogSettings/format')[:2] == (501, 'NotImplemented')
+
+
+def test_recorded_validation(gateway, api):
+    """Recorded on AWS by LocalStack's snapshot tests, April 2024 to August 2025."""
+    api.mock('/', 'GET')
+    at = api.at('/', 'GET')
+    assert gateway.put_integration(**at, type='MOCK', uri='http://example.com').get('uri') is None
+    assert gateway.put_method(**api.at('/', 'PUT'), authorizationType='none')['authorizationType'] == 'NONE'
+    assert refused(gateway.put_integration, **at, type='HTTPS_PROXY')[1:] == (
+        'ValidationException', "1 validation error detected: Value 'HTTPS_PROXY' at 'putIntegrationInput.type' failed to satisfy constraint: "
+        'Member must satisfy enum value set: [HTTP, MOCK, AWS_PROXY, HTTP_PROXY, AWS]')
+    assert refused(gateway.create_rest_api, name='x', endpointConfiguration={'types': ['wrong']})[2].endswith('[PRIVATE, EDGE, REGIONAL]]')
+
+
+WRONG = {'restApiId': 'wrong00000', 'resourceId': 'wrong0', 'httpMethod': 'PUT', 'statusCode': '404', 'stageName': 'wrong', 'deploymentId': 'wrong0'}
+RESOURCE, METHOD, INTEGRATION, STATUS = (f'Invalid {what} specified' for what in (
+    'Resource identifier', 'Method identifier', 'Integration identifier', 'Response status code'))
+API = 'Invalid API identifier specified {}:{}'.format(ACCOUNT, WRONG['restApiId'])
+
+
+@pytest.mark.parametrize('operation, expected', [
+    ('get_rest_api', [('restApiId', API)]),
+    ('get_resources', [('restApiId', API)]),
+    ('get_stages', [('restApiId', API)]),
+    ('create_deployment', [('restApiId', API)]),
+    ('get_resource', [('restApiId', RESOURCE), ('resourceId', RESOURCE)]),
+    ('delete_resource', [('restApiId', RESOURCE), ('resourceId', RESOURCE)]),
+    ('get_method', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD)]),
+    ('update_method', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD)]),
+    ('get_integration', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD), (None, INTEGRATION)]),
+    ('put_integration_response', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD), (None, INTEGRATION)]),
+    ('get_integration_response', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD), (None, INTEGRATION)]),
+    ('delete_integration_response', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', INTEGRATION), (None, INTEGRATION)]),
+    ('get_method_response', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD), ('statusCode', STATUS)]),
+    ('update_method_response', [('restApiId', RESOURCE), ('resourceId', RESOURCE), ('httpMethod', METHOD), ('statusCode', STATUS)]),
+    ('get_stage', [('stageName', 'Invalid stage identifier specified')]),
+    ('get_deployment', [('deploymentId', 'Invalid Deployment identifier specified')]),
+])
+def test_identifiers_are_checked_in_order(gateway, api, operation, expected):
+    """Each wrong one together with all those behind it. A method without integration. Recorded on AWS, 2024 and 2025; `message` stands
+    beside the code."""
+    api.method('/', 'GET')
+    gateway.put_method_response(**api.at('/', 'GET'), statusCode='200')
+    members = gateway.meta.service_model.operation_model(gateway.meta.method_to_api_mapping[operation]).input_shape.members
+    right = {**api.at('/', 'GET'), 'statusCode': '200', 'stageName': 'prod', 'deploymentId': 'none00'}
+    order = [name for name in WRONG if name in members]
+    for name, message in expected:
+        from_here = order.index(name) if name else len(order)
+        arguments = {n: (WRONG if i >= from_here else right)[n] for i, n in enumerate(order) if not (operation == 'create_deployment' and n == 'stageName')}
+        with pytest.raises(ClientError) as e:
+            getattr(gateway, operation)(**arguments)
+        assert e.value.response['Error'] == {'Code': 'NotFoundException', 'Message': message}, name
+        assert e.value.response['message'] == message
 
 
 def test_deployments_by_pages(gateway, api):
@@ -625,15 +724,18 @@ def test_answer_outlives_its_stage(gateway, api, answers, unique):
 
 
 def test_permission(client, deploy_function, api):
-    """The function's policy decides; its source ARN is matched with API, stage, method and resource path."""
+    """The function's policy decides; its source ARN is matched with API, stage, the request's method and the resource's path, variables as
+    they are named there: another name is another path (aws/serverless-application-model issue 540), ANY no method (issue 296)."""
     name = 'apigw-permission'
     arn = deploy_function(name, ECHO)
-    api.function('/a/{id}', 'GET', arn)
+    api.function('/a/{id}', 'ANY', arn)
     api.deploy()
     assert error_of(api.call('GET', '/a/1')) == INTERNAL
     functions = client('lambda')
     base = f'arn:aws:execute-api:{REGION}:{ACCOUNT}:{api.id}'
-    for source, status in [(f'{base}/*/POST/a/*', 500), (f'{base}/dev/GET/a/*', 500), (f'{base}/*/GET/a/*', 200), (f'{base}/*', 200), (f'{base}/prod/*/*', 200)]:
+    for source, status in [(f'{base}/*/POST/a/*', 500), (f'{base}/dev/GET/a/*', 500), (f'{base}/*/GET/a/*', 200), (f'{base}/*', 200), (f'{base}/prod/*/*', 200),
+                           (f'{base}/*/GET/a/{{id}}', 200), (f'{base}/*/GET/a/{{other}}', 500), (f'{base}/*/GET/a/1', 500), (f'{base}/*/ANY/a/*', 500),
+                           (f'{base}/*/*/a/{{id}}', 200), (f'{base}/*/GET/a/?id?', 200)]:
         functions.add_permission(FunctionName=name, StatementId='s', Action='lambda:InvokeFunction', Principal='apigateway.amazonaws.com', SourceArn=source)
         assert api.call('GET', '/a/1').status == status, source
         functions.remove_permission(FunctionName=name, StatementId='s')

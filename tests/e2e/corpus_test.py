@@ -87,7 +87,8 @@ def send(stage, request):
     lines = [*request.get('headers', {}).items(), *request.get('header_lines', [])]
     if 'answer' in request:
         lines.append(('X-Answer', json.dumps(request['answer'])))
-    connection.putrequest(request['method'], path.replace('/p/', f'/{request.get("stage", "p")}/', 1) + request['path'])
+    stage = ('//' if request.get('slashes') else '/') + request.get('stage', 'p') + '/'
+    connection.putrequest(request['method'], path.replace('/p/', stage, 1) + request['path'])
     for name, value in lines:
         connection.putheader(name, value)
     if body:

@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import apis
 import harness
 
 
@@ -118,7 +119,7 @@ def test_access_log(logged):
     assert int(sts['in']) > 0 and int(sts['out']) > 100 and float(sts['ms']) > 0 and len(sts['id']) > 20
     assert bad['status'] == '400' and 'InvalidSignatureException' in bad['reason'] and 'principal' not in bad
     assert gateway['path'] == '"/_aws/execute-api/none/prod/pets?X-Amz-Signature=-&x-api-KEY=-&color=red&access_token=-"'
-    assert (gateway['service'], gateway['route'], gateway['reason']) == ('execute-api', 'none/prod', '"no such API or stage"')
+    assert (gateway['service'], gateway['route'], gateway['reason']) == ('execute-api', 'none/prod', '"no such API"')
     assert malformed['status'] == '400' and 'service' not in malformed
     assert not re.search(r'Credential=|[0-9a-f]{64}', open(logged.access_log).read())
 
@@ -170,6 +171,53 @@ def test_a_role_that_may_not_write_logs_is_named_once(logged, unique):
         logged.client('lambda').invoke(FunctionName='silent')
     said = wait_for(lambda: [line for line in logged.log if 'lambda.output_lost' in line])
     assert len(said) == 1 and f'function={arn} role={role} ' in said[0] and 'logs:PutLogEvents' in said[0] and 'AWSLambdaBasicExecutionRole' in said[0]
+
+
+def test_reasons_of_the_gateway(logged):
+    """Each refusal of a request for an API has its reason in the access log; AWS's answer says as little as AWS's does."""
+    code = ("import time\ndef handler(event, context):\n    if 'late' in event['path']: time.sleep(2)\n"
+            "    if 'raise' in event['path']: raise ValueError\n    return {'wrong': 1}\n")
+    logged.client('lambda').create_function(FunctionName='f', Runtime='python3.11', Handler='a.handler', Role=harness.make_role(logged, 'f'), Timeout=5,
+                                            Code={'ZipFile': harness.zip_of({'a.py': code})})
+    api = apis.Api(logged, 'reasons')
+    bare = apis.Api(logged, 'bare').id
+    api.function('/denied', 'GET', 'f', permission=False)
+    for path in ('/wrong', '/raise', '/late'):
+        api.function(path, 'GET', 'f')
+    api.function('/gone', 'GET', 'nothing', permission=False)
+    api.client.update_integration(**api.at('/late', 'GET'), patchOperations=[{'op': 'replace', 'path': '/timeoutInMillis', 'value': '100'}])
+    api.method('/mock', 'GET')
+    api.client.put_integration(**api.at('/mock', 'GET'), type='MOCK')
+    api.deploy('prod')
+    off = apis.Api(logged, 'off')
+    off.method('/', 'GET')
+    off.client.put_integration(**off.at('/', 'GET'), type='MOCK')
+    off.deploy('prod')
+    off.client.update_rest_api(restApiId=off.id, patchOperations=[{'op': 'replace', 'path': '/disableExecuteApiEndpoint', 'value': 'true'}])
+    preflight = {'Origin': 'http://a', 'Access-Control-Request-Method': 'GET'}
+    wanted = []
+    for api_id, method, path, headers, status, reason in [
+        ('none', 'GET', 'prod/', {}, 403, 'no such API'),
+        (bare, 'GET', 'prod/', {}, 403, 'the API is not deployed: it has no stage'),
+        (api.id, 'GET', 'Prod/wrong', {}, 403, 'no such stage of this API'),
+        (off.id, 'GET', 'prod/', {}, 403, 'the stage is disabled'),
+        (api.id, 'GET', 'prod/nothing', {}, 403, 'no route for this method and path'),
+        (api.id, 'OPTIONS', 'prod/wrong', {}, 403, 'no route for this method and path'),
+        (api.id, 'OPTIONS', 'prod/wrong', preflight, 403, 'a preflight is not configured: no route for OPTIONS and this path'),
+        (api.id, 'GET', 'prod/denied', {}, 500, "the function's policy does not let apigateway.amazonaws.com invoke it for this API"),
+        (api.id, 'GET', 'prod/gone', {}, 500, 'the function does not exist'),
+        (api.id, 'GET', 'prod/wrong', {}, 502, 'not of the form {statusCode, headers, multiValueHeaders, body, isBase64Encoded}'),
+        (api.id, 'GET', 'prod/raise', {}, 502, 'Unhandled'),
+        (api.id, 'GET', 'prod/late', {}, 504, 'the integration did not answer in time'),
+        (api.id, 'GET', 'prod/mock', {}, 500, 'unable to parse statusCode; it should be an integer that is defined in the request template'),
+        (api.id, 'GET', 'prod/wrong?a=%7', {}, 400, "the query string is no URI's: characters or escapes that are none"),
+    ]:
+        answer = harness.http(method, f'{logged.url}/_aws/execute-api/{api_id}/{path}', headers=headers)
+        assert answer.status == status and reason not in answer.text, path
+        wanted.append((str(status), reason))
+    found = wait_for(lambda: (rows := [line for line in lines_of(logged.access_log) if line.get('service') == 'execute-api'])
+                     and len(rows) == len(wanted) and rows)
+    assert [(line['status'], line['reason'].strip('"')) for line in found] == wanted
 
 
 def test_access_log_is_opened_again(logged):

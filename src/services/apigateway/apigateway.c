@@ -117,4 +117,5 @@ const struct service_api apigateway_api = {.skew_minutes = 5, /* CreateRestApi: 
                                            .rows = apigateway_rows,
                                            .row_count = COUNT_OF(apigateway_rows),
                                            .errors = &apigateway_errors,
+                                           .overrides = &apigateway_overrides,
                                            .body_max = APIGATEWAY_BODY_BYTES_MAX};

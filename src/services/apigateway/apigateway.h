@@ -5,6 +5,7 @@
 #define APIGATEWAY_SPACE 5              /* of its documents in the store; on disk, so never another */
 extern const struct model model_apigateway;         /* generated */
 extern const struct service_errors apigateway_errors;
+extern const struct validate_overrides apigateway_overrides;
 extern const struct service_api apigateway_api;
 extern const struct service apigateway_service;
 
@@ -13,9 +14,12 @@ struct apigateway_stage {
     struct str account, region;
     struct json *api;           /* RestApi */
     struct json *stage;         /* Stage: deploymentId, variables, … */
-    struct json *snapshot;      /* {"resources": [Resource with resourceMethods in full, …]} as deployed */
+    struct json *snapshot;      /* {"resources": [Resource with resourceMethods in full, …]} as deployed; never changes */
 };
-/* ERR_NOT_FOUND: no such API, or no such stage. */
+/* Without the snapshot, which may be large. ERR_NOT_FOUND: no such API, or no such stage; *ret_missing says which. */
 enum err apigateway_find_stage(struct store_txn *txn, struct str api_id, struct str stage, struct arena *arena,
-                               struct apigateway_stage *ret);
+                               struct apigateway_stage *ret, const char **ret_missing);
+/* The snapshot of what was found. */
+enum err apigateway_find_snapshot(struct store_txn *txn, struct str api_id, struct arena *arena, struct apigateway_stage *at,
+                                  const char **ret_missing);
 #endif

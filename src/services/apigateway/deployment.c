@@ -52,7 +52,7 @@ void apigateway__create_deployment(struct call *call, struct store_txn *txn)
         call_fail(call, "LimitExceededException", "The API's definition is limited to %u bytes", APIGATEWAY_SNAPSHOT_BYTES_MAX);
         return;
     }
-    if (stage_name.n && !apigateway__deploy_stage(call, txn, id))
+    if (!(stage_name.n ? apigateway__deploy_stage(call, txn, id) : apigateway__without_stage(call)))
         return;
     doc_put(txn, key, deployment, arena);
     doc_put(txn, apigateway__key(call, APIGATEWAY_SNAPSHOTS, api_id, id), snapshot, arena);

@@ -23,13 +23,13 @@ static void check_uri(struct call *call, struct str type, struct str uri)
     struct arn arn;
     if (str_eq(type, STR("MOCK")) || mapping_lambda_uri(uri, &function))
         return;
-    bool known = arn_parse(uri, &arn) && str_eq(arn.service, STR("apigateway"));
-    bool is_lambda = known && str_eq(arn.account, STR("lambda"));       /* where an account stands elsewhere */
+    bool known = arn_parse(uri, &arn);
+    bool is_lambda = known && str_eq(arn.service, STR("apigateway")) && str_eq(arn.account, STR("lambda")); /* for the account */
     if (!known)
         call_fail(call, "BadRequestException", "Invalid ARN specified in the request");
     else if (!str_starts(arn.resource, STR("path/")) && !str_starts(arn.resource, STR("action/")))
         call_fail(call, "BadRequestException", "AWS ARN for integration must contain path or action");
-    else if (!is_lambda && str_eq(type, STR("AWS_PROXY")))
+    else if (str_eq(type, STR("AWS_PROXY")))
         call_fail(call, "BadRequestException",
                   "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.");
     else if (!is_lambda)
@@ -92,7 +92,8 @@ static bool check_put(struct call *call)
 
 void apigateway__put_integration(struct call *call, struct store_txn *txn)
 {
-    static const char *const copied[] = {"uri", "requestTemplates", "contentHandling", "responseTransferMode", NULL};
+    static const char *const copied[] = {"requestTemplates", "contentHandling", "responseTransferMode", NULL};
+    static const char *const uri[] = {"uri", NULL};
     struct arena *arena = call->arena;
     struct json *resource, *method;
     if (!apigateway__load_method(call, txn, &resource, &method) || !check_put(call))
@@ -102,6 +103,8 @@ void apigateway__put_integration(struct call *call, struct store_txn *txn)
     json_add_str(arena, integration, "type", call_str(call, "type"));
     if (call_str(call, "integrationHttpMethod").n)
         json_add_str(arena, integration, "httpMethod", call_str(call, "integrationHttpMethod"));
+    if (!str_eq(call_str(call, "type"), STR("MOCK"))) /* a mock's is dropped */
+        apigateway__copy(call, integration, uri);
     apigateway__copy(call, integration, copied);
     json_add_str(arena, integration, "passthroughBehavior", passthrough.n ? passthrough : STR("WHEN_NO_MATCH"));
     json_add_i64(arena, integration, "timeoutInMillis", json_i64(call->input, "timeoutInMillis", TIMEOUT_MS_MAX));

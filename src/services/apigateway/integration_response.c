@@ -107,10 +107,24 @@ void apigateway__update_integration_response(struct call *call, struct store_txn
         call->output = at.response;
 }
 
+/* A method that is missing is an integration that is missing (recorded on AWS, 21 August 2025). */
+static bool find_for_delete(struct call *call, struct store_txn *txn, struct found *ret)
+{
+    if (!apigateway__load_resource(call, txn, call_str(call, "resourceId"), &ret->resource))
+        return false;
+    ret->method = json_get(json_at(ret->resource, "resourceMethods"), call_str(call, "httpMethod"));
+    ret->integration = json_at(ret->method, "methodIntegration");
+    if (!ret->integration)
+        call_fail(call, "NotFoundException", "Invalid Integration identifier specified");
+    else if (!json_get(json_at(ret->integration, "integrationResponses"), call_str(call, "statusCode")))
+        call_fail(call, "NotFoundException", "Invalid Response status code specified");
+    return !call->failed;
+}
+
 void apigateway__delete_integration_response(struct call *call, struct store_txn *txn)
 {
     struct found at;
-    if (!load_integration_response(call, txn, &at))
+    if (!find_for_delete(call, txn, &at))
         return;
     struct json *responses = json_at(at.integration, "integrationResponses");
     json_remove(responses, call_str(call, "statusCode"));

@@ -20,7 +20,7 @@ bool apigateway__check_http_method(struct call *call, struct str name)
 static bool check_authorization(struct call *call, struct str type)
 {
     static const char *const others[] = {"AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"};
-    if (str_eq(type, STR("NONE")))
+    if (str_eq_nocase(type, STR("NONE")))
         return true;
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (str_eq(type, str_of(others[i])))
@@ -114,7 +114,7 @@ void apigateway__put_method(struct call *call, struct store_txn *txn)
         return;
     struct json *method = json_new(call->arena, JSON_OBJECT);
     json_add_str(call->arena, method, "httpMethod", name);
-    json_add_str(call->arena, method, "authorizationType", call_str(call, "authorizationType"));
+    json_add_str(call->arena, method, "authorizationType", STR("NONE")); /* in capitals, as AWS does */
     json_add_bool(call->arena, method, "apiKeyRequired", false);
     apigateway__copy(call, method, copied);
     if (!methods)
@@ -133,8 +133,9 @@ void apigateway__get_method(struct call *call)
 
 static void patch_authorization(struct call *call, struct json *method, const struct patch *patch, struct store_txn *txn)
 {
+    (void)txn;
     if (check_authorization(call, patch->value))
-        apigateway__patch_text(call, method, patch, txn);
+        json_put(method, STR("authorizationType"), json_new_str(call->arena, STR("NONE")));
 }
 
 static void patch_key_required(struct call *call, struct json *method, const struct patch *patch, struct store_txn *txn)
@@ -147,14 +148,15 @@ static void patch_key_required(struct call *call, struct json *method, const str
 
 static void patch_request_parameter(struct call *call, struct json *method, const struct patch *patch, struct store_txn *txn)
 {
-    apigateway__patch_boolean_map(call, method, patch, txn);
+    if (apigateway__patch_finds(call, method, patch))
+        apigateway__patch_boolean_map(call, method, patch, txn);
     if (!call->failed)
         check_request_parameters(call, json_at(method, "requestParameters"));
 }
 
 static void patch_model(struct call *call, struct json *document, const struct patch *patch, struct store_txn *txn)
 {
-    if (patch->op == PATCH_REMOVE || check_model(call, patch->value))
+    if (apigateway__patch_finds(call, document, patch) && (patch->op == PATCH_REMOVE || check_model(call, patch->value)))
         apigateway__patch_map(call, document, patch, txn);
 }
 
@@ -231,7 +233,8 @@ void apigateway__get_method_response(struct call *call)
 
 static void patch_response_parameter(struct call *call, struct json *response, const struct patch *patch, struct store_txn *txn)
 {
-    apigateway__patch_boolean_map(call, response, patch, txn);
+    if (apigateway__patch_finds(call, response, patch))
+        apigateway__patch_boolean_map(call, response, patch, txn);
     if (!call->failed)
         check_response_parameters(call, json_at(response, "responseParameters"));
 }

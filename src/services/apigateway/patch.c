@@ -89,7 +89,7 @@ static void apply_one(struct call *call, const struct patch_table *table, struct
     struct patch patch = {.op = operation_of(op), .path = json_str(operation, "path"), .value = json_str(operation, "value"),
                           .has_value = json_is(json_at(operation, "value"), JSON_STRING)};
     const struct patch_rule *rule = table->rules;
-    while (rule->path && !matches(rule->path, patch.path, &patch.name))
+    while (rule->path && (!matches(rule->path, patch.path, &patch.name) || ((rule->ops & PATCH_ONLY) && !(rule->ops & patch.op))))
         rule++;
     patch.name = unescape(call->arena, patch.name);
     if (!rule->path && table->must_be_one_of && !table->wrong_path && patch.op != PATCH_REPLACE)
@@ -141,15 +141,33 @@ void apigateway__patch_boolean(struct call *call, struct json *document, const s
     json_put(document, last_segment(patch->path), json_new(call->arena, value ? JSON_TRUE : JSON_FALSE));
 }
 
+static struct str map_of(const struct patch *patch)
+{
+    struct str path = str_slice(patch->path, 1, patch->path.n);
+    return str_cut(&path, '/');
+}
+
+static void fail_entry(struct call *call, struct str member)
+{
+    call_fail(call, "NotFoundException", "%s",
+              str_ends(member, STR("Parameters")) ? "Invalid parameter name specified" : "Content-Type specified was not found");
+}
+
+bool apigateway__patch_finds(struct call *call, const struct json *document, const struct patch *patch)
+{
+    bool found = patch->op == PATCH_ADD || json_get(json_get(document, map_of(patch)), patch->name);
+    if (!found)
+        fail_entry(call, map_of(patch));
+    return found;
+}
+
 static void patch_entry(struct call *call, struct json *document, const struct patch *patch, struct json *value)
 {
-    struct str path = str_slice(patch->path, 1, patch->path.n), member = str_cut(&path, '/');
+    struct str member = map_of(patch);
     struct json *map = json_get(document, member);
     if (patch->op == PATCH_REMOVE) {
         if (!map || !json_remove(map, patch->name))
-            call_fail(call, "NotFoundException", "%s",
-                      str_ends(member, STR("Parameters")) ? "Invalid parameter name specified"
-                                                          : "Content-Type specified was not found");
+            fail_entry(call, member);
         else if (map->count == 0)
             json_remove(document, member);
         return;

@@ -4,7 +4,7 @@
 #define CLOUDLESS_SERVICES_APIGATEWAY_PATCH_H
 #include "call/call.h"
 
-enum { PATCH_ADD = 1, PATCH_REMOVE = 2, PATCH_REPLACE = 4 };
+enum { PATCH_ADD = 1, PATCH_REMOVE = 2, PATCH_REPLACE = 4, PATCH_ONLY = 8 };
 #define PATCH_OPERATIONS_MAX 200
 
 struct patch {
@@ -19,7 +19,7 @@ typedef void patch_fn(struct call *call, struct json *document, const struct pat
 
 struct patch_rule {
     const char *path;           /* "/name", "/requestParameters/ *" (without the space): '*' is one segment; "/a/ **" any rest */
-    unsigned ops;
+    unsigned ops;               /* with PATCH_ONLY: to other operations another rule may fit */
     patch_fn *apply;            /* NULL: AWS has the path, this program refuses it by name */
 };
 struct patch_table {
@@ -33,7 +33,9 @@ bool apigateway__patch(struct call *call, const struct patch_table *table, struc
 
 /* Common appliers: the member is the path's last segment. */
 patch_fn apigateway__patch_text;            /* replace sets, remove drops */
-patch_fn apigateway__patch_boolean;         /* "true" or anything else */
+patch_fn apigateway__patch_boolean;         /* "true" or anything else, which AWS takes as false (recorded in 2024 and 2025) */
 patch_fn apigateway__patch_map;             /* /member/ *: sets or drops an entry of text */
 patch_fn apigateway__patch_boolean_map;
+/* Of a map whose entries can only be replaced and removed when they are there: false, and the call failed, when it is not. */
+bool apigateway__patch_finds(struct call *call, const struct json *document, const struct patch *patch);
 #endif

@@ -51,6 +51,17 @@ static bool check_switches(struct call *call)
     return !call->failed;
 }
 
+bool apigateway__without_stage(struct call *call)
+{
+    static const char *const members[] = {"stageDescription", "variables", "cacheClusterEnabled", "tracingEnabled"};
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        const struct json *have = json_at(call->input, members[i]);
+        if (have && (have->type == JSON_TRUE || have->count || have->text.n))
+            call_fail_not_implemented(call, arena_printf(call->arena, "%s without stageName", members[i]).p);
+    }
+    return !call->failed;
+}
+
 static struct store_key stage_key(struct call *call, struct str name)
 {
     return apigateway__key(call, APIGATEWAY_STAGES, call_str(call, "restApiId"), name);
@@ -192,6 +203,32 @@ static void patch_switch(struct call *call, struct json *stage, const struct pat
         apigateway__patch_boolean(call, stage, patch, txn);
 }
 
+static void patch_access_log(struct call *call, struct json *stage, const struct patch *patch, struct store_txn *txn)
+{
+    (void)stage, (void)txn;
+    if (patch->value.n == 0)
+        call_fail(call, "BadRequestException", "Access Log value must not be empty");
+    else
+        call_fail_not_implemented(call, arena_printf(call->arena, "patch path " STR_FMT, STR_ARG(patch->path)).p);
+}
+
+static void patch_log_path(struct call *call, struct json *stage, const struct patch *patch, struct store_txn *txn)
+{
+    (void)stage, (void)patch, (void)txn;
+    call_fail(call, "BadRequestException",
+              "Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]");
+}
+
+/* No stage has method settings here. */
+static void patch_no_setting(struct call *call, struct json *stage, const struct patch *patch, struct store_txn *txn)
+{
+    (void)stage, (void)txn;
+    call_fail(call, "BadRequestException",
+              "Cannot remove method setting " STR_FMT " because there is no method setting for this method ",
+              STR_ARG(str_slice(patch->path, 1, patch->path.n)));
+}
+
+/* Sources of the last ones' answers: recorded on AWS, UpdateStage, 25 February 2026 and 5 March 2024. */
 static const struct patch_rule stage_rules[] = {
     {"/deploymentId", PATCH_REPLACE, patch_deployment},
     {"/description", PATCH_REPLACE | PATCH_REMOVE, apigateway__patch_text},
@@ -201,14 +238,17 @@ static const struct patch_rule stage_rules[] = {
     {"/cacheClusterSize", PATCH_REPLACE, NULL},
     {"/clientCertificateId", PATCH_REPLACE, NULL},
     {"/documentationVersion", PATCH_REPLACE, NULL},
-    {"/accessLogSettings", PATCH_REMOVE, NULL},
-    {"/accessLogSettings/destinationArn", PATCH_REPLACE, NULL},
-    {"/accessLogSettings/format", PATCH_REPLACE, NULL},
+    {"/accessLogSettings", PATCH_REMOVE | PATCH_ONLY, NULL},
+    {"/accessLogSettings/destinationArn", PATCH_ADD | PATCH_REPLACE | PATCH_ONLY, patch_access_log},
+    {"/accessLogSettings/format", PATCH_ADD | PATCH_REPLACE | PATCH_ONLY, patch_access_log},
+    {"/accessLogSettings", PATCH_ADD | PATCH_REPLACE | PATCH_ONLY, patch_log_path},
+    {"/accessLogSettings/*", PATCH_ADD | PATCH_REPLACE | PATCH_ONLY, patch_log_path},
     {"/canarySettings/**", PATCH_REPLACE, NULL},
     {"/*/*/metrics/enabled", PATCH_REPLACE, NULL},
     {"/*/*/logging/*", PATCH_REPLACE, NULL},
     {"/*/*/throttling/*", PATCH_REPLACE, NULL},
     {"/*/*/caching/*", PATCH_REPLACE, NULL},
+    {"/*/*", PATCH_REMOVE | PATCH_ONLY, patch_no_setting},
     {NULL, 0, NULL},
 };
 /* The list in AWS's message, which names patterns rather than what is served here. */
@@ -258,24 +298,45 @@ static bool plain_id(struct str s, size_t max)
     return s.n > 0 && s.n <= max && str_alnum_or(s, "_-");
 }
 
+/* Of an API that has no stage at all another thing is wrong than of one that has others. */
+static const char *why_no_stage(struct store_txn *txn, const struct apigateway_stage *at, struct str api_id, struct arena *arena)
+{
+    struct store_key key = key_in(arena, at, APIGATEWAY_STAGES, api_id, STR_NONE);
+    struct json *list;
+    bool more;
+    enum err err = doc_list(txn, key.space, key.collection, arena_printf(arena, STR_FMT "/", STR_ARG(api_id)), STR_NONE, 1, arena,
+                            &list, &more);
+    return err == ERR_OK && list->count == 0 ? "the API is not deployed: it has no stage" : "no such stage of this API";
+}
+
 enum err apigateway_find_stage(struct store_txn *txn, struct str api_id, struct str stage, struct arena *arena,
-                               struct apigateway_stage *ret)
+                               struct apigateway_stage *ret, const char **ret_missing)
 {
     struct apigateway_stage at = {0};
     struct json *index;
-    if (!plain_id(api_id, 32) || !plain_id(stage, STAGE_NAME_MAX))
+    *ret_missing = "no such API";
+    if (!plain_id(api_id, 32))
         return ERR_NOT_FOUND;
     enum err err = doc_get(txn, apigateway__index_key(api_id), arena, &index);
     if (err != ERR_OK)
         return err;
     at.account = json_str(index, "account");
     at.region = json_str(index, "region");
-    if ((err = doc_get(txn, key_in(arena, &at, APIGATEWAY_RESTAPIS, api_id, STR_NONE), arena, &at.api)) != ERR_OK ||
-        (err = doc_get(txn, key_in(arena, &at, APIGATEWAY_STAGES, api_id, stage), arena, &at.stage)) != ERR_OK)
+    err = doc_get(txn, key_in(arena, &at, APIGATEWAY_RESTAPIS, api_id, STR_NONE), arena, &at.api);
+    if (err != ERR_OK)
         return err;
-    struct str deployment_id = json_str(at.stage, "deploymentId");
-    err = doc_get(txn, key_in(arena, &at, APIGATEWAY_SNAPSHOTS, api_id, deployment_id), arena, &at.snapshot);
+    err = plain_id(stage, STAGE_NAME_MAX) ? doc_get(txn, key_in(arena, &at, APIGATEWAY_STAGES, api_id, stage), arena, &at.stage)
+                                          : ERR_NOT_FOUND;
     if (err == ERR_OK)
         *ret = at;
+    else if (err == ERR_NOT_FOUND)
+        *ret_missing = why_no_stage(txn, &at, api_id, arena);
     return err;
+}
+
+enum err apigateway_find_snapshot(struct store_txn *txn, struct str api_id, struct arena *arena, struct apigateway_stage *at,
+                                  const char **ret_missing)
+{
+    *ret_missing = "the stage's deployment is gone";
+    return doc_get(txn, key_in(arena, at, APIGATEWAY_SNAPSHOTS, api_id, json_str(at->stage, "deploymentId")), arena, &at->snapshot);
 }

@@ -124,15 +124,16 @@ static bool read_function_name(struct str rest, struct event_address *ret)
     return lambda__split_name(rest, &ret->name, &ret->qualifier);
 }
 
-static bool function_permits(const struct event_address *to, const struct event_source *source, struct arena *arena)
+static enum err function_permits(const struct event_address *to, const struct event_source *source, struct arena *arena)
 {
     struct lambda *lambda = to->state;
     struct lambda__function *function;
-    if (lambda__functions_get(lambda->functions, to->account, to->region, to->name, &function) != ERR_OK)
-        return false;
+    enum err err = lambda__functions_get(lambda->functions, to->account, to->region, to->name, &function);
+    if (err != ERR_OK)
+        return err;
     bool allowed = event_source_allowed(source, function->policy, "lambda:InvokeFunction", function->arn, arena);
     lambda__function_unref(&function);
-    return allowed;
+    return allowed ? ERR_OK : ERR_DENIED;
 }
 
 static void function_answered(struct lambda__invocation *i)

@@ -11,10 +11,10 @@ static bool read_name(struct str rest, struct event_address *ret)
     return ret->name.n > 0;
 }
 
-static bool permits_nobody(const struct event_address *to, const struct event_source *source, struct arena *arena)
+static enum err permits_nobody(const struct event_address *to, const struct event_source *source, struct arena *arena)
 {
     (void)to, (void)source, (void)arena;
-    return false;
+    return ERR_DENIED;
 }
 
 static void deliver_nothing(struct event_delivery *delivery)

@@ -41,12 +41,11 @@ static bool read_target_name(struct str rest, struct event_address *ret)
     return rest.n > 0;
 }
 
-static bool is_permitted(const struct event_address *to, const struct event_source *source, struct arena *arena)
+static enum err is_permitted(const struct event_address *to, const struct event_source *source, struct arena *arena)
 {
     struct str value;
     (void)source;
-    return store_get(store_reader(store), (struct store_key){TARGETS_SPACE, STR(TARGETS_COLLECTION), to->name}, arena, &value) ==
-           ERR_OK;
+    return store_get(store_reader(store), (struct store_key){TARGETS_SPACE, STR(TARGETS_COLLECTION), to->name}, arena, &value);
 }
 
 static void answer_event(struct event_delivery *delivery)
@@ -82,7 +81,7 @@ static enum err put_stage(struct store_txn *txn, void *arg)
     struct json *index;
     ENSURE(json_parse(STR("{\"account\":\"" ACCOUNT "\",\"region\":\"us-east-1\"}"), arena, &index) == ERR_OK);
     doc_put(txn, apigateway__index_key(STR("api")), index, arena);
-    put_text(txn, arena, APIGATEWAY_RESTAPIS, "api", "{}");
+    put_text(txn, arena, APIGATEWAY_RESTAPIS, "api", "{\"name\":\"one\"}");
     put_text(txn, arena, APIGATEWAY_STAGES, "api/prod", "{\"deploymentId\":\"d\"}");
     put_text(txn, arena, APIGATEWAY_SNAPSHOTS, "api/d",
              "{\"resources\":[{\"id\":\"a\",\"path\":\"/a\",\"resourceMethods\":" METHOD("known") "},"
@@ -167,9 +166,113 @@ static void test_where_it_reads(void **state)
     }
 }
 
+/* ---- changes ---- */
+
+struct change {
+    const char *type, *key, *text;
+};
+
+static enum err put_change(struct store_txn *txn, void *arg)
+{
+    const struct change *change = arg;
+    struct arena *arena = arena_new();
+    put_text(txn, arena, change->type, change->key, change->text);
+    arena_free(arena);
+    return ERR_OK;
+}
+
+static enum err drop_stage_document(struct store_txn *txn, void *arg)
+{
+    struct arena *arena = arg;
+    store_delete(txn, (struct store_key){APIGATEWAY_SPACE, doc_collection(arena, STR(ACCOUNT), STR("us-east-1"), APIGATEWAY_STAGES),
+                                         STR("api/prod")});
+    return ERR_OK;
+}
+
+/* What a change costs: one of another API or of a name the three small documents, one of the stage's deployment its snapshot, too.
+ */
+static void test_what_a_change_drops(void **state)
+{
+    (void)state;
+    static const struct {
+        struct change change;
+        size_t reads;
+        const char *body;
+    } changes[] = {
+        {{APIGATEWAY_RESTAPIS, "other", "{}"}, 3 + 1, "from the target"},
+        {{APIGATEWAY_STAGES, "other/prod", "{\"deploymentId\":\"x\"}"}, 3 + 1, "from the target"},
+        {{APIGATEWAY_RESTAPIS, "api", "{\"name\":\"two\"}"}, 3 + 1, "from the target"},
+        {{APIGATEWAY_STAGES, "api/prod", "{\"deploymentId\":\"d\",\"variables\":{\"a\":\"b\"}}"}, 4 + 1, "from the target"},
+        {{APIGATEWAY_RESTAPIS, "api", "{\"endpointConfiguration\":{\"types\":[\"EDGE\"]}}"}, 4 + 1, "from the target"},
+        {{APIGATEWAY_RESTAPIS, "api", "{\"disableExecuteApiEndpoint\":true}"}, 4, "{\"message\":\"Forbidden\"}"},
+        {{APIGATEWAY_RESTAPIS, "api", "{}"}, 4 + 1, "from the target"},
+    };
+    for (int blocks = 0; blocks < 2; blocks++) {
+        place_open(blocks);
+        size_t took[2];
+        int fd = dial();
+        get(fd, "/prod/a", 201, "from the target", took);
+        for (size_t i = 0; i < COUNT_OF(changes); i++) {
+            struct change change = changes[i].change;
+            int status = changes[i].body[0] == '{' ? 403 : 201;
+            assert_int_equal(store_mutate(store, put_change, &change), ERR_OK);
+            get(fd, "/prod/a", status, changes[i].body, took);
+            assert_int_equal(took[0], changes[i].reads);
+            get(fd, "/prod/a", status, changes[i].body, took); /* and is at hand again */
+            assert_int_equal(took[0], status == 201);
+        }
+        struct arena *arena = arena_new();
+        assert_int_equal(store_mutate(store, drop_stage_document, arena), ERR_OK);
+        get(fd, "/prod/a", 403, "{\"message\":\"Forbidden\"}", took);
+        get(fd, "/prod/a", 403, "{\"message\":\"Forbidden\"}", took);
+        arena_free(arena);
+        close(fd);
+        place_close();
+    }
+}
+
+static void test_queries(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        bool good;
+    } cases[] = {
+        {"a=1&b=%2F&c=-._~!$'()*+,;:@/?", true},
+        {"a[]=1", true},
+        {"a", true},
+        {"&&=", true},
+        {"a={b}", false},
+        {"a=|", false},
+        {"a=\"", false},
+        {"<", false},
+        {"a=\\", false},
+        {"a=^", false},
+        {"a=`", false},
+        {"a=%", false},
+        {"a=%4", false},
+        {"a=%zz", false},
+        {"a=%4g", false},
+    };
+    place_open(false);
+    int fd = dial();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char path[128];
+        size_t took[2];
+        snprintf(path, sizeof path, "/prod/a?%s", cases[i].query);
+        if (cases[i].good)
+            get(fd, path, 201, "from the target", took);
+        else
+            get(fd, path, 400, "{\"message\":\"Bad Request\"}", took);
+    }
+    close(fd);
+    place_close();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_where_it_reads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_where_it_reads), cmocka_unit_test(test_what_a_change_drops),
+                                       cmocka_unit_test(test_queries)};
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,12 +138,40 @@ static bool speaks_xml(const struct http_request *request, struct str service)
     return str_starts(http_header(request, "Content-Type"), STR("application/x-www-form-urlencoded"));
 }
 
-/* 501 in the error form of the protocol that the service has: JSON, query's ErrorResponse, EC2's Response, S3's Error. */
+/* A map of two texts, each shorter than 64 KiB (RFC 8949, 3.1). */
+static void cbor_text(struct buf *buf, struct str text)
+{
+    buf_add_char(buf, 0x79);
+    buf_add_char(buf, (char)(text.n >> 8));
+    buf_add_char(buf, (char)text.n);
+    buf_add(buf, text);
+}
+
+static void answer_unserved_cbor(struct http_request *request, struct str message)
+{
+    struct http_header *headers = arena_array(request->arena, struct http_header, 2);
+    struct buf body;
+    headers[0] = (struct http_header){STR("Content-Type"), STR("application/cbor")};
+    headers[1] = (struct http_header){STR("smithy-protocol"), STR("rpc-v2-cbor")};
+    buf_init(&body, request->arena, message.n + 64);
+    buf_add_char(&body, (char)0xa2);
+    cbor_text(&body, STR("__type"));
+    cbor_text(&body, STR("NotImplemented"));
+    cbor_text(&body, STR("message"));
+    cbor_text(&body, message);
+    http_respond(request, &(struct http_response){.status = 501, .headers = headers, .header_count = 2, .body = buf_str(&body)});
+}
+
+/* 501 in the error form of the protocol that the service has: JSON, CBOR, query's ErrorResponse, EC2's Response, S3's Error. */
 static void answer_unserved(struct http_request *request, struct str service)
 {
     request->about.service = service;
     request->about.reason = STR("this service is not served");
     static const char sentence[] = "Cloudless does not serve the AWS service '" STR_FMT "'.";
+    if (str_eq(http_header(request, "Smithy-Protocol"), STR("rpc-v2-cbor"))) {
+        answer_unserved_cbor(request, arena_printf(request->arena, sentence, STR_ARG(service)));
+        return;
+    }
     if (!speaks_xml(request, service)) {
         struct buf message;
         buf_init(&message, request->arena, NET_HEADER_BYTES_MAX * 6 + 256);
@@ -214,6 +242,23 @@ static void answer_nobody(struct http_request *request)
     }
 }
 
+/* A service that signs as one that is served does, and is not: by the first segment of its paths, or its target. STR_NONE: no. */
+static struct str unserved_sibling(const struct http_request *request, const struct service_binding *of)
+{
+    static const struct {
+        const char *signing_name, *path, *target, *service;
+    } siblings[] = {{"apigateway", "/v2/", NULL, "apigatewayv2"},
+                    {"dynamodb", NULL, "DynamoDBStreams_20120810.", "dynamodbstreams"}};
+    for (size_t i = 0; i < COUNT_OF(siblings); i++) {
+        const char *path = siblings[i].path, *target = siblings[i].target;
+        bool fits = (path && str_starts(request->path, str_of(path))) ||
+                    (target && str_starts(http_header(request, "X-Amz-Target"), str_of(target)));
+        if (fits && strcmp(of->api->model->signing_name, siblings[i].signing_name) == 0 && !door_owns(of, request))
+            return str_of(siblings[i].service);
+    }
+    return STR_NONE;
+}
+
 static void front_unknown(struct http_request *request)
 {
     request->about.reason = STR("there is nothing at this path");
@@ -255,7 +300,10 @@ static void front_answer(struct front *front, struct http_request *request, cons
         break;
     }
     const struct service_binding *of = door_find(front->options.door, request);
-    if (of)
+    struct str sibling = of ? unserved_sibling(request, of) : STR_NONE;
+    if (sibling.n)
+        answer_unserved(request, sibling);
+    else if (of)
         door_handle(front->options.door, of, request);
     else
         answer_nobody(request);

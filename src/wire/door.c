@@ -110,6 +110,11 @@ const struct service_binding *door_find(const struct door *door, const struct ht
     return first;
 }
 
+bool door_owns(const struct service_binding *of, const struct http_request *request)
+{
+    return wire_owns(of->api->model, request);
+}
+
 /* ---- a call that came by HTTP ---- */
 
 static bool door_find_operation(struct call *call)

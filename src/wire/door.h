@@ -9,6 +9,8 @@ struct door *door_new(struct calls *calls, const struct service_binding *binding
 void door_free(struct door *door);
 /* By scope, target, path, version; NULL: not an AWS call that any service knows. On any request, cheap. */
 const struct service_binding *door_find(const struct door *door, const struct http_request *request);
+/* Whether target, path or version say that it is for this API, whatever the signature says. */
+bool door_owns(const struct service_binding *of, const struct http_request *request);
 void door_handle(struct door *door, const struct service_binding *of, struct http_request *request);
 /* What is to become of a body whose headers are there; on its loop. */
 struct http_body_plan door_body_plan(struct door *door, const struct http_request *headers_only);

@@ -168,10 +168,20 @@ def test_errors_of_rest_services_travel_in_a_header(server, client):
 
 @pytest.mark.parametrize('service, operation, arguments', [
     ('sqs', 'list_queues', {}), ('sns', 'list_topics', {}), ('cloudformation', 'describe_stacks', {}), ('ec2', 'describe_instances', {}),
-    ('s3', 'get_bucket_acl', {'Bucket': 'a-bucket'}), ('route53', 'list_hosted_zones', {}), ('kms', 'list_keys', {})])
+    ('s3', 'get_bucket_acl', {'Bucket': 'a-bucket'}), ('route53', 'list_hosted_zones', {}), ('kms', 'list_keys', {}),
+    ('apigatewayv2', 'get_apis', {}), ('apigatewayv2', 'create_api', {'Name': 'x', 'ProtocolType': 'HTTP'}), ('dynamodbstreams', 'list_streams', {})])
 def test_services_that_are_not_served_say_so_in_their_own_protocol(server, service, operation, arguments):
     with pytest.raises(ClientError) as refused:
         getattr(server.client(service), operation)(**arguments)
     assert refused.value.response['ResponseMetadata']['HTTPStatusCode'] == 501
     assert refused.value.response['Error']['Code'] == 'NotImplemented'
     assert f"does not serve the AWS service '{service}'" in refused.value.response['Error']['Message']
+
+
+def test_services_that_are_not_served_say_so_in_cbor(server):
+    answer = signed(server, 'monitoring', 'POST', '/service/GraniteServiceVersion20100801/operation/ListMetrics',
+                    {'Smithy-Protocol': 'rpc-v2-cbor', 'Content-Type': 'application/cbor'}, b'\xa0')
+    assert (answer.status, answer.headers['Content-Type'], answer.headers['Smithy-Protocol']) == (501, 'application/cbor', 'rpc-v2-cbor')
+    text = lambda s: b'\x79' + len(s).to_bytes(2, 'big') + s
+    assert answer.body == b'\xa2' + text(b'__type') + text(b'NotImplemented') + text(b'message') + \
+        text(b"Cloudless does not serve the AWS service 'monitoring'.")

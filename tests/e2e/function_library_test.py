@@ -10,7 +10,6 @@ import pytest
 import harness
 
 SOURCE = os.path.join(harness.ROOT, 'tests', 'e2e', 'function_dynamodb.c')
-ARCHIVE = os.path.join(harness.ROOT, 'build', 'lib', 'libcloudless-function.a')
 PEAK_KIB_MAX = 3 << 10
 
 
@@ -18,10 +17,8 @@ PEAK_KIB_MAX = 3 << 10
 def program(tmp_path_factory):
     """Compiled as a person would: the public headers and the archive, nothing else of the tree."""
     path = tmp_path_factory.mktemp('function') / 'function_dynamodb'
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
-    subprocess.run(['make', '--no-print-directory', ARCHIVE[len(harness.ROOT) + 1:]], cwd=harness.ROOT, env=env, check=True, capture_output=True)
     subprocess.run(['gcc', '-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-no-pie', '-I', os.path.join(harness.ROOT, 'include'), '-o', path, SOURCE,
-                    ARCHIVE, '-Wl,--gc-sections', '-l:libssl.a', '-l:libcrypto.a', '-lpthread', '-ldl'], check=True)
+                    harness.function_archive(), '-Wl,--gc-sections', '-l:libssl.a', '-l:libcrypto.a', '-lpthread', '-ldl'], check=True)
     return path
 
 

@@ -218,6 +218,14 @@ def zip_of(files):
     return out.getvalue()
 
 
+def function_archive():
+    """The library for functions in C, made."""
+    path = os.path.join('build', 'lib', 'libcloudless-function.a')
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
+    subprocess.run(['make', '--no-print-directory', path], cwd=ROOT, env=env, check=True, capture_output=True)
+    return os.path.join(ROOT, path)
+
+
 def make_role(server, name, *, policies=(), inline=None, trust=LAMBDA_TRUST):
     """A role that Lambda may assume, with attached policy ARNs and one inline policy document; made once."""
     iam = server.client('iam')

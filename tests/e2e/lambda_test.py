@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 import zipfile
@@ -783,7 +784,6 @@ PYTHONS = ['python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13']
 
 @pytest.mark.parametrize('runtime', PYTHONS)
 def test_every_python_that_is_here(server, fn, deploy_function, unique, runtime):
-    import subprocess
     listed = subprocess.run([harness.BINARY, 'runtime', 'list'], capture_output=True, text=True, check=True).stdout
     state = next(line.split()[0] for line in listed.splitlines() if line.split()[1] == runtime)
     name = unique(runtime.replace('.', '-'))
@@ -808,3 +808,95 @@ done
 '''
     deploy_function(name, None, runtime='provided.al2023', handler='any', files={'bootstrap': (bootstrap, 0o755)})
     assert invoke(fn, name, {'x': 1})[1] == {'got': {'x': 1}}
+
+
+# ---- variables ----
+
+OWN_VARIABLES = {'TZ': 'Europe/Berlin', 'PATH': '/var/task/bin:/usr/bin:/bin', 'PYTHONPATH': '/var/task/more', 'LANG': 'de_DE.UTF-8',
+                 'AWS_XRAY_CONTEXT_MISSING': 'RUNTIME_ERROR', 'LD_LIBRARY_PATH': '/var/task/lib', 'AWS_ENDPOINT_URL': 'http://127.0.0.1:4566/', 'MINE': 'yes'}
+VARIABLES_PY = """
+import os
+def handler(e, c):
+    with open('/proc/self/environ') as f:
+        return {'seen': [k + '=' + v for k, v in os.environ.items()], 'entries': f.read().split('\\0')[:-1], 'path': __import__('sys').path}
+"""
+VARIABLES_C = """
+#include "cloudless/function.h"
+#include <stdio.h>
+#include <string.h>
+extern char **environ;
+static char before[65536];
+static size_t before_bytes;
+static void handler(cl_context *ctx, cl_str event, cl_answer *answer)
+{
+    (void)event;
+    cl_json *out = cl_json_object(ctx->arena), *seen = cl_json_array(ctx->arena), *entries = cl_json_array(ctx->arena);
+    for (char **v = environ; *v; v++)
+        cl_json_append(seen, cl_json_string(ctx->arena, cl_str_of(*v)));
+    for (size_t at = 0; at < before_bytes; at += strlen(before + at) + 1)
+        cl_json_append(entries, cl_json_string(ctx->arena, cl_str_of(before + at)));
+    cl_json_set(out, "seen", seen);
+    cl_json_set(out, "entries", entries);
+    cl_answer_json(answer, out);
+}
+int main(void)
+{
+    FILE *file = fopen("/proc/self/environ", "r");
+    before_bytes = file ? fread(before, 1, sizeof before - 1, file) : 0;
+    return cl_run(handler, NULL);
+}
+"""
+
+
+@pytest.fixture(scope='module')
+def variables_program(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('variables')
+    (folder / 'variables.c').write_text(VARIABLES_C)
+    archive = harness.function_archive()
+    subprocess.run(['gcc', '-std=c11', '-Wall', '-Wextra', '-Werror', '-I', os.path.join(harness.ROOT, 'include'), '-o', folder / 'bootstrap', folder / 'variables.c',
+                    archive, '-Wl,--gc-sections', '-l:libssl.a', '-l:libcrypto.a', '-lpthread', '-ldl'], check=True)
+    return (folder / 'bootstrap').read_bytes()
+
+
+@pytest.mark.parametrize('language', ['python', 'c'])
+def test_a_functions_own_variables_win_over_those_that_are_not_reserved(fn, deploy_function, unique, language, variables_program):
+    name, own = unique('variables'), {**OWN_VARIABLES}
+    if language == 'python':
+        deploy_function(name, VARIABLES_PY, Environment={'Variables': own})
+    else:
+        deploy_function(name, None, runtime='provided.al2023', files={'bootstrap': (variables_program, 0o755)}, Environment={'Variables': own})
+    answer, seen = invoke(fn, name)
+    assert 'FunctionError' not in answer, seen
+    names = [entry.partition('=')[0] for entry in seen['entries']]
+    assert sorted(names) == sorted(set(names)), 'each name once'
+    for entries in (seen['seen'], seen['entries']):
+        variables = dict(entry.split('=', 1) for entry in entries)
+        assert {k: variables.get(k) for k in own} == own
+        assert variables['AWS_LAMBDA_FUNCTION_NAME'] == name and variables['LAMBDA_TASK_ROOT'] == '/var/task'
+    if language == 'python':
+        assert '/var/task/more' in seen['path']
+
+
+def test_reserved_variables_are_refused_by_name(fn, deploy_function, unique):
+    name = unique('reserved')
+    deploy_function(name, ECHO)
+    variables = {'AWS_REGION': 'x', 'FINE': 'x', 'LAMBDA_TASK_ROOT': 'x'}
+    for call in (lambda: deploy_function(unique('reserved'), ECHO, Environment={'Variables': variables}),
+                 lambda: fn.update_function_configuration(FunctionName=name, Environment={'Variables': variables})):
+        with pytest.raises(ClientError) as e:
+            call()
+        assert code_of(e) == ('InvalidParameterValueException', 400)
+        assert e.value.response['Error']['Message'] == (
+            'Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys '
+            'that are currently not supported for modification. Reserved keys used in this request: AWS_REGION, LAMBDA_TASK_ROOT')
+
+
+def test_an_environment_that_was_given_empty_is_answered_empty(fn, deploy_function, unique):
+    name = unique('none')
+    deploy_function(name, ECHO, Environment={'Variables': {}})
+    assert fn.get_function_configuration(FunctionName=name)['Environment'] == {'Variables': {}}
+    fn.update_function_configuration(FunctionName=name, Environment={'Variables': {'AB': 'b'}})
+    assert fn.update_function_configuration(FunctionName=name, Environment={})['Environment'] == {'Variables': {}}
+    other = unique('without')
+    deploy_function(other, ECHO)
+    assert 'Environment' not in fn.get_function_configuration(FunctionName=other)

@@ -85,6 +85,7 @@ static bool apply_role(struct call *call, struct json *config, struct json *valu
     return role_usable(call, value->text) && copy_member(call, config, value);
 }
 
+/* Names that are AWS's alone. Source: "Defined runtime environment variables", Lambda developer guide. */
 static bool is_reserved_variable(struct str name)
 {
     static const char *const names[] = {
@@ -113,20 +114,37 @@ static bool is_reserved_variable(struct str name)
     return false;
 }
 
+/* The reserved names among `variables`, as AWS lists them; empty: none. */
+static struct str reserved_variables(struct call *call, const struct json *variables)
+{
+    struct buf list;
+    buf_init(&list, call->arena, 1024); /* more than all names together */
+    for JSON_EACH (variable, variables)
+        if (is_reserved_variable(variable->key)) {
+            if (buf_str(&list).n)
+                buf_lit(&list, ", ");
+            buf_add(&list, variable->key);
+        }
+    return buf_str(&list);
+}
+
+/* A name that was sent twice counts once, as its last. Without variables, or with none, the function has none. */
 static bool apply_environment(struct call *call, struct json *config, struct json *value)
 {
-    struct json *variables = json_at(value, "Variables");
+    struct json *variables = json_new(call->arena, JSON_OBJECT), *environment = json_new(call->arena, JSON_OBJECT);
     size_t bytes = 0;
+    for JSON_EACH (given, json_at(value, "Variables"))
+        json_put(variables, given->key, json_clone(call->arena, given));
+    struct str reserved = reserved_variables(call, variables);
+    if (reserved.n) {
+        call_fail(call, "InvalidParameterValueException",
+                  "Lambda was unable to configure your environment variables because the environment variables you have provided "
+                  "contains reserved keys that are currently not supported for modification. Reserved keys used in this "
+                  "request: " STR_FMT,
+                  STR_ARG(reserved));
+        return false;
+    }
     for JSON_EACH (variable, variables) {
-        if (is_reserved_variable(variable->key)) {
-            call_fail(call, "InvalidParameterValueException",
-                      "Lambda was unable to configure your environment variables because the environment variables "
-                      "you have provided contains reserved keys that are currently not supported for modification. Reserved keys "
-                      "used in this "
-                      "request: " STR_FMT,
-                      STR_ARG(variable->key));
-            return false;
-        }
         if (str_find(variable->text, '\0') < variable->text.n) {
             call_fail(call, "InvalidParameterValueException", "The environment variable " STR_FMT " contains a NUL character.",
                       STR_ARG(variable->key));
@@ -142,9 +160,9 @@ static bool apply_environment(struct call *call, struct json *config, struct jso
                   STR_ARG(text));
         return false;
     }
-    if (!variables)
-        return true;
-    return copy_member(call, config, value);        /* without variables: control.c takes the member away */
+    json_add(environment, "Variables", variables);
+    json_put(config, STR("Environment"), environment);
+    return true;
 }
 
 static bool apply_tmp(struct call *call, struct json *config, struct json *value)

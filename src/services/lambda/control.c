@@ -108,14 +108,6 @@ static struct json *with_logging(struct call *call, struct json *config)
     return config;
 }
 
-/* An Environment without variables takes the ones away that are there. */
-static void drop_empty_environment(struct call *call, struct json *config)
-{
-    struct json *given = json_at(call->input, "Environment"), *variables = json_at(given, "Variables");
-    if (given && (!variables || variables->count == 0))
-        json_remove(config, STR("Environment"));
-}
-
 #define FUNCTION_TAGS_TOO_MANY "The maximum number of tags for a function is %d."
 
 /* Input's Tags, if it has any. False: call_fail was called. */
@@ -157,7 +149,6 @@ void lambda__prepare_create(struct call *call)
     if (!tags_fine(call) || !lambda__config_apply(call, config) || !take_package(call, json_at(call->input, "Code"), package))
         return;
     lambda__config_defaults(call, config);
-    drop_empty_environment(call, config);
     stamp_config(call, config, package);
     package->config = with_logging(call, config);
 }
@@ -369,7 +360,6 @@ void lambda__update_configuration(struct call *call, struct store_txn *txn)
     struct json *config = json_clone(call->arena, json_at(doc, "config"));
     for JSON_EACH (change, changes)
         json_put(config, change->key, json_clone(call->arena, change));
-    drop_empty_environment(call, config);
     write_config(call, txn, doc, config, &nothing);
 }
 

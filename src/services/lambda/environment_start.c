@@ -10,7 +10,7 @@
 #include "services/lambda/interpreter.h"
 #include <unistd.h>
 
-#define VARIABLES_MAX 32            /* of ours, beside the function's own */
+#define VARIABLES_MAX 32 /* of ours */
 
 void lambda__start_refuse(struct lambda__start *s, const char *code, int status, struct str message)
 {
@@ -19,9 +19,17 @@ void lambda__start_refuse(struct lambda__start *s, const char *code, int status,
     s->message = message;
 }
 
-static void add_variable(struct arena *arena, const char **env, size_t *n, const char *name, struct str value)
+struct variables {
+    const struct lambda__start *start;
+    const char **env;
+    size_t n;
+};
+
+/* One of ours, unless the function has its own of that name: what is reserved for us no function has (config.c). */
+static void add_variable(struct variables *v, const char *name, struct str value)
 {
-    env[(*n)++] = arena_printf(arena, "%s=" STR_FMT, name, STR_ARG(value)).p;
+    if (!json_at(v->start->function->variables, name))
+        v->env[v->n++] = arena_printf(v->start->arena, "%s=" STR_FMT, name, STR_ARG(value)).p;
 }
 
 static struct str number_text(struct arena *arena, int64_t value)
@@ -29,46 +37,47 @@ static struct str number_text(struct arena *arena, int64_t value)
     return arena_printf(arena, "%lld", (long long)value);
 }
 
-/* The variables that AWS documents, then the function's own. Source: "Using Lambda environment variables". */
+/* The function's own variables and, of those that AWS documents, what it has not: each name stands there once.
+ * Source: "Defined runtime environment variables", Lambda developer guide. */
 static const char *const *variables_of(struct lambda__start *s, const struct auth_session *session)
 {
     const struct lambda__function *f = s->function;
     struct arena *a = s->arena;
-    size_t n = 0;
-    const char **env = arena_array(a, const char *, VARIABLES_MAX + (f->variables ? f->variables->count : 0) + 1);
+    size_t own = f->variables ? f->variables->count : 0;
+    struct variables v = {.start = s, .env = arena_array(a, const char *, VARIABLES_MAX + own + 1)};
     bool python = str_starts(f->runtime, STR("python"));
 
-    add_variable(a, env, &n, "_HANDLER", f->handler);
-    add_variable(a, env, &n, "AWS_REGION", f->region);
-    add_variable(a, env, &n, "AWS_DEFAULT_REGION", f->region);
+    add_variable(&v, "_HANDLER", f->handler);
+    add_variable(&v, "AWS_REGION", f->region);
+    add_variable(&v, "AWS_DEFAULT_REGION", f->region);
     if (python)
-        add_variable(a, env, &n, "AWS_EXECUTION_ENV", arena_printf(a, "AWS_Lambda_" STR_FMT, STR_ARG(f->runtime)));
-    add_variable(a, env, &n, "AWS_LAMBDA_FUNCTION_NAME", f->name);
-    add_variable(a, env, &n, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", number_text(a, f->memory_mb));
-    add_variable(a, env, &n, "AWS_LAMBDA_FUNCTION_VERSION", STR("$LATEST"));
-    add_variable(a, env, &n, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
-    add_variable(a, env, &n, "AWS_LAMBDA_LOG_GROUP_NAME", arena_printf(a, "/aws/lambda/" STR_FMT, STR_ARG(f->name)));
-    add_variable(a, env, &n, "AWS_LAMBDA_LOG_STREAM_NAME", s->stream);
-    add_variable(a, env, &n, "AWS_ACCESS_KEY_ID", session->access_key_id);
-    add_variable(a, env, &n, "AWS_SECRET_ACCESS_KEY", session->secret);
-    add_variable(a, env, &n, "AWS_SESSION_TOKEN", session->token);
-    add_variable(a, env, &n, "AWS_LAMBDA_RUNTIME_API", STR("127.0.0.1:9001"));
-    add_variable(a, env, &n, "AWS_ENDPOINT_URL", STR("http://127.0.0.1:4566"));
-    add_variable(a, env, &n, "LAMBDA_TASK_ROOT", STR("/var/task"));
-    add_variable(a, env, &n, "LAMBDA_RUNTIME_DIR", STR("/var/runtime"));
-    add_variable(a, env, &n, "LANG", STR("en_US.UTF-8"));
-    add_variable(a, env, &n, "TZ", STR(":UTC"));
-    add_variable(a, env, &n, "AWS_XRAY_CONTEXT_MISSING", STR("LOG_ERROR"));
-    add_variable(a, env, &n, "PATH", STR("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"));
-    add_variable(a, env, &n, "LD_LIBRARY_PATH",
+        add_variable(&v, "AWS_EXECUTION_ENV", arena_printf(a, "AWS_Lambda_" STR_FMT, STR_ARG(f->runtime)));
+    add_variable(&v, "AWS_LAMBDA_FUNCTION_NAME", f->name);
+    add_variable(&v, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", number_text(a, f->memory_mb));
+    add_variable(&v, "AWS_LAMBDA_FUNCTION_VERSION", STR("$LATEST"));
+    add_variable(&v, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
+    add_variable(&v, "AWS_LAMBDA_LOG_GROUP_NAME", arena_printf(a, "/aws/lambda/" STR_FMT, STR_ARG(f->name)));
+    add_variable(&v, "AWS_LAMBDA_LOG_STREAM_NAME", s->stream);
+    add_variable(&v, "AWS_ACCESS_KEY_ID", session->access_key_id);
+    add_variable(&v, "AWS_SECRET_ACCESS_KEY", session->secret);
+    add_variable(&v, "AWS_SESSION_TOKEN", session->token);
+    add_variable(&v, "AWS_LAMBDA_RUNTIME_API", STR("127.0.0.1:9001"));
+    add_variable(&v, "AWS_ENDPOINT_URL", STR("http://127.0.0.1:4566"));
+    add_variable(&v, "LAMBDA_TASK_ROOT", STR("/var/task"));
+    add_variable(&v, "LAMBDA_RUNTIME_DIR", STR("/var/runtime"));
+    add_variable(&v, "LANG", STR("en_US.UTF-8"));
+    add_variable(&v, "TZ", STR(":UTC"));
+    add_variable(&v, "AWS_XRAY_CONTEXT_MISSING", STR("LOG_ERROR"));
+    add_variable(&v, "PATH", STR("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"));
+    add_variable(&v, "LD_LIBRARY_PATH",
                  STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
     if (python)
-        add_variable(a, env, &n, "PYTHONPATH", STR("/var/runtime"));
+        add_variable(&v, "PYTHONPATH", STR("/var/runtime"));
     if (s->has_channel)
-        add_variable(a, env, &n, "_LAMBDA_TELEMETRY_LOG_FD", number_text(a, SANDBOX_LOG_FD));
+        add_variable(&v, "_LAMBDA_TELEMETRY_LOG_FD", number_text(a, SANDBOX_LOG_FD));
     for JSON_EACH (variable, f->variables)
-        env[n++] = arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(variable->key), STR_ARG(variable->text)).p;
-    return env;
+        v.env[v.n++] = arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(variable->key), STR_ARG(variable->text)).p;
+    return v.env;
 }
 
 /* The role may have been deleted, or have changed whom it trusts, since the function was made. */

@@ -1,7 +1,16 @@
 /* package.c -- deployment packages: checked before they are stored, unpacked when code.c needs them.
- * libarchive reads the zip by its central directory, as unzip does: a truncated package has none. Only files and folders;
- * names relative, without "..", UTF-8, no links. Sizes are counted while unpacking, not believed from headers, so a bomb
- * ends at the quota. Folders are counted as well: a name of a kilobyte could stand for five hundred of them. */
+ * libarchive reads the zip by its central directory, as unzip does: a truncated package has none. Files, folders, and symbolic
+ * links that are relative and lead nowhere outside; names relative, without "..", UTF-8, none longer than a file system takes.
+ * Sizes are counted while unpacking, not believed from headers, so a bomb ends at the quota.
+ *
+ * The names make a tree of nodes, folders without an entry of their own included: a name of a kilobyte could stand for five
+ * hundred of them, so they are counted too. A name is one thing: what is a file here and a folder there, or lies below a
+ * link, is refused, and so nothing is ever written through a link. When all names are known, each link is followed as the kernel
+ * would follow it, through other links, and may not climb above the package.
+ *
+ * Modes are the package's: a file that others may not read is none for the function, which is not its owner. ("AWS Lambda
+ * requires global read permissions on code files", Lambda developer guide, "Creating a deployment package".) A zip that says
+ * nothing of modes (made on Windows, or by a library) is readable by everyone. */
 #include "services/lambda/package.h"
 #include "base/codec.h"
 #include "base/file.h"
@@ -19,18 +28,153 @@
 #define TOO_LARGE "Unzipped size must be smaller than 262144000 bytes"
 #define EMPTY "Uploaded file must be a non-empty zip"
 #define PACKAGE_PATH_BYTES_MAX 1024
+#define PACKAGE_NAME_BYTES_MAX 255 /* of one part of a path: NAME_MAX */
+#define PATH_BYTES 4096
 #define PIECE 65536
+#define LINK_HOPS_MAX 40       /* the kernel's bound, behind which is ELOOP */
+#define LINK_STEPS_MAX 5000000 /* of all links of a package together; no real one comes near */
 
 static bool name_safe(const char *name)
 {
     struct str rest = str_of(name);
     if (rest.n == 0 || rest.n > PACKAGE_PATH_BYTES_MAX || rest.p[0] == '/' || !utf8_valid(rest) || str_find(rest, '\\') < rest.n)
         return false;
-    while (rest.n)
-        if (str_eq(str_cut(&rest, '/'), STR("..")))
+    while (rest.n) {
+        struct str part = str_cut(&rest, '/');
+        if (part.n > PACKAGE_NAME_BYTES_MAX || str_eq(part, STR("..")))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the tree of names ---- */
+
+enum node_type { NODE_FOLDER, NODE_FILE, NODE_LINK };
+
+struct node {
+    const struct node *parent; /* NULL: the package's own folder */
+    enum node_type type;
+    struct str target; /* of a link */
+    struct node *next_link;
+};
+
+struct tree {
+    struct arena *arena;
+    struct map *nodes; /* by parent and name */
+    struct node root, *links;
+    size_t folders;
+};
+
+/* Of one part of a path; "" and "." are the folder itself. `key` holds what ret points at. */
+static struct str node_key(const struct node *parent, struct str name, char key[sizeof parent + PACKAGE_NAME_BYTES_MAX])
+{
+    memcpy(key, &parent, sizeof parent);
+    memcpy(key + sizeof parent, name.p, name.n);
+    return (struct str){key, sizeof parent + name.n};
+}
+
+static struct node *find_node(const struct tree *tree, const struct node *parent, struct str name)
+{
+    char key[sizeof parent + PACKAGE_NAME_BYTES_MAX];
+    return name.n > PACKAGE_NAME_BYTES_MAX ? NULL : map_get(tree->nodes, node_key(parent, name, key));
+}
+
+/* A part of an entry's path: found, or made. NULL: another kind of thing stands there, or there are too many. */
+static struct node *enter_node(struct tree *tree, struct node *parent, struct str name, enum node_type type)
+{
+    char key[sizeof parent + PACKAGE_NAME_BYTES_MAX];
+    struct node *node = find_node(tree, parent, name);
+    if (node)
+        return node->type == type && type != NODE_LINK ? node : NULL;
+    if (type == NODE_FOLDER && ++tree->folders > LAMBDA_ENTRIES_MAX)
+        return NULL;
+    node = arena_new_of(tree->arena, struct node);
+    node->parent = parent;
+    node->type = type;
+    map_put(tree->nodes, node_key(parent, name, key), node);
+    return node;
+}
+
+static bool names_folder_itself(struct str part)
+{
+    return part.n == 0 || str_eq(part, STR("."));
+}
+
+/* Puts an entry and the folders above it into the tree. False: it cannot stand there. */
+static bool enter_path(struct tree *tree, const char *path, enum node_type type, struct str target)
+{
+    struct str rest = str_of(path), name = STR_NONE;
+    struct node *parent = &tree->root;
+    while (rest.n) {
+        struct str part = str_cut(&rest, '/');
+        if (names_folder_itself(part))
+            continue;
+        if (name.n && !(parent = enter_node(tree, parent, name, NODE_FOLDER)))
+            return false;
+        name = part;
+    }
+    if (name.n == 0)
+        return type == NODE_FOLDER; /* "./" is the package's own folder */
+    struct node *node = enter_node(tree, parent, name, type);
+    if (node && type == NODE_LINK) {
+        node->target = arena_dup(tree->arena, target);
+        node->next_link = tree->links;
+        tree->links = node;
+    }
+    return node != NULL;
+}
+
+/* Follows a link as the kernel does. False: it climbs out of the package, or the links of this one take too long. What is not
+ * there, is a file in the middle, or turns in circles leads nowhere, and so not out. */
+static bool link_stays_inside(const struct tree *tree, const struct node *link, size_t *steps)
+{
+    struct str todo[LINK_HOPS_MAX + 1] = {link->target};
+    const struct node *at = link->parent;
+    size_t depth = 1, hops = 0;
+    while (depth) {
+        struct str *rest = &todo[depth - 1];
+        if (rest->n == 0) {
+            depth--;
+            continue;
+        }
+        struct str part = str_cut(rest, '/');
+        if (++*steps > LINK_STEPS_MAX)
+            return false;
+        if (names_folder_itself(part))
+            continue;
+        if (str_eq(part, STR(".."))) {
+            if (!(at = at->parent))
+                return false;
+            continue;
+        }
+        const struct node *next = find_node(tree, at, part);
+        if (!next || next->type == NODE_FILE)
+            return true;
+        if (next->type == NODE_FOLDER)
+            at = next;
+        else if (++hops > LINK_HOPS_MAX)
+            return true;
+        else
+            todo[depth++] = next->target;
+    }
+    return true;
+}
+
+static bool links_stay_inside(const struct tree *tree)
+{
+    size_t steps = 0;
+    for (const struct node *link = tree->links; link; link = link->next_link)
+        if (!link_stays_inside(tree, link, &steps))
             return false;
     return true;
 }
+
+static bool target_safe(struct str target)
+{
+    return target.n > 0 && target.n <= PACKAGE_PATH_BYTES_MAX && target.p[0] != '/' && utf8_valid(target);
+}
+
+/* ---- reading and writing ---- */
 
 struct unzipped {
     uint64_t bytes, max;
@@ -77,53 +221,94 @@ static bool make_parents(char *path, size_t root_bytes)
     return true;
 }
 
-/* Writes one entry below root. Files are readable by everyone and executable when the package says so. */
-static bool write_entry(struct archive *a, struct archive_entry *entry, const char *root, struct unzipped *unzipped)
+/* For a function that owns the files, as with a server that is no root, what others may is what it may. */
+static mode_t file_mode(struct archive_entry *entry, bool function_owns)
 {
-    const char *name = archive_entry_pathname(entry);
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s", root, name);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return false;
-    if (archive_entry_filetype(entry) == AE_IFDIR)
-        return folder_make(path, 0755) || (errno == ENOENT && make_parents(path, strlen(root)) && folder_make(path, 0755));
-    mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
-    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, fd = open(path, flags, mode);
-    if (fd < 0 && errno == ENOENT && make_parents(path, strlen(root)))
-        fd = open(path, flags, mode);
+    mode_t mode = archive_entry_perm(entry) & 0777;
+    mode = mode ? mode : 0644;
+    return function_owns ? (mode & ~(mode_t)0500) | (mode & 05) << 6 : mode;
+}
+
+/* The owner keeps a folder that it has to fill and to remove. */
+static mode_t folder_mode(struct archive_entry *entry)
+{
+    mode_t mode = archive_entry_perm(entry) & 0777;
+    return mode & 0444 ? mode | 0700 : 0755;
+}
+
+static bool write_folder(const char *path, size_t root_bytes, mode_t mode)
+{
+    char copy[PATH_BYTES];
+    memcpy(copy, path, strlen(path) + 1);
+    return (folder_make(path, 0755) || (errno == ENOENT && make_parents(copy, root_bytes) && folder_make(path, 0755))) &&
+           chmod(path, mode) == 0;
+}
+
+static bool write_link(char *path, size_t root_bytes, const char *target)
+{
+    return symlink(target, path) == 0 || (errno == ENOENT && make_parents(path, root_bytes) && symlink(target, path) == 0);
+}
+
+static bool write_file(struct archive *a, char *path, size_t root_bytes, mode_t mode, struct unzipped *unzipped)
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    int fd = open(path, flags, 0600);
+    if (fd < 0 && errno == EACCES && unlink(path) == 0) /* a name that comes twice counts as its last */
+        fd = open(path, flags, 0600);
+    if (fd < 0 && errno == ENOENT && make_parents(path, root_bytes))
+        fd = open(path, flags, 0600);
     if (fd < 0)
         return false;
     bool fine = copy_entry(a, fd, unzipped) && fchmod(fd, mode) == 0;
     return close(fd) == 0 && fine;
 }
 
-/* Counts each folder once, by its parent's number and its name. False: too many. */
-static bool count_folders(struct map *folders, const char *name)
+struct destination { /* where a package is unpacked; NULL: it is only checked */
+    const char *root;
+    bool function_owns;
+};
+
+static bool write_entry(struct archive *a, struct archive_entry *entry, const struct destination *to, struct unzipped *unzipped)
 {
-    struct str rest = str_of(name), part;
-    uintptr_t parent = 0;
-    while (part = str_cut(&rest, '/'), rest.p) {
-        char key[sizeof parent + PACKAGE_PATH_BYTES_MAX];
-        memcpy(key, &parent, sizeof parent);
-        memcpy(key + sizeof parent, part.p, part.n);
-        struct str id = {key, sizeof parent + part.n};
-        parent = (uintptr_t)map_get(folders, id);
-        if (parent)
-            continue;
-        if (map_count(folders) == LAMBDA_ENTRIES_MAX)
-            return false;
-        parent = map_count(folders) + 1;
-        map_put(folders, id, (void *)parent);
+    char path[PATH_BYTES];
+    size_t root_bytes = strlen(to->root);
+    int n = snprintf(path, sizeof path, "%s/%s", to->root, archive_entry_pathname(entry));
+    if (n < 0 || (size_t)n >= sizeof path)
+        return false;
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFDIR:
+        return write_folder(path, root_bytes, folder_mode(entry));
+    case AE_IFLNK:
+        return write_link(path, root_bytes, archive_entry_symlink(entry));
+    default:
+        return write_file(a, path, root_bytes, file_mode(entry, to->function_owns), unzipped);
     }
-    return true;
 }
 
-/* Walks the zip; with root NULL only checks. NULL, or what is wrong. */
-static const char *walk(struct str zip, const char *root, size_t unzipped_max)
+/* Into the tree, if it may stand there. */
+static bool enter_entry(struct tree *tree, struct archive_entry *entry)
+{
+    const char *name = archive_entry_pathname(entry), *target = archive_entry_symlink(entry);
+    if (!name || !name_safe(name) || archive_entry_hardlink(entry))
+        return false;
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFREG:
+        return enter_path(tree, name, NODE_FILE, STR_NONE);
+    case AE_IFDIR:
+        return enter_path(tree, name, NODE_FOLDER, STR_NONE);
+    case AE_IFLNK:
+        return target && target_safe(str_of(target)) && enter_path(tree, name, NODE_LINK, str_of(target));
+    default:
+        return false;
+    }
+}
+
+/* NULL, or what is wrong. */
+static const char *walk(struct str zip, const struct destination *to, size_t unzipped_max)
 {
     struct archive *a = archive_read_new();
     struct archive_entry *entry;
-    struct map *folders = map_new(LAMBDA_ENTRIES_MAX, NULL);
+    struct tree tree = {.arena = arena_new(), .nodes = map_new(2 * LAMBDA_ENTRIES_MAX + 1, NULL)};
     const char *wrong = NULL;
     struct unzipped unzipped = {.max = unzipped_max};
     size_t entries = 0, files = 0;
@@ -133,21 +318,19 @@ static const char *walk(struct str zip, const char *root, size_t unzipped_max)
     if (zip.n < 4 || memcmp(zip.p, "PK", 2) != 0 || archive_read_open_memory(a, zip.p, zip.n) != ARCHIVE_OK)
         wrong = NOT_A_ZIP;
     while (!wrong && (status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
-        const char *name = archive_entry_pathname(entry);
-        mode_t type = archive_entry_filetype(entry);
-        if (!name || !name_safe(name) || (type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) ||
-            ++entries > LAMBDA_ENTRIES_MAX || !count_folders(folders, name))
+        if (++entries > LAMBDA_ENTRIES_MAX || !enter_entry(&tree, entry))
             wrong = NOT_A_ZIP;
-        else if (!(root ? write_entry(a, entry, root, &unzipped) : copy_entry(a, -1, &unzipped)))
+        else if (!(to ? write_entry(a, entry, to, &unzipped) : copy_entry(a, -1, &unzipped)))
             wrong = unzipped.bytes > unzipped.max ? TOO_LARGE : NOT_A_ZIP;
-        files += type == AE_IFREG;
+        files += !wrong && archive_entry_filetype(entry) == AE_IFREG;
     }
-    if (!wrong && status != ARCHIVE_EOF)
+    if (!wrong && (status != ARCHIVE_EOF || !links_stay_inside(&tree)))
         wrong = NOT_A_ZIP;
     if (!wrong && files == 0)
         wrong = EMPTY;
     archive_read_free(a);
-    map_free(folders);
+    map_free(tree.nodes);
+    arena_free(tree.arena);
     return wrong;
 }
 
@@ -157,7 +340,7 @@ const char *lambda__package_check(struct str zip, size_t unzipped_max)
     return zip.n == 0 || str_starts(zip, STR("PK\005\006")) ? EMPTY : walk(zip, NULL, unzipped_max);
 }
 
-bool lambda__package_unpack(struct str zip, const char *dir)
+bool lambda__package_unpack(struct str zip, const char *dir, bool function_owns)
 {
-    return walk(zip, dir, LAMBDA_UNZIPPED_BYTES_MAX) == NULL;
+    return walk(zip, &(struct destination){dir, function_owns}, LAMBDA_UNZIPPED_BYTES_MAX) == NULL;
 }

@@ -11,6 +11,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
+from botocore.exceptions import ClientError
 
 import harness
 from apis import Api
@@ -258,3 +259,41 @@ def test_what_logs_answers(client, unique, case):
     wanted = filled(case['answer'])
     assert {k: answer.get(k) for k in wanted} == wanted
     assert set(answer) == set(wanted) | set(case['has'])
+
+
+@pytest.fixture(scope='module')
+def there(deploy_function):
+    deploy_function('corpus-there', 'def handler(event, context):\n    return event\n')
+    return 'corpus-there'
+
+
+def refused(client, case, names):
+    """The answer of a call that is refused; what CreateFunction needs beside the input is added."""
+    def fill(value):
+        for name, text in names.items():
+            value = value.replace(name, text) if isinstance(value, str) else value
+        return value
+    given = {k: fill(v) for k, v in case['input'].items()}
+    if case['operation'] == 'CreateFunction':
+        given = {'Runtime': 'python3.11', 'Handler': 'app.handler', 'Role': names['ROLE'], 'Code': {'ZipFile': harness.zip_of({'app.py': ''})}, **given}
+    with pytest.raises(ClientError) as e:
+        getattr(client, re.sub('(?<!^)(?=[A-Z])', '_', case['operation']).lower())(**given)
+    return e.value.response, fill
+
+
+@pytest.mark.parametrize('case', cases('lambda/refusals.json'))
+def test_lambda_refuses_as_recorded(server, there, case):
+    corpus = read('lambda/refusals.json')
+    client = server.client('lambda', parameter_validation=False)
+    role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
+    answer, fill = refused(client, case, {'THERE': there, 'REGION': 'us-east-1', 'ACCOUNT': '000000000000', 'ROLE': role})
+    assert (answer['Error']['Code'], answer['ResponseMetadata']['HTTPStatusCode']) == (case['code'], case['status']), answer
+    message = answer['Error']['Message']
+    if 'message' in case:
+        assert message == fill(case['message'])
+        return
+    pattern = corpus['patterns'].get(case['operation'], corpus['patterns']['others'])
+    errors = [fill(error).replace('PATTERN', pattern) for error in case['errors']]
+    head, _, rest = message.partition(' detected: ')
+    assert head == f'{len(errors)} validation error' + ('s' if len(errors) > 1 else '')
+    assert sorted(rest.split('; ')) == sorted(errors)

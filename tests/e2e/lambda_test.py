@@ -153,6 +153,13 @@ def test_invocation_is_authorised_by_identity_or_by_the_functions_policy(server,
         mine.get_function(FunctionName=arn)
 
 
+def link_info(name):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    info.create_system = 3
+    return info
+
+
 def evil_zip(kind):
     out = io.BytesIO()
     with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:
@@ -161,9 +168,14 @@ def evil_zip(kind):
         elif kind == 'absolute':
             z.writestr('/escape.py', 'x')
         elif kind == 'link':
-            info = zipfile.ZipInfo('link')
-            info.external_attr = 0o120777 << 16
-            z.writestr(info, '/etc/passwd')
+            z.writestr(link_info('link'), '/etc/passwd')
+        elif kind == 'climbing link':
+            z.writestr(link_info('lib/link'), '../../app.py')
+        elif kind == 'file and folder':
+            z.writestr('lib', 'x')
+            z.writestr('lib/app.py', 'x')
+        elif kind == 'long name':
+            z.writestr('n' * 256, 'x')
         elif kind == 'bomb':
             z.writestr('zeros', b'\0' * (263 << 20))
         elif kind == 'folders':
@@ -175,7 +187,8 @@ def evil_zip(kind):
 
 
 @pytest.mark.parametrize('kind, message', [
-    ('traversal', 'Could not unzip'), ('absolute', 'Could not unzip'), ('link', 'Could not unzip'), ('truncated', 'Could not unzip'),
+    ('traversal', 'Could not unzip'), ('absolute', 'Could not unzip'), ('link', 'Could not unzip'), ('climbing link', 'Could not unzip'),
+    ('file and folder', 'Could not unzip'), ('long name', 'Could not unzip'), ('truncated', 'Could not unzip'),
     ('folders', 'Could not unzip'), ('bomb', 'Unzipped size must be smaller than 262144000 bytes'), ('empty', 'non-empty zip')])
 def test_bad_packages_are_refused(server, fn, unique, kind, message):
     role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
@@ -198,6 +211,42 @@ def test_parameters_that_are_refused(deploy_function, unique, more, code):
     with pytest.raises(ClientError) as e:
         deploy_function(unique('refused'), ECHO, **more)
     assert code_of(e)[0] in (code, code + 'Exception')
+
+
+def test_links_and_modes_of_a_package_are_kept(fn, deploy_function, unique, server):
+    """As on AWS, where what only its owner may read is none for the function."""
+    name, out = unique('modes'), io.BytesIO()
+    code = """
+import os
+def attempt(path):
+    try:
+        return open(path).read()
+    except PermissionError as e:
+        return 'PermissionError'
+def handler(e, c):
+    return [os.readlink('lib/current'), attempt('lib/current/data'), attempt('closed'), attempt('open'), os.access('tool', os.X_OK)]
+"""
+    with zipfile.ZipFile(out, 'w') as z:
+        for path, content, mode in [('app.py', code, 0o644), ('lib/v1/data', 'data', 0o644), ('closed', 'secret', 0o600), ('open', 'open', 0o604), ('tool', '', 0o755)]:
+            info = zipfile.ZipInfo(path)
+            info.external_attr = (0o100000 | mode) << 16
+            info.create_system = 3
+            z.writestr(info, content)
+        z.writestr(link_info('lib/current'), 'v1')
+    role = harness.make_role(server, 'test-logs-role', policies=[harness.LOGS_POLICY])
+    fn.create_function(FunctionName=name, Runtime='python3.11', Handler='app.handler', Role=role, Code={'ZipFile': out.getvalue()})
+    assert invoke(fn, name)[1] == ['v1', 'data', 'PermissionError', 'open', True]
+
+
+def test_answers_name_the_version_of_the_runtime_and_how_it_logs(fn, deploy_function, unique):
+    name = unique('version')
+    deploy_function(name, ECHO)
+    whole = fn.get_function(FunctionName=name)['Configuration']
+    for answer in (whole, fn.get_function_configuration(FunctionName=name), fn.update_function_configuration(FunctionName=name, Description='d')):
+        assert re.fullmatch(r'arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}', answer['RuntimeVersionConfig']['RuntimeVersionArn'])
+        assert answer['LoggingConfig'] == {'LogFormat': 'Text', 'LogGroup': f'/aws/lambda/{name}'}
+    listed = next(f for page in fn.get_paginator('list_functions').paginate() for f in page['Functions'] if f['FunctionName'] == name)
+    assert 'RuntimeVersionConfig' not in listed and listed['LoggingConfig'] == whole['LoggingConfig']
 
 
 # ---- failures of the function itself ----

@@ -43,10 +43,30 @@ static bool apply_memory(struct call *call, struct json *config, struct json *va
     return config_in_range(call, "memorySize", mb, MEMORY_MAX_MB) && copy_member(call, config, value);
 }
 
+/* Those for which AWS makes and changes functions no more. Source: "Deprecated runtimes", Lambda developer guide. */
+static bool is_deprecated_runtime(struct str name)
+{
+    static const char *const names[] = {"nodejs",        "nodejs4.3",     "nodejs4.3-edge", "nodejs6.10",    "nodejs8.10",
+                                        "nodejs10.x",    "nodejs12.x",    "nodejs14.x",     "java8",         "python2.7",
+                                        "python3.6",     "python3.7",     "go1.x",          "ruby2.5",       "ruby2.7",
+                                        "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1",  "dotnetcore3.1", "provided"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_eq(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
 static bool apply_runtime(struct call *call, struct json *config, struct json *value)
 {
     struct lambda__interpreter interpreter;
     struct str remedy;
+    if (is_deprecated_runtime(value->text)) {
+        call_fail(call, "InvalidParameterValueException",
+                  "The runtime parameter of " STR_FMT " is no longer supported for creating or updating AWS Lambda functions. We "
+                  "recommend you use a supported runtime while creating or updating functions.",
+                  STR_ARG(value->text));
+        return false;
+    }
     if (!lambda__runtime_known(value->text)) {
         call_fail(call, "InvalidParameterValueException",
                   "The runtime " STR_FMT " is not served here. Served: provided.al2023 and python3.9 to python3.13.",

@@ -3,9 +3,11 @@
  * mutation. Creation and updates take effect when they are answered; the answers say Pending and InProgress because AWS's
  * do, the next reads Active and Successful; an invocation that comes before the code is unpacked waits for it. */
 #include "services/lambda/control.h"
+#include "base/arn.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "call/call_doc.h"
 #include "call/listing.h"
 #include "call/tags.h"
 #include "services/lambda/code.h"
@@ -18,7 +20,7 @@
 #include "services/lambda/pool.h"
 #include "store/doc.h"
 
-#define REQUEST_BYTES_TOLD 70167211 /* what AWS's answer to a package over 50 MB says: its base64, and 256 KB */
+#define FUNCTION_NAME_BYTES_MAX 64
 
 struct package {            /* call->state between prepare and mutate */
     struct str name, blob, sha256_base64;
@@ -48,9 +50,11 @@ static bool take_package(struct call *call, struct json *holder, struct package 
     }
     const struct lambda__limits *limits = &lambda__of(call)->limits;
     if (zip.n > limits->zip_bytes_max) {
-        call_fault(call, FAULT_TOO_LARGE,
-                   arena_printf(call->arena, "Request must be smaller than %d bytes for the %s operation", REQUEST_BYTES_TOLD,
-                                model_text(call->api->model, call->operation->name)));
+        struct str message = json_str(holder, "ZipFile").n > limits->request_bytes_max
+                                 ? arena_printf(call->arena, "Request must be smaller than %zu bytes for the %s operation",
+                                                limits->request_bytes_max, model_text(call->api->model, call->operation->name))
+                                 : arena_printf(call->arena, "Zipped size must be smaller than %zu bytes", limits->zip_bytes_max);
+        call_fault(call, FAULT_TOO_LARGE, message);
         return false;
     }
     const char *wrong = lambda__package_check(zip, limits->unzipped_bytes_max);
@@ -83,9 +87,25 @@ static void stamp_config(struct call *call, struct json *config, const struct pa
     json_put(config, STR("RevisionId"), json_new_str(call->arena, call_uuid(call)));
 }
 
+/* As AWS names the version of a runtime that a function runs on; here a runtime has one version, that of its name. */
+static void add_runtime_version(struct call *call, struct json *out)
+{
+    struct str runtime = json_str(out, "Runtime");
+    uint8_t digest[SHA256_BYTES];
+    struct buf hex;
+    if (runtime.n == 0)
+        return;
+    sha256(runtime, digest);
+    buf_init(&hex, call->arena, 2 * SHA256_BYTES + 1);
+    hex_write(&hex, (struct str){(char *)digest, sizeof digest});
+    json_add_str(call->arena, json_add_object(call->arena, out, "RuntimeVersionConfig"), "RuntimeVersionArn",
+                 arn_make(call->arena, "lambda", call->region, STR_NONE, "runtime:" STR_FMT, STR_ARG(buf_str(&hex))));
+}
+
 static void answer_config(struct call *call, struct json *config, const char *state, const char *update)
 {
     struct json *out = json_clone(call->arena, config);
+    add_runtime_version(call, out);
     json_put(out, STR("State"), json_new_str(call->arena, str_of(state)));
     if (str_eq(str_of(state), STR("Pending"))) {
         json_add_str(call->arena, out, "StateReason", STR("The function is being created."));
@@ -134,6 +154,14 @@ void lambda__prepare_create(struct call *call)
     call->state = package;
     if (!lambda__call_name(call, &package->name))
         return;
+    if (package->name.n > FUNCTION_NAME_BYTES_MAX) {
+        call_fail(call, "InvalidParameterValueException",
+                  "1 validation error detected: Value '" STR_FMT
+                  "' at 'functionName' failed to satisfy constraint: Member must have "
+                  "length less than or equal to %d",
+                  STR_ARG(package->name), FUNCTION_NAME_BYTES_MAX);
+        return;
+    }
     if (call_has(call, "PackageType") && !str_eq(call_str(call, "PackageType"), STR("Zip"))) {
         call_fail_not_implemented(call, "PackageType Image");
         return;
@@ -280,9 +308,9 @@ void lambda__code_signing(struct call *call)
 /* After a commit: environments of what was before are of no use any more, nor may its package be. */
 void lambda__function_changed(struct call *call)
 {
-    struct str name;
-    if (lambda__call_name(call, &name))
-        lambda__pools_changed(lambda__of(call)->pools, call->account, call->region, name);
+    struct lambda__named named;
+    if (lambda__call_named(call, &named))
+        lambda__pools_changed(lambda__of(call)->pools, call->account, call->region, named.name);
     lambda__code_sweep_soon(lambda__of(call)->code);
 }
 
@@ -363,11 +391,38 @@ void lambda__update_configuration(struct call *call, struct store_txn *txn)
     write_config(call, txn, doc, config, &nothing);
 }
 
+static bool is_version_number(struct str text)
+{
+    uint64_t number;
+    return str_to_u64(text, &number);
+}
+
+void lambda__prepare_delete(struct call *call)
+{
+    struct lambda__named named;
+    if (!lambda__call_named(call, &named))
+        return;
+    if (str_eq(named.qualifier, STR("$LATEST")))
+        call_fail(call, "InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function.");
+    else if (named.qualifier.n && !is_version_number(named.qualifier) && str_find(named.qualifier, '$') == named.qualifier.n)
+        call_fail(call, "InvalidParameterValueException", "Deletion of aliases is not currently supported.");
+}
+
+/* A version that is not there, and there are none, is deleted without a word; its function has to be there. */
 void lambda__delete(struct call *call, struct store_txn *txn)
 {
+    struct lambda__named named;
     struct json *doc;
-    if (lambda__call_doc(call, txn, &doc))
-        store_delete(txn, lambda__key(call->arena, call->account, call->region, json_str(json_at(doc, "config"), "FunctionName")));
+    if (!lambda__call_named(call, &named))
+        return;
+    struct store_key key = lambda__key(call->arena, call->account, call->region, named.name);
+    enum err err = call_doc_get(call, txn, key, &doc);
+    if (err == ERR_NOT_FOUND)
+        lambda__fail_not_found(call, &(struct lambda__named){.name = named.name});
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    else if (named.qualifier.n == 0)
+        store_delete(txn, key);
 }
 
 /* ---- tags ---- */

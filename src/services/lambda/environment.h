@@ -22,7 +22,8 @@ struct lambda__limits {
     uint64_t idle_ms;               /* an environment without work for so long is retired */
     uint64_t second_ms;             /* of a function's timeout: 1,000 */
     uint64_t permission_ms;         /* whether the role may log is asked for again after so long */
-    size_t zip_bytes_max;           /* of a package that is uploaded, */
+    size_t request_bytes_max;       /* of a request that carries a package as base64, */
+    size_t zip_bytes_max;           /* of that package, */
     size_t unzipped_bytes_max;      /* and of its files */
 };
 

@@ -87,6 +87,7 @@ static void invoke_checked(struct call *call, bool is_json)
         .account = call->account,
         .region = call->region,
         .function = name,
+        .qualifier = STR("$LATEST"),
         .payload = call->payload.n ? call->payload : STR("{}"),
         .client_context = call_str(call, "ClientContext"),
         .trace_id = call_request_header(call, "X-Amzn-Trace-Id"),

@@ -15,24 +15,34 @@ struct store_txn *lambda__reader(const struct call *call)
     return store_reader(lambda__of(call)->platform->store);
 }
 
-static void fail_not_found(struct call *call, struct str name)
+void lambda__fail_not_found(struct call *call, const struct lambda__named *named)
 {
-    struct str arn = lambda__function_arn(call->arena, call->account, call->region, name);
-    call_fail(call, "ResourceNotFoundException", "Function not found: " STR_FMT, STR_ARG(arn));
+    struct str arn = lambda__function_arn(call->arena, call->account, call->region, named->name);
+    call_fail(call, "ResourceNotFoundException", "Function not found: " STR_FMT "%s" STR_FMT, STR_ARG(arn),
+              named->qualifier.n ? ":" : "", STR_ARG(named->qualifier));
 }
 
-bool lambda__call_name(struct call *call, struct str *ret_name)
+/* A resource with tags that is not served. */
+static void fail_no_function(struct call *call, struct str text)
 {
-    struct str account, region, name, qualifier, text = call_str(call, "FunctionName"), wanted = call_str(call, "Qualifier");
-    if (call_has(call, "Resource"))
-        text = call_str(call, "Resource");
+    const char *what = str_contains(text, STR(":event-source-mapping:")) ? "Event source mapping not found: "
+                       : str_contains(text, STR(":capacity-provider:"))  ? "Capacity provider not found: "
+                                                                         : "Function not found: ";
+    call_fail(call, "ResourceNotFoundException", "%s" STR_FMT, what, STR_ARG(text));
+}
+
+bool lambda__call_named(struct call *call, struct lambda__named *ret)
+{
+    struct str account, region, name, qualifier, wanted = call_str(call, "Qualifier");
+    bool tagged = call_has(call, "Resource");
+    struct str text = call_str(call, tagged ? "Resource" : "FunctionName");
     if (!lambda__parse_name(text, &account, &region, &name, &qualifier)) {
-        call_fail(call, "ValidationException",
-                  "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy constraint: "
-                  "Member must satisfy regular expression pattern: "
-                  "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
-                  "([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
-                  STR_ARG(text));
+        fail_no_function(call, text);
+        return false;
+    }
+    if (tagged && qualifier.n) {
+        call_fail(call, "InvalidParameterValueException",
+                  "Tags on function aliases and versions are not supported. Please specify a function ARN.");
         return false;
     }
     if (qualifier.n && wanted.n && !str_eq(qualifier, wanted)) {
@@ -40,30 +50,44 @@ bool lambda__call_name(struct call *call, struct str *ret_name)
                   "The derived qualifier from the function name does not match the specified qualifier.");
         return false;
     }
-    qualifier = qualifier.n ? qualifier : wanted;
     if ((account.n && !str_eq(account, call->account)) || (region.n && !str_eq(region, call->region))) {
         call_fail(call, "ResourceNotFoundException",
                   "Functions from '" STR_FMT "' are not reachable in this region ('" STR_FMT "')",
                   STR_ARG(region.n ? region : account), STR_ARG(call->region));
         return false;
     }
-    if (qualifier.n && !str_eq(qualifier, STR("$LATEST"))) {
-        struct str arn = lambda__function_arn(call->arena, call->account, call->region, name);
-        call_fail(call, "ResourceNotFoundException", "Function not found: " STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(qualifier));
+    *ret = (struct lambda__named){name, qualifier.n ? qualifier : wanted};
+    return true;
+}
+
+/* Of versions there is only $LATEST. */
+static bool call_latest(struct call *call, struct lambda__named *ret)
+{
+    if (!lambda__call_named(call, ret))
         return false;
-    }
-    *ret_name = name;
+    if (ret->qualifier.n == 0 || str_eq(ret->qualifier, STR("$LATEST")))
+        return true;
+    lambda__fail_not_found(call, ret);
+    return false;
+}
+
+bool lambda__call_name(struct call *call, struct str *ret_name)
+{
+    struct lambda__named named;
+    if (!call_latest(call, &named))
+        return false;
+    *ret_name = named.name;
     return true;
 }
 
 bool lambda__call_doc(struct call *call, struct store_txn *txn, struct json **ret)
 {
-    struct str name;
-    if (!lambda__call_name(call, &name))
+    struct lambda__named named;
+    if (!call_latest(call, &named))
         return false;
-    enum err err = call_doc_get(call, txn, lambda__key(call->arena, call->account, call->region, name), ret);
+    enum err err = call_doc_get(call, txn, lambda__key(call->arena, call->account, call->region, named.name), ret);
     if (err == ERR_NOT_FOUND)
-        fail_not_found(call, name);
+        lambda__fail_not_found(call, &named);
     else if (err != ERR_OK)
         call_fail_err(call, err);
     return err == ERR_OK;

@@ -7,6 +7,13 @@
 struct lambda *lambda__of(const struct call *call);
 struct store_txn *lambda__reader(const struct call *call);
 
+struct lambda__named {
+    struct str name, qualifier; /* qualifier: of the name or beside it, if any */
+};
+/* What a call's FunctionName, or Resource, and Qualifier say; false after call_fail. */
+bool lambda__call_named(struct call *call, struct lambda__named *ret);
+/* ResourceNotFoundException, of what was asked for. */
+void lambda__fail_not_found(struct call *call, const struct lambda__named *named);
 /* The function a call names (name, partial or whole ARN, qualifier $LATEST); false after call_fail. */
 bool lambda__call_name(struct call *call, struct str *ret_name);
 /* Its document; false after call_fail. */

@@ -51,44 +51,44 @@ static bool name_safe(const char *name)
 
 enum node_type { NODE_FOLDER, NODE_FILE, NODE_LINK };
 
-struct node {
-    const struct node *parent; /* NULL: the package's own folder */
+struct package_node {
+    const struct package_node *parent; /* NULL: the package's own folder */
     enum node_type type;
     struct str target; /* of a link */
-    struct node *next_link;
+    struct package_node *next_link;
 };
 
 struct tree {
     struct arena *arena;
     struct map *nodes; /* by parent and name */
-    struct node root, *links;
+    struct package_node root, *links;
     size_t folders;
 };
 
 /* Of one part of a path; "" and "." are the folder itself. `key` holds what ret points at. */
-static struct str node_key(const struct node *parent, struct str name, char key[sizeof parent + PACKAGE_NAME_BYTES_MAX])
+static struct str node_key(const struct package_node *parent, struct str name, char key[sizeof parent + PACKAGE_NAME_BYTES_MAX])
 {
     memcpy(key, &parent, sizeof parent);
     memcpy(key + sizeof parent, name.p, name.n);
     return (struct str){key, sizeof parent + name.n};
 }
 
-static struct node *find_node(const struct tree *tree, const struct node *parent, struct str name)
+static struct package_node *find_node(const struct tree *tree, const struct package_node *parent, struct str name)
 {
     char key[sizeof parent + PACKAGE_NAME_BYTES_MAX];
     return name.n > PACKAGE_NAME_BYTES_MAX ? NULL : map_get(tree->nodes, node_key(parent, name, key));
 }
 
 /* A part of an entry's path: found, or made. NULL: another kind of thing stands there, or there are too many. */
-static struct node *enter_node(struct tree *tree, struct node *parent, struct str name, enum node_type type)
+static struct package_node *enter_node(struct tree *tree, struct package_node *parent, struct str name, enum node_type type)
 {
     char key[sizeof parent + PACKAGE_NAME_BYTES_MAX];
-    struct node *node = find_node(tree, parent, name);
+    struct package_node *node = find_node(tree, parent, name);
     if (node)
         return node->type == type && type != NODE_LINK ? node : NULL;
     if (type == NODE_FOLDER && ++tree->folders > LAMBDA_ENTRIES_MAX)
         return NULL;
-    node = arena_new_of(tree->arena, struct node);
+    node = arena_new_of(tree->arena, struct package_node);
     node->parent = parent;
     node->type = type;
     map_put(tree->nodes, node_key(parent, name, key), node);
@@ -104,7 +104,7 @@ static bool names_folder_itself(struct str part)
 static bool enter_path(struct tree *tree, const char *path, enum node_type type, struct str target)
 {
     struct str rest = str_of(path), name = STR_NONE;
-    struct node *parent = &tree->root;
+    struct package_node *parent = &tree->root;
     while (rest.n) {
         struct str part = str_cut(&rest, '/');
         if (names_folder_itself(part))
@@ -115,7 +115,7 @@ static bool enter_path(struct tree *tree, const char *path, enum node_type type,
     }
     if (name.n == 0)
         return type == NODE_FOLDER; /* "./" is the package's own folder */
-    struct node *node = enter_node(tree, parent, name, type);
+    struct package_node *node = enter_node(tree, parent, name, type);
     if (node && type == NODE_LINK) {
         node->target = arena_dup(tree->arena, target);
         node->next_link = tree->links;
@@ -126,10 +126,10 @@ static bool enter_path(struct tree *tree, const char *path, enum node_type type,
 
 /* Follows a link as the kernel does. False: it climbs out of the package, or the links of this one take too long. What is not
  * there, is a file in the middle, or turns in circles leads nowhere, and so not out. */
-static bool link_stays_inside(const struct tree *tree, const struct node *link, size_t *steps)
+static bool link_stays_inside(const struct tree *tree, const struct package_node *link, size_t *steps)
 {
     struct str todo[LINK_HOPS_MAX + 1] = {link->target};
-    const struct node *at = link->parent;
+    const struct package_node *at = link->parent;
     size_t depth = 1, hops = 0;
     while (depth) {
         struct str *rest = &todo[depth - 1];
@@ -147,7 +147,7 @@ static bool link_stays_inside(const struct tree *tree, const struct node *link, 
                 return false;
             continue;
         }
-        const struct node *next = find_node(tree, at, part);
+        const struct package_node *next = find_node(tree, at, part);
         if (!next || next->type == NODE_FILE)
             return true;
         if (next->type == NODE_FOLDER)
@@ -163,7 +163,7 @@ static bool link_stays_inside(const struct tree *tree, const struct node *link, 
 static bool links_stay_inside(const struct tree *tree)
 {
     size_t steps = 0;
-    for (const struct node *link = tree->links; link; link = link->next_link)
+    for (const struct package_node *link = tree->links; link; link = link->next_link)
         if (!link_stays_inside(tree, link, &steps))
             return false;
     return true;

@@ -4,10 +4,13 @@
 #include "services/lambda/permission.h"
 #include "auth/policy.h"
 #include "base/arn.h"
+#include "call/call_doc.h"
 #include "services/iam/iam.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/function_name.h"
 #include "services/lambda/lambda_call.h"
+
+#define NO_SUCH_POLICY "The resource you requested does not exist."
 
 static struct json *permission_principal(struct call *call, struct str principal)
 {
@@ -34,10 +37,34 @@ static void add_permission_condition(struct call *call, struct json *statement, 
     json_add_str(call->arena, json_add_object(call->arena, condition, operator), key, value);
 }
 
+/* A policy belongs to the function; of its versions and aliases there are none. */
+static bool whole_function(struct call *call, struct str *ret_name)
+{
+    struct lambda__named named;
+    uint64_t number;
+    if (!lambda__call_named(call, &named))
+        return false;
+    if (named.qualifier.n && !str_eq(named.qualifier, STR("$LATEST")) && !str_to_u64(named.qualifier, &number) &&
+        str_find(named.qualifier, '$') == named.qualifier.n) {
+        struct str arn = lambda__function_arn(call->arena, call->account, call->region, named.name);
+        call_fail(call, "ResourceNotFoundException", "Cannot find alias arn: " STR_FMT ":" STR_FMT, STR_ARG(arn),
+                  STR_ARG(named.qualifier));
+        return false;
+    }
+    return lambda__call_name(call, ret_name);
+}
+
 void lambda__prepare_add_permission(struct call *call)
 {
     struct str principal = call_str(call, "Principal"), name;
-    if (!lambda__call_name(call, &name))
+    struct lambda__named named;
+    if (!lambda__call_named(call, &named))
+        return;
+    if (str_eq(named.qualifier, STR("$LATEST"))) {
+        call_fail(call, "InvalidParameterValueException", "We currently do not support adding policies for $LATEST.");
+        return;
+    }
+    if (!whole_function(call, &name))
         return;
     bool service = str_ends(principal, STR(".amazonaws.com"));
     if (!service && !str_eq(principal, STR("*")) && !arn_is_account(principal) && !str_starts(principal, STR("arn:aws:")))
@@ -117,16 +144,34 @@ void lambda__add_permission(struct call *call, struct store_txn *txn)
     json_add_str(call->arena, call->output, "Statement", json_text(call->arena, statement));
 }
 
-static void fail_no_policy(struct call *call)
+void lambda__prepare_remove_permission(struct call *call)
 {
-    call_fail(call, "ResourceNotFoundException", "The resource you requested does not exist.");
+    struct str name;
+    whole_function(call, &name);
+}
+
+/* Here what is missing is the policy. False after call_fail with `message` and, if it ends with a blank, the function's ARN. */
+static bool policy_doc(struct call *call, struct store_txn *txn, const char *message, struct json **ret)
+{
+    struct lambda__named named;
+    if (!lambda__call_named(call, &named))
+        return false;
+    struct str arn = lambda__function_arn(call->arena, call->account, call->region, named.name);
+    bool there = named.qualifier.n == 0 || str_eq(named.qualifier, STR("$LATEST"));
+    enum err err = call_doc_get(call, txn, lambda__key(call->arena, call->account, call->region, named.name), ret);
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && !there))
+        call_fail(call, "ResourceNotFoundException", "%s" STR_FMT, message,
+                  STR_ARG(str_ends(str_of(message), STR(" ")) ? arn : STR_NONE));
+    else if (err != ERR_OK)
+        call_fail_err(call, err);
+    return err == ERR_OK && there;
 }
 
 void lambda__remove_permission(struct call *call, struct store_txn *txn)
 {
     struct json *doc, *kept = json_new(call->arena, JSON_ARRAY);
     struct str id = call_str(call, "StatementId");
-    if (!lambda__call_doc(call, txn, &doc) || !lambda__revision_fits(call, doc, "GetPolicy"))
+    if (!policy_doc(call, txn, "No policy found for: ", &doc) || !lambda__revision_fits(call, doc, "GetPolicy"))
         return;
     if (!find_statement(doc, id)) {
         struct json *statements = json_at(doc, "statements");
@@ -149,11 +194,11 @@ void lambda__get_policy(struct call *call)
 {
     struct json *doc;
     struct store_txn *reader = lambda__reader(call);
-    if (!lambda__call_doc(call, reader, &doc))
+    if (!policy_doc(call, reader, NO_SUCH_POLICY, &doc))
         return;
     struct str text = lambda__policy_text(doc, reader, call->arena);
     if (text.n == 0) {
-        fail_no_policy(call);
+        call_fail(call, "ResourceNotFoundException", NO_SUCH_POLICY);
         return;
     }
     call->output = json_new(call->arena, JSON_OBJECT);

@@ -6,5 +6,5 @@
 #define LAMBDA_POLICY_BYTES_MAX 20480                   /* quota: resource-based policy */
 
 call_mutate_fn lambda__add_permission, lambda__remove_permission;
-call_run_fn lambda__prepare_add_permission, lambda__get_policy;
+call_run_fn lambda__prepare_add_permission, lambda__prepare_remove_permission, lambda__get_policy;
 #endif

@@ -25,6 +25,7 @@ static const struct lambda__limits lambda_limits_default = {
     .idle_ms = 5 * 60 * 1000,
     .permission_ms = 1000,
     .second_ms = 1000,
+    .request_bytes_max = LAMBDA_REQUEST_BYTES_MAX,
     .zip_bytes_max = LAMBDA_ZIP_BYTES_MAX,
     .unzipped_bytes_max = LAMBDA_UNZIPPED_BYTES_MAX,
 };

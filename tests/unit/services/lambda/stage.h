@@ -627,6 +627,7 @@ static const struct lambda__limits patient = {
     .idle_ms = 600000,
     .second_ms = 1000,
     .permission_ms = 0, /* asked with each line */
+    .request_bytes_max = 2 << 20,
     .zip_bytes_max = 1 << 20,
     .unzipped_bytes_max = 1 << 20,
 };

@@ -213,7 +213,7 @@ $(O)/examples/%/bootstrap: examples/%/app.c $(FUNCTION_A)
 ASSETS = $(filter %.html %.json,$(filter-out %/policy.json,$(wildcard examples/$(1)/*)))
 define example_rule
 $(O)/examples/$(1).zip: $(O)/examples/$(1)/bootstrap $(call ASSETS,$(1))
-	@rm -f $$@
+	@rm -f $$@; chmod a+rX $$^
 	$$(Q)zip -q -j -X $$@ $$^
 build/examples/$(1)-python.zip: examples/$(1)/app.py $(wildcard examples/$(1)/requirements.txt) $(call ASSETS,$(1)) tools/package_python.sh | $(VENV)/.done
 	@mkdir -p $$(@D)

@@ -15,4 +15,5 @@ for file; do
     esac
 done
 rm -f "$zip"
+chmod -R a+rX "$folder"         # the function is not the owner of its files
 (cd "$folder" && zip -q -r -X "$zip" .)

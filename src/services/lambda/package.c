@@ -100,6 +100,15 @@ static bool names_folder_itself(struct str part)
     return part.n == 0 || str_eq(part, STR("."));
 }
 
+static bool names_only_itself(const char *path)
+{
+    struct str rest = str_of(path);
+    while (rest.n)
+        if (!names_folder_itself(str_cut(&rest, '/')))
+            return false;
+    return true;
+}
+
 /* Puts an entry and the folders above it into the tree. False: it cannot stand there. */
 static bool enter_path(struct tree *tree, const char *path, enum node_type type, struct str target)
 {
@@ -277,6 +286,8 @@ static bool write_entry(struct archive *a, struct archive_entry *entry, const st
         return false;
     switch (archive_entry_filetype(entry)) {
     case AE_IFDIR:
+        if (names_only_itself(archive_entry_pathname(entry)))
+            return true; /* "./": its mode is of where it was packed */
         return write_folder(path, root_bytes, folder_mode(entry));
     case AE_IFLNK:
         return write_link(path, root_bytes, archive_entry_symlink(entry));

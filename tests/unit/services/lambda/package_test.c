@@ -176,12 +176,12 @@ static void test_modes(void **state)
 {
     static const struct piece pieces[MANY] = {{"open", "x", 0100644}, {"closed", "x", 0100600}, {"run", "x", 0100755},
                                               {"d/", "", 040700},     {"d/f", "x", 0100640},    {"l", "closed", LINK},
-                                              {"bare", "x", 0}};
+                                              {"bare", "x", 0},       {"./", "", 040700}};
     static const struct {
         const char *name;
         unsigned mode, owned; /* owned: the function is the owner */
-    } expected[] = {{"open", 0644, 0644}, {"closed", 0600, 0200}, {"run", 0755, 0755},
-                    {"d", 0700, 0700},    {"d/f", 0640, 0240},    {"bare", 0664, 0664}};
+    } expected[] = {{"open", 0644, 0644}, {"closed", 0600, 0200}, {"run", 0755, 0755}, {"d", 0700, 0700},
+                    {"d/f", 0640, 0240},  {"bare", 0664, 0664},   {"", 0755, 0755}};
     (void)state;
     struct arena *arena = arena_new();
     struct str zip = zip_of_pieces(arena, pieces);
@@ -189,6 +189,7 @@ static void test_modes(void **state)
     for (int owns = 0; owns < 2; owns++) {
         char dir[] = "/tmp/package-XXXXXX", command[64], target[16] = {0}, link[64];
         assert_non_null(mkdtemp(dir));
+        assert_int_equal(chmod(dir, 0755), 0);
         assert_true(lambda__package_unpack(zip, dir, owns));
         for (size_t i = 0; i < COUNT_OF(expected); i++)
             assert_int_equal(mode_of(dir, expected[i].name), owns ? expected[i].owned : expected[i].mode);

@@ -10,10 +10,10 @@
 #define TOTAL_DEFAULT ((size_t)1 << 30)
 #define SMALL ((size_t)1 << 20)
 /* The shares of a total. */
-#define LIMITS(all)                                                                                                     \
-    {                                                                                                                   \
-        .total = (all), .early = (all) / 2, .inside = (all) / 2, .peer = (all) / 2, .sandbox = (all) / 8,               \
-        .one = (all) / 4, .small = (all) / 16 < SMALL ? (all) / 16 : SMALL,                                             \
+#define LIMITS(all)                                                                                                                \
+    {                                                                                                                              \
+        .total = (all), .early = (all) / 2, .inside = (all) / 2, .peer = (all) / 2, .sandbox = (all) / 4, .one = (all) / 4,        \
+        .small = (all) / 16 < SMALL ? (all) / 16 : SMALL,                                                                          \
     }
 
 struct budget_count { _Alignas(64) atomic_size_t bytes; };
@@ -85,12 +85,13 @@ static size_t held_of(const atomic_size_t *count)
 /* With `more` on top. */
 static enum err budget_verdict(const struct budget_account *account, size_t more)
 {
+    size_t one = held_of(&peers[account->peer]);
     const struct {
         size_t held, max;
         bool counts;
     } shares[] = {
         {held_of(&total.bytes), limits.total, true},
-        {held_of(&peers[account->peer]), account->inside ? limits.sandbox : limits.peer, true},
+        {one, account->inside ? limits.sandbox : limits.peer, true},
         {held_of(&early.bytes), limits.early, account->early},
         {held_of(&inside.bytes), limits.inside, account->inside},
     };
@@ -101,6 +102,8 @@ static enum err budget_verdict(const struct budget_account *account, size_t more
         if (shares[i].counts && shares[i].held + more > max)
             err = held > max ? ERR_TOO_LARGE : ERR_BUSY;
     }
+    if (err == ERR_OK && account->inside && one + more > budget_fair_max(one, held_of(&inside.bytes), limits.inside / 4 * quarters))
+        err = ERR_BUSY;
     return err;
 }
 

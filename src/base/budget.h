@@ -22,7 +22,7 @@ struct budget_limits {
     size_t total;           /* bytes of all */
     size_t early;           /* of requests whose caller is not known, or never will be */
     size_t inside;          /* of requests from sandboxes */
-    size_t peer, sandbox;   /* of one client address; of one listener of a sandbox */
+    size_t peer, sandbox;   /* of one client address; of one function's sandboxes, which leave as much to others as they have */
     size_t one;             /* of one account */
     size_t small;           /* an account up to this may use the last quarter of each */
 };
@@ -48,6 +48,14 @@ enum err budget_state(struct budget_account *account, size_t more);
 
 /* Whether something new may begin for that client, though it holds nothing yet. False: ERR_BUSY. */
 bool budget_room(const struct budget_account *account);
+
+/* What one that holds `held` may have in all, so that it leaves as much to others as it has: of n who want everything each gets
+ * max / (n + 1), and as much is left for those who come. */
+static inline size_t budget_fair_max(size_t held, size_t held_by_all, size_t max)
+{
+    size_t left = max > held_by_all ? max - held_by_all : 0;
+    return (left + held) / 2 + (left + held) % 2;
+}
 
 struct budget_figures { size_t total, early, inside; uint64_t refused; };
 void budget_stats(struct budget_figures *ret);

@@ -86,6 +86,13 @@ static void write_http(struct buf *out, void *arg)
                           refused),
         METRIC_GAUGE_OF("connections_open", "Connections from outside that are open.", struct http_stats, open),
         METRIC_GAUGE_OF("sandbox_connections_open", "Connections from sandboxes that are open.", struct http_stats, open_inside),
+        METRIC_COUNTER_OF("function_connections_refused_total", "Connections from sandboxes refused: their function had its share.",
+                          struct http_stats, tenant_connections),
+        METRIC_COUNTER_OF("function_bodies_refused_total", "Bodies from sandboxes refused: their function had its share.",
+                          struct http_stats, tenant_bodies),
+        METRIC_COUNTER_OF("function_turns_put_off_total",
+                          "Times that a connection from a sandbox had to wait for the next turn: its function had its share.",
+                          struct http_stats, tenant_turns),
         METRIC_GAUGE_OF("body_bytes", "Large bodies that are held.", struct http_stats, body_bytes),
     };
     const struct gather *gather = arg;

@@ -394,7 +394,7 @@ static void open_api(struct loop_task *task)
                                       .too_large = run_on_too_large,
                                       .closed = on_closed,
                                       .arg = run};
-    ENSURE(runtime_api_open(run->server, run->loop, run->listener, &hooks, &run->api) == ERR_OK);
+    ENSURE(runtime_api_open(run->server, run->loop, run->listener, NULL, &hooks, &run->api) == ERR_OK);
     run->signal_watch = loop_watch_start(run->loop, run->signals, on_signals, run);
 }
 

@@ -86,10 +86,19 @@ struct http_shares {
     void *arg;
 };
 void http_server_share(struct http_server *server, const struct http_shares *shares);
+/* Whose listeners they are that are on one loop; for Lambda: a function. What they hold together, so that nobody has it all: a
+ * tenant may have as much of each as it leaves to the others, so of n who want everything each gets 1/(n + 1), and as much is left.
+ * Connections: of http_shares.inside. Bodies: of the half that sandboxes have, and the same of the memory budget (base/budget.h).
+ * Turns: of NET_TURN_INSIDE_US, and what is beyond is read in the next turn. Zeroed; on its listeners' loop; outlives them. */
+struct http_tenant {
+    size_t connections, bodies; /* held now; bytes */
+    uint64_t turn_ms, turn_ns;  /* the loop's clock, and the time it had of this turn */
+};
 /* What is to become of a body that is on its way. */
 struct http_body_plan {
     uint64_t max; /* longer: 413. At most NET_BODY_BYTES_MAX if it is gathered, NET_BODY_STREAM_MAX if it is streamed */
     bool stream;  /* the handler is called now, and reads it by http_body; request->body stays empty */
+    bool patient; /* it may come as slowly as it likes: who serves the listener ends it in time */
 };
 /* Serves `fd` (listening, non-blocking; taken) on every loop, or on `only` if not NULL. body_max per request: at most
  * NET_BODY_BYTES_MAX. body_plan may be NULL; else it is asked once, after the headers, about this request's body. */
@@ -108,7 +117,8 @@ struct http_listener_options {
     bool watched;                   /* see http_server_watch */
     struct tls *tls; /* TLS and plain text on this port, told apart by the first byte; NULL: plain text. Outlives the server */
     bool plain_loopback_only;       /* plain text from other machines is answered 400, before anything of it is read */
-    bool trusted_peer_idle;         /* no idle, header or stall limits: the Runtime API of a sandbox waits in GET …/next */
+    uint64_t idle_ms;               /* between requests; 0: as other listeners */
+    struct http_tenant *tenant;     /* with `only`; NULL: the listener is one by itself */
     void (*closed)(void *arg);      /* on `only`, after http_listener_close and all its connections; may be NULL */
     void *closed_arg;               /* given to closed; NULL: arg */
 };
@@ -130,6 +140,7 @@ void http_server_free(struct http_server *server);
 struct http_stats {
     uint64_t requests, connections, refused;        /* since the start */
     size_t open, open_inside, body_bytes;           /* now; open_inside: of listeners on one loop */
+    uint64_t tenant_connections, tenant_bodies, tenant_turns; /* refused, and put off, as a tenant had its share */
 };
 void http_server_stats(const struct http_server *server, struct http_stats *ret);
 

@@ -323,6 +323,7 @@ static void head_parsed(struct http_conn *conn)
     bool chunked = conn->parser.phase == HTTP_PHASE_CHUNKED;
     if (options->body_plan && (chunked || conn->parser.content_length > options->body_unasked))
         plan = options->body_plan(&exchange->request, options->arg);
+    exchange->patient = plan.patient;
     if (plan.stream) {
         begin_inflow(conn, plan.max);
         return;
@@ -515,9 +516,8 @@ static char *conn_space(struct transport *transport, size_t *ret_n)
     return thrown_away;
 }
 
-static void conn_got(struct transport *transport, ssize_t n)
+static void conn_take(struct http_conn *conn, ssize_t n)
 {
-    struct http_conn *conn = conn_of(transport);
     if (n <= 0) {
         conn->eof = true;
         if (n < 0 || conn->state == CONN_LINGERING)
@@ -534,7 +534,26 @@ static void conn_got(struct transport *transport, ssize_t n)
     conn_run(conn);
 }
 
+/* The connection is there until its handle is closed, which is not within a turn. */
+static void conn_got(struct transport *transport, ssize_t n)
+{
+    struct http_conn *conn = conn_of(transport);
+    struct http_listener *listener = conn->listener;
+    struct http_loop *hl = conn->hl;
+    uint64_t began_ns = conn->turn_ns;
+    conn->turn_ns = 0;
+    conn_take(conn, n);
+    http__turn_end(listener, hl, began_ns);
+}
+
+static bool conn_may(struct transport *transport)
+{
+    struct http_conn *conn = conn_of(transport);
+    return http__turn_begin(conn->listener, conn->hl, &conn->turn_ns);
+}
+
 static const struct transport_user conn_user = {
+    .may_read = conn_may,
     .opened = conn_opened,
     .space = conn_space,
     .got = conn_got,
@@ -580,9 +599,9 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
     } else if (conn->h2) {
         http2__check(conn, limits, now);
     } else if (conn->parser.exchange && conn->reading) {
-        bool head = conn->parser.phase == HTTP_PHASE_HEAD;
+        bool head = conn->parser.phase == HTTP_PHASE_HEAD, patient = conn->parser.exchange->patient;
         uint64_t body_since = conn->read_ms > conn->wrote_ms ? conn->read_ms : conn->wrote_ms;
-        if (head ? now - conn->message_ms >= limits->header_ms : now - body_since >= limits->body_stall_ms) {
+        if (head ? now - conn->message_ms >= limits->header_ms : !patient && now - body_since >= limits->body_stall_ms) {
             if (conn->parser.inflow)
                 stall_inflow(conn);
             else
@@ -591,7 +610,7 @@ static void check_waits(struct http_conn *conn, const struct http_limits *limits
         }
     } else if (idle(conn)) {
         uint64_t since = conn->read_ms > conn->wrote_ms ? conn->read_ms : conn->wrote_ms;
-        if (now - since >= limits->idle_ms)
+        if (now - since >= (conn->listener->options.idle_ms ? conn->listener->options.idle_ms : limits->idle_ms))
             http__conn_close(conn);
         else if (now - since >= limits->rest_ms)
             transport_rest(&conn->transport);
@@ -618,8 +637,7 @@ static void sweep(void *arg)
     for (struct link *at = hl->conns.next, *next; at != &hl->conns; at = next) {
         next = at->next;
         struct http_conn *conn = CONTAINER_OF(at, struct http_conn, link);
-        if (!conn->listener->options.trusted_peer_idle || conn->state == CONN_LINGERING)
-            check_waits(conn, &hl->server->limits, now);
+        check_waits(conn, &hl->server->limits, now);
     }
     if (!link_alone(&hl->conns))
         hl->sweep = loop_timer_start(hl->loop, sweep_period(&hl->server->limits), sweep, hl);
@@ -648,8 +666,9 @@ void http__conn_arrive(struct loop_task *arrive)
         link_add_last(&listener->conns, &conn->of_listener);
     http__parser_init(&conn->parser, &hl->pool);
     if (listener->options.only)
-        conn->parser.share = &listener->bodies_held;
-    conn->parser.peer = conn->peer;
+        conn->parser.share = &listener->share;
+    conn->parser.peer = listener->options.only ? budget_peer((struct str){(const char *)&listener->share.tenant, sizeof(void *)})
+                                               : conn->peer;
     conn->last = &conn->first;
     conn->read_ms = conn->wrote_ms = conn->message_ms = conn_now(conn);
     http__count(&hl->connections);

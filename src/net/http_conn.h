@@ -23,7 +23,8 @@ struct http_loop {
     size_t date_n;
     struct arena *scratch;
     char *h2_out;                                    /* a spare buffer of http2_out.c, or NULL */
-    _Atomic uint64_t requests, connections, refused; /* written by the loop's thread only */
+    _Atomic uint64_t requests, connections, refused, share_refused, turns_put_off; /* written by the loop's thread only */
+    uint64_t turn_ms, turn_ns; /* as in struct http_tenant, of all tenants here */
 };
 
 struct http_server {
@@ -33,7 +34,7 @@ struct http_server {
     void (*full)(bool inside, uint64_t refused, void *arg); /* see http_shares */
     void *full_arg;
     _Atomic uint64_t full_told_ms, full_refused; /* of uv_now; refused since the start */
-    atomic_size_t bodies_held;   /* bytes */
+    struct http_held bodies_held;
     atomic_size_t outside_count; /* connections of listeners on every loop, handed-over ones included */
     atomic_size_t all_count;     /* and of the others */
     _Atomic uint32_t peer_count[BUDGET_PEERS]; /* of outside_count, by the client's address */
@@ -57,7 +58,8 @@ struct http_listener {
     struct loop_timer *retry;
     struct link conns;  /* of an `only` listener: struct http_conn.of_listener */
     size_t only_count;  /* connections of an `only` listener */
-    size_t bodies_held; /* bytes; of an `only` listener */
+    struct http_share share; /* of an `only` listener */
+    struct http_tenant own;  /* of one that has no other */
     atomic_size_t refs; /* the owner's, and one a connection */
     atomic_bool closed;
     struct loop_task start;
@@ -93,6 +95,7 @@ struct http_conn {
     int64_t received_ms;                    /* message_ms as epoch */
     uint64_t message_ns;                    /* the same by the fine clock, if somebody watches */
     struct loop_task arrive;
+    uint64_t turn_ns; /* clock_mono_ns, when the reading that goes on began; 0: not of a tenant */
     int fd; /* until it arrived */
     bool peer_loopback, unwelcome; /* unwelcome: plain text from where only TLS may come */
     uint16_t peer_port, peer;      /* of budget_peer */
@@ -118,6 +121,9 @@ bool http__conn_gone(const struct http_conn *conn);
 void http__conn_freed(struct http_listener *listener, uint16_t peer); /* gives back its counts and its reference */
 struct http_limits *http__server_limits(struct http_server *server); /* to be changed before anything is served */
 struct str http__date_line(struct http_loop *hl);
+/* Whether what a listener's clients want may be done in this turn; then how long it took. */
+bool http__turn_begin(struct http_listener *listener, struct http_loop *hl, uint64_t *ret_ns);
+void http__turn_end(struct http_listener *listener, struct http_loop *hl, uint64_t began_ns);
 
 /* http_respond.c */
 enum header_fate { HEADER_KEPT, HEADER_OURS, HEADER_BAD };

@@ -26,6 +26,15 @@ struct http_outflow;
 struct http2_stream;
 struct http_exchange;
 
+/* Of bodies, bytes. */
+struct http_held {
+    atomic_size_t all, inside; /* inside: of it, through `only` listeners */
+};
+/* What those of one `only` listener hold, bytes, and its tenant. */
+struct http_share {
+    size_t bodies;
+    struct http_tenant *tenant;
+};
 struct http_piece {
     char *p; /* NULL: there is none */
     size_t n, cap;
@@ -77,7 +86,7 @@ struct http_exchange {
     struct budget_account account; /* of the same bytes in the process's budget */
     size_t counted;              /* bytes of memory for its bodies that are counted against the budget */
     struct http_inflow *in;      /* NULL: its body is gathered */
-    size_t *share;               /* of an `only` listener: what its bodies hold; NULL: no such listener, or it may be gone */
+    struct http_share *share;    /* of an `only` listener; NULL: no such listener, or it may be gone */
     enum exchange_state state;
     bool handed; /* a handler has it or had it */
     bool filled; /* with what its connection knows */
@@ -85,6 +94,7 @@ struct http_exchange {
     bool is_head;
     bool keep_alive;
     bool expect_continue;
+    bool patient;     /* its body may come slowly */
     bool close_after; /* the connection ends with this answer */
     bool more;        /* further pieces will come: a stream */
     bool watched;     /* pool->watch is told how it ends */
@@ -111,14 +121,15 @@ struct http_watch {
 struct http_pool {
     const struct http_watch *watch;
     const struct http_limits *limits;
-    atomic_size_t *bodies_held; /* of the server, bytes */
+    struct http_held *bodies_held;  /* of the server */
+    _Atomic uint64_t share_refused; /* bodies that a tenant had no share for; written by the loop's thread only */
     struct http_exchange *spare;
     struct http_block *spare_block;
     size_t spare_count, spare_block_count;
     struct link live;
 };
 
-void http__pool_init(struct http_pool *pool, const struct http_limits *limits, atomic_size_t *bodies_held);
+void http__pool_init(struct http_pool *pool, const struct http_limits *limits, struct http_held *bodies_held);
 void http__pool_clear(struct http_pool *pool);  /* frees what is spare, and what is still out */
 void http__pool_detach(struct http_pool *pool); /* what is out frees itself when it is released */
 struct http_exchange *http__exchange_take(struct http_pool *pool);
@@ -152,7 +163,7 @@ enum http_phase {
 struct http_parser {
     llhttp_t llhttp;
     struct http_pool *pool;
-    size_t *share; /* for its exchanges; set after init */
+    struct http_share *share; /* for its exchanges; set after init */
     uint16_t peer; /* budget_peer of its client, for its exchanges; set after init */
     struct http_block *block;
     size_t start; /* of the message, in the block */

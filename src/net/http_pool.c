@@ -4,9 +4,10 @@
  * block come from the pool of its loop and go back there, last in first out, so they are warm. The pool keeps a bounded
  * number. Every exchange that is out is in pool->live, so that the server can let go of requests that nobody answers.
  * Large bodies are malloc's, and counted against the budget of the server and that of the process (base/budget.h). What comes
- * through an `only` listener (from inside a sandbox) is counted against that listener's share as well, and refused once half the
- * budget is gone: a function that sends bodies and never ends them keeps neither other functions nor the outside from sending
- * theirs. In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use after release. */
+ * through an `only` listener (from inside a sandbox) is counted against that listener's share as well, and against that of its
+ * tenant, in the half of the budget that is theirs: a function that sends bodies and never ends them keeps neither other functions
+ * nor the outside from sending theirs. In builds with the arena's debug twin nothing is kept, so that AddressSanitizer sees a use
+ * after release. */
 #include "base/clock.h"
 #include "base/panic.h"
 #include "net/http_parse.h"
@@ -48,7 +49,7 @@ const struct http_limits http__limits_default = {
     .rest_ms = NET_REST_MS,
 };
 
-void http__pool_init(struct http_pool *pool, const struct http_limits *limits, atomic_size_t *bodies_held)
+void http__pool_init(struct http_pool *pool, const struct http_limits *limits, struct http_held *bodies_held)
 {
     *pool = (struct http_pool){.limits = limits, .bodies_held = bodies_held};
     link_init(&pool->live);
@@ -109,8 +110,10 @@ struct http_exchange *http__exchange_take(struct http_pool *pool)
 
 void http__exchange_orphan(struct http_exchange *exchange)
 {
-    if (exchange->share)
-        *exchange->share -= exchange->counted;
+    if (exchange->share) {
+        exchange->share->bodies -= exchange->counted;
+        exchange->share->tenant->bodies -= exchange->counted;
+    }
     exchange->share = NULL;
     exchange->conn = NULL;
 }
@@ -125,6 +128,13 @@ static void tell_watch(const struct http_exchange *exchange, const struct http_w
         .ns = clock_mono_ns() - exchange->begun_ns,
     };
     watch->told(&exchange->request, &served, watch->arg);
+}
+
+static void uncount_bodies(struct http_pool *pool, bool inside, size_t n)
+{
+    atomic_fetch_sub_explicit(&pool->bodies_held->all, n, memory_order_relaxed);
+    if (inside)
+        atomic_fetch_sub_explicit(&pool->bodies_held->inside, n, memory_order_relaxed);
 }
 
 void http__exchange_release(struct http_exchange *exchange)
@@ -143,7 +153,7 @@ void http__exchange_release(struct http_exchange *exchange)
         http__inflow_free(exchange);
         http__outflow_free(exchange);
         if (pool)
-            atomic_fetch_sub_explicit(pool->bodies_held, exchange->counted, memory_order_relaxed);
+            uncount_bodies(pool, exchange->account.inside, exchange->counted);
         budget_credit(&exchange->account, exchange->account.held);
     }
     http__block_unref(pool, exchange->block);
@@ -165,25 +175,43 @@ static enum err bodies_verdict(const struct http_exchange *exchange, size_t held
     return held + more > max ? ERR_BUSY : ERR_OK;
 }
 
+/* The listener's, its tenant's and all tenants' part. */
+static enum err shares_verdict(const struct http_exchange *exchange, size_t inside, size_t more)
+{
+    struct http_pool *pool = exchange->pool;
+    const struct http_share *share = exchange->share;
+    size_t half = pool->limits->bodies_bytes_max / 2, held = share->tenant->bodies;
+    enum err err = bodies_verdict(exchange, share->bodies, more, pool->limits->bodies_only_max);
+    if (err == ERR_OK)
+        err = bodies_verdict(exchange, inside, more, half);
+    if (err != ERR_OK || held + more <= budget_fair_max(held, inside, half))
+        return err;
+    atomic_store_explicit(&pool->share_refused, atomic_load_explicit(&pool->share_refused, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    return ERR_BUSY;
+}
+
 enum err http__exchange_count(struct http_exchange *exchange, size_t more)
 {
     struct http_pool *pool = exchange->pool;
-    const struct http_limits *limits = pool->limits;
-    size_t *share = exchange->share;
-    enum err err = share ? bodies_verdict(exchange, *share, more, limits->bodies_only_max) : ERR_OK;
-    if (err != ERR_OK)
-        return err;
-    size_t held = atomic_fetch_add_explicit(pool->bodies_held, more, memory_order_relaxed);
-    err = bodies_verdict(exchange, held, more, share ? limits->bodies_bytes_max / 2 : limits->bodies_bytes_max);
+    struct http_share *share = exchange->share;
+    bool inside = exchange->account.inside;
+    size_t held = atomic_fetch_add_explicit(&pool->bodies_held->all, more, memory_order_relaxed);
+    size_t held_inside = inside ? atomic_fetch_add_explicit(&pool->bodies_held->inside, more, memory_order_relaxed) : 0;
+    enum err err = share ? shares_verdict(exchange, held_inside, more) : ERR_OK;
+    if (err == ERR_OK)
+        err = bodies_verdict(exchange, held, more, pool->limits->bodies_bytes_max);
     if (err == ERR_OK)
         err = budget_take(&exchange->account, more);
     if (err != ERR_OK) {
-        atomic_fetch_sub_explicit(pool->bodies_held, more, memory_order_relaxed);
+        uncount_bodies(pool, inside, more);
         return err;
     }
     exchange->counted += more;
-    if (share)
-        *share += more;
+    if (share) {
+        share->bodies += more;
+        share->tenant->bodies += more;
+    }
     return ERR_OK;
 }
 

@@ -11,7 +11,9 @@
  * waits; requests that are still with a handler free themselves when they are answered.
  *
  * Counts: outside_count is of listeners on every loop and has the limit of the server; an `only` listener has a limit
- * of its own, so that a sandbox cannot use up the connections of the outside. */
+ * of its own, and its tenant a share (http.h), so that a sandbox can use up neither the connections of the outside nor those of
+ * other functions. Turns: libuv's clock stands still within one, so a turn is told by it; two in one millisecond count as one. */
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/panic.h"
 #include "net/http_conn.h"
@@ -100,11 +102,14 @@ void http_server_stats(const struct http_server *server, struct http_stats *ret)
         ret->requests += atomic_load_explicit(&hl->requests, memory_order_relaxed);
         ret->connections += atomic_load_explicit(&hl->connections, memory_order_relaxed);
         ret->refused += atomic_load_explicit(&hl->refused, memory_order_relaxed);
+        ret->tenant_connections += atomic_load_explicit(&hl->share_refused, memory_order_relaxed);
+        ret->tenant_bodies += atomic_load_explicit(&hl->pool.share_refused, memory_order_relaxed);
+        ret->tenant_turns += atomic_load_explicit(&hl->turns_put_off, memory_order_relaxed);
     }
     size_t all = atomic_load_explicit(&server->all_count, memory_order_relaxed);
     ret->open = atomic_load_explicit(&server->outside_count, memory_order_relaxed);
     ret->open_inside = all > ret->open ? all - ret->open : 0;
-    ret->body_bytes = atomic_load_explicit(&server->bodies_held, memory_order_relaxed);
+    ret->body_bytes = atomic_load_explicit(&server->bodies_held.all, memory_order_relaxed);
 }
 
 struct str http__date_line(struct http_loop *hl)
@@ -141,8 +146,10 @@ void http__conn_freed(struct http_listener *listener, uint16_t peer)
 {
     struct http_server *server = listener->server;
     bool only = listener->options.only != NULL;
-    if (only)
+    if (only) {
         listener->only_count--;
+        listener->share.tenant->connections--;
+    }
     listener_unref(listener);
     if (!only)
         atomic_fetch_sub(&server->peer_count[peer], 1);
@@ -166,13 +173,49 @@ static void accept_again(void *arg)
 static bool is_full(const struct http_listener *listener, uint16_t peer)
 {
     struct http_server *server = listener->server;
-    size_t outside = atomic_load(&server->outside_count);
+    size_t outside = atomic_load(&server->outside_count), most = server->limits.connections_inside_max;
     if (!listener->options.only) {
         size_t max = server->limits.connections_max, last = max / NET_CONNECTIONS_LAST;
         return outside >= max || (outside >= max - last && atomic_load(&server->peer_count[peer]) >= last);
     }
     size_t all = atomic_load(&server->all_count), inside = all > outside ? all - outside : 0;
-    return listener->only_count >= server->limits.connections_only_max || inside >= server->limits.connections_inside_max;
+    if (listener->only_count >= server->limits.connections_only_max || inside >= most)
+        return true;
+    size_t held = listener->share.tenant->connections;
+    bool full = listener->only_count >= NET_CONNECTIONS_FIRST && held >= budget_fair_max(held, inside, most - most / 4);
+    if (full)
+        http__count(&loop_of(server, listener->loop)->share_refused);
+    return full;
+}
+
+/* ---- turns ---- */
+
+bool http__turn_begin(struct http_listener *listener, struct http_loop *hl, uint64_t *ret_ns)
+{
+    struct http_tenant *tenant = listener->share.tenant;
+    uint64_t now = uv_now(loop_uv(hl->loop));
+    *ret_ns = 0;
+    if (!listener->options.only)
+        return true;
+    if (hl->turn_ms != now)
+        hl->turn_ms = now, hl->turn_ns = 0;
+    if (tenant->turn_ms != now)
+        tenant->turn_ms = now, tenant->turn_ns = 0;
+    if (tenant->turn_ns && tenant->turn_ns >= budget_fair_max(tenant->turn_ns, hl->turn_ns, NET_TURN_INSIDE_US * 1000)) {
+        http__count(&hl->turns_put_off);
+        return false;
+    }
+    *ret_ns = clock_mono_ns();
+    return true;
+}
+
+void http__turn_end(struct http_listener *listener, struct http_loop *hl, uint64_t began_ns)
+{
+    if (!began_ns)
+        return;
+    uint64_t ns = clock_mono_ns() - began_ns;
+    hl->turn_ns += ns;
+    listener->share.tenant->turn_ns += ns;
 }
 
 static void tell_full(struct http_listener *listener)
@@ -222,7 +265,7 @@ static void take_connection(struct http_listener *listener, int fd, const struct
     atomic_fetch_add(&listener->refs, 1);
     atomic_fetch_add(&server->all_count, 1);
     if (only)
-        listener->only_count++;
+        listener->only_count++, listener->share.tenant->connections++;
     else {
         atomic_fetch_add(&server->outside_count, 1);
         atomic_fetch_add(&server->peer_count[conn->peer], 1);
@@ -241,12 +284,15 @@ static void accept_ready(uv_poll_t *poll, int status, int events)
     (void)events;
     struct http_accept *accept = poll->data;
     struct http_listener *listener = accept->listener;
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    struct http_loop *hl = loop_of(listener->server, listener->loop);
+    uint64_t began_ns;
+    for (int i = 0; i < ACCEPT_BATCH && http__turn_begin(listener, hl, &began_ns); i++) {
         struct sockaddr_storage peer = {0};
         socklen_t n = sizeof(peer);
         int fd = accept4(listener->options.fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             take_connection(listener, fd, &peer);
+            http__turn_end(listener, hl, began_ns);
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED)
@@ -299,6 +345,7 @@ struct http_listener *http_listen(struct http_server *server, const struct http_
     struct http_listener *listener = mem_zalloc(sizeof(*listener));
     listener->server = server;
     listener->options = *options;
+    listener->share.tenant = options->tenant ? options->tenant : &listener->own;
     listener->loop = options->only ? options->only : loops_at(server->loops, 0);
     listener->refs = 2; /* the owner's, and the start's */
     link_init(&listener->conns);

@@ -17,6 +17,8 @@
 #define NET_CONNECTIONS_LAST 8 /* the last eighth of them is for addresses that have less than that: none has all */
 #define NET_CONNECTIONS_ONLY_MAX 1024               /* of a listener on one loop (a sandbox: its processes' descriptors) */
 #define NET_CONNECTIONS_INSIDE_MAX 4096             /* of all those listeners together */
+#define NET_CONNECTIONS_FIRST 4 /* of each of them, whatever else its tenant has; the others share three quarters */
+#define NET_TURN_INSIDE_US 1000 /* of a loop's millisecond or turn, for what comes through those listeners */
 #define NET_FULL_TOLD_MS 60000                      /* that connections are refused is said at most so often */
 #define NET_PIPELINE_MAX 16                         /* parsed requests waiting on a connection; more are left unread */
 #define NET_H2_STREAMS_MAX 128                      /* of a connection with HTTP/2, at the same time; more: refused */

@@ -228,6 +228,8 @@ static void tcp_read(struct transport *transport)
 {
     size_t turn = 0;
     for (int i = 0; i < READS_MAX && turn < READ_BYTES_MAX && transport->reading && !transport->closing; i++) {
+        if (transport->user->may_read && !transport->user->may_read(transport))
+            return;
         size_t room;
         char *at = transport->user->space(transport, &room);
         ssize_t n;

@@ -21,6 +21,8 @@ struct ssl_st;
 struct transport_user {
     /* The connection is made, handshake included; once, before anything is read. May be NULL. */
     void (*opened)(struct transport *transport);
+    /* Asked before each read; false: not in this turn. NULL: always. */
+    bool (*may_read)(struct transport *transport);
     /* Where the next bytes go: at least one. The place is good until got, which always follows or nothing was read. */
     char *(*space)(struct transport *transport, size_t *ret_n);
     /* n > 0: so many bytes are there. 0: the peer ends its sending. < 0: broken, nothing is left but to close. */

@@ -5,17 +5,22 @@
  * RUNNING → WAITING also when the program was started anew (hook `asked`): what it had left open is the caller's again.
  * A second GET takes the place of a waiting one (its client may have lost its connection); the old one is told so.
  * A runtime may send its answer and the next GET in one piece: the HTTP server hands them over in order.
- * An answer over the maximum is refused at its header: 413, `too_large`; it is not read, and the connection ends.
+ * An answer over the maximum is refused at its header: 413, `too_large`; it is not read, and the connection ends. So is, but for
+ * small ones, a body that nobody wants: of an unknown path or method, of an invocation that does not run, of a wrong mode.
+ * Times: as on any listener, but that a connection waits between requests as long as a handler may run, and a streamed answer comes
+ * as the function makes it: its environment ends at the deadline.
  * Not served: what extensions, telemetry and snapshots use (404, as where AWS does not offer them).
  * Sources: "Using the Lambda runtime API for custom runtimes" and its OpenAPI file; error types as AWS's open runtime
  * interface emulator gives them. */
 #include "sandbox/runtime_api.h"
 #include "base/codec.h"
 #include "base/panic.h"
+#include "net/limits.h"
 #include <stdlib.h>
 
 #define BASE "/2018-06-01/runtime/"
 #define HEADERS_MAX 8
+#define BODY_UNASKED 4096 /* gathered whatever it is for: its connection goes on when it is refused */
 #define REQUEST_ID_BYTES_MAX 64
 
 enum state { INIT, WAITING, RUNNING, ANSWERED };
@@ -52,14 +57,27 @@ static void runtime_accept(struct http_request *request)
     runtime_answer(request, 202, STR("{\"status\":\"OK\"}\n"));
 }
 
-static void answer_closed(struct http_request *request)
-{
-    runtime_answer_error(request, 410, "Runtime.Closed", "The environment is shutting down");
-}
+/* Why a request is refused, whatever its body says. */
+struct refusal {
+    int status;
+    const char *type, *message; /* NULL: `text` is all of it */
+    struct str text;
+};
+static const struct refusal no_such_path = {.status = 404, .text = {"404 page not found\n", 19}};
+static const struct refusal no_such_method = {.status = 405, .text = {"method not allowed\n", 19}};
+static const struct refusal closed = {.status = 410, .type = "Runtime.Closed", .message = "The environment is shutting down"};
+static const struct refusal wrong_id = {.status = 400, .type = "InvalidRequestID", .message = "Invalid request ID"};
+static const struct refusal wrong_mode = {
+    .status = 400, .type = "InvalidResponseFunctionMode", .message = "Invalid response function mode"};
+static const struct refusal wrong_state = {
+    .status = 403, .type = "InvalidStateTransition", .message = "Transition from the current state of the runtime is not allowed"};
 
-static void answer_state(struct http_request *request)
+static void runtime_answer_refusal(struct http_request *request, const struct refusal *refusal)
 {
-    runtime_answer_error(request, 403, "InvalidStateTransition", "Transition from the current state of the runtime is not allowed");
+    if (refusal->type)
+        runtime_answer_error(request, refusal->status, refusal->type, refusal->message);
+    else
+        http_respond_text(request, refusal->status, "text/plain", refusal->text);
 }
 
 /* ---- requests ---- */
@@ -70,13 +88,13 @@ static void next_invocation(struct runtime_api *api, struct http_request *reques
 {
     bool anew = api->hooks.asked && api->hooks.asked(api->hooks.arg, request->peer_port);
     if (api->state == RUNNING && !anew) {
-        answer_state(request);
+        runtime_answer_refusal(request, &wrong_state);
         return;
     }
     struct http_request *before = api->waiting;
     api->waiting = request;
     if (before)
-        answer_state(before);
+        runtime_answer_refusal(before, &wrong_state);
     if (api->state == WAITING && !anew)
         return;
     api->state = WAITING;
@@ -85,24 +103,46 @@ static void next_invocation(struct runtime_api *api, struct http_request *reques
 
 static void runtime_init_error(struct runtime_api *api, struct http_request *request)
 {
-    if (api->state != INIT) {
-        answer_state(request);
-        return;
-    }
     api->hooks.init_error(api->hooks.arg, http_header(request, "Lambda-Runtime-Function-Error-Type"), request->body);
     runtime_accept(request);
 }
 
-/* Is it about the invocation that runs? Answers itself when not. */
-static bool of_running(struct runtime_api *api, struct http_request *request, struct str id)
+static bool is_streamed(const struct http_request *request)
+{
+    return str_eq(http_header(request, "Lambda-Runtime-Function-Response-Mode"), STR("streaming"));
+}
+
+/* Is it about the invocation that runs? */
+static const struct refusal *unless_running(const struct runtime_api *api, struct str id)
 {
     if (api->request_id.n == 0 || !str_eq(id, api->request_id))
-        runtime_answer_error(request, 400, "InvalidRequestID", "Invalid request ID");
-    else if (api->state != RUNNING)
-        answer_state(request);
-    else
-        return true;
-    return false;
+        return &wrong_id;
+    return api->state == RUNNING ? NULL : &wrong_state;
+}
+
+static const struct refusal *check_next(const struct runtime_api *api, const struct http_request *request, struct str id)
+{
+    (void)api, (void)request, (void)id;
+    return NULL; /* `asked` may change it */
+}
+
+static const struct refusal *check_init_error(const struct runtime_api *api, const struct http_request *request, struct str id)
+{
+    (void)request, (void)id;
+    return api->state == INIT ? NULL : &wrong_state;
+}
+
+static const struct refusal *check_response(const struct runtime_api *api, const struct http_request *request, struct str id)
+{
+    const struct refusal *refusal = unless_running(api, id);
+    bool has_mode = http_header(request, "Lambda-Runtime-Function-Response-Mode").n > 0;
+    return refusal || !has_mode || is_streamed(request) ? refusal : &wrong_mode; /* streamed: it is gathered all the same */
+}
+
+static const struct refusal *check_error(const struct runtime_api *api, const struct http_request *request, struct str id)
+{
+    (void)request;
+    return unless_running(api, id);
 }
 
 /* A streamed answer that ended in an error says so in its trailers, the error's JSON in base64. */
@@ -113,16 +153,9 @@ static void streamed_error(struct runtime_api *api, const struct http_request *r
     api->hooks.error(api->hooks.arg, api->request_id, type, body);
 }
 
-static void runtime_response(struct runtime_api *api, struct http_request *request, struct str id)
+static void runtime_response(struct runtime_api *api, struct http_request *request)
 {
-    struct str mode = http_header(request, "Lambda-Runtime-Function-Response-Mode");
     struct str error_type = http_trailer(request, "Lambda-Runtime-Function-Error-Type");
-    if (!of_running(api, request, id))
-        return;
-    if (mode.n > 0 && !str_eq(mode, STR("streaming"))) {        /* a streamed answer is gathered: nobody here reads it piecewise */
-        runtime_answer_error(request, 400, "InvalidResponseFunctionMode", "Invalid response function mode");
-        return;
-    }
     api->state = ANSWERED;
     if (error_type.n > 0)
         streamed_error(api, request, error_type);
@@ -131,67 +164,74 @@ static void runtime_response(struct runtime_api *api, struct http_request *reque
     runtime_accept(request);                 /* last: it may free the request */
 }
 
-static void runtime_error(struct runtime_api *api, struct http_request *request, struct str id)
+static void runtime_error(struct runtime_api *api, struct http_request *request)
 {
-    if (!of_running(api, request, id))
-        return;
     api->state = ANSWERED;
     api->hooks.error(api->hooks.arg, api->request_id, http_header(request, "Lambda-Runtime-Function-Error-Type"), request->body);
     runtime_accept(request);
 }
 
-static const struct {
-    struct str path, method;
+/* Behind "/2018-06-01/runtime/"; with an id in it between `path` and `behind_id`. */
+static const struct runtime_operation {
+    struct str method, path, behind_id;
+    const struct refusal *(*check)(const struct runtime_api *api, const struct http_request *request, struct str id);
     operation *run;
-} fixed[] = {
-    {{BASE "invocation/next", sizeof BASE "invocation/next" - 1}, {"GET", 3}, next_invocation},
-    {{BASE "init/error", sizeof BASE "init/error" - 1}, {"POST", 4}, runtime_init_error},
-};
-static const struct {
-    struct str name;
-    void (*run)(struct runtime_api *api, struct http_request *request, struct str id);
-} of_invocation[] = {
-    {{"response", 8}, runtime_response},
-    {{"error", 5}, runtime_error},
+} operations[] = {
+    {{"GET", 3}, {"invocation/next", 15}, {NULL, 0}, check_next, next_invocation},
+    {{"POST", 4}, {"init/error", 10}, {NULL, 0}, check_init_error, runtime_init_error},
+    {{"POST", 4}, {"invocation/", 11}, {"/response", 9}, check_response, runtime_response},
+    {{"POST", 4}, {"invocation/", 11}, {"/error", 6}, check_error, runtime_error},
 };
 
-/* /2018-06-01/runtime/invocation/ID/NAME; false: something else. */
-static bool split_path(struct str path, struct str *ret_id, struct str *ret_name)
+/* Is it at that path? *ret_id: its id, or nothing. */
+static bool is_at(const struct runtime_operation *at, struct str path, struct str *ret_id)
 {
-    if (!str_starts(path, STR(BASE "invocation/")))
+    *ret_id = STR_NONE;
+    if (!at->behind_id.n)
+        return str_eq(path, at->path);
+    if (!str_starts(path, at->path))
         return false;
-    struct str rest = str_slice(path, sizeof BASE "invocation/" - 1, path.n);
-    *ret_id = str_cut(&rest, '/');
-    *ret_name = rest;
-    return ret_id->n > 0 && rest.n > 0;
+    struct str rest = str_slice(path, at->path.n, path.n);
+    *ret_id = str_slice(rest, 0, str_find(rest, '/'));
+    return ret_id->n > 0 && str_eq(str_slice(rest, ret_id->n, rest.n), at->behind_id);
+}
+
+/* NULL with *ret: a request that is taken with its body. */
+static const struct refusal *find_operation(const struct runtime_api *api, const struct http_request *request,
+                                            const struct runtime_operation **ret)
+{
+    struct str id, path = request->path;
+    if (api->closing)
+        return &closed;
+    if (!str_starts(path, STR(BASE)))
+        return &no_such_path;
+    path = str_slice(path, sizeof BASE - 1, path.n);
+    for (size_t i = 0; i < COUNT_OF(operations); i++)
+        if (is_at(&operations[i], path, &id)) {
+            *ret = &operations[i];
+            return str_eq(request->method, operations[i].method) ? operations[i].check(api, request, id) : &no_such_method;
+        }
+    return &no_such_path;
 }
 
 static void runtime_handle(struct http_request *request, void *arg)
 {
     struct runtime_api *api = arg;
-    struct str id, name;
-    if (api->closing) {
-        answer_closed(request);
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(fixed); i++)
-        if (str_eq(request->path, fixed[i].path)) {
-            if (str_eq(request->method, fixed[i].method))
-                fixed[i].run(api, request);
-            else
-                http_respond_text(request, 405, "text/plain", STR("method not allowed\n"));
-            return;
-        }
-    if (split_path(request->path, &id, &name))
-        for (size_t i = 0; i < COUNT_OF(of_invocation); i++)
-            if (str_eq(name, of_invocation[i].name)) {
-                if (str_eq(request->method, STR("POST")))
-                    of_invocation[i].run(api, request, id);
-                else
-                    http_respond_text(request, 405, "text/plain", STR("method not allowed\n"));
-                return;
-            }
-    http_respond_text(request, 404, "text/plain", STR("404 page not found\n"));
+    const struct runtime_operation *found;
+    const struct refusal *refusal = find_operation(api, request, &found);
+    if (refusal)
+        runtime_answer_refusal(request, refusal);
+    else
+        found->run(api, request);
+}
+
+/* What is refused whatever its body says is handed over, and answered, before that is read. */
+static struct http_body_plan runtime_plan(const struct http_request *request, void *arg)
+{
+    const struct runtime_operation *found;
+    if (find_operation(arg, request, &found))
+        return (struct http_body_plan){.max = NET_BODY_STREAM_MAX, .stream = true};
+    return (struct http_body_plan){.max = RUNTIME_RESPONSE_BYTES_MAX, .patient = is_streamed(request)};
 }
 
 /* What the HTTP server refuses by itself. Only an answer over the maximum means something for the invocation. */
@@ -199,7 +239,7 @@ static void runtime_refuse(const struct http_request *request, int status, struc
                            void *arg)
 {
     struct runtime_api *api = arg;
-    struct str id, name;
+    const struct runtime_operation *found;
     static struct http_header type = {{"Content-Type", 12}, {"application/json", 16}};
     ret->headers = &type, ret->header_count = 1;
     if (status != 413) {
@@ -209,7 +249,7 @@ static void runtime_refuse(const struct http_request *request, int status, struc
     ret->body = arena_printf(
         arena, "{\"errorMessage\":\"Exceeded maximum allowed payload size (%d bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n",
         RUNTIME_RESPONSE_BYTES_MAX);
-    if (api->closing || api->state != RUNNING || !split_path(request->path, &id, &name) || !str_eq(id, api->request_id))
+    if (find_operation(api, request, &found) || !found->behind_id.n)
         return;
     uint64_t bytes = 0;
     if (!str_to_u64(http_header(request, "Content-Length"), &bytes))
@@ -273,14 +313,23 @@ static void runtime_closed(void *arg)
     hooks.closed(hooks.arg);
 }
 
-enum err runtime_api_open(struct http_server *server, struct loop *loop, int listener_fd, const struct runtime_api_hooks *hooks,
-                          struct runtime_api **ret)
+enum err runtime_api_open(struct http_server *server, struct loop *loop, int listener_fd, struct http_tenant *tenant,
+                          const struct runtime_api_hooks *hooks, struct runtime_api **ret)
 {
     struct runtime_api *api = mem_zalloc(sizeof *api);
     api->hooks = *hooks;
     struct http_listener_options options = {
-        .fd = listener_fd, .only = loop, .handler = runtime_handle, .arg = api, .body_max = RUNTIME_RESPONSE_BYTES_MAX,
-        .refuse = runtime_refuse, .trusted_peer_idle = true, .closed = runtime_closed,
+        .fd = listener_fd,
+        .only = loop,
+        .handler = runtime_handle,
+        .arg = api,
+        .body_max = RUNTIME_RESPONSE_BYTES_MAX,
+        .body_plan = runtime_plan,
+        .body_unasked = BODY_UNASKED,
+        .refuse = runtime_refuse,
+        .idle_ms = RUNTIME_IDLE_MS,
+        .tenant = tenant,
+        .closed = runtime_closed,
     };
     *ret = api;
     api->listener = http_listen(server, &options);
@@ -294,7 +343,7 @@ void runtime_api_dismiss(struct runtime_api *api)
         return;
     api->waiting = NULL;
     api->state = ANSWERED;
-    answer_closed(request);
+    runtime_answer_refusal(request, &closed);
 }
 
 void runtime_api_close(struct runtime_api *api)

@@ -5,6 +5,7 @@
 #define CLOUDLESS_SANDBOX_RUNTIME_API_H
 #include "net/http.h"
 
+#define RUNTIME_IDLE_MS (16 * 60 * 1000)        /* of a connection without a request: longer than any handler may take */
 #define RUNTIME_RESPONSE_BYTES_MAX 6291556      /* Lambda quota: 6 MB and a little, synchronous answer */
 
 struct runtime_api;
@@ -20,8 +21,9 @@ struct runtime_api_hooks {              /* on the loop */
     bool (*asked)(void *arg, uint16_t peer_port);
     void *arg;
 };
-enum err runtime_api_open(struct http_server *server, struct loop *loop, int listener_fd, const struct runtime_api_hooks *hooks,
-                          struct runtime_api **ret);
+/* tenant: see net/http.h; may be NULL. */
+enum err runtime_api_open(struct http_server *server, struct loop *loop, int listener_fd, struct http_tenant *tenant,
+                          const struct runtime_api_hooks *hooks, struct runtime_api **ret);
 struct runtime_event {
     struct str request_id, function_arn, trace_id, client_context, cognito_identity, payload;
     int64_t deadline_ms;                /* epoch */

@@ -148,6 +148,10 @@ def processes(event):
         return [len(children), errno.errorcode[e.errno]]
 
 
+def text(event):
+    return 'x' * event['bytes']
+
+
 def memory(event):
     held = b'x' * (event['mb'] << 20)
     return len(held) >> 20
@@ -175,6 +179,43 @@ def half_bodies(event):
     time.sleep(event['s'])
 
 
+def hold(event):
+    """As much of the server as it can, through both listeners, for a time: bodies that never end, and all the connections there are."""
+    held = []
+    heads = [(4566, 'POST /2015-03-31/functions HTTP/1.1', 16777000), (9001, f'POST /2018-06-01/runtime/invocation/{event["id"]}/response HTTP/1.1', 6000000)]
+    for i in range(event['connections']):
+        try:
+            s = socket.create_connection(('127.0.0.1', (4566, 9001)[i % 2]))
+            held.append(s)
+            port, head, length = heads[i % 2]
+            if i < event['bodies']:
+                s.settimeout(0.5)
+                s.sendall(f'{head}\r\nHost: x\r\nContent-Length: {length}\r\n\r\n'.encode() + b'x' * (length - 1))
+        except OSError:
+            pass
+    time.sleep(event['s'])
+    return len(held)
+
+
+def flood(event):
+    """Small requests that are refused at once, many in one piece, over many connections; and connections that come and go."""
+    end, piece, ports = time.monotonic() + event['s'], b'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n' * 400, (9001, 4566)
+    streams = []
+    for i in range(event['connections']):
+        streams.append(socket.create_connection(('127.0.0.1', ports[i % 2])))
+        streams[-1].setblocking(False)
+    count = 0
+    while time.monotonic() < end:
+        for s in streams:
+            try:
+                count += s.send(piece) // (len(piece) // 400)
+                s.recv(1 << 20)
+            except OSError:
+                pass
+        attempt(lambda: socket.create_connection(('127.0.0.1', ports[count % 2])).close())
+    return count
+
+
 def answer(event):
     names = [f'h{n}' for n in range(event['headers'])]
     return {'statusCode': 200, 'headers': dict.fromkeys(names, ''), 'multiValueHeaders': {n: ['', ''] for n in names}}
@@ -182,4 +223,5 @@ def answer(event):
 
 def handler(event, context):
     event = json.loads(event['body']) if 'body' in event else event
+    event['id'] = context.aws_request_id
     return globals()[event['do']](event)

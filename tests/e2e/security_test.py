@@ -1,5 +1,6 @@
 """What an attacker tries: callers without permission at every operation, names that slip by a policy, credentials that no
 longer count, functions that reach out of their sandbox, answers and requests made to break the server or keep it busy."""
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 import apis
 import harness
 from harness import http
+from seen_test import metrics_of, value, wait_for
 
 ACCOUNT, REGION = harness.ACCOUNT, harness.REGION
 DENIED = {'dynamodb': (400, 'AccessDeniedException'), 'logs': (400, 'AccessDeniedException'), 'lambda': (403, 'AccessDeniedException'),
@@ -328,11 +330,14 @@ def test_a_role_that_is_gone_grants_nothing_to_its_sessions(server, client, new_
 
 # ---- a function that wants out ----
 
+INTRUDER = open(os.path.join(os.path.dirname(__file__), 'intruder.py')).read()
+
+
 @pytest.fixture(scope='module')
 def intruder(server, client):
     """intruder(do, …): what the function's code finds, or the error it ends with."""
     name = f'intruder-{os.getpid()}'
-    harness.deploy_function(server, name, open(os.path.join(os.path.dirname(__file__), 'intruder.py')).read(), Timeout=30, MemorySize=256, permission=True)
+    harness.deploy_function(server, name, INTRUDER, Timeout=30, MemorySize=256, permission=True)
 
     def run(do, **event):
         return json.loads(client('lambda').invoke(FunctionName=name, Payload=json.dumps({'do': do, **event}))['Payload'].read())
@@ -408,9 +413,8 @@ def test_bombs_end_with_their_sandbox(server, intruder, of):
 
 
 def test_all_functions_together_have_limits():
-    code = open(os.path.join(os.path.dirname(__file__), 'intruder.py')).read()
     with harness.running(args=['--functions-processes', '120', '--functions-memory', '300', '--functions-cpu', '50']) as server:
-        name = harness.deploy_function(server, 'greedy', code, Timeout=30, MemorySize=1024)
+        name = harness.deploy_function(server, 'greedy', INTRUDER, Timeout=30, MemorySize=1024)
         ask = lambda **event: json.loads(server.client('lambda').invoke(FunctionName=name, Payload=json.dumps(event))['Payload'].read())
         count, refusal = ask(do='processes')
         assert refusal == 'EAGAIN' and 50 < count < 120
@@ -457,6 +461,42 @@ def test_half_sent_bodies_of_a_function_leave_room_for_others(server, client, in
         client('lambda').create_function(FunctionName=unique('f'), Runtime='python3.11', Handler='a.b', Role=role, Code={'ZipFile': harness.zip_of({'a': os.urandom(60000)})})
         time.sleep(0.1)
     assert peak - before < 200      # what a function holds there: 64 MB
+
+
+@contextlib.contextmanager
+def a_dozen(server, client, counts, **event):
+    """Twelve environments of two functions do that; it goes on once each of the counts is larger, and ends before they do."""
+    names = [harness.deploy_function(server, f'hostile-{i}-{os.getpid()}', INTRUDER, Timeout=60, MemorySize=256) for i in range(2)]
+    before = metrics_of(server)
+    threads = [threading.Thread(target=client('lambda').invoke, kwargs={'FunctionName': names[i % 2], 'Payload': json.dumps(event)}) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: all(value(metrics_of(server), name) > value(before, name) for name in counts))
+        yield
+    finally:
+        for thread in threads:
+            thread.join()
+        for name in names:
+            client('lambda').delete_function(FunctionName=name)
+
+
+def test_what_a_function_holds_leaves_as_much_to_others(server, client, intruder):
+    """Connections and bodies: twelve environments take what they get, and others' answers are as large as ever."""
+    counts = ['cloudless_function_connections_refused_total', 'cloudless_function_bodies_refused_total']
+    with a_dozen(server, client, counts, do='hold', connections=900, bodies=60, s=6):
+        for size in (20 << 10, 1 << 20, 6000000, 6000000):
+            assert len(intruder('text', bytes=size)) == size
+        assert intruder('post', bytes=500 << 10, headers={})[0] < 500
+        assert len(http('GET', server.url + '/_cloudless/health').text) > 0
+    metrics = lambda name: value(metrics_of(server), name)
+    wait_for(lambda: metrics('cloudless_body_bytes') == 0)
+
+
+def test_a_flood_from_a_function_has_its_part_of_the_loops_time(server, client, intruder):
+    with a_dozen(server, client, ['cloudless_function_turns_put_off_total'], do='flood', connections=100, s=4):
+        for _ in range(20):
+            assert len(intruder('text', bytes=20 << 10)) == 20 << 10
 
 
 def test_answers_with_endless_headers_are_malformed(server, intruder):

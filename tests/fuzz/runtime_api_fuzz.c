@@ -95,7 +95,7 @@ static void open_api(struct loop_task *task)
     socklen_t n = sizeof(in);
     ENSURE(getsockname(fd, (struct sockaddr *)&in, &n) == 0);
     port = ntohs(in.sin_port);
-    ENSURE(runtime_api_open(server, loops_at(loops, 0), fd, &hooks, &api) == ERR_OK);
+    ENSURE(runtime_api_open(server, loops_at(loops, 0), fd, NULL, &hooks, &api) == ERR_OK);
     atomic_store(&opened, true);
 }
 

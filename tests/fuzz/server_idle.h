@@ -9,7 +9,7 @@
 /* The client has gone: no connection is left of it, and no body is held, within a bound. */
 static inline void await_server_idle(struct http_server *server)
 {
-    for (int i = 0; atomic_load(&server->all_count) > 0 || atomic_load(&server->bodies_held) > 0; i++) {
+    for (int i = 0; atomic_load(&server->all_count) > 0 || atomic_load(&server->bodies_held.all) > 0; i++) {
         ENSURE(i < 200000);
         if (i > 100)
             usleep(100);

@@ -38,6 +38,7 @@ enum environment_state { STARTING, INIT, IDLE, BUSY, SETTLING, DYING };
 struct lambda__environment {
     const struct lambda__environment_parts *parts;
     void *owner;
+    struct http_tenant *tenant;
     struct lambda__environment *next;
     struct lambda__function *function;
     struct arena *arena;
@@ -606,10 +607,12 @@ static void open_listeners(struct lambda__environment *e)
     struct http_listener_options aws = o->platform->inside;
     aws.fd = driver->take_aws_listener(sandbox);
     aws.only = loop_current();
+    aws.tenant = e->tenant;
     aws.closed = part_ended;
     aws.closed_arg = e;
     e->open = 2;
-    ENSURE(runtime_api_open(o->platform->http, loop_current(), driver->take_runtime_listener(sandbox), &hooks, &e->api) == ERR_OK);
+    ENSURE(runtime_api_open(o->platform->http, loop_current(), driver->take_runtime_listener(sandbox), e->tenant, &hooks,
+                            &e->api) == ERR_OK);
     e->aws = http_listen(o->platform->http, &aws);
     e->pipes[0] = (struct output_pipe){.fd = driver->take_output(sandbox), .take = lambda__output_bytes};
     e->pipes[1] = (struct output_pipe){.fd = driver->take_log(sandbox), .take = lambda__output_records};
@@ -685,11 +688,12 @@ static struct str stream_name(struct arena *arena)
 }
 
 struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner,
-                                                      struct lambda__function *function, bool second)
+                                                      struct http_tenant *tenant, struct lambda__function *function, bool second)
 {
     struct lambda__environment *e = mem_zalloc(sizeof *e);
     e->parts = parts;
     e->owner = owner;
+    e->tenant = tenant;
     e->function = lambda__function_ref(function);
     e->arena = arena_new();
     e->second = second;

@@ -48,9 +48,10 @@ struct lambda__environment_parts {          /* what environments are made with; 
     struct lambda__meters *meters;
 };
 
-/* Starts one; takes a reference of `function`. `second`: the first initialisation timed out. No hook is called from within. */
+/* Starts one; takes a reference of `function`. tenant: the function's, outlives it. `second`: the first initialisation timed out.
+ * No hook is called from within. */
 struct lambda__environment *lambda__environment_start(const struct lambda__environment_parts *parts, void *owner,
-                                                      struct lambda__function *function, bool second);
+                                                      struct http_tenant *tenant, struct lambda__function *function, bool second);
 /* Gives a ready environment its invocation; the environment ends it. */
 void lambda__environment_run(struct lambda__environment *environment, struct lambda__invocation *invocation);
 /* In any state. What it runs is refused: only a shutdown kills a busy one. Its memory stays until `gone`. */

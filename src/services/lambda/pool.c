@@ -37,6 +37,7 @@ struct lambda__pool {
     struct loop_timer *timer;
     struct lambda__function *function;      /* of the newest invocation: what is started next */
     bool deleted;
+    struct http_tenant tenant; /* all its environments' listeners */
 };
 
 struct pool_home {                          /* what one loop has */
@@ -130,7 +131,8 @@ static void start_environment(struct lambda__pool *pool, bool second)
     pool->count++;
     pool->alive++;
     pool->starting++;
-    struct lambda__environment *e = lambda__environment_start(&pool->home->pools->parts, pool, pool->function, second);
+    struct lambda__environment *e =
+        lambda__environment_start(&pool->home->pools->parts, pool, &pool->tenant, pool->function, second);
     *lambda__environment_link(e) = pool->all;
     pool->all = e;
 }

@@ -87,10 +87,15 @@ static void test_inside(void **state)
     box.inside = other.inside = third.inside = true;
     assert_int_equal(budget_take(&box, 190 * KB), ERR_OK);
     assert_int_equal(budget_take(&box, 10 * KB), ERR_TOO_LARGE);
-    assert_int_equal(budget_take(&other, 190 * KB), ERR_OK);
-    assert_int_equal(budget_take(&third, 33 * KB), ERR_BUSY);
+    assert_int_equal(budget_take(&other, 98 * KB), ERR_BUSY); /* half of what is left */
+    assert_int_equal(budget_take(&other, 97 * KB), ERR_OK);
+    assert_int_equal(budget_take(&third, 49 * KB), ERR_BUSY);
+    assert_int_equal(budget_take(&third, 48 * KB), ERR_OK);
     give_back(&box);
+    assert_int_equal(budget_take(&third, 95 * KB), ERR_OK); /* (384 - 97) / 2 - 48 */
+    assert_int_equal(budget_take(&third, 1 * KB), ERR_BUSY);
     give_back(&other);
+    give_back(&third);
 }
 
 static void test_arena(void **state)

@@ -274,7 +274,7 @@ static void test_whole(void **state)
         }
     }
     close(fd);
-    assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+    assert_int_equal(atomic_load(&site.server->bodies_held.all), 0);
     arena_free(arena);
 }
 
@@ -311,7 +311,7 @@ static void test_pressure(void **state)
             rest = str_slice(rest, (size_t)n, rest.n);
         assert_true(rest.n > 0); /* the socket is full */
         wait_count(&seen.kept_count, (size_t)chunked + 1);
-        wait_count(&site.server->bodies_held, 2 * NET_PIECE_BYTES);
+        wait_count(&site.server->bodies_held.all, 2 * NET_PIECE_BYTES);
         struct timeval usual = {.tv_sec = 10};
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &usual, sizeof usual);
         release_kept();
@@ -319,7 +319,7 @@ static void test_pressure(void **state)
         if (chunked)
             send_text(fd, "\r\n0\r\n\r\n");
         expect(fd, 200, digest_of(body));
-        assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+        assert_int_equal(atomic_load(&site.server->bodies_held.all), 0);
         close(fd);
     }
     arena_free(arena);
@@ -351,11 +351,11 @@ static void test_long(void **state)
         wait_count(&seen.kept_count, 1);
         release_kept();
         wait_count(&seen.kept_count, 2);
-        wait_count(&site.server->bodies_held, 2 * (scarce ? NET_PIECE_BYTES : NET_PIECE_LARGE_BYTES));
+        wait_count(&site.server->bodies_held.all, 2 * (scarce ? NET_PIECE_BYTES : NET_PIECE_LARGE_BYTES));
         release_kept();
         pthread_join(sender, NULL);
         expect(fd, 200, digest_of(body));
-        assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+        assert_int_equal(atomic_load(&site.server->bodies_held.all), 0);
         close(fd);
     }
     arena_free(arena);
@@ -442,7 +442,7 @@ static void test_answered_when_gone(void **state)
     reading->early = true;
     reading->begin.run = next_piece;
     loop_post(loop, &reading->begin);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
 }
 
 /* An answer in the middle arrives, though most of the body is never read. */
@@ -461,7 +461,7 @@ static void test_early(void **state)
         close(fd);
     }
     wait_count(&site.server->all_count, 0);
-    assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+    assert_int_equal(atomic_load(&site.server->bodies_held.all), 0);
     arena_free(arena);
 }
 
@@ -507,7 +507,7 @@ static void test_ends(void **state)
         wait_count(&seen.ends[BODY_GONE], 2 + i);
     }
     wait_count(&site.server->all_count, 0);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
 }
 
 static void test_stall(void **state)
@@ -559,7 +559,7 @@ static void test_failures(void **state)
     send_length(fd, "/nowhere", STR("hello"));
     expect(fd, 507, "input/output failed");
     close(fd);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
     arena_free(arena);
 }
 

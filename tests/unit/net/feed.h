@@ -8,7 +8,7 @@
 
 struct feed {
     struct http_limits limits;
-    atomic_size_t bodies;
+    struct http_held bodies;
     struct http_pool pool;
     size_t body_max;
     size_t requests; /* handed over */
@@ -32,7 +32,7 @@ static void feed_init(struct feed *feed)
 static void feed_clear(struct feed *feed)
 {
     http__pool_clear(&feed->pool);
-    ENSURE(atomic_load(&feed->bodies) == 0);
+    ENSURE(atomic_load(&feed->bodies.all) == 0);
 }
 
 static void feed_write(struct buf *out, const struct http_request *request)

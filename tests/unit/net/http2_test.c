@@ -380,7 +380,7 @@ static int close_2(void **state)
 {
     if (client.session)
         client_close();
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
     return close_site(state);
 }
 
@@ -563,7 +563,7 @@ static void test_pressure(void **state)
     got_expect(client_get("/about"), 200, "GET /about  here:80 [] [] here:80");
     struct got_stream *other = client_ask("POST", "/pass", &body, NULL);
     got_expect(other, 200, digest_of(body));
-    assert_int_equal(atomic_load(&site.server->bodies_held), 2 * NET_PIECE_BYTES);
+    assert_int_equal(atomic_load(&site.server->bodies_held.all), 2 * NET_PIECE_BYTES);
     pthread_mutex_lock(&seen.lock);
     body_next(seen.kept);
     pthread_mutex_unlock(&seen.lock);

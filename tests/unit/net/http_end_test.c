@@ -132,23 +132,24 @@ static void test_lingering_ends(void **state)
     close(fd);
 }
 
-static int open_trusting(void **state)
+static int open_patient(void **state)
 {
     (void)state;
     struct http_limits limits = quick();
-    site_open(&limits, &(struct http_listener_options){.trusted_peer_idle = true});
+    site_open(&limits, &(struct http_listener_options){.idle_ms = 60000});
     return 0;
 }
 
-static void test_trusted(void **state)
+static void test_kept_while_idle(void **state)
 {
     (void)state;
     int fd = dial();
-    send_text(fd, "GET /fi");
-    assert_true(silent(fd, 700));
-    send_text(fd, "xed HTTP/1.1\r\n" H "\r\n");
+    send_text(fd, "GET /fixed HTTP/1.1\r\n" H "\r\n");
     expect(fd, 200, "hello");
     assert_true(silent(fd, 700));
+    send_text(fd, "GET /fi"); /* between requests only */
+    expect(fd, 408, "");
+    assert_true(ended(fd));
     close(fd);
 }
 
@@ -210,6 +211,17 @@ static int open_small(void **state)
     limits.connections_max = 3;
     limits.bodies_bytes_max = 100000;
     limits.bodies_only_max = 40000;
+    site_open(&limits, NULL);
+    return 0;
+}
+
+static int open_inside(void **state)
+{
+    (void)state;
+    struct http_limits limits = http__limits_default;
+    limits.bodies_bytes_max = 160000;
+    limits.bodies_only_max = 40000;
+    limits.connections_inside_max = 32;
     site_open(&limits, NULL);
     return 0;
 }
@@ -280,9 +292,9 @@ static void test_connections_shared(void **state)
 
 static void wait_bodies(size_t bytes)
 {
-    for (int i = 0; i < 5000 && atomic_load(&site.server->bodies_held) != bytes; i++)
+    for (int i = 0; i < 5000 && atomic_load(&site.server->bodies_held.all) != bytes; i++)
         usleep(1000);
-    assert_int_equal(atomic_load(&site.server->bodies_held), bytes);
+    assert_int_equal(atomic_load(&site.server->bodies_held.all), bytes);
 }
 
 static void test_bodies_budget(void **state)
@@ -470,6 +482,7 @@ static void test_drain_gives_up(void **state)
 struct inside {
     struct loop_task open_task, close_task;
     struct http_listener *listener;
+    struct http_tenant *tenant;
     struct http_request *waiting[8];
     size_t waiting_count;
     int port;
@@ -503,7 +516,8 @@ static void inside_open(struct loop_task *task)
                                             .handler = inside_handle,
                                             .arg = inside,
                                             .body_max = 50000,
-                                            .trusted_peer_idle = true,
+                                            .tenant = inside->tenant,
+                                            .idle_ms = 60000,
                                             .closed = inside_closed};
     inside->listener = http_listen(site.server, &options);
     atomic_store(&inside->opened, 1);
@@ -559,6 +573,61 @@ static void test_bodies_from_inside(void **state)
     }
     wait_bodies(0);
     close(one), close(two), close(other), close(outside);
+    arena_free(arena);
+}
+
+/* So many more to that listener, of which the server keeps some; then all that it has are so many. */
+static void dial_inside(const struct inside *inside, int *fds, size_t count, size_t kept_in_all)
+{
+    for (size_t i = 0; i < count; i++)
+        fds[i] = try_connect(inside->port);
+    struct http_stats stats = {0};
+    for (int i = 0; i < 5000 && stats.connections + stats.refused < count; i++, usleep(1000))
+        http_server_stats(site.server, &stats);
+    wait_count(&site.server->all_count, kept_in_all);
+}
+
+/* Two listeners of one function, and one of another: what the two hold together leaves as much to the other. */
+static void test_tenants(void **state)
+{
+    (void)state;
+    enum { TRIES = 20 };
+    struct arena *arena = arena_new();
+    static struct http_tenant greedy, other;
+    struct inside inside[3] = {{.open_task.run = inside_open, .close_task.run = inside_close, .tenant = &greedy},
+                               {.open_task.run = inside_open, .close_task.run = inside_close, .tenant = &greedy},
+                               {.open_task.run = inside_open, .close_task.run = inside_close, .tenant = &other}};
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        loop_post(loops_at(site.loops, 1), &inside[i].open_task);
+        wait_count(&inside[i].opened, 1);
+    }
+    int fds[COUNT_OF(inside)][TRIES];
+    dial_inside(&inside[0], fds[0], TRIES, 12); /* half of three quarters of 32 */
+    dial_inside(&inside[1], fds[1], TRIES, 12 + NET_CONNECTIONS_FIRST);
+    dial_inside(&inside[2], fds[2], TRIES, 12 + 2 * NET_CONNECTIONS_FIRST);
+    struct http_stats stats;
+    http_server_stats(site.server, &stats);
+    assert_int_equal(stats.tenant_connections, 3 * TRIES - 12 - 2 * NET_CONNECTIONS_FIRST);
+
+    const char *head = "POST /response HTTP/1.1\r\n" H "Content-Length: 30000\r\n\r\n";
+    struct str most = arena_printf(arena, "%s" STR_FMT, head, 29000, big_body(arena, 29000).p);
+    send_all(fds[0][0], most);
+    wait_bodies(30000);
+    send_all(fds[1][0], most);
+    expect(fds[1][0], 503, "");
+    send_text(fds[2][0], "POST /response HTTP/1.1\r\n" H "Content-Length: 24000\r\n\r\n");
+    send_all(fds[2][0], big_body(arena, 24000));
+    expect(fds[2][0], 202, "taken");
+    http_server_stats(site.server, &stats);
+    assert_int_equal(stats.tenant_bodies, 1);
+    for (size_t i = 0; i < COUNT_OF(inside); i++) {
+        for (size_t k = 0; k < TRIES; k++)
+            close(fds[i][k]);
+        loop_post(loops_at(site.loops, 1), &inside[i].close_task);
+        wait_count(&inside[i].closed, 1);
+    }
+    wait_bodies(0);
+    assert_int_equal(greedy.connections + greedy.bodies + other.connections + other.bodies, 0);
     arena_free(arena);
 }
 
@@ -675,7 +744,7 @@ int main(void)
         TEST(test_long_request, open_quick),
         TEST(test_slow_reader, open_quick),
         TEST(test_lingering_ends, open_quick),
-        TEST(test_trusted, open_trusting),
+        TEST(test_kept_while_idle, open_patient),
         TEST(test_gone, open_default),
         TEST(test_request_gone, open_default),
         TEST(test_connections_max, open_small),
@@ -684,7 +753,8 @@ int main(void)
         TEST(test_memory_budget, open_default),
         TEST(test_known, open_default),
         TEST(test_trickle, open_quick),
-        TEST(test_bodies_from_inside, open_small),
+        TEST(test_bodies_from_inside, open_inside),
+        TEST(test_tenants, open_inside),
         TEST(test_drain, open_default),
         TEST(test_client_that_only_sends, open_default),
         TEST(test_no_descriptors, open_default),

@@ -355,9 +355,9 @@ static void test_limits(void **state)
     feed.limits.bodies_bytes_max = 4095;
     assert_int_equal(refused_with(&feed, CHUNKED "5\r\n01234\r\n0\r\n\r\n"), 413); /* it alone */
     feed.limits.bodies_bytes_max = 4096;
-    atomic_store(&feed.bodies, 1);
+    atomic_store(&feed.bodies.all, 1);
     assert_int_equal(refused_with(&feed, CHUNKED "5\r\n01234\r\n0\r\n\r\n"), 503); /* with others */
-    atomic_store(&feed.bodies, 0);
+    atomic_store(&feed.bodies.all, 0);
     feed_clear(&feed);
 }
 

@@ -306,12 +306,12 @@ static void test_hooks(void **state)
     send_text(fd, "\x01");
     expect(fd, 400, "400  ");
     close(fd);
-    atomic_store(&site.server->bodies_held, 4000);
+    atomic_store(&site.server->bodies_held.all, 4000);
     fd = dial(); /* for now: it hears when to come again */
     send_text(fd, "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\r\n0\r\n0\r\n\r\n");
     expect(fd, 503, "503 /echo ");
     assert_true(has_line(&answer, "Retry-After: 1"));
-    atomic_store(&site.server->bodies_held, 0);
+    atomic_store(&site.server->bodies_held.all, 0);
     close(fd);
 }
 

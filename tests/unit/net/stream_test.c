@@ -268,7 +268,7 @@ static void test_whole(void **state)
     close(fd);
     wait_count(&seen.sent, 2 * COUNT_OF(sizes) + 2 * (COUNT_OF(sizes) - 1));
     assert_int_equal(atomic_load(&seen.cut) + atomic_load(&seen.gone), 0);
-    assert_int_equal(atomic_load(&site.server->bodies_held), 0);
+    assert_int_equal(atomic_load(&site.server->bodies_held.all), 0);
 }
 
 static void test_without_body(void **state)
@@ -301,7 +301,7 @@ static void test_slow_reader(void **state)
     (void)state;
     int fd = dial();
     ask(fd, "/make?n=", 30000000);
-    wait_count(&site.server->bodies_held, 2 * NET_PIECE_BYTES);
+    wait_count(&site.server->bodies_held.all, 2 * NET_PIECE_BYTES);
     char c;
     assert_true(read_byte(fd, &c) && c == 'H');
     assert_true(silent(fd, 0) || atomic_load(&seen.finished) == 0);
@@ -358,7 +358,7 @@ static void test_gone(void **state)
     }
     wait_count(&seen.cut, 3);
     assert_int_equal(atomic_load(&seen.sent), 0);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
 }
 
 /* A client that does not read is let go; the producer hears of it. */
@@ -428,13 +428,13 @@ static void test_echo(void **state)
     expect_pattern(fd, 8 << 20);
     pthread_join(sender, NULL);
     close(fd);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
     fd = dial(); /* and gone in the middle */
     send_text(fd, "PUT /echo HTTP/1.1\r\n" H "Content-Length: 100\r\n\r\nhello");
     assert_true(read_byte(fd, &(char){0}));
     close(fd);
     wait_count(&site.server->all_count, 0);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
 }
 
 /* No memory for the answer: another one goes out, and who reads the body and makes the answer hears of it by either way. */
@@ -450,7 +450,7 @@ static void test_budget(void **state)
     expect(fd, 503, "");
     close(fd);
     wait_count(&site.server->all_count, 0);
-    wait_count(&site.server->bodies_held, 0);
+    wait_count(&site.server->bodies_held.all, 0);
 }
 
 /* What nobody finished when the server ends. */

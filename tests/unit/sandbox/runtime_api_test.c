@@ -1,5 +1,6 @@
 /* runtime_api_test.c -- the Runtime API against a scripted client over a socket: every state, every refusal, the hooks. */
 #include "sandbox/runtime_api.h"
+#include "net/http_conn.h"
 #include "base/panic.h"
 #include <poll.h>
 #include <pthread.h>
@@ -147,7 +148,7 @@ static void open_api(void)
     port = ntohs(at.sin_port);
     const struct runtime_api_hooks hooks = {on_ready,     on_response, on_error, on_init_error,
                                             on_too_large, on_closed,   on_asked, NULL};
-    ENSURE(runtime_api_open(server, loops_at(loops, 0), fd, &hooks, &api) == ERR_OK);
+    ENSURE(runtime_api_open(server, loops_at(loops, 0), fd, NULL, &hooks, &api) == ERR_OK);
 }
 
 static void close_api(void)
@@ -389,6 +390,85 @@ static void test_wrong_request_ids(void **state)
     close(s);
 }
 
+/* What is refused whatever its body says is answered before that comes, and it is not waited for. */
+static void test_bodies_that_nobody_wants(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *status;
+    } cases[] = {
+        {POST("invocation/" ID "x/response", "", "", "6000000"), "HTTP/1.1 400"},
+        {POST("invocation/" ID "x/error", "", "", "5000000000"), "HTTP/1.1 400"},
+        {"POST /2018-06-01/runtime/invocation/other/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "HTTP/1.1 400"},
+        {POST("invocation/" ID "/response", "Lambda-Runtime-Function-Response-Mode: odd\r\n", "", "6000000"), "HTTP/1.1 400"},
+        {POST("init/error", "", "", "6000000"), "HTTP/1.1 403"},
+        {POST("invocation/" ID "/nothing", "", "", "6000000"), "HTTP/1.1 404"},
+        {POST("invocation/next", "", "", "6000000"), "HTTP/1.1 405"},
+    };
+    int s = dial();
+    say(s, NEXT);
+    hear(s, 1);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int other = dial();
+        say(other, cases[i].request);
+        hear(other, 1);
+        expect(cases[i].status);
+        assert_int_equal(recv(other, answer, sizeof answer, 0), 0); /* it is over */
+        close(other);
+    }
+    say(s, POST("invocation/" ID "/response", "", "1", "1"));
+    hear(s, 1);
+    expect("HTTP/1.1 202");
+    close(s);
+}
+
+static void quick_limits(void)
+{
+    struct http_limits *limits = http__server_limits(server);
+    limits->header_ms = limits->body_stall_ms = limits->idle_ms = 100;
+    limits->linger_ms = 20;
+}
+
+/* Half a head and half an answer end with 408; a runtime that waits, one whose handler works and one that streams go on. */
+static void test_time_limits(void **state)
+{
+    (void)state;
+    on_loop(quick_limits);
+    int s = dial(), head = dial(), half = dial();
+    say(s, NEXT);
+    hear(s, 1);
+    say(head, "POST /2018-06-01/runtime/invo");
+    say(half, POST("invocation/" ID "/response", "", "x", "6000000"));
+    hear(head, 1);
+    expect("HTTP/1.1 408");
+    hear(half, 1);
+    expect("HTTP/1.1 408");
+    assert_int_equal(times("response("), 0);
+    close(head), close(half);
+    int stream = dial(), another = dial();
+    say(stream, "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+                "Lambda-Runtime-Function-Response-Mode: streaming\r\n\r\n3\r\none\r\n");
+    say(another, "POST /2018-06-01/runtime/invo");
+    hear(another, 1); /* later than it began, and that one waits still */
+    expect("HTTP/1.1 408");
+    close(another);
+    say(stream, "3\r\ntwo\r\n0\r\n\r\n");
+    hear(stream, 1);
+    expect("HTTP/1.1 202");
+    assert_int_equal(times("response(" ID ",,onetwo)"), 1);
+    send_at_ready = false;
+    say(s, NEXT);
+    wait_for("ready(,,) response(" ID ",,onetwo) ready(");
+    say(another = dial(), "POST /2018-06-01/runtime/invo");
+    hear(another, 1);
+    expect("HTTP/1.1 408");
+    on_loop(send_event);
+    hear(s, 1);
+    expect("HTTP/1.1 200");
+    close(s), close(stream), close(another);
+}
+
 static void test_next_while_running(void **state)
 {
     (void)state;
@@ -570,11 +650,24 @@ static void test_close_while_waiting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_an_invocation), TEST(test_headers_that_are_absent), TEST(test_answer_and_next_in_one_piece), TEST(test_an_error),
-        TEST(test_an_error_in_trailers), TEST(test_an_init_error),
-        TEST(test_wrong_request_ids), TEST(test_next_while_running), TEST(test_a_second_next_takes_over),
-        TEST(test_a_client_that_left), TEST(test_too_large), TEST(test_largest_answer), TEST(test_what_is_not_there),
-        TEST(test_close_while_waiting), TEST(test_a_program_started_anew), TEST(test_a_client_that_is_dismissed),
+        TEST(test_an_invocation),
+        TEST(test_headers_that_are_absent),
+        TEST(test_answer_and_next_in_one_piece),
+        TEST(test_an_error),
+        TEST(test_an_error_in_trailers),
+        TEST(test_an_init_error),
+        TEST(test_wrong_request_ids),
+        TEST(test_bodies_that_nobody_wants),
+        TEST(test_time_limits),
+        TEST(test_next_while_running),
+        TEST(test_a_second_next_takes_over),
+        TEST(test_a_client_that_left),
+        TEST(test_too_large),
+        TEST(test_largest_answer),
+        TEST(test_what_is_not_there),
+        TEST(test_close_while_waiting),
+        TEST(test_a_program_started_anew),
+        TEST(test_a_client_that_is_dismissed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

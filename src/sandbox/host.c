@@ -1,7 +1,7 @@
 /* host.c -- the server's side: the pool of waiting holders, start, watch, end. The launcher stands behind launcher_link.c.
  *
  * A holder is made in about a millisecond, and moved into its v1 cgroups in some ten: so `spares` of them wait, and a thread
- * (the filler) replaces each one taken. A start takes one, clones read-only detached mounts of the function's directories
+ * (the filler) replaces each one taken. A start takes one, makes read-only detached mounts of the function's directories
  * (only our mount namespace can see them: the descriptors carry them into the sandbox), writes the limits of the waiting
  * cgroup and sends what to run. Nobody waiting: the caller makes a holder for itself.
  * The end is the pidfd of the holder becoming readable: then nothing of the sandbox runs any more, its last report waits in
@@ -68,6 +68,7 @@ struct sandbox_host {
     bool root;
     int lock_fd;                            /* one server for a state directory; the kernel lets go of it with us */
     struct sandbox__link *link;
+    char *empty_dir; /* where the launcher, and it alone, has the root of sandboxes */
     struct sandbox__cgroups cgroups;
     struct sandbox_limits together; /* of all, that hold; 0: none */
     int holder_ms;
@@ -280,13 +281,33 @@ static enum err take_holder(struct sandbox_host *host, struct sandbox **ret)
 
 /* ---- start ---- */
 
+#define HARD_MOUNT (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+/* `path` as the upper of two layers, the other being empty: /proc/self/mountinfo tells a function where in its file system a bound
+ * folder lies, which would be the server's data directory; of layers it tells what they were called when they were mounted. -1:
+ * this kernel or file system has none. */
+static int layered_mount(const struct sandbox_host *host, const char *path)
+{
+    int top = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), empty = open(host->empty_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fs = top < 0 || empty < 0 ? -1 : (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC), tree = -1;
+    char layers[64];
+    snprintf(layers, sizeof layers, "/proc/self/fd/%d:/proc/self/fd/%d", top, empty);
+    if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir", layers, 0) == 0 &&
+        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, HARD_MOUNT);
+    close_fd(&top);
+    close_fd(&empty);
+    close_fd(&fs);
+    return tree;
+}
+
 /* A mount of its own for `path`: whatever the server mounts or writes elsewhere, inside it is read-only. */
 static enum err detached_mount(const char *path, int *ret_fd)
 {
     int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
-    struct mount_attr hard = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    struct mount_attr hard = {.attr_set = HARD_MOUNT};
     if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &hard, sizeof hard) < 0) {
         close(fd);
         return ERR_IO;
@@ -323,7 +344,9 @@ static enum err pack_start(const struct sandbox_host *host, const struct sandbox
     for (int i = 0; i < SANDBOX__MOUNTS; i++) {
         if (!dirs[i])
             continue;
-        enum err err = detached_mount(dirs[i], &message->fds[message->fd_count]);
+        int *fd = &message->fds[message->fd_count];
+        *fd = i == SANDBOX__TASK || i == SANDBOX__OPT ? layered_mount(host, dirs[i]) : -1;
+        enum err err = *fd < 0 ? detached_mount(dirs[i], fd) : ERR_OK;
         if (err != ERR_OK)
             return err;
         message->fd_count++;
@@ -621,6 +644,7 @@ static enum err start_steps(struct sandbox_host *host, const struct sandbox_host
                                        : arena_printf(arena, "%s: %s", state_dir, strerror(errno));
         return err;
     }
+    host->empty_dir = mem_dup(root_at, strlen(root_at));
     host->root = sandbox__is_privileged();
     sandbox__cgroups_open(&host->cgroups, state_dir);
     host->together = (struct sandbox_limits){
@@ -742,6 +766,7 @@ void sandbox_host_stop(struct sandbox_host *host)
     sandbox__link_close(host->link);
     sandbox__cgroups_close(&host->cgroups, true);
     close_fd(&host->lock_fd);
+    free(host->empty_dir);
     pthread_mutex_destroy(&host->lock);
     pthread_cond_destroy(&host->wake);
     free(host);

@@ -110,6 +110,10 @@ def server(event):
     return {pid: open(f'/proc/{pid}/cmdline').read() for pid in os.listdir('/proc') if pid.isdigit() and pid != str(os.getpid())}
 
 
+def mounts(event):
+    return [open(f'/proc/self/{name}').read() for name in ('mountinfo', 'mounts', 'mountstats')]
+
+
 def others(event):
     """Signals to processes of the machine, and programs that would be root's anywhere else."""
     bits = [p for p in ('/usr/bin/su', '/usr/bin/mount', '/usr/bin/passwd') if os.path.exists(p)]

@@ -399,6 +399,12 @@ def test_the_servers_arguments_are_not_to_be_read(server, intruder):
     assert '1' in seen and not any(text.strip('\0') for text in seen.values()), seen
 
 
+def test_the_servers_data_directory_is_not_named_to_functions(server, intruder):
+    seen = intruder('mounts')
+    assert all(' /var/task ' in text or 'on /var/task ' in text for text in seen)
+    assert not any(os.path.basename(server.data) in text for text in seen), seen
+
+
 def test_processes_of_the_machine_are_out_of_reach(server, intruder):
     seen = intruder('others', pid=server.process.pid)
     assert seen['host'] == 'ESRCH' and seen['init'] == 'EPERM' and '0' not in seen['setuid']

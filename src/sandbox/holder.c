@@ -37,6 +37,8 @@
 #define HOLDER_MOUNT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define STRINGS_MAX 2048            /* arguments and variables of one start */
 
+static enum sandbox__step doing; /* the step of the start that goes on */
+
 static int loopback_up(void)
 {
     int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -64,7 +66,7 @@ static int listen_on(uint16_t port)
 
 static int report_to_server(enum sandbox__kind kind, int value, uint64_t rss_peak_bytes, const int *fds, size_t fd_count)
 {
-    struct sandbox__report message = {kind, value, rss_peak_bytes};
+    struct sandbox__report message = {kind, value, rss_peak_bytes, value && kind != SANDBOX__EXITED ? doing : SANDBOX__STEP_NONE};
     return sandbox__send(FD_CONTROL, &message, sizeof message, fds, fd_count);
 }
 
@@ -79,14 +81,21 @@ static long set_ids(unsigned id)
 static int finish_sandbox(bool root)
 {
     int listeners[2], r;
+    doing = SANDBOX__STEP_IDS;
     if (root && (set_ids(0) != 0))
         return -errno;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);      /* behind the change of ids, which clears it */
-    if ((r = sandbox__mount_new("proc", NULL, HOLDER_MOUNT | MOUNT_ATTR_NOEXEC, "/proc")) != 0 || (r = loopback_up()) != 0)
+    doing = SANDBOX__STEP_PROC;
+    if ((r = sandbox__mount_new("proc", NULL, HOLDER_MOUNT | MOUNT_ATTR_NOEXEC, "/proc")) != 0)
         return r;
+    doing = SANDBOX__STEP_LOOPBACK;
+    if ((r = loopback_up()) != 0)
+        return r;
+    doing = SANDBOX__STEP_HOST_NAME;
     if (sethostname(HOST_NAME, sizeof HOST_NAME - 1) != 0)
         return -errno;
+    doing = SANDBOX__STEP_LISTEN;
     if ((listeners[0] = listen_on(RUNTIME_PORT)) < 0)
         return listeners[0];
     if ((listeners[1] = listen_on(AWS_PORT)) < 0)
@@ -118,19 +127,24 @@ static int drop_capabilities(void)
 static int lock_down(const struct sandbox__start *start, const struct sandbox__filter *filter)
 {
     int r;
+    doing = SANDBOX__STEP_RLIMITS;
     if ((r = set_limit(RLIMIT_CORE, 0)) || (r = set_limit(RLIMIT_NOFILE, SANDBOX_FILES_MAX)) ||
         (r = set_limit(RLIMIT_NPROC, SANDBOX_PIDS_MAX)) || (start->data_bytes && (r = set_limit(RLIMIT_DATA, start->data_bytes))))
         return r;
+    doing = SANDBOX__STEP_BOUNDING;
     for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
         if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) != 0)
             return -errno;
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    doing = SANDBOX__STEP_USER;
     if (syscall(SYS_setgroups, 0, NULL) != 0 && errno != EPERM)     /* EPERM: an ordinary user's namespace denies it for good */
         return -errno;
     if (set_ids(SANDBOX_UID) != 0)
         return -errno;
+    doing = SANDBOX__STEP_CAPABILITIES;
     if ((r = drop_capabilities()) != 0)
         return r;
+    doing = SANDBOX__STEP_FILTER;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -errno;
     struct sock_fprog program = {filter->count, (struct sock_filter *)(uintptr_t)filter->code};
@@ -164,11 +178,13 @@ static int place_mounts(const struct sandbox__start *start, const int *fds, size
     char size[32];
     snprintf(size, sizeof size, "%llu", (unsigned long long)start->tmp_bytes);
     const char *const options[] = {"size", size, "mode", "1777", NULL};
+    doing = SANDBOX__STEP_TMP;
     int r = sandbox__mount_new("tmpfs", options, HOLDER_MOUNT, "/tmp");
     size_t next = 1 + start->has_log; /* fds[0] is the output */
     for (int i = 0; i < SANDBOX__MOUNTS && r == 0; i++) {
         if (!(start->mounts & 1u << i))
             continue;
+        doing = SANDBOX__STEP_PLACE;
         if (next >= fd_count)
             return -EINVAL;
         if (syscall(SYS_move_mount, fds[next++], "", AT_FDCWD, sandbox__mount_at[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -185,18 +201,22 @@ static int become(const struct sandbox__start *start, char **argv, char **env, c
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
+    doing = SANDBOX__STEP_OUTPUT;
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, 0) < 0 || dup2(pipes[0], 1) < 0 || dup2(pipes[0], 2) < 0)
         return -errno;
     if (start->has_log && dup2(pipes[1], SANDBOX_LOG_FD) < 0) /* in the place of the control socket, which is not ours */
         return -errno;
+    doing = SANDBOX__STEP_FOLDER;
     if (chdir(sandbox__mount_at[SANDBOX__TASK]) != 0)
         return -errno;
     int r = lock_down(start, filter);
     if (r != 0)
         return r;
+    doing = SANDBOX__STEP_DESCRIPTORS;
     if (syscall(SYS_close_range, SANDBOX_LOG_FD + start->has_log, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
         return -errno;
+    doing = SANDBOX__STEP_EXEC;
     execve(argv[0], argv, env);
     return -errno;
 }
@@ -204,22 +224,29 @@ static int become(const struct sandbox__start *start, char **argv, char **env, c
 /* pid of the function's main process, or -errno when it did not get as far as its own program. */
 static int start_function(const struct sandbox__start *start, char **vector, const int *pipes, const struct sandbox__filter *filter)
 {
-    int told[2], failed = 0;
+    int told[2];
+    struct {
+        int error, step;
+    } failed = {0, 0};
+    doing = SANDBOX__STEP_FORK;
     if (pipe2(told, O_CLOEXEC) != 0)
         return -errno;
     /* Not fork(): that would wait for locks of a C library that was copied in any state. */
     struct clone_args args = {.exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
-        failed = become(start, vector, vector + start->argc + 1, pipes, filter);
+        failed.error = become(start, vector, vector + start->argc + 1, pipes, filter);
+        failed.step = (int)doing;
         if (write(told[1], &failed, sizeof failed) != (ssize_t)sizeof failed)
             _exit(126);
         _exit(127);
     }
     int r = pid < 0 ? -errno : pid;
     close(told[1]);
-    if (pid > 0 && read(told[0], &failed, sizeof failed) == (ssize_t)sizeof failed)
-        r = failed;                                 /* exec closes the pipe: nothing to read */
+    if (pid > 0 && read(told[0], &failed, sizeof failed) == (ssize_t)sizeof failed) {
+        doing = (enum sandbox__step)failed.step;
+        r = failed.error; /* exec closes the pipe: nothing to read */
+    }
     close(told[0]);
     return r;
 }
@@ -270,6 +297,7 @@ static void wait_and_run(const struct sandbox__filter *filter)
         children < 0)
         return;
     char *strings = message.bytes + sizeof message.start;
+    doing = SANDBOX__STEP_UNPACK;
     int r = split_strings(&message.start, strings, (size_t)n - sizeof message.start, vector) ? 0 : -EINVAL;
     if (r == 0)
         r = place_mounts(&message.start, fds, fd_count);

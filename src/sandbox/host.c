@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/panic.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,25 @@ bool sandbox__is_privileged(void)
     return geteuid() == 0 && syscall(SYS_capget, &head, have) == 0 && (have[0].effective & need) == need && all_ids_are_mapped();
 }
 
+/* ---- what failed ---- */
+
+static _Thread_local struct sandbox_failure last_failure;
+
+void sandbox__failed(uint64_t step, int error)
+{
+    static const char *const names[] = {
+#define SANDBOX__STEP_NAME(name, text) text,
+        SANDBOX__STEPS(SANDBOX__STEP_NAME)
+#undef SANDBOX__STEP_NAME
+    };
+    last_failure = (struct sandbox_failure){names[step < COUNT_OF(names) ? step : SANDBOX__STEP_NONE], error};
+}
+
+struct sandbox_failure sandbox_last_failure(void)
+{
+    return last_failure;
+}
+
 /* ---- a holder's birth and end ---- */
 
 static void reap_process(int pidfd)
@@ -189,9 +209,14 @@ static enum err await_ready(struct sandbox *sandbox)
 {
     struct sandbox__report ready;
     size_t count;
+    sandbox__failed(SANDBOX__STEP_READY, ETIMEDOUT);
     if (!sandbox__wait_readable(sandbox->control, sandbox->host->holder_ms))
         return ERR_TIMEOUT;
     ssize_t n = sandbox__recv(sandbox->control, &ready, sizeof ready, sandbox->listener, 2, &count);
+    if (n == (ssize_t)sizeof ready && ready.kind == SANDBOX__READY && ready.value != 0)
+        sandbox__failed(ready.step, ready.value);
+    else /* it has ended; or its listeners found no room here */
+        sandbox__failed(SANDBOX__STEP_READY, n > 0 ? EMFILE : n < 0 ? (int)-n : ECHILD);
     if (n != (ssize_t)sizeof ready || ready.kind != SANDBOX__READY || ready.value != 0 || count != 2)
         return ERR_IO;
     return ERR_OK;
@@ -207,16 +232,21 @@ static enum err make_one_holder(struct sandbox_host *host, struct sandbox **ret)
     pthread_mutex_unlock(&host->lock);
     int pair[2];
     enum err err = ERR_IO;
-    if (sandbox__cgroup_make(&host->cgroups, sandbox->id, &sandbox->cgroup) &&
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
+    if (!sandbox__cgroup_make(&host->cgroups, sandbox->id, &sandbox->cgroup)) {
+        sandbox__failed(SANDBOX__STEP_GROUP, errno);
+    } else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        sandbox__failed(SANDBOX__STEP_SOCKET, errno);
+    } else {
         sandbox->control = pair[0];
         err = ask_launcher(sandbox, pair[1]);
         close(pair[1]);
     }
     if (err == ERR_OK)
         err = await_ready(sandbox);
-    if (err == ERR_OK && !sandbox__cgroup_attach(&host->cgroups, &sandbox->cgroup, sandbox->pid))
+    if (err == ERR_OK && !sandbox__cgroup_attach(&host->cgroups, &sandbox->cgroup, sandbox->pid)) {
+        sandbox__failed(SANDBOX__STEP_ATTACH, errno);
         err = ERR_IO;
+    }
     if (err != ERR_OK) {
         sandbox__kill_and_reap(sandbox->pidfd);
         discard(sandbox);
@@ -238,6 +268,7 @@ static enum err make_holder(struct sandbox_host *host, struct sandbox **ret)
 static void *fill_spares(void *arg)
 {
     struct sandbox_host *host = arg;
+    enum err told = ERR_OK; /* a failure is told once, until it works again */
     pthread_setname_np(pthread_self(), "sandbox-pool");
     pthread_mutex_lock(&host->lock);
     while (!host->stopping) {
@@ -251,8 +282,13 @@ static void *fill_spares(void *arg)
         pthread_mutex_lock(&host->lock);
         if (err == ERR_OK) {
             list_add(&host->spares, made);
+            told = ERR_OK;
             continue;
         }
+        if (err != told)
+            log_to(LOG_WARN, "sandbox.spare_failed", {"step", str_of(last_failure.step)},
+                   {"error", str_of(strerror(last_failure.error))});
+        told = err;
         struct timespec later = clock_deadline(FILLER_PAUSE_S * 1000);
         if (!host->stopping)
             pthread_cond_clockwait(&host->wake, &host->lock, CLOCK_MONOTONIC, &later);
@@ -305,10 +341,13 @@ static int layered_mount(const struct sandbox_host *host, const char *path)
 static enum err detached_mount(const char *path, int *ret_fd)
 {
     int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        sandbox__failed(SANDBOX__STEP_MOUNTS, errno);
         return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+    }
     struct mount_attr hard = {.attr_set = HARD_MOUNT};
     if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &hard, sizeof hard) < 0) {
+        sandbox__failed(SANDBOX__STEP_MOUNTS, errno);
         close(fd);
         return ERR_IO;
     }
@@ -339,8 +378,10 @@ static enum err pack_start(const struct sandbox_host *host, const struct sandbox
     buf_add(&message->bytes, (struct str){(const char *)&head, sizeof head});
     head.argc = pack_strings(&message->bytes, spec->argv);
     head.envc = pack_strings(&message->bytes, spec->env);
-    if (message->bytes.failed)
+    if (message->bytes.failed) {
+        sandbox__failed(SANDBOX__STEP_PACK, E2BIG);
         return ERR_TOO_LARGE;
+    }
     for (int i = 0; i < SANDBOX__MOUNTS; i++) {
         if (!dirs[i])
             continue;
@@ -380,12 +421,15 @@ static enum err await_started(struct sandbox *sandbox)
 {
     struct sandbox__report started;
     size_t count;
+    sandbox__failed(SANDBOX__STEP_STARTED, ETIMEDOUT);
     if (!sandbox__wait_readable(sandbox->control, sandbox->host->holder_ms))
         return ERR_TIMEOUT;
+    sandbox__failed(SANDBOX__STEP_STARTED, ECHILD);
     if (sandbox__recv(sandbox->control, &started, sizeof started, NULL, 0, &count) != (ssize_t)sizeof started ||
         started.kind != SANDBOX__STARTED)
         return ERR_IO;
-    return error_of_exec(started.value);
+    sandbox__failed(started.step, started.value);
+    return started.value && started.step != SANDBOX__STEP_EXEC ? ERR_IO : error_of_exec(started.value);
 }
 
 /* A spare may have died while it waited (the kernel out of memory, somebody's kill): then the next one is taken. */
@@ -402,8 +446,12 @@ static enum err send_to_holder(struct sandbox_host *host, const struct sandbox_s
         enum err err = take_holder(host, &sandbox);
         if (err != ERR_OK)
             return err;
-        if (sandbox__cgroup_limit(&host->cgroups, &sandbox->cgroup, &limits) &&
-            sandbox__send(sandbox->control, message->bytes.p, message->bytes.n, message->fds, message->fd_count) == 0) {
+        int sent = -1;
+        if (!sandbox__cgroup_limit(&host->cgroups, &sandbox->cgroup, &limits))
+            sandbox__failed(SANDBOX__STEP_LIMIT, errno);
+        else if ((sent = sandbox__send(sandbox->control, message->bytes.p, message->bytes.n, message->fds, message->fd_count)) != 0)
+            sandbox__failed(SANDBOX__STEP_SEND, -sent);
+        if (sent == 0) {
             *ret = sandbox;
             return ERR_OK;
         }
@@ -417,8 +465,10 @@ static enum err send_to_holder(struct sandbox_host *host, const struct sandbox_s
 static enum err pack_pipe(struct start_message *message, int *ret_reading)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        sandbox__failed(SANDBOX__STEP_PIPE, errno);
         return ERR_IO;
+    }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     *ret_reading = ends[0];
     message->fds[message->fd_count++] = ends[1];
@@ -432,6 +482,7 @@ enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spe
 {
     if (!spec->code_dir || !spec->argv || !spec->argv[0] || spec->memory_bytes == 0 || spec->tmp_bytes == 0)
         return ERR_INVALID;
+    last_failure = (struct sandbox_failure){0};
     struct start_message message = {.fds = {-1, -1, -1, -1, -1, -1}};
     struct sandbox *sandbox = NULL;
     int output = -1, channel = -1;

@@ -155,6 +155,7 @@ static void serve_commands(const struct sandbox__launcher *launcher)
         struct sandbox__made made = {.id = request.id, .pid = -EINVAL};
         if (count == 1 + (request.has_cgroup != 0))
             made.pid = clone_holder(launcher, &request, fds, &pidfd);
+        made.step = made.pid < 0 ? SANDBOX__STEP_CLONE : SANDBOX__STEP_NONE;
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
         int r = sandbox__send(FD_COMMANDS, &made, sizeof made, &pidfd, made.pid > 0);

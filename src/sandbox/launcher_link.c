@@ -217,10 +217,13 @@ enum err sandbox__link_make(struct sandbox__link *link, struct sandbox__make *re
     pthread_mutex_lock(&link->lock);
     enum err err = make_under_lock(link, request, fds, fd_count, &made, &pidfd);
     pthread_mutex_unlock(&link->lock);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
+        sandbox__failed(SANDBOX__STEP_LAUNCHER, err == ERR_TIMEOUT ? ETIMEDOUT : 0);
         return err;
+    }
     if (made.pid <= 0 || pidfd < 0) {
         close_link_fd(&pidfd);
+        sandbox__failed(made.step, made.pid < 0 ? -made.pid : EMFILE);
         return ERR_IO;
     }
     *ret_pid = made.pid;

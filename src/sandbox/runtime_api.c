@@ -107,7 +107,7 @@ static void runtime_init_error(struct runtime_api *api, struct http_request *req
     runtime_accept(request);
 }
 
-static bool is_streamed(const struct http_request *request)
+static bool comes_in_pieces(const struct http_request *request)
 {
     return str_eq(http_header(request, "Lambda-Runtime-Function-Response-Mode"), STR("streaming"));
 }
@@ -136,7 +136,7 @@ static const struct refusal *check_response(const struct runtime_api *api, const
 {
     const struct refusal *refusal = unless_running(api, id);
     bool has_mode = http_header(request, "Lambda-Runtime-Function-Response-Mode").n > 0;
-    return refusal || !has_mode || is_streamed(request) ? refusal : &wrong_mode; /* streamed: it is gathered all the same */
+    return refusal || !has_mode || comes_in_pieces(request) ? refusal : &wrong_mode; /* streamed: it is gathered all the same */
 }
 
 static const struct refusal *check_error(const struct runtime_api *api, const struct http_request *request, struct str id)
@@ -231,7 +231,7 @@ static struct http_body_plan runtime_plan(const struct http_request *request, vo
     const struct runtime_operation *found;
     if (find_operation(arg, request, &found))
         return (struct http_body_plan){.max = NET_BODY_STREAM_MAX, .stream = true};
-    return (struct http_body_plan){.max = RUNTIME_RESPONSE_BYTES_MAX, .patient = is_streamed(request)};
+    return (struct http_body_plan){.max = RUNTIME_RESPONSE_BYTES_MAX, .patient = comes_in_pieces(request)};
 }
 
 /* What the HTTP server refuses by itself. Only an answer over the maximum means something for the invocation. */

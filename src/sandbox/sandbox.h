@@ -71,6 +71,10 @@ struct sandbox_spec {
     unsigned cpu_percent;               /* 100: one core; 0: no limit */
     bool log_channel;                   /* a second pipe for what it says, at SANDBOX_LOG_FD */
 };
+struct sandbox_failure {
+    const char *step; /* of a start: the first that failed; a constant text without paths */
+    int error;        /* errno; 0: it has none */
+};
 struct sandbox_exit {
     int status;                         /* exit status, or -1 when killed */
     int signal;                         /* 0: none */
@@ -85,9 +89,10 @@ struct sandbox_hooks {
 /* Blocks for about a millisecond (a worker thread's work). The spec is borrowed for the call. Returns when argv[0] has been
  * exec'ed, so a failure is one of the start and no hook follows: ERR_NOT_FOUND (a directory or argv[0] is not there), ERR_DENIED
  * (argv[0] is not executable), ERR_UNSUPPORTED (no format this machine runs), ERR_TOO_LARGE (argv and env over 64 KB),
- * ERR_TIMEOUT, ERR_CLOSED, ERR_INVALID, ERR_IO. */
+ * ERR_TIMEOUT, ERR_CLOSED, ERR_INVALID, ERR_IO; sandbox_last_failure tells more of the calling thread's last one. */
 enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
                        struct sandbox **ret);
+struct sandbox_failure sandbox_last_failure(void);
 /* Descriptors, taken by the caller (each once): listeners, non-blocking; output: read end of stdout and stderr; log: read end of
  * the log channel, or -1. */
 int sandbox_take_runtime_listener(struct sandbox *sandbox);

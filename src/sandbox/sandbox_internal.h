@@ -43,7 +43,7 @@ struct sandbox__make {
 struct sandbox__made {
     uint64_t id;
     int32_t pid;                /* or -errno */
-    uint32_t unused;            /* 0 */
+    uint32_t step;              /* enum sandbox__step; of a pid < 0 */
 };
 struct sandbox__start {
     uint64_t tmp_bytes;
@@ -52,11 +52,36 @@ struct sandbox__start {
     uint32_t mounts;            /* bit i: a descriptor for sandbox__mount_at[i] follows, in order, behind the pipes */
     uint32_t has_log;           /* 1: the log channel follows the output */
 };                              /* then argc + envc strings, each with its NUL */
+/* Steps of a start, in their order, and what they are called to who runs the server. */
+#define SANDBOX__STEPS(_)                                                                                                          \
+    _(NONE, "start")                                                                                                               \
+    _(GROUP, "making a control group") _(SOCKET, "making a socket") _(LAUNCHER, "asking the launcher")                             \
+        _(CLONE, "cloning the sandbox") _(READY, "waiting for the sandbox") _(IDS, "taking ids") _(PROC, "mounting proc")          \
+            _(LOOPBACK, "setting the loopback up") _(HOST_NAME, "setting the host name") _(LISTEN, "listening")                    \
+                _(ATTACH, "moving into a control group") _(PIPE, "making a pipe") _(PACK, "packing arguments and variables")       \
+                    _(MOUNTS, "finding code and runtime") _(LIMIT, "setting the limits of the control group")                      \
+                        _(SEND, "sending what to run") _(UNPACK, "taking what to run") _(TMP, "mounting the temporary folder")     \
+                            _(PLACE, "mounting code and runtime") _(FORK, "forking") _(OUTPUT, "setting standard output")          \
+                                _(FOLDER, "entering the code's folder") _(RLIMITS, "setting limits of processes")                  \
+                                    _(BOUNDING, "dropping the bounding set") _(USER, "becoming the function's user")               \
+                                        _(CAPABILITIES, "dropping capabilities") _(FILTER, "setting the system call filter")       \
+                                            _(DESCRIPTORS, "closing descriptors") _(EXEC, "executing the program")                 \
+                                                _(STARTED, "waiting for the program")
+enum sandbox__step {
+#define SANDBOX__STEP(name, text) SANDBOX__STEP_##name,
+    SANDBOX__STEPS(SANDBOX__STEP)
+#undef SANDBOX__STEP
+        SANDBOX__STEP_COUNT
+};
+/* Of the calling thread: the last failure of a start, as sandbox_last_failure gives it. */
+void sandbox__failed(uint64_t step, int error);
+
 enum sandbox__kind { SANDBOX__READY = 1, SANDBOX__STARTED, SANDBOX__EXITED };
 struct sandbox__report {
     int32_t kind;
     int32_t value;              /* STARTED: errno or 0. EXITED: wait status */
     uint64_t rss_peak_bytes;    /* EXITED */
+    uint64_t step;              /* enum sandbox__step, with an errno */
 };
 
 /* ---- seccomp.c ---- */

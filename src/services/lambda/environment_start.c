@@ -128,6 +128,16 @@ static bool find_what_runs(const struct platform *platform, struct lambda__inter
     return true;
 }
 
+/* Which step failed and why; no path is in it. */
+static struct str start_failure_text(struct arena *arena, enum err err)
+{
+    struct sandbox_failure failure = sandbox_last_failure();
+    if (!failure.step)
+        return arena_printf(arena, "The environment could not be started: %s.", err_text(err));
+    return arena_printf(arena, "The environment could not be started: %s: %s.", failure.step,
+                        failure.error ? strerrordesc_np(failure.error) : err_text(err));
+}
+
 void lambda__start_run(const struct platform *platform, struct lambda__interpreters *interpreters, struct lambda__start *s,
                        const struct sandbox_hooks *hooks)
 {
@@ -149,6 +159,5 @@ void lambda__start_run(const struct platform *platform, struct lambda__interpret
     if (s->own_entry && (err == ERR_NOT_FOUND || err == ERR_DENIED || err == ERR_UNSUPPORTED))
         s->entry_reason = lambda__entrypoint_reason(err, s->arena);
     else if (err != ERR_OK)
-        lambda__start_refuse(s, "ServiceException", 500,
-                             arena_printf(s->arena, "The environment could not be started: %s.", err_text(err)));
+        lambda__start_refuse(s, "ServiceException", 500, start_failure_text(s->arena, err));
 }

@@ -272,6 +272,15 @@ static void test_exit_is_reported(void **state)
     assert_int_equal(run.exit.status, 0);
 }
 
+/* The step is named, and its errno. */
+static void assert_failed_at(const char *step, int error)
+{
+    struct sandbox_failure failure = sandbox_last_failure();
+    assert_non_null(failure.step);
+    assert_string_equal(failure.step, step);
+    assert_int_equal(failure.error, error);
+}
+
 static void test_programs_that_cannot_start(void **state)
 {
     (void)state;
@@ -280,14 +289,21 @@ static void test_programs_that_cannot_start(void **state)
     const char *none[] = {"/var/task/nothing", NULL}, *not_executable[] = {"/var/task/data", NULL},
                *no_format[] = {"/var/task/text", NULL};
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, none), ERR_NOT_FOUND);
+    assert_failed_at("executing the program", ENOENT);
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, not_executable), ERR_DENIED);
+    assert_failed_at("executing the program", EACCES);
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, no_format), ERR_UNSUPPORTED);
+    assert_failed_at("executing the program", ENOEXEC);
     const char *fine[] = {"/var/task/bootstrap", NULL};
     assert_int_equal(begin_in(&run, (struct sandbox_spec){.code_dir = "/nonexistent"}, fine), ERR_NOT_FOUND);
+    assert_failed_at("finding code and runtime", ENOENT);
     static char big[70000];
     memset(big, 'x', sizeof big - 1);
     const char *large[] = {"/var/task/bootstrap", big, NULL};
     assert_int_equal(begin_in(&run, (struct sandbox_spec){0}, large), ERR_TOO_LARGE);
+    assert_failed_at("packing arguments and variables", E2BIG);
+    assert_int_equal(begin_in(&run, (struct sandbox_spec){.lang_dir = "/etc/passwd"}, fine), ERR_IO); /* a file */
+    assert_failed_at("mounting code and runtime", EINVAL);
 }
 
 static void test_memory_is_limited(void **state)
@@ -365,8 +381,11 @@ static void test_without_limits_none_starts(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
         refused += err != ERR_OK;
         started += err == ERR_OK;
-        if (err != ERR_OK)
+        if (err != ERR_OK) {
+            assert_non_null(sandbox_last_failure().step);
+            assert_int_not_equal(sandbox_last_failure().error, 0);
             continue;
+        }
         finish(&run);
         sandbox_free(&run.sandbox);
         assert_true(run.exit.signal == SIGKILL || run.exit.status == 3); /* the group's limit, or the process's */

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import harness
+from seen_test import metrics_of, value
 
 ID = r'RequestId: [0-9a-f-]{36} Error: '
 PRELUDE = '''#!/usr/bin/python3
@@ -336,4 +337,30 @@ def test_a_launcher_that_is_killed_is_replaced(server, fn, deploy):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda n: invoke(fn, name, n), range(8))) == [(None, n) for n in range(8)]
     assert child_of(server, 'cl-launcher') not in (None, before)
+    assert harness.http('GET', server.url + '/_cloudless/health').json['sandboxes'] == 'ready'
+
+
+def test_starts_that_hang_stall_nothing_else(server, fn, deploy, client, unique):
+    """More starts than their lane has threads, while the process that makes sandboxes is stopped: Scan and Query go on, and so do the
+    starts once it does."""
+    dynamodb, table = client('dynamodb'), unique('table')
+    dynamodb.create_table(TableName=table, BillingMode='PAY_PER_REQUEST', KeySchema=[{'AttributeName': 'k', 'KeyType': 'HASH'}],
+                          AttributeDefinitions=[{'AttributeName': 'k', 'AttributeType': 'S'}])
+    dynamodb.put_item(TableName=table, Item={'k': {'S': 'x'}})
+    names = [deploy(PRELUDE + 'def handle(event):\n    return event\n' + SERVE) for _ in range(8)]
+    launcher = child_of(server, 'cl-launcher')
+    running = lambda: value(metrics_of(server), 'cloudless_lane_running', lane='start')
+    with ThreadPoolExecutor(len(names)) as pool:
+        os.kill(launcher, signal.SIGSTOP)
+        try:
+            answers = [pool.submit(invoke, fn, name, 1) for name in names]
+            harness.until(lambda: running() == 4 and value(metrics_of(server), 'cloudless_lane_queued', lane='start') > 0)
+            for _ in range(20):
+                assert dynamodb.scan(TableName=table)['Count'] == 1
+                assert dynamodb.query(TableName=table, KeyConditionExpression='k = :k', ExpressionAttributeValues={':k': {'S': 'x'}})['Count'] == 1
+            assert running() == 4
+        finally:
+            os.kill(launcher, signal.SIGCONT)
+        assert [answer.result() for answer in answers] == [(None, 1)] * len(names)
+    assert child_of(server, 'cl-launcher') == launcher
     assert harness.http('GET', server.url + '/_cloudless/health').json['sandboxes'] == 'ready'

@@ -667,8 +667,7 @@ void http__conn_arrive(struct loop_task *arrive)
     http__parser_init(&conn->parser, &hl->pool);
     if (listener->options.only)
         conn->parser.share = &listener->share;
-    conn->parser.peer = listener->options.only ? budget_peer((struct str){(const char *)&listener->share.tenant, sizeof(void *)})
-                                               : conn->peer;
+    conn->parser.peer = conn->peer;
     conn->last = &conn->first;
     conn->read_ms = conn->wrote_ms = conn->message_ms = conn_now(conn);
     http__count(&hl->connections);

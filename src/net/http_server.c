@@ -252,7 +252,7 @@ static void take_connection(struct http_listener *listener, int fd, const struct
     struct loop *only = listener->options.only;
     struct http_conn *conn = mem_zalloc(sizeof(*conn));
     note_peer(conn, peer);
-    conn->peer = budget_peer(only ? (struct str){(const char *)&listener, sizeof(listener)} : str_of(conn->peer_ip));
+    conn->peer = budget_peer(only ? (struct str){(const char *)&listener->share.tenant, sizeof(void *)} : str_of(conn->peer_ip));
     if (is_full(listener, conn->peer)) {
         free(conn);
         close(fd);

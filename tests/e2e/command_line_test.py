@@ -132,7 +132,7 @@ def test_a_data_directory_of_another_user(server, tmp_path):
 
 
 @pytest.mark.parametrize('make, says', [
-    (lambda path: path.write_text(''), 'is a file, no directory'), (lambda path: (path / 'credentials').mkdir(parents=True), '/credentials: cannot be written: Is a directory'),
+    (lambda path: path.write_text(''), 'is a file, no directory'), (lambda path: (path / 'credentials.new').mkdir(parents=True), '/credentials: cannot be written: Is a directory'),
     (lambda path: (path / 'store').mkdir(parents=True) or (path / 'store/lock').mkdir(), 'store/lock'),
 ], ids=['a file', 'credentials', 'the store'])
 def test_a_data_directory_that_cannot_be_used(tmp_path, make, says):

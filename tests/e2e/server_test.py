@@ -46,7 +46,7 @@ def test_a_taken_port_and_a_taken_data_directory_are_refused(server, tmp_path):
 
 
 def test_a_start_that_fails_in_the_middle_ends(tmp_path):
-    os.makedirs(tmp_path / 'credentials' / 'in the way')
+    os.makedirs(tmp_path / 'credentials.new' / 'in the way')
     failed = run('serve', '--data', str(tmp_path), '--listen', f'127.0.0.1:{harness.free_port()}')
     assert failed.returncode == 1 and '/credentials: cannot be written: Is a directory' in failed.stderr
 

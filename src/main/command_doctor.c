@@ -73,7 +73,9 @@ static bool print_data(const struct options *options, struct arena *arena)
     if (err == ERR_NOT_FOUND && !store.was_there)
         return true;
     if (err == ERR_NOT_FOUND)
-        print_check(false, "data: store", arena_printf(arena, "%s is gone", store.dir));
+        print_check(
+            false, "data: store",
+            arena_printf(arena, "%s is gone; bring it back from a backup, or move the rest away to begin with nothing", store.dir));
     if (err == ERR_BUSY) {
         print_check(false, "data: store", STR("a server has it open; stopped, it can be looked at"));
         return true;

@@ -113,7 +113,9 @@ static const char *add_listen(struct options *options, const char *value)
     options->listen[options->listen_count++] = value;
     if (!http_is_address(str_of(value)))
         return "it should be ADDRESS:PORT in numbers, like 127.0.0.1:4566 or [::1]:4566";
-    return str_ends(str_of(value), STR(":0")) ? "a port is from 1 to 65535" : NULL;
+    uint64_t port;
+    bool fine = str_to_u64(str_of(strrchr(value, ':') + 1), &port) && port > 0;
+    return fine ? NULL : "a port is from 1 to 65535";
 }
 
 static const char *add_tls_cert(struct options *options, const char *value)

@@ -25,6 +25,8 @@ struct http_loop {
     char *h2_out;                                    /* a spare buffer of http2_out.c, or NULL */
     _Atomic uint64_t requests, connections, refused, share_refused, turns_put_off; /* written by the loop's thread only */
     uint64_t turn_ms, turn_ns; /* as in struct http_tenant, of all tenants here */
+    const struct http_tenant *turn_one; /* the first that had time of this turn; only compared */
+    bool turn_shared, turn_was_shared;  /* another had some too; in the millisecond before */
 };
 
 struct http_server {

@@ -197,11 +197,14 @@ bool http__turn_begin(struct http_listener *listener, struct http_loop *hl, uint
     *ret_ns = 0;
     if (!listener->options.only)
         return true;
-    if (hl->turn_ms != now)
-        hl->turn_ms = now, hl->turn_ns = 0;
+    if (hl->turn_ms != now) {
+        hl->turn_was_shared = hl->turn_shared && now == hl->turn_ms + 1;
+        hl->turn_ms = now, hl->turn_ns = 0, hl->turn_one = NULL, hl->turn_shared = false;
+    }
     if (tenant->turn_ms != now)
         tenant->turn_ms = now, tenant->turn_ns = 0;
-    if (tenant->turn_ns && tenant->turn_ns >= budget_fair_max(tenant->turn_ns, hl->turn_ns, NET_TURN_INSIDE_US * 1000)) {
+    bool alone = !hl->turn_shared && !hl->turn_was_shared && (!hl->turn_one || hl->turn_one == tenant);
+    if (!alone && tenant->turn_ns && tenant->turn_ns >= budget_fair_max(tenant->turn_ns, hl->turn_ns, NET_TURN_INSIDE_US * 1000)) {
         http__count(&hl->turns_put_off);
         return false;
     }
@@ -215,6 +218,8 @@ void http__turn_end(struct http_listener *listener, struct http_loop *hl, uint64
         return;
     uint64_t ns = clock_mono_ns() - began_ns;
     hl->turn_ns += ns;
+    hl->turn_shared |= hl->turn_one && hl->turn_one != listener->share.tenant;
+    hl->turn_one = hl->turn_one ? hl->turn_one : listener->share.tenant;
     listener->share.tenant->turn_ns += ns;
 }
 

@@ -117,9 +117,10 @@ static int open_named(const struct blobs *blobs, struct str name)
 bool blob_there(struct blobs *blobs, struct str sha256_hex_name)
 {
     int fd = open_named(blobs, sha256_hex_name);
+    bool there = fd >= 0 || errno != ENOENT;
     if (fd >= 0)
         close(fd);
-    return fd >= 0;
+    return there;
 }
 
 /* Reads up to n bytes, through interruptions. ERR_IO. */

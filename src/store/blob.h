@@ -15,7 +15,7 @@ enum err blob_put(struct blobs *blobs, struct str bytes, struct arena *arena, st
 /* Both look whether the content is what the name says. ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO. */
 enum err blob_get(struct blobs *blobs, struct str sha256_hex, struct arena *arena, struct str *ret_bytes);
 enum err blob_open(struct blobs *blobs, struct str sha256_hex, int *ret_fd);             /* the caller closes it */
-bool blob_there(struct blobs *blobs, struct str sha256_hex);                             /* does not read it */
+bool blob_there(struct blobs *blobs, struct str sha256_hex); /* does not read it; false only if it is known */
 struct str blob_path(struct blobs *blobs, struct str sha256_hex, struct arena *arena);   /* NUL-terminated */
 /* Reads every blob of DIR: how many there are, and how many are not what their name says. ERR_NOT_FOUND: there are none; ERR_IO. */
 enum err blobs_check(const char *dir, size_t *ret_count, size_t *ret_damaged);

@@ -39,7 +39,7 @@ struct store_options {
     size_t cache_bytes;         /* block cache; 0: 64 MiB */
     size_t row_cache_bytes;     /* 0: 32 MiB */
     size_t files_max;           /* that the engine keeps open; 0: 1,024 */
-    bool was_there;             /* if it is gone now, or empty, that is damage (ERR_CORRUPT), and no new one is made */
+    bool was_there;             /* if it is gone now, or empty, that is ERR_NOT_FOUND, and no new one is made */
 };
 
 struct store_key { uint64_t space; struct str collection, key; };

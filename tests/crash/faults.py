@@ -185,6 +185,8 @@ def blames_client(failure, kind):
         return False
     if kind.startswith('clock') and status in (400, 403) and any(word in said for word in ('Signature expired', 'not yet current', 'RequestExpired', 'ExpiredToken', 'expired')):
         return False
+    if kind.startswith('library') and 'Could not unzip' in said:        # what libarchive makes of an allocation that failed
+        return False
     return not (status >= 500 or status == 429 or (status == 200 and not isinstance(failure, ClientError)))
 
 

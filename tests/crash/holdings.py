@@ -16,15 +16,30 @@ REST_SECONDS = 120              # bounds for a broken product: idle connections 
 Held = collections.namedtuple('Held', 'memory descriptors threads processes groups passing')
 
 
-def gauges(server):
+def gauges_and(server, look):
+    """The gauges, and what `look` sees while the connection that asked is open: when the server closes it is its own affair."""
     asked = http.client.HTTPConnection('127.0.0.1', server.port, timeout=30)
-    asked.request('GET', '/_cloudless/metrics', headers={'Connection': 'close'})
-    lines = asked.getresponse().read().decode()
+    asked.request('GET', '/_cloudless/metrics')
+    lines, seen = asked.getresponse().read().decode(), look()
     asked.close()
     found = collections.defaultdict(float)
     for name, value in re.findall(r'^cloudless_(\w+)(?:\{.*\})? (\S+)$', lines, re.M):
         found[name] += float(value)
-    return found
+    return found, seen
+
+
+def gauges(server):
+    return gauges_and(server, lambda: None)[0]
+
+
+def descriptors(server):
+    links, at = [], f'/proc/{server.process.pid}/fd'
+    for fd in os.listdir(at):
+        try:
+            links.append(os.readlink(f'{at}/{fd}'))
+        except FileNotFoundError:
+            pass
+    return links
 
 
 def family(root):
@@ -52,18 +67,13 @@ def process_name(pid):
 
 def held(server):
     """Memory: what malloc has given out (under a sanitizer, which has its own: what is resident) and the engine does not account for.
-    Descriptors: not those of the data, threads: not those of the lanes, which have bounds of their own, too."""
-    at, now = f'/proc/{server.process.pid}', gauges(server)
+    Descriptors: not those of the data, nor our connection; threads: not those of the lanes, which have bounds of their own, too."""
+    now, links = gauges_and(server, lambda: descriptors(server))
     memory = now['resident_memory_bytes' if SANITIZED else 'heap_bytes'] - sum(now[name] for name in ENGINE_MEMORY)
-    links = []
-    for fd in os.listdir(f'{at}/fd'):
-        try:
-            links.append(os.readlink(f'{at}/fd/{fd}'))
-        except FileNotFoundError:
-            pass
     processes = family(server.process.pid)
     groups = {os.path.dirname(path) for pid in processes for path in cgroups(pid) if not path.endswith('/server')}
-    return Held(int(memory), sum(not link.startswith(server.data) for link in links), len(os.listdir(f'{at}/task')) - int(now['lane_threads']),
+    return Held(int(memory), sum(not link.startswith(server.data) for link in links) - 1,
+                len(os.listdir(f'/proc/{server.process.pid}/task')) - int(now['lane_threads']),
                 len(processes), sum(entry.is_dir() for path in groups if 'cloudless-' in path for entry in os.scandir(path)),
                 now['connections_open'] - 1 + now['environments'])
 

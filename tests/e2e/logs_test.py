@@ -257,6 +257,7 @@ def test_filter_terms_and_streams(logs, stream):
     assert found(logStreamNames=['two']) == ['ERROR disk slow']
     assert found(startTime=at + 2) == ['ERROR net down']
     assert found(endTime=at) == ['ERROR disk full']
+    assert found(endTime=2**63 - 1) == found()
     pages = logs.get_paginator('filter_log_events').paginate(logGroupName=group, PaginationConfig={'PageSize': 3})
     assert sum((messages(p) for p in pages), []) == found()
     with pytest.raises(logs.exceptions.ClientError, match='JSON filter patterns'):

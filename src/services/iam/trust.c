@@ -4,7 +4,8 @@
  * text is used, an ARN whose bearer has another id by then, or is gone, is replaced by the id that was meant.
  *
  * An account that is named by its number is kept as its root's ARN, as IAM shows it. What names are refused is asked only when a
- * policy is put: a stored one means what it meant. */
+ * policy is put: a stored one means what it meant. A key that stands twice is refused in a stored one, too: which of the two was
+ * meant is not known. */
 #include "services/iam/iam_internal.h"
 #include "base/arn.h"
 #include "store/doc.h"

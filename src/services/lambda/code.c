@@ -66,7 +66,7 @@ struct lambda__code {
     int64_t bytes_unpacked;
     unsigned moved;                     /* names what is moved out of the way */
     _Atomic unsigned made;              /* names what is being unpacked */
-    bool first_sweep_done;              /* the sweep's */
+    bool first_sweep_done, missing_told; /* the sweep's */
     /* when */
     struct loop_task ask_task;
     atomic_bool asked;
@@ -386,11 +386,11 @@ static void adopt(struct lambda__code *code, const char *dir, struct str name)
         fill_entry(entry);
 }
 
-/* A package is written before its function, so one that is not there is lost. */
+/* A package is written before its function, so one that is not there is lost. That is said once a start. */
 static void refer(struct lambda__code *code, const struct json *doc, struct str function, struct map *referred)
 {
     struct str blob = json_str(doc, "blob");
-    if (!map_get(referred, blob) && !blob_there(code->platform->blobs, blob))
+    if (!code->missing_told && !map_get(referred, blob) && !blob_there(code->platform->blobs, blob))
         log_to(LOG_ERROR, "lambda.package_missing", {"function", function}, {"package", blob},
                {"remedy", STR("update the function's code, or bring the file back into the folder blobs")});
     map_put(referred, blob, referred);
@@ -447,6 +447,7 @@ void lambda__code_sweep(struct lambda__code *code)
     }
     struct map *referred = map_new(FUNCTIONS_MAX, NULL);
     enum err err = gather_referred(code, referred);
+    code->missing_told |= err == ERR_OK;
     if (err == ERR_OK && map_count(referred) < FUNCTIONS_MAX) {      /* a set that is cut short would call used what is not */
         evict_code(code, referred, false);
         err = blob_sweep(code->platform->blobs, is_referred, referred);

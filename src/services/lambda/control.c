@@ -305,11 +305,15 @@ void lambda__code_signing(struct call *call)
 
 /* ---- update ---- */
 
-/* After a commit: environments of what was before are of no use any more, nor may its package be. */
+/* After a commit: environments of what was before are of no use any more, nor may its package be. Of another version than $LATEST
+ * there is nothing. */
 void lambda__function_changed(struct call *call)
 {
     struct lambda__named named;
-    if (lambda__call_named(call, &named))
+    bool fine = lambda__call_named(call, &named);
+    if (fine && named.qualifier.n && !str_eq(named.qualifier, STR("$LATEST")))
+        return;
+    if (fine)
         lambda__pools_changed(lambda__of(call)->pools, call->account, call->region, named.name);
     lambda__code_sweep_soon(lambda__of(call)->code);
 }

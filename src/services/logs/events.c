@@ -288,8 +288,9 @@ static bool filter_range(struct call *call, const struct logs__group *group, str
 
     range->reverse = token.n ? str_starts(token, STR("b/")) : !json_bool(call->input, "startFromHead", true);
     range->from = time_key(call->arena, start > oldest ? start : oldest);
-    if (call_has(call, "endTime"))      /* inclusive here, exclusive in GetLogEvents: so says the API reference */
-        range->to = time_key(call->arena, json_i64(call->input, "endTime", 0) + 1);
+    int64_t end = json_i64(call->input, "endTime", INT64_MAX);
+    if (end < INT64_MAX) /* inclusive here, exclusive in GetLogEvents: so says the API reference */
+        range->to = time_key(call->arena, end + 1);
     if (token.n && !event_token_read(call, token, range->reverse ? "b/" : "f/", scope, at)) {
         logs__page_bad_token(call);
         return false;

@@ -52,7 +52,7 @@ static enum err rocks_engine_open(const struct store_options *options, struct ar
     const char *wrong = err == ERR_OK ? rocks__ledger_wrong(e->ledger, options->was_there, arena) : NULL;
     if (wrong) {
         *ret_message = arena_printf(arena, "The data directory %s is damaged: %s.", options->dir, wrong);
-        err = ERR_CORRUPT;
+        err = rocks__ledger_unused(e->ledger) ? ERR_NOT_FOUND : ERR_CORRUPT;
     }
     if (err == ERR_OK) {
         struct str words = STR_NONE;

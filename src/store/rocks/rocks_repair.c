@@ -161,7 +161,9 @@ static enum err look(struct mending *m)
 {
     const char *wrong = rocks__ledger_wrong(m->ledger, m->was_there, m->arena);
     char *message = NULL;
-    if (!m->was_there && rocks__ledger_unused(m->ledger)) {
+    if (m->was_there && rocks__ledger_unused(m->ledger))
+        return ERR_NOT_FOUND;
+    if (rocks__ledger_unused(m->ledger)) {
         find(m, "data: files", true, STR("nothing was written yet"));
         return ERR_OK;
     }

@@ -17,7 +17,7 @@ static void check_name(struct str text, struct arena *arena)
     struct str account, region, name, qualifier, again[4];
     if (!lambda__parse_name(text, &account, &region, &name, &qualifier))
         return;
-    ENSURE(name.n && str_alnum_or(name, "-_"));
+    ENSURE(name.n && str_alnum_or(name, "-_."));
     ENSURE(is_within(account, text) && is_within(region, text) && is_within(name, text) && is_within(qualifier, text));
     if (!account.n || !region.n)
         return;

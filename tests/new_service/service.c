@@ -72,10 +72,10 @@ static bool read_group_name(struct str rest, struct event_address *ret)
     return rest.n > 0;
 }
 
-static bool group_permits(const struct event_address *to, const struct event_source *source, struct arena *arena)
+static enum err group_permits(const struct event_address *to, const struct event_source *source, struct arena *arena)
 {
     (void)to, (void)arena;
-    return strcmp(source->service, "cloudhsm.amazonaws.com") == 0;
+    return strcmp(source->service, "cloudhsm.amazonaws.com") == 0 ? ERR_OK : ERR_DENIED;
 }
 
 static void deliver_to_group(struct event_delivery *delivery)
@@ -114,7 +114,7 @@ static void describe_hapg(struct call *call)
     *delivery = (struct event_delivery){
         .loop = call->loop, .arena = call->arena, .payload = STR("{}"), .done = group_answered, .arg = call};
     if (!services_target(cloudhsm_of(call)->services, call_str(call, "HapgArn"), &delivery->to) ||
-        !delivery->to.target->permits(&delivery->to, &source, call->arena)) {
+        delivery->to.target->permits(&delivery->to, &source, call->arena) != ERR_OK) {
         call_fail(call, "InvalidRequestException", "Nothing takes events there.");
         call_complete(call);
         return;

@@ -348,14 +348,20 @@ static void test_older_logs(void **state)
 }
 
 /* In memory: what is tried are some hundred openings, and the disk's syncs are not what is tested. */
-static int memory_setup(void **state)
+static int folder_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     strcpy(f->dir, "/dev/shm/cloudless-damage-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->arena = arena_new();
-    assert_int_equal(fixture_open(f), ERR_OK);
     *state = f;
+    return 0;
+}
+
+static int memory_setup(void **state)
+{
+    folder_setup(state);
+    assert_int_equal(fixture_open(*state), ERR_OK);
     return 0;
 }
 
@@ -400,9 +406,10 @@ static void test_what_was_there_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_older_logs, folder_setup,
+                                        fixture_teardown), /* first: it forks before there are threads */
         cmocka_unit_test_setup_teardown(test_after_a_kill, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_after_a_stop, memory_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_older_logs, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_torn_tail, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_was_written, memory_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_what_was_there_is_kept, memory_setup, fixture_teardown),

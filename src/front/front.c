@@ -1,6 +1,7 @@
 /* front.c -- hands each request to the part that answers it. One classification (target.c) serves the handler, the body
  * limit asked for after the headers, and the answer to a request that net refuses. Holds no state of a request.
- * Metrics are gathered once for all that asked before it began: whoever asks for them without end keeps no worker busy. */
+ * Metrics are gathered once for all that asked before it began: whoever asks for them without end holds workers for two gatherings
+ * at most. */
 #include "front/front.h"
 #include "auth/sigv4.h"
 #include "base/clock.h"

@@ -13,7 +13,9 @@
 #define DESCRIPTORS_BASE 64
 #define STORE_FILES_MAX 2048
 #define STORE_BESIDE 32
-#define FDS_AN_ENVIRONMENT 8 /* control socket, two listeners, output, log channel, and three while it starts */
+#define FDS_AN_ENVIRONMENT                                                                                                         \
+    8 /* pidfd, control socket, two listeners, output, log channel, and two; a start needs more for                                \
+         a moment, of which there are as many at a time as workers of its lane */
 #define SANDBOXES_MAX 4096
 
 static size_t least_one(size_t n, size_t max)

@@ -136,6 +136,11 @@ bool sandbox__is_privileged(void)
     return geteuid() == 0 && syscall(SYS_capget, &head, have) == 0 && (have[0].effective & need) == need && all_ids_are_mapped();
 }
 
+bool sandbox_owns_files(void)
+{
+    return !sandbox__is_privileged();
+}
+
 /* ---- what failed ---- */
 
 static _Thread_local struct sandbox_failure last_failure;

@@ -93,6 +93,8 @@ struct sandbox_hooks {
 enum err sandbox_start(struct sandbox_host *host, const struct sandbox_spec *spec, const struct sandbox_hooks *hooks,
                        struct sandbox **ret);
 struct sandbox_failure sandbox_last_failure(void);
+/* Whether the function's user inside is the one that the server's files belong to: when the server is no root that has all ids. */
+bool sandbox_owns_files(void);
 /* Descriptors, taken by the caller (each once): listeners, non-blocking; output: read end of stdout and stderr; log: read end of
  * the log channel, or -1. */
 int sandbox_take_runtime_listener(struct sandbox *sandbox);

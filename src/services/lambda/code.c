@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/panic.h"
+#include "sandbox/sandbox.h"
 #include "services/lambda/function_doc.h"
 #include "services/lambda/package.h"
 #include "store/doc.h"
@@ -215,7 +216,7 @@ static enum err unpack_code(struct lambda__code *code, struct str blob, const ch
     const char *temporary = arena_printf(arena, "%s/new-%u", code->workplace, atomic_fetch_add(&code->made, 1)).p;
     if (mkdir(temporary, 0755) != 0)
         return ERR_IO;
-    if (lambda__package_unpack(zip, temporary, geteuid() != 0) && rename(temporary, dir) == 0)
+    if (lambda__package_unpack(zip, temporary, sandbox_owns_files()) && rename(temporary, dir) == 0)
         return ERR_OK;
     remove_tree(temporary);
     return ERR_IO;

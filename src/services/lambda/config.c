@@ -149,7 +149,7 @@ static struct str reserved_variables(struct call *call, const struct json *varia
 }
 
 /* A name that was sent twice counts once, as its last (base/json.h). Without variables, or with none, the function has none, and
- * says so: recorded on AWS, tests/corpus/lambda. */
+ * says so, as AWS does. */
 static bool apply_environment(struct call *call, struct json *config, struct json *value)
 {
     struct json *given = json_at(value, "Variables"), *environment = json_new(call->arena, JSON_OBJECT);

@@ -46,6 +46,31 @@ static void bounded_in_entries(void **state)
     gencache_free(cache);
 }
 
+/* What gives way gives its bytes back: by being replaced, put again, removed, or as the oldest. */
+static void counts_what_is_there(void **state)
+{
+    (void)state;
+    struct gencache *cache = gencache_new(2, 100, count_drop);
+    dropped = 0;
+    for (int i = 0; i < 10; i++) {
+        gencache_put(cache, 1, STR("a"), i % 2 ? &one : &two, 40);
+        gencache_put(cache, 1, STR("b"), &three, 40);
+        assert_ptr_equal(gencache_get(cache, 1, STR("a")), i % 2 ? &one : &two);
+    }
+    assert_int_equal(dropped, 9);
+    gencache_remove(cache, STR("a"));
+    gencache_remove(cache, STR("a"));
+    assert_int_equal(dropped, 10);
+    gencache_put(cache, 1, STR("c"), &one, 20);
+    assert_ptr_equal(gencache_get(cache, 1, STR("b")), &three);
+    gencache_put(cache, 1, STR("d"), &two, 40); /* the oldest goes, and its bytes */
+    gencache_put(cache, 1, STR("c"), &three, 60);
+    assert_ptr_equal(gencache_get(cache, 1, STR("d")), &two);
+    assert_ptr_equal(gencache_get(cache, 1, STR("c")), &three);
+    gencache_free(cache);
+    assert_int_equal(dropped, 14);
+}
+
 static void bounded_in_bytes(void **state)
 {
     (void)state;
@@ -72,6 +97,6 @@ static void bounded_in_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(forgets_with_the_generation), cmocka_unit_test(bounded_in_entries),
-                                       cmocka_unit_test(bounded_in_bytes)};
+                                       cmocka_unit_test(counts_what_is_there), cmocka_unit_test(bounded_in_bytes)};
     return RUN(tests);
 }
